@@ -1,1 +1,18 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+pub mod condition;
+pub mod consent;
+pub mod definition;
+pub mod event;
+pub mod hash;
+pub mod id;
+pub mod identifier;
+pub mod time;
+pub mod value;
+
+pub use consent::{Basis, Consents, Purpose, PurposeSet};
+pub use event::{Event, EventKind};
+pub use id::{DecisionId, Key, Lane, ProfileId, Seq, SourceKey, StrandId, UnitId};
+pub use identifier::{Identifier, IdentifierType};
+pub use time::{Duration, Timestamp};
+pub use value::Value;

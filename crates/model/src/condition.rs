@@ -1,0 +1,125 @@
+//! The condition language: one language for audiences, eligibility and journey branches.
+//!
+//! A [`Condition`] is the parsed document, a [`Rule`] is its compiled form. A rule is evaluated against [`Facts`] at an instant and
+//! answers with a [`Verdict`]: true, false or withheld, and until when that holds if nothing new happens (I5).
+
+mod evaluate;
+mod parse;
+mod rule;
+mod syntax;
+
+use compact_str::CompactString;
+
+use crate::{Key, Purpose, PurposeSet, Timestamp, UnitId, Value, consent::PurposeKey, value::Path};
+
+pub use rule::{Needs, Rule, Step};
+pub use syntax::Condition;
+
+/// Three-valued answer. Withheld absorbs through `not`, `any` and `all` unless the result is already decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Truth {
+    /// The condition holds.
+    True,
+    /// The condition does not hold.
+    False,
+    /// The answer would need data that may not be read for this purpose.
+    Withheld,
+}
+
+/// An answer and the instant from which it may differ without anything new being observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The answer at the instant of evaluation.
+    pub truth: Truth,
+    /// The answer is the same at every instant before this one; `None` when the clock alone cannot change it.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// What is known about one question.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fact<T> {
+    /// It is known and may be read.
+    Known(T),
+    /// There is no such value.
+    Missing,
+    /// Whether there is one may not be read for this purpose.
+    Withheld,
+}
+
+/// One event of a timeline, reduced to what live definitions read of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventRow {
+    /// When it happened.
+    pub time: Timestamp,
+    /// Orders events of the same instant independently of arrival: a hash of (source, message id).
+    pub tie: u64,
+    /// The purposes it may be read for.
+    pub purposes: PurposeSet,
+    /// The properties that live definitions name for this event, by path; absent ones are left out.
+    pub values: Box<[(Path, Value)]>,
+}
+
+impl EventRow {
+    /// The property at `path`, if the event has it.
+    pub fn value(&self, path: &Path) -> Option<&Value> {
+        self.values.iter().find(|(known, _)| known == path).map(|(_, value)| value)
+    }
+}
+
+/// A person's events of one name, oldest first by `(time, tie)`, for one purpose.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// All rows, those that may not be read for `purpose` included (only their time may be looked at).
+    pub rows: &'a [EventRow],
+    /// The purpose they are read for.
+    pub purpose: Purpose,
+    /// More rows exist than can be held; conditions over them are `overflow`: false, counted and shown.
+    pub overflow: bool,
+}
+
+/// Whether a person is in an audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// In, out, or not to be known for this purpose.
+    pub truth: Truth,
+    /// Since when it has been so: the logged instant of the last transition, if there was one.
+    pub since: Option<Timestamp>,
+    /// The instant from which the answer may differ without anything new being observed.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// The name of an event with its stored hash, computed once when a rule is compiled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventName {
+    /// The name as sent.
+    pub text: CompactString,
+    /// `hash::event_name` of it.
+    pub hash: u64,
+}
+
+impl EventName {
+    /// The name `text`.
+    pub fn new(text: &str) -> Self {
+        Self { text: text.into(), hash: crate::hash::event_name(text) }
+    }
+}
+
+/// Everything a condition may ask about one person in one situation, for one purpose.
+///
+/// It is the only door to a person's data: an implementation holds what the purpose consented to allows, and answers
+/// [`Fact::Withheld`] for the rest.
+pub trait Facts {
+    /// The current value of a trait.
+    fn trait_value(&self, path: &Path) -> Fact<&Value>;
+    /// A value of the request's context (`device.type`, `page.url`).
+    fn context(&self, path: &Path) -> Fact<&Value>;
+    /// The person's events of a name; `Missing` equals no rows.
+    fn events(&self, name: &EventName) -> Fact<Rows<'_>>;
+    /// Membership in another audience; `None` when there is no such live audience.
+    fn membership(&self, audience: &Key) -> Option<Membership>;
+    /// Whether the purpose is granted now, by statement or by default; `None` when there is no such purpose.
+    fn consents_to(&self, purpose: &PurposeKey) -> Option<bool>;
+    /// What traffic buckets hash.
+    fn unit(&self) -> UnitId;
+}

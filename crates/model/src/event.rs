@@ -1,0 +1,130 @@
+//! The normal form of an event: what every client's call becomes before anything else looks at it.
+
+use std::fmt;
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::{Consents, Identifier, IdentifierType, SourceKey, Timestamp, value::Object};
+
+/// Which call of the tracking specification an event came as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// Something a person did.
+    Track,
+    /// Who the person is: its traits describe them.
+    Identify,
+    /// A web page was seen.
+    Page,
+    /// A screen of an app was seen.
+    Screen,
+    /// The person belongs to an account.
+    Group,
+    /// Two identifiers are one person.
+    Alias,
+}
+
+impl EventKind {
+    /// The event name that conditions use for calls that carry no name of their own.
+    pub fn default_name(self) -> &'static str {
+        match self {
+            Self::Track => "",
+            Self::Identify => "Identify",
+            Self::Page => "Page Viewed",
+            Self::Screen => "Screen Viewed",
+            Self::Group => "Group",
+            Self::Alias => "Alias",
+        }
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Track => "track",
+            Self::Identify => "identify",
+            Self::Page => "page",
+            Self::Screen => "screen",
+            Self::Group => "group",
+            Self::Alias => "alias",
+        })
+    }
+}
+
+/// One event in normal form: parsed, bounded, its times corrected for the sender's clock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The source whose write key it came with.
+    pub source: SourceKey,
+    /// The sender's id of this event, or one derived from source, canonical event and client time.
+    pub message_id: CompactString,
+    /// Which call it came as.
+    pub kind: EventKind,
+    /// The name conditions refer to: a track call's `event`, otherwise [`EventKind::default_name`].
+    pub name: CompactString,
+    /// The person's identifiers as sent: at least one, at most 20, no two of the same type and value.
+    pub identifiers: Vec<Identifier>,
+    /// When it happened: the sender's time, corrected by the skew between `sent_at` and arrival.
+    pub event_time: Timestamp,
+    /// When it reached the server.
+    pub received_at: Timestamp,
+    /// Properties of a track, page or screen call; the account id and traits of a group call.
+    pub properties: Object,
+    /// Traits of the person: those of an identify call, or `context.traits` of any other.
+    pub traits: Object,
+    /// What surrounded the event: page, device, campaign, library.
+    pub context: Object,
+    /// What the event says about consent.
+    pub consents: Consents,
+    /// Imported or replayed: applied in full, but triggers nothing.
+    pub historical: bool,
+}
+
+/// The canonical position of an event among a person's events, the same in whichever order they arrive.
+///
+/// By event time, then by a hash of (source, message id).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Order {
+    /// When it happened.
+    pub time: Timestamp,
+    /// Tells events of the same instant apart.
+    pub tie: u64,
+}
+
+impl Event {
+    /// Most identifiers one event may carry.
+    pub const MAX_IDENTIFIERS: usize = 20;
+    /// Longest event name, in bytes.
+    pub const MAX_NAME_BYTES: usize = 200;
+    /// Longest message id, in bytes.
+    pub const MAX_MESSAGE_ID_BYTES: usize = 200;
+
+    /// The identifier that fixes the event's lane: anonymous id, else user id, else the first of the others, as sent.
+    pub fn routing(&self) -> Option<&Identifier> {
+        routing(&self.identifiers)
+    }
+
+    /// The event's canonical position.
+    pub fn order(&self) -> Order {
+        let mut bytes = self.source.as_str().as_bytes().to_vec();
+        bytes.push(0);
+        bytes.extend_from_slice(self.message_id.as_bytes());
+        Order { time: self.event_time, tie: xxhash_rust::xxh3::xxh3_64(&bytes) }
+    }
+
+    /// The user id as sent, if any.
+    pub fn user_id(&self) -> Option<&Identifier> {
+        self.identifiers.iter().find(|i| i.kind == IdentifierType::UserId)
+    }
+}
+
+/// The identifier of `identifiers` that routes: anonymous id, else user id, else the first of the others.
+pub fn routing(identifiers: &[Identifier]) -> Option<&Identifier> {
+    let of = |kind: IdentifierType| identifiers.iter().find(|i| i.kind == kind);
+    of(IdentifierType::AnonymousId)
+        .or_else(|| of(IdentifierType::UserId))
+        .or_else(|| identifiers.first())
+}

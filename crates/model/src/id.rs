@@ -1,0 +1,212 @@
+//! Typed ids: which kinds of things have a name, and how each is written.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// How many lanes a workspace has. It is part of the stored format and never changes.
+pub const LANE_COUNT: u16 = 1024;
+
+/// Position in the workspace's one totally ordered log of inputs.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+/// The partition of a routing identifier: first component of every stored key that belongs to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lane(u16);
+
+impl Lane {
+    /// Takes a hash of a routing identifier into the range of lanes.
+    pub fn from_hash(hash: u64) -> Self {
+        let lane = hash % u64::from(LANE_COUNT);
+        Self(u16::try_from(lane).unwrap_or_default())
+    }
+
+    /// Reads a stored lane; `None` when it is not below [`LANE_COUNT`].
+    pub fn from_stored(lane: u16) -> Option<Self> {
+        (lane < LANE_COUNT).then_some(Self(lane))
+    }
+
+    /// The number, `0..LANE_COUNT`.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// A strand: everything that came from one (routing identifier, user id) pair.
+///
+/// The number is the log position of its birth, so a smaller number is an older strand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StrandId {
+    /// Log position of the strand's first event. Declared first so that strands order by birth.
+    pub born: Seq,
+    /// The lane all rows of this strand live in.
+    pub lane: Lane,
+}
+
+/// The public name of a profile: the id of a strand of its component, given at first arrival.
+///
+/// Written as 20 lower-case hexadecimal digits (lane, then birth). Any strand of the component names the same profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProfileId(pub StrandId);
+
+impl fmt::Display for ProfileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}{:016x}", self.0.lane.get(), self.0.born.0)
+    }
+}
+
+impl FromStr for ProfileId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let invalid = || IdError::Profile(text.chars().take(40).collect());
+        if text.len() != 20 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(invalid());
+        }
+        let (lane, born) = text.split_at(4);
+        let lane = u16::from_str_radix(lane, 16).ok().and_then(Lane::from_stored);
+        let born = u64::from_str_radix(born, 16).ok();
+        let (Some(lane), Some(born)) = (lane, born) else { return Err(invalid()) };
+        Ok(Self(StrandId { born: Seq(born), lane }))
+    }
+}
+
+impl Serialize for ProfileId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What assignments hash: given to each strand at first sight, never changed.
+///
+/// Derived from the routing identifier, so a visitor has the same unit before and after the first stored event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnitId(pub u64);
+
+impl fmt::Display for UnitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// One answered decision; 128 bits, written as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DecisionId(pub u128);
+
+impl fmt::Display for DecisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for DecisionId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let invalid = || IdError::Decision(text.chars().take(40).collect());
+        if text.len() != 32 {
+            return Err(invalid());
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| invalid())
+    }
+}
+
+/// The key of a definition or source: 1–64 of `a-z 0-9 _ -`, starting with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Key(
+    #[schemars(with = "String", regex(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$"))]
+    compact_str::CompactString,
+);
+
+/// The key of a source of events.
+pub type SourceKey = Key;
+
+impl Key {
+    /// Longest key, in bytes.
+    pub const MAX_BYTES: usize = 64;
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Key {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+        let starts_well = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+        if starts_well && text.len() <= Self::MAX_BYTES && text.bytes().all(legal) {
+            Ok(Self(text.into()))
+        } else {
+            Err(IdError::Key(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = compact_str::CompactString::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl std::borrow::Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Text that is not an id of the wanted kind.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IdError {
+    /// Not 20 hexadecimal digits with a lane in range.
+    #[error("`{0}` is not a profile id")]
+    Profile(String),
+    /// Not 32 hexadecimal digits.
+    #[error("`{0}` is not a decision id")]
+    Decision(String),
+    /// Not a legal definition key.
+    #[error(
+        "`{0}` is not a key: use 1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit"
+    )]
+    Key(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profile_id_survives_its_text_form() {
+        let id = ProfileId(StrandId { born: Seq(77), lane: Lane::from_hash(1023) });
+        assert_eq!(id.to_string(), "03ff000000000000004d");
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!("0400000000000000004d".parse::<ProfileId>().is_err(), "lane 1024 does not exist");
+        assert!("+3ff000000000000004d".parse::<ProfileId>().is_err());
+    }
+
+    #[test]
+    fn keys_are_narrow() {
+        assert!("home_hero".parse::<Key>().is_ok());
+        for bad in ["", "Home", "_x", "a b", "å", &"x".repeat(65)] {
+            assert!(bad.parse::<Key>().is_err(), "{bad}");
+        }
+    }
+}

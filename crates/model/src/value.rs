@@ -1,0 +1,84 @@
+//! Values of traits, properties and context: JSON, addressed by dotted paths.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+/// Any JSON value.
+pub type Value = serde_json::Value;
+
+/// A JSON object, as properties, traits and context arrive.
+pub type Object = serde_json::Map<String, Value>;
+
+/// A dotted path into an object: `cart.total`, `device.type`.
+///
+/// A key that itself contains dots is found before its parts are, so `{"a.b": 1}` answers `a.b`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Path(#[schemars(with = "String")] CompactString);
+
+impl Path {
+    /// Longest path, in bytes.
+    pub const MAX_BYTES: usize = 256;
+    /// Most parts a path may have.
+    pub const MAX_PARTS: usize = 8;
+
+    /// Parses a path; `None` when it is empty, too long or too deep.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parts = text.split('.').count();
+        let sound = !text.is_empty() && text.len() <= Self::MAX_BYTES && parts <= Self::MAX_PARTS;
+        sound.then(|| Self(text.into()))
+    }
+
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Finds the value at this path; JSON `null` counts as absent.
+    pub fn find<'a>(&self, object: &'a Object) -> Option<&'a Value> {
+        find(object, &self.0)
+    }
+}
+
+impl std::fmt::Display for Path {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Path {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = CompactString::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            serde::de::Error::custom("a path has 1 to 8 parts and at most 256 bytes")
+        })
+    }
+}
+
+fn find<'a>(object: &'a Object, path: &str) -> Option<&'a Value> {
+    if let Some(value) = object.get(path) {
+        return Some(value).filter(|v| !v.is_null());
+    }
+    let (head, rest) = path.split_once('.')?;
+    match object.get(head)? {
+        Value::Object(inner) => find(inner, rest),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_descend_and_prefer_the_literal_key() {
+        let value = serde_json::json!({"a": {"b": 1}, "a.c": 2, "n": null});
+        let object = value.as_object().unwrap();
+        let at = |path| Path::parse(path).unwrap().find(object).cloned();
+        assert_eq!(at("a.b"), Some(1.into()));
+        assert_eq!(at("a.c"), Some(2.into()));
+        assert_eq!(at("n"), None, "null is absent");
+        assert_eq!(at("a.b.c"), None);
+        assert!(Path::parse("").is_none());
+    }
+}
