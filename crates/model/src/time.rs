@@ -41,15 +41,16 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = TimeError;
 
-    /// Parses RFC 3339 (any offset, any sub-second precision; cut to milliseconds) or a date, taken as midnight UTC.
+    /// Parses RFC 3339 (any offset, any sub-second precision; cut to milliseconds). A time without offset is taken as UTC, a date
+    /// as its midnight.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let invalid = || TimeError::Timestamp(text.chars().take(40).collect());
         if let Ok(instant) = text.parse::<jiff::Timestamp>() {
             return Ok(Self(instant.as_millisecond()));
         }
-        let date: jiff::civil::Date = text.parse().map_err(|_| invalid())?;
-        let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| invalid())?;
-        Ok(Self(midnight.timestamp().as_millisecond()))
+        let local: jiff::civil::DateTime = text.parse().map_err(|_| invalid())?;
+        let utc = local.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| invalid())?;
+        Ok(Self(utc.timestamp().as_millisecond()))
     }
 }
 
@@ -185,6 +186,10 @@ mod tests {
         assert_eq!(
             "2011-12-09".parse::<Timestamp>().unwrap().to_string(),
             "2011-12-09T00:00:00.000Z"
+        );
+        assert_eq!(
+            "2011-12-09T13:14:15".parse::<Timestamp>().unwrap().to_string(),
+            "2011-12-09T13:14:15.000Z"
         );
         assert!("yesterday".parse::<Timestamp>().is_err());
         assert!("".parse::<Timestamp>().is_err());

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Condition, EventCondition, EventName, Facts, Verdict, explain};
 use crate::{Duration, Key, Timestamp, consent::PurposeKey, value::Path};
-
-use super::{Condition, EventName, Facts, Verdict};
 
 /// What a rule reads. The union over live definitions is the dependency index and the projection of timelines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub struct Needs {
     pub audiences: BTreeSet<Key>,
     /// Purposes asked about by `{"consent": …}`.
     pub purposes: BTreeSet<PurposeKey>,
-    /// The longest window over events; `None` when some event condition has none (lifetime).
+    /// The longest window over events, nothing when there are none; `None` when some event condition has none (lifetime).
     pub longest_window: Option<Duration>,
 }
 
@@ -47,7 +46,9 @@ pub struct Step {
 impl Rule {
     /// Compiles `condition`.
     pub fn compile(condition: Condition) -> Self {
-        todo!("{condition:?}")
+        let mut needs = Needs { longest_window: Some(Duration::default()), ..Needs::default() };
+        needs.add(&condition);
+        Self { condition, needs }
     }
 
     /// The condition it was compiled from.
@@ -60,13 +61,87 @@ impl Rule {
         &self.needs
     }
 
+    /// Every condition on events in it, in document order.
+    pub fn event_conditions(&self) -> Vec<&EventCondition> {
+        let mut found = Vec::new();
+        self.condition.visit(&mut |_, condition| {
+            if let Condition::Event(event) = condition {
+                found.push(event.as_ref());
+            }
+        });
+        found
+    }
+
     /// Evaluates at `now`.
     pub fn evaluate(&self, facts: &dyn Facts, now: Timestamp) -> Verdict {
-        todo!("{now:?} {}", facts.unit())
+        self.condition.evaluate(facts, now)
     }
 
     /// Evaluates every part at `now` and tells what each found.
     pub fn explain(&self, facts: &dyn Facts, now: Timestamp) -> Vec<Step> {
-        todo!("{now:?} {}", facts.unit())
+        let mut steps = Vec::new();
+        self.condition.visit(&mut |pointer, condition| {
+            let Verdict { truth, valid_until } = condition.evaluate(facts, now);
+            let text = explain::finding(condition, facts, now);
+            steps.push(Step { pointer: pointer.into(), text, truth, valid_until });
+        });
+        steps
+    }
+}
+
+impl Condition {
+    /// Calls `see` with this condition and every one inside it, each with its JSON pointer, in document order.
+    pub fn visit<'a>(&'a self, see: &mut impl FnMut(&str, &'a Self)) {
+        self.visit_from(&mut String::new(), see);
+    }
+
+    fn visit_from<'a>(&'a self, pointer: &mut String, see: &mut impl FnMut(&str, &'a Self)) {
+        see(pointer, self);
+        let outer = pointer.len();
+        for (index, part) in self.parts().iter().enumerate() {
+            match self {
+                Self::Not(_) => pointer.push_str("/not"),
+                Self::All(_) => pointer.push_str(&format!("/all/{index}")),
+                Self::Any(_) => pointer.push_str(&format!("/any/{index}")),
+                _ => pointer.push_str(&format!("/at_least/of/{index}")),
+            }
+            part.visit_from(pointer, see);
+            pointer.truncate(outer);
+        }
+    }
+
+    /// The conditions directly inside this one.
+    pub fn parts(&self) -> &[Self] {
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast { of: parts, .. } => parts,
+            Self::Not(part) => std::slice::from_ref(part),
+            _ => &[],
+        }
+    }
+}
+
+impl Needs {
+    fn add(&mut self, condition: &Condition) {
+        condition.visit(&mut |_, part| match part {
+            Condition::Trait { path, .. } => {
+                self.traits.insert(path.clone());
+            }
+            Condition::Context { path, .. } => {
+                self.contexts.insert(path.clone());
+            }
+            Condition::Event(event) => {
+                let properties = self.events.entry(event.name.clone()).or_default();
+                properties.extend(event.properties().cloned());
+                let longest = self.longest_window.zip(event.within);
+                self.longest_window = longest.map(|(longest, within)| longest.max(within));
+            }
+            Condition::Audience { key, .. } => {
+                self.audiences.insert(key.clone());
+            }
+            Condition::Consent(purpose) => {
+                self.purposes.insert(purpose.clone());
+            }
+            _ => {}
+        });
     }
 }

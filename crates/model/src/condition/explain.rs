@@ -1,0 +1,169 @@
+//! Conditions in words, and the steps of an explained evaluation.
+
+use std::fmt::{self, Write as _};
+
+use super::{
+    Condition, EventCondition, Fact, Facts, Measure, Membership, Truth,
+    comparison::{Operand, Test},
+    syntax::Filter,
+};
+use crate::{Timestamp, Value, hash, value::Path};
+
+/// Longest value shown, in characters; the rest is cut.
+const MAX_SHOWN: usize = 80;
+
+/// What `condition` asks and what was found, without the answers of its parts.
+pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) -> String {
+    match condition {
+        Condition::All(parts) => format!("all of {}", parts.len()),
+        Condition::Any(parts) => format!("any of {}", parts.len()),
+        Condition::AtLeast { count, of } => format!("at least {count} of {}", of.len()),
+        Condition::Not(_) => "not".into(),
+        Condition::Trait { path, test } => compared("trait", path, test, facts.trait_value(path)),
+        Condition::Context { path, test } => compared("context", path, test, facts.context(path)),
+        Condition::Event(event) => {
+            let measured = event.measured(facts.events(&event.name), now);
+            format!("{} is {measured}, wanted {}", Asked(event), Wanted(event))
+        }
+        Condition::Audience { key, .. } => {
+            let state = membership(facts.membership(key));
+            format!("{condition}: {state}")
+        }
+        Condition::Consent(purpose) => {
+            let state = match facts.consents_to(purpose) {
+                Some(true) => "granted",
+                Some(false) => "not granted",
+                None => "there is no such purpose",
+            };
+            format!("{condition}: {state}")
+        }
+        Condition::Bucket { salt, .. } => {
+            format!("{condition}: it is {}", hash::bucket(salt, facts.unit()))
+        }
+    }
+}
+
+fn compared(what: &str, path: &Path, test: &Test, fact: Fact<&Value>) -> String {
+    match fact {
+        Fact::Known(value) => format!("{what} {path} is {}, wanted {test}", shown(Some(value))),
+        Fact::Missing => format!("{what} {path} is missing, wanted {test}"),
+        Fact::Withheld => format!("{what} {path} is withheld, wanted {test}"),
+    }
+}
+
+fn membership(membership: Option<Membership>) -> String {
+    let Some(Membership { truth, since, .. }) = membership else {
+        return "there is no such audience".into();
+    };
+    let state = match truth {
+        Truth::True => "a member",
+        Truth::False => "not a member",
+        Truth::Withheld => return "withheld".into(),
+    };
+    since.map_or_else(|| state.into(), |since| format!("{state} since {since}"))
+}
+
+/// A value as an explanation shows it: compact JSON, cut when long.
+pub(super) fn shown(value: Option<&Value>) -> String {
+    let Some(value) = value else { return "missing".into() };
+    let text = value.to_string();
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}
+
+/// What an event condition asks, as in `count of "Order Completed" within 30d`.
+struct Asked<'a>(&'a EventCondition);
+
+/// What it wants the answer to be, as in `gte 3`.
+struct Wanted<'a>(&'a EventCondition);
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let EventCondition { name, filters, within, measure } = self.0;
+        match measure {
+            Measure::Count(_) => f.write_str("count of ")?,
+            Measure::Sum { property, .. } => write!(f, "sum of {property} of ")?,
+            Measure::Last(Filter { property, .. }) => write!(f, "{property} of the last ")?,
+            Measure::First(Filter { property, .. }) => write!(f, "{property} of the first ")?,
+            Measure::Since(_) => f.write_str("time since the last ")?,
+        }
+        write!(f, "\"{}\"", name.text)?;
+        for (index, Filter { property, test }) in filters.iter().enumerate() {
+            let joint = if index == 0 { "where" } else { "and" };
+            write!(f, " {joint} {property} {test}")?;
+        }
+        match within {
+            Some(within) => write!(f, " within {within}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.measure {
+            Measure::Count(bound) => bound.fmt(f),
+            Measure::Sum { bound, .. } => bound.fmt(f),
+            Measure::Last(filter) | Measure::First(filter) => filter.test.fmt(f),
+            Measure::Since(bound) => bound.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.op)?;
+        match &self.operand {
+            Operand::None => {}
+            Operand::One(literal) => write!(f, " {}", literal.to_value())?,
+            Operand::Two(low, high) => {
+                write!(f, " {} and {}", low.to_value(), high.to_value())?;
+            }
+            Operand::Many(literals) => {
+                for (index, literal) in literals.iter().enumerate() {
+                    f.write_str(if index == 0 { " " } else { ", " })?;
+                    write!(f, "{}", literal.to_value())?;
+                }
+            }
+        }
+        if self.ignore_case { f.write_str(" (any case)") } else { Ok(()) }
+    }
+}
+
+/// The condition in words, on one line.
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All(parts) if parts.is_empty() => f.write_str("everybody"),
+            Self::All(parts) => joined(f, parts, " and "),
+            Self::Any(parts) => joined(f, parts, " or "),
+            Self::Not(part) => write!(f, "not ({part})"),
+            Self::AtLeast { count, of } => {
+                write!(f, "at least {count} of ")?;
+                joined(f, of, ", ")
+            }
+            Self::Trait { path, test } => write!(f, "trait {path} {test}"),
+            Self::Context { path, test } => write!(f, "context {path} {test}"),
+            Self::Event(event) => write!(f, "{} {}", Asked(event), Wanted(event)),
+            Self::Audience { key, for_at_least: None } => write!(f, "in audience {key}"),
+            Self::Audience { key, for_at_least: Some(length) } => {
+                write!(f, "in audience {key} for at least {length}")
+            }
+            Self::Consent(purpose) => write!(f, "consents to {purpose}"),
+            Self::Bucket { salt, below } => write!(f, "bucket of \"{salt}\" below {below}"),
+        }
+    }
+}
+
+fn joined(f: &mut fmt::Formatter<'_>, parts: &[Condition], joint: &str) -> fmt::Result {
+    f.write_char('(')?;
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            f.write_str(joint)?;
+        }
+        write!(f, "{part}")?;
+    }
+    f.write_char(')')
+}

@@ -1,0 +1,276 @@
+//! The reference evaluator: reads the JSON document itself and looks at everything, each time.
+//!
+//! Apart from how a text is recognised as an instant, which the spec cases hold, it shares no code with parsing and evaluation, so
+//! that the two can be held against each other by property tests here, in `audience` and in simulations. It is slow, expects a
+//! document that parses, and takes anything else as false.
+
+use std::cmp::Ordering;
+
+use super::{EventName, EventRow, Fact, Facts, Rows, Truth};
+use crate::{Duration, Timestamp, Value, hash, value::Path};
+
+/// What an answer can be, over everything that withheld data could hold.
+#[derive(Clone, Copy)]
+struct Possible {
+    yes: bool,
+    no: bool,
+}
+
+impl Possible {
+    fn exactly(holds: bool) -> Self {
+        Self { yes: holds, no: !holds }
+    }
+
+    const EITHER: Self = Self { yes: true, no: true };
+
+    fn among(answers: impl IntoIterator<Item = bool>) -> Self {
+        answers.into_iter().fold(Self { yes: false, no: false }, |seen, answer| Self {
+            yes: seen.yes || answer,
+            no: seen.no || !answer,
+        })
+    }
+}
+
+/// Whether the condition that `document` describes holds at `now`.
+pub fn truth(document: &Value, facts: &dyn Facts, now: Timestamp) -> Truth {
+    match possible(document, facts, now) {
+        Possible { yes: true, no: true } => Truth::Withheld,
+        Possible { yes, .. } => yes.into(),
+    }
+}
+
+fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
+    let parts = |list: &Value| -> Vec<Possible> {
+        let list = list.as_array().into_iter().flatten();
+        list.map(|part| possible(part, facts, now)).collect()
+    };
+    if let Some(list) = document.get("all") {
+        let parts = parts(list);
+        let yes = parts.iter().all(|part| part.yes);
+        return Possible { yes, no: parts.iter().any(|part| part.no) };
+    }
+    if let Some(list) = document.get("any") {
+        let parts = parts(list);
+        let yes = parts.iter().any(|part| part.yes);
+        return Possible { yes, no: parts.iter().all(|part| part.no) };
+    }
+    if let Some(part) = document.get("not") {
+        let part = possible(part, facts, now);
+        return Possible { yes: part.no, no: part.yes };
+    }
+    if let Some(quota) = document.get("at_least") {
+        let count = quota["count"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        let parts = parts(&quota["of"]);
+        let at_most = parts.iter().filter(|part| part.yes).count();
+        let at_fewest = parts.iter().filter(|part| !part.no).count();
+        return Possible { yes: at_most >= count, no: at_fewest < count };
+    }
+    if document.get("event").is_some() {
+        return events(document, facts, now);
+    }
+    plain(document, facts, now)
+}
+
+fn plain(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
+    let text = |key: &str| document.get(key).and_then(Value::as_str);
+    if let Some(path) = text("trait").and_then(Path::parse) {
+        return compared(document, facts.trait_value(&path));
+    }
+    if let Some(path) = text("context").and_then(Path::parse) {
+        return compared(document, facts.context(&path));
+    }
+    if let Some(purpose) = text("consent").and_then(|key| key.parse().ok()) {
+        return Possible::exactly(facts.consents_to(&purpose) == Some(true));
+    }
+    if let Some(bucket) = document.get("bucket") {
+        let bucket_of = hash::bucket(bucket["salt"].as_str().unwrap_or_default(), facts.unit());
+        let below = bucket["below"].as_f64().unwrap_or_default() * 10_000.0;
+        return Possible::exactly(f64::from(bucket_of) < below.round());
+    }
+    let Some(membership) =
+        text("audience").and_then(|key| key.parse().ok()).and_then(|key| facts.membership(&key))
+    else {
+        return Possible::exactly(false);
+    };
+    match (membership.truth, duration(&document["for_at_least"])) {
+        (Truth::Withheld, _) => Possible::EITHER,
+        (truth, None) => Possible::exactly(truth.is_true()),
+        (truth, Some(length)) => {
+            let ripe = membership.since.is_some_and(|since| since.0 + length <= now.0);
+            Possible::exactly(truth.is_true() && ripe)
+        }
+    }
+}
+
+fn compared(document: &Value, fact: Fact<&Value>) -> Possible {
+    match fact {
+        Fact::Known(value) => Possible::exactly(holds(document, Some(value))),
+        Fact::Missing => Possible::exactly(holds(document, None)),
+        Fact::Withheld => Possible::EITHER,
+    }
+}
+
+/// Length in milliseconds.
+fn duration(value: &Value) -> Option<i64> {
+    value.as_str()?.parse().ok().map(|Duration(length)| length)
+}
+
+/// Whether a comparison holds for a value.
+fn holds(test: &Value, value: Option<&Value>) -> bool {
+    let op = test["op"].as_str().unwrap_or_default();
+    let Some(value) = value.filter(|value| !value.is_null()) else { return op == "missing" };
+    let fold = |value: &Value| match value {
+        Value::String(text) if test["ignore_case"] == Value::Bool(true) => {
+            Value::String(text.chars().flat_map(char::to_lowercase).collect())
+        }
+        other => other.clone(),
+    };
+    let (value, wanted) = (fold(value), &test["value"]);
+    let order = |wanted: &Value| order(&value, &fold(wanted));
+    let equal = |wanted: &Value| order(wanted) == Some(Ordering::Equal);
+    let listed = || wanted.as_array().is_some_and(|list| list.iter().any(equal));
+    let contains = || match (&value, &fold(wanted)) {
+        (Value::Array(elements), wanted) => elements
+            .iter()
+            .any(|element| self::order(&fold(element), wanted) == Some(Ordering::Equal)),
+        (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
+        _ => false,
+    };
+    let edge = |matches: fn(&str, &str) -> bool| match (&value, &fold(wanted)) {
+        (Value::String(text), Value::String(part)) => matches(text, part),
+        _ => false,
+    };
+    match op {
+        "exists" => true,
+        "is_true" => value == true,
+        "is_false" => value == false,
+        "eq" => equal(wanted),
+        "ne" => !equal(wanted),
+        "lt" => order(wanted).is_some_and(Ordering::is_lt),
+        "lte" => order(wanted).is_some_and(Ordering::is_le),
+        "gt" => order(wanted).is_some_and(Ordering::is_gt),
+        "gte" => order(wanted).is_some_and(Ordering::is_ge),
+        "between" => {
+            order(&wanted[0]).is_some_and(Ordering::is_ge)
+                && order(&wanted[1]).is_some_and(Ordering::is_le)
+        }
+        "in" => listed(),
+        "not_in" => !listed(),
+        "contains" => contains(),
+        "not_contains" => !contains(),
+        "starts_with" => edge(|text, part| text.starts_with(part)),
+        "ends_with" => edge(|text, part| text.ends_with(part)),
+        _ => false,
+    }
+}
+
+fn order(a: &Value, b: &Value) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => (a == b).then_some(Ordering::Equal),
+        (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
+            (Some(a), Some(b)) => Some(a.cmp(&b)),
+            _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+        },
+        (Value::String(a), Value::String(b)) => {
+            match (super::comparison::instant(a), super::comparison::instant(b)) {
+                (Some(a), Some(b)) => Some(a.cmp(&b)),
+                _ => Some(a.cmp(b)),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn events(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
+    let name = EventName::new(document["event"].as_str().unwrap_or_default());
+    let rows = match facts.events(&name) {
+        Fact::Known(rows) => rows,
+        Fact::Missing => Rows { rows: &[], purpose: crate::Purpose::SERVICE, overflow: false },
+        Fact::Withheld => return Possible::EITHER,
+    };
+    let within = duration(&document["within"]);
+    let floor = within.map(|within| now.0 - within);
+    let filters = document["where"].as_array().map(Vec::as_slice).unwrap_or_default();
+    // Each event in the window that may count: itself if it certainly does, `None` if nobody may know.
+    let seen: Vec<(i64, Option<&EventRow>)> = rows
+        .rows
+        .iter()
+        .filter(|row| row.time <= now && floor.is_none_or(|floor| row.time.0 > floor))
+        .filter_map(|row| {
+            if !row.purposes.contains(rows.purpose) {
+                return Some((row.time.0, None));
+            }
+            let passes = filters.iter().all(|filter| holds(filter, property(row, filter)));
+            passes.then_some((row.time.0, Some(row)))
+        })
+        .collect();
+    let oldest = rows.rows.first().map(|row| row.time.0);
+    let within_held = floor.zip(oldest).is_some_and(|(floor, oldest)| floor >= oldest);
+    measured(document, &seen, rows.overflow && !within_held, now)
+}
+
+fn property<'a>(row: &'a EventRow, filter: &Value) -> Option<&'a Value> {
+    let path = filter["property"].as_str()?;
+    row.values.iter().find(|(known, _)| known.as_str() == path).map(|(_, value)| value)
+}
+
+fn measured(
+    document: &Value,
+    seen: &[(i64, Option<&EventRow>)],
+    overflow: bool,
+    now: Timestamp,
+) -> Possible {
+    let certain = || seen.iter().filter_map(|(_, row)| *row);
+    let unknown = seen.iter().filter(|(_, row)| row.is_none()).count();
+    let end = |test: &Value, end: Option<&(i64, Option<&EventRow>)>| match end {
+        None => Possible::exactly(false),
+        Some((_, None)) => Possible::EITHER,
+        Some((_, Some(row))) => Possible::exactly(holds(test, property(row, test))),
+    };
+    if let Some(test) = document.get("last") {
+        return end(test, seen.last());
+    }
+    if let Some(test) = document.get("first") {
+        return if overflow { Possible::exactly(false) } else { end(test, seen.first()) };
+    }
+    if let Some(test) = document.get("sum") {
+        if unknown > 0 {
+            return Possible::EITHER;
+        }
+        let amounts = certain().filter_map(|row| property(row, test)?.as_f64());
+        let sum: f64 = amounts.sum();
+        return Possible::exactly(!overflow && holds(test, Some(&(sum + 0.0).into())));
+    }
+    if let Some(test) = document.get("since") {
+        let newest_certain = seen.iter().rposition(|(_, row)| row.is_some());
+        let may_be_last = &seen[newest_certain.unwrap_or(0)..];
+        let ages = may_be_last.iter().map(|(time, _)| age_holds(test, now.0 - time));
+        return Possible::among(ages.chain(newest_certain.is_none().then_some(false)));
+    }
+    let at_least_one = serde_json::json!({"op": "gte", "value": 1});
+    let test = document.get("count").unwrap_or(&at_least_one);
+    let fewest = certain().count();
+    let counted = |count: usize| holds(test, Some(&count.into()));
+    let possible = Possible::among((fewest..=fewest + unknown).map(counted));
+    // No bound of a sound test lies above this, so larger counts answer alike.
+    let lost = (fewest..=fewest.max(10_000) + 1).map(counted);
+    match Possible::among(lost) {
+        Possible { yes: true, no: true } if overflow && unknown > 0 => Possible::EITHER,
+        Possible { yes: true, no: true } if overflow => Possible::exactly(false),
+        decided if overflow => decided,
+        _ => possible,
+    }
+}
+
+fn age_holds(test: &Value, age: i64) -> bool {
+    let wanted = |value: &Value| duration(value).unwrap_or_default();
+    let value = &test["value"];
+    match test["op"].as_str() {
+        Some("lt") => age < wanted(value),
+        Some("lte") => age <= wanted(value),
+        Some("gt") => age > wanted(value),
+        Some("gte") => age >= wanted(value),
+        Some("between") => wanted(&value[0]) <= age && age <= wanted(&value[1]),
+        _ => false,
+    }
+}

@@ -1,0 +1,118 @@
+//! The JSON Schema of the language, for editors and the API's reader.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::{Condition, comparison::Op};
+use crate::{Duration, Key, consent::PurposeKey, value::Path};
+
+impl JsonSchema for Condition {
+    fn schema_name() -> Cow<'static, str> {
+        "Condition".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let condition = generator.subschema_for::<Self>();
+        let parts = json_schema!({"type": "array", "items": condition, "maxItems": 256});
+        let some =
+            json_schema!({"type": "array", "items": condition, "minItems": 1, "maxItems": 256});
+        let key = generator.subschema_for::<Key>();
+        let duration = generator.subschema_for::<Duration>();
+        let share = json_schema!({"type": "number", "minimum": 0, "maximum": 1});
+        let salt = json_schema!({"type": "string", "minLength": 1, "maxLength": 128});
+        let quota = object(
+            json_schema!({"count": {"type": "integer", "minimum": 1}, "of": some}),
+            &["count", "of"],
+        );
+        let bucket = object(json_schema!({"salt": salt, "below": share}), &["salt", "below"]);
+        let kinds = [
+            object(json_schema!({"all": parts}), &["all"]),
+            object(json_schema!({"any": some}), &["any"]),
+            object(json_schema!({"not": condition}), &["not"]),
+            object(json_schema!({"at_least": quota}), &["at_least"]),
+            test("trait", generator),
+            test("context", generator),
+            event(generator),
+            object(json_schema!({"audience": key, "for_at_least": duration}), &["audience"]),
+            object(
+                json_schema!({"consent": generator.subschema_for::<PurposeKey>()}),
+                &["consent"],
+            ),
+            object(json_schema!({"bucket": bucket}), &["bucket"]),
+        ];
+        json_schema!({
+            "description": "A condition: who is in an audience, who is eligible, which branch a journey takes.",
+            "anyOf": kinds
+        })
+    }
+}
+
+fn object(properties: Schema, required: &[&str]) -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false
+    })
+}
+
+/// A comparison of the value at a path; `key` is the field that names the path.
+fn test(key: &str, generator: &mut SchemaGenerator) -> Schema {
+    let words: Vec<&str> = Op::ALL.into_iter().map(|(_, word)| word).collect();
+    let path = generator.subschema_for::<Path>();
+    object(
+        json_schema!({
+            key: path,
+            "op": {"enum": words},
+            "value": {
+                "anyOf": [
+                    {"type": ["string", "number", "boolean"]},
+                    {
+                        "type": "array",
+                        "items": {"type": ["string", "number", "boolean"]},
+                        "minItems": 1,
+                        "maxItems": 1000
+                    }
+                ]
+            },
+            "ignore_case": {"type": "boolean"}
+        }),
+        &[key, "op"],
+    )
+}
+
+fn event(generator: &mut SchemaGenerator) -> Schema {
+    let filter = test("property", generator);
+    let duration = generator.subschema_for::<Duration>();
+    let count = json_schema!({"type": "integer", "minimum": 0});
+    let amount = json_schema!({"type": "number"});
+    let path = generator.subschema_for::<Path>();
+    let ops = ["eq", "ne", "lt", "lte", "gt", "gte", "between"];
+    let sum = object(
+        json_schema!({"property": path, "op": {"enum": ops}, "value": one_or_two(&amount)}),
+        &["property", "op", "value"],
+    );
+    object(
+        json_schema!({
+            "event": {"type": "string", "minLength": 1, "maxLength": 200},
+            "where": {"type": "array", "items": filter, "maxItems": 256},
+            "within": duration,
+            "count": bound(&ops, &count),
+            "sum": sum,
+            "last": filter,
+            "first": filter,
+            "since": bound(&ops[2..], &duration)
+        }),
+        &["event"],
+    )
+}
+
+fn bound(ops: &[&str], value: &Schema) -> Schema {
+    object(json_schema!({"op": {"enum": ops}, "value": one_or_two(value)}), &["op", "value"])
+}
+
+fn one_or_two(value: &Schema) -> Schema {
+    let two = json_schema!({"type": "array", "items": value, "minItems": 2, "maxItems": 2});
+    json_schema!({"anyOf": [value, two]})
+}

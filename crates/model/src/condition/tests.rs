@@ -1,0 +1,5 @@
+mod facts;
+mod language;
+mod properties;
+mod spec;
+mod words;

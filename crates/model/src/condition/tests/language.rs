@@ -1,0 +1,218 @@
+//! What the parser refuses, and what it says.
+
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use crate::{
+    Value,
+    condition::{Condition, Rule},
+};
+
+fn check(document: Value, expected: Expect) {
+    let faults = Condition::parse(&document).expect_err("a faulty document");
+    let mut text = String::new();
+    for fault in faults {
+        writeln!(text, "{}: {}", fault.pointer, fault.detail).unwrap();
+    }
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn faults_say_what_would_be_right() {
+    check(
+        json!({"all": [{"trait": "plan", "op": "is"}, {"event": "A", "within": "1y"}]}),
+        expect![[r#"
+            /all/0/op: `op` is one of eq, ne, lt, lte, gt, gte, between, in, not_in, contains, not_contains, starts_with, ends_with, exists, missing, is_true, is_false
+            /all/1/within: `within` is a duration, as in "30d"
+        "#]],
+    );
+    check(
+        json!({"trait": "plan", "op": "in", "value": "pro", "valeu": 1}),
+        expect![[r#"
+        /valeu: `valeu` is not a field here; there are trait, op, value, ignore_case
+        /value: with `in`, `value` is a list of 1 to 1000 texts, numbers or booleans
+    "#]],
+    );
+    check(
+        json!({"trait": "plan", "op": "eq"}),
+        expect![[r#"
+        /value: with `eq`, `value` is a text, a number, true or false
+    "#]],
+    );
+    check(
+        json!({"trait": "plan", "event": "A"}),
+        expect![[r#"
+        : a condition is of one kind, and this one has both `trait` and `event`; combine two in `all` or `any`
+    "#]],
+    );
+    check(
+        json!({"sequence": []}),
+        expect![[r#"
+        : a condition has one of the fields all, any, not, at_least, trait, context, event, audience, consent, bucket
+    "#]],
+    );
+    check(
+        json!({"any": []}),
+        expect![[r#"
+        /any: an empty `any` matches nobody; name at least one condition
+    "#]],
+    );
+    check(
+        json!({"at_least": {"count": 3, "of": [{"all": []}]}}),
+        expect![[r#"
+        /at_least/count: `count` is a whole number from 1 to 1
+    "#]],
+    );
+}
+
+#[test]
+fn faults_inside_leaves_say_what_would_be_right() {
+    check(
+        json!({"event": "A", "count": {"op": "gte", "value": 1.5}}),
+        expect![[r#"
+        /count/value: `value` is a whole number, 0 or more
+    "#]],
+    );
+    check(
+        json!({"event": "A", "since": {"op": "eq", "value": "1d"}}),
+        expect![[r#"
+        /since/op: `op` is one of lt, lte, gt, gte, between
+    "#]],
+    );
+    check(
+        json!({"event": "A", "count": {"op": "gte", "value": 1}, "last": {}}),
+        expect![[r#"
+        : an event condition asks for one thing, and this one has both `count` and `last`; combine two in `all`
+    "#]],
+    );
+    check(
+        json!({"bucket": {"salt": "", "below": 0.12345}}),
+        expect![[r#"
+        /bucket/salt: `salt` is a text of 1 to 128 bytes
+        /bucket/below: `below` is a number from 0 to 1 with at most four decimals
+    "#]],
+    );
+    check(
+        json!({"event": "A", "where": [{"property": "a/b", "op": "eq", "value": null}]}),
+        expect![[r#"
+            /where/0/value: with `eq`, `value` is a text, a number, true or false
+        "#]],
+    );
+    check(
+        json!({"all": [], "a/b~c": 1}),
+        expect![[r#"
+        /a~1b~0c: `a/b~c` is not a field here; there are all
+    "#]],
+    );
+    check(
+        json!([]),
+        expect![[r#"
+        : a condition is an object, as in {"trait":…}
+    "#]],
+    );
+}
+
+#[test]
+fn nesting_is_bounded_before_descending() {
+    let nest = |levels: usize| {
+        (1..levels).fold(json!({"consent": "analytics"}), |inner, _| json!({ "not": inner }))
+    };
+    assert!(Condition::parse(&nest(16)).is_ok());
+    let faults = Condition::parse(&nest(17)).unwrap_err();
+    assert_eq!(faults[0].pointer, "/not".repeat(16));
+    for levels in [50, 51, 52, 53, 54, 60, 1_000] {
+        assert!(Condition::parse(&nest(levels)).is_err(), "{levels}");
+    }
+    let quota = (1..16).fold(
+        json!({"event": "A", "where": [{"property": "p", "op": "in", "value": ["x"]}]}),
+        |inner, _| json!({"at_least": {"count": 1, "of": [inner]}}),
+    );
+    assert!(Condition::parse(&quota).is_ok(), "the widest nesting of JSON fits");
+}
+
+#[test]
+fn size_and_width_are_bounded() {
+    let parts = |count: usize| json!({"all": vec![json!({"all": []}); count]});
+    assert!(Condition::parse(&parts(256)).is_ok());
+    assert!(Condition::parse(&parts(257)).is_err());
+    let long = |bytes: usize| json!({"trait": "t", "op": "eq", "value": "x".repeat(bytes)});
+    let frame = long(0).to_string().len();
+    assert!(Condition::parse(&long(16 * 1024 - frame)).is_ok());
+    assert!(Condition::parse(&long(16 * 1024 - frame + 1)).is_err());
+    let faults = Condition::parse(&json!({"all": vec![1; 200]})).unwrap_err();
+    assert_eq!(faults.len(), 32, "so many faults are told and no more");
+}
+
+#[test]
+fn the_schema_is_recursive_and_closed() {
+    let schema = serde_json::to_value(schemars::schema_for!(Condition)).unwrap();
+    let text = schema.to_string();
+    assert!(text.contains("\"$ref\":\"#\""), "{text}");
+    assert!(text.contains("\"additionalProperties\":false"));
+}
+
+#[test]
+fn needs_name_all_that_is_read() {
+    let document = json!({"any": [
+        {"trait": "address.city", "op": "exists"},
+        {"not": {"context": "device.type", "op": "eq", "value": "mobile"}},
+        {"event": "Order Completed", "within": "30d", "where": [{"property": "currency", "op": "eq", "value": "SEK"}],
+         "sum": {"property": "revenue", "op": "gt", "value": 5}},
+        {"at_least": {"count": 1, "of": [{"audience": "vip"}, {"consent": "marketing"}]}},
+        {"event": "Order Completed", "within": "2d", "last": {"property": "coupon", "op": "exists"}}
+    ]});
+    let needs =
+        |document: &Value| Rule::compile(Condition::parse(document).unwrap()).needs().clone();
+    expect![[r#"
+        Needs {
+            events: {
+                EventName {
+                    text: "Order Completed",
+                    hash: 12954395632585967936,
+                }: {
+                    Path(
+                        "coupon",
+                    ),
+                    Path(
+                        "currency",
+                    ),
+                    Path(
+                        "revenue",
+                    ),
+                },
+            },
+            traits: {
+                Path(
+                    "address.city",
+                ),
+            },
+            contexts: {
+                Path(
+                    "device.type",
+                ),
+            },
+            audiences: {
+                Key(
+                    "vip",
+                ),
+            },
+            purposes: {
+                PurposeKey(
+                    Key(
+                        "marketing",
+                    ),
+                ),
+            },
+            longest_window: Some(
+                Duration(
+                    2592000000,
+                ),
+            ),
+        }
+    "#]]
+    .assert_debug_eq(&needs(&document));
+    assert_eq!(needs(&json!({"event": "A"})).longest_window, None, "a lifetime");
+    assert_eq!(needs(&json!({"all": []})).longest_window, Some(crate::Duration(0)));
+}

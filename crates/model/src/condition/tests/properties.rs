@@ -1,0 +1,367 @@
+//! Evaluation against the reference, expiry against time itself, and hostile documents.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+use serde_json::json;
+
+use super::facts::{Events, Member, Person, READABLE};
+use crate::{
+    PurposeSet, Timestamp, Value,
+    condition::{Condition, EventRow, Rule, Truth, reference},
+    value::{Object, Path},
+};
+
+fn scalar() -> impl Strategy<Value = Value> {
+    select(vec![
+        json!(0),
+        json!(1),
+        json!(1.0),
+        json!(2.5),
+        json!(-1),
+        json!(true),
+        json!(false),
+        json!(""),
+        json!("a"),
+        json!("A"),
+        json!("ab"),
+        json!("Ä"),
+        json!("2026-01-01"),
+        json!("2026-01-01T00:00:00Z"),
+        json!("2026-01-01t01:00:00.000+01:00"),
+        json!("2026-01-02"),
+        json!("20260101"),
+    ])
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        4 => scalar(),
+        1 => vec(scalar(), 0..3).prop_map(Value::Array),
+        1 => Just(Value::Null),
+        1 => Just(json!({"a": 1})),
+    ]
+}
+
+/// The operator, value and case of a comparison.
+fn test() -> impl Strategy<Value = Value> {
+    let plain = (select(vec!["eq", "ne", "contains", "not_contains"]), scalar(), any::<bool>());
+    let plain = plain.prop_map(|(op, v, i)| json!({"op": op, "value": v, "ignore_case": i}));
+    let listed = (select(vec!["in", "not_in"]), vec(scalar(), 1..4), any::<bool>());
+    let listed = listed.prop_map(|(op, v, i)| json!({"op": op, "value": v, "ignore_case": i}));
+    let ordered = select(vec![json!(0), json!(1.0), json!("a"), json!("2026-01-01"), json!("b")]);
+    let ordered = (select(vec!["lt", "lte", "gt", "gte"]), ordered);
+    let ordered = ordered.prop_map(|(op, v)| json!({"op": op, "value": v}));
+    let between =
+        select(vec![json!([0, 1]), json!(["a", "b"]), json!(["2026-01-01", "2026-01-01"])]);
+    let between = between.prop_map(|v| json!({"op": "between", "value": v}));
+    let text = (select(vec!["starts_with", "ends_with"]), select(vec!["a", "A", "ä", ""]));
+    let text = (text, any::<bool>());
+    let text = text.prop_map(|((op, v), i)| json!({"op": op, "value": v, "ignore_case": i}));
+    let bare = select(vec!["exists", "missing", "is_true", "is_false"]);
+    let bare = bare.prop_map(|op| json!({"op": op}));
+    prop_oneof![plain, listed, ordered, between, text, bare]
+}
+
+fn with(key: &'static str, path: &str, mut test: Value) -> Value {
+    test[key] = path.into();
+    test
+}
+
+fn numeric(value: impl Strategy<Value = Value> + Clone + 'static) -> BoxedStrategy<Value> {
+    let one = (select(vec!["eq", "ne", "lt", "lte", "gt", "gte"]), value.clone());
+    let one = one.prop_map(|(op, value)| json!({"op": op, "value": value}));
+    let two = (value.clone(), value).prop_filter_map("a pair, in order", |(a, b)| {
+        let ordered = a.as_f64() <= b.as_f64();
+        ordered.then(|| json!({"op": "between", "value": [a, b]}))
+    });
+    prop_oneof![3 => one, 1 => two].boxed()
+}
+
+fn measure() -> impl Strategy<Value = Value> {
+    let count = numeric((0..4).prop_map(|n| json!(n))).prop_map(|t| json!({ "count": t }));
+    let sum = numeric((-2..4).prop_map(|n| json!(n)));
+    let sum = sum.prop_map(|test| json!({"sum": with("property", "x", test)}));
+    let end = (select(vec!["last", "first"]), test());
+    let end = end.prop_map(|(end, test)| json!({ end: with("property", "x", test) }));
+    let since = (select(vec!["lt", "lte", "gt", "gte"]), 0..20_i64)
+        .prop_map(|(op, age)| json!({"since": {"op": op, "value": format!("{age}s")}}));
+    let since_between = (0..10_i64, 0..10_i64).prop_map(|(low, more)| {
+        let pair = [format!("{low}s"), format!("{}s", low + more)];
+        json!({"since": {"op": "between", "value": pair}})
+    });
+    prop_oneof![3 => count, 2 => sum, 2 => end, 1 => since, 1 => since_between, 1 => Just(json!({}))]
+}
+
+fn event() -> impl Strategy<Value = Value> {
+    let filters = prop::option::of(vec(test().prop_map(|t| with("property", "x", t)), 0..2));
+    let within = prop::option::weighted(0.7, 1..30_i64);
+    (select(vec!["A", "B"]), filters, within, measure()).prop_map(
+        |(name, filters, within, mut document)| {
+            document["event"] = name.into();
+            if let Some(filters) = filters {
+                document["where"] = filters.into();
+            }
+            if let Some(within) = within {
+                document["within"] = format!("{within}s").into();
+            }
+            document
+        },
+    )
+}
+
+fn leaf() -> impl Strategy<Value = Value> {
+    let audience = (select(vec!["in", "out", "unknown", "hidden"]), prop::option::of(1..20_i64));
+    let audience = audience.prop_map(|(key, length)| match length {
+        Some(length) => json!({"audience": key, "for_at_least": format!("{length}s")}),
+        None => json!({ "audience": key }),
+    });
+    let bucket = (0..=10_000_u32)
+        .prop_map(|b| json!({"bucket": {"salt": "s", "below": f64::from(b) / 10_000.0}}));
+    let consent = select(vec!["personalization", "marketing", "unheard_of"]);
+    let path = || select(vec!["t", "t.a", "hidden", "none"]);
+    prop_oneof![
+        4 => (path(), test()).prop_map(|(path, test)| with("trait", path, test)).boxed(),
+        1 => (path(), test()).prop_map(|(path, test)| with("context", path, test)).boxed(),
+        8 => event().boxed(),
+        2 => audience.boxed(),
+        1 => consent.prop_map(|key| json!({ "consent": key })).boxed(),
+        1 => bucket.boxed(),
+    ]
+}
+
+fn document() -> impl Strategy<Value = Value> {
+    leaf().prop_recursive(3, 12, 4, |part| {
+        let some = (vec(part.clone(), 1..4), any::<prop::sample::Index>());
+        prop_oneof![
+            vec(part.clone(), 0..4).prop_map(|parts| json!({ "all": parts })),
+            vec(part.clone(), 1..4).prop_map(|parts| json!({ "any": parts })),
+            part.prop_map(|part| json!({ "not": part })),
+            some.prop_map(|(of, count)| {
+                json!({"at_least": {"count": count.index(of.len()) + 1, "of": of}})
+            }),
+        ]
+    })
+}
+
+/// Events at half seconds, so that they fall on and beside the ends of windows.
+fn rows(withheld: f64) -> impl Strategy<Value = Vec<EventRow>> {
+    let row = (0..60_i64, prop::option::of(value()), prop::bool::weighted(withheld));
+    vec(row, 0..6).prop_map(|mut rows| {
+        rows.sort_by_key(|row| row.0);
+        let row = |(tie, (half, x, withheld)): (u64, (i64, Option<Value>, bool))| EventRow {
+            time: Timestamp(half * 500),
+            tie,
+            purposes: if withheld { PurposeSet::NONE } else { READABLE },
+            values: x.into_iter().map(|x| (Path::parse("x").unwrap(), x)).collect(),
+        };
+        (0..).zip(rows).map(row).collect()
+    })
+}
+
+fn person() -> impl Strategy<Value = Person> {
+    let overflow = prop::bool::weighted(0.2);
+    (value(), rows(0.2), rows(0.0), overflow, any::<u64>(), 0..30_i64).prop_map(
+        |(t, a, b, overflow, unit, since)| {
+            let object = |t: Value| Object::from_iter([("t".to_owned(), t)]);
+            let member = |truth, since: i64| Member {
+                truth,
+                since: Some(Timestamp(since * 1000)).filter(|_| since % 4 != 0),
+                valid_until: None,
+            };
+            Person {
+                traits: object(t.clone()),
+                withheld_traits: ["hidden".to_owned()].into(),
+                context: object(t),
+                events: Events([("A".to_owned(), a), ("B".to_owned(), b)].into()),
+                overflow: overflow.then(|| "B".to_owned()).into_iter().collect(),
+                audiences: [
+                    ("in".to_owned(), member(Truth::True, since)),
+                    ("out".to_owned(), member(Truth::False, since)),
+                    ("hidden".to_owned(), member(Truth::Withheld, since)),
+                ]
+                .into(),
+                consents: [("personalization".to_owned(), true), ("marketing".to_owned(), false)]
+                    .into(),
+                unit,
+                ..Person::default()
+            }
+        },
+    )
+}
+
+fn rule(document: &Value) -> Rule {
+    Rule::compile(Condition::parse(document).unwrap_or_else(|f| panic!("{document}: {f:?}")))
+}
+
+fn instant() -> impl Strategy<Value = Timestamp> {
+    (0..160_i64, -1..=1_i64).prop_map(|(quarter, beside)| Timestamp(quarter * 250 + beside))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn evaluation_equals_the_reference(document in document(), person in person(), now in instant()) {
+        let verdict = rule(&document).evaluate(&person, now);
+        prop_assert_eq!(verdict.truth, reference::truth(&document, &person, now));
+    }
+
+    #[test]
+    fn an_answer_stands_until_it_expires(
+        document in document(), person in person(), now in instant(), share in 0.0..1.0_f64,
+    ) {
+        let rule = rule(&document);
+        let verdict = rule.evaluate(&person, now);
+        let end = verdict.valid_until.map_or(now.0 + 100_000, |until| until.0);
+        prop_assert!(end > now.0, "an expiry lies ahead");
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "any instant will do")]
+        let between = now.0 + ((end - now.0) as f64 * share) as i64;
+        for instant in [between, end - 1] {
+            prop_assert_eq!(rule.evaluate(&person, Timestamp(instant)).truth, verdict.truth);
+        }
+    }
+
+    #[test]
+    fn a_document_survives_parsing(document in document()) {
+        let condition = Condition::parse(&document).unwrap();
+        prop_assert_eq!(Condition::parse(&condition.to_value()), Ok(condition));
+    }
+
+    #[test]
+    fn hostile_documents_are_answered(document in hostile()) {
+        match Condition::parse(&document) {
+            Ok(condition) => {
+                prop_assert_eq!(Condition::parse(&condition.to_value()), Ok(condition.clone()));
+                Rule::compile(condition).explain(&Person::default(), Timestamp(0));
+            }
+            Err(faults) => prop_assert!((1..=32).contains(&faults.len())),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Every way the withheld events could turn out is tried, each as a person of whom all is known.
+    #[test]
+    fn withheld_is_what_could_be_either(
+        documents in (counted("A"), counted("B")), shape in 0..4_usize,
+        a in rows(0.5), b in rows(0.5), now in instant(),
+    ) {
+        let parts = [documents.0, documents.1];
+        let document = match shape {
+            0 => json!({ "all": parts }),
+            1 => json!({ "any": parts }),
+            2 => json!({"not": {"all": parts}}),
+            _ => json!({"at_least": {"count": 2, "of": parts}}),
+        };
+        let person = Person {
+            events: Events([("A".to_owned(), a), ("B".to_owned(), b)].into()),
+            ..Person::default()
+        };
+        let rule = rule(&document);
+        let truths: Vec<Truth> =
+            completions(&person).iter().map(|person| rule.evaluate(person, now).truth).collect();
+        let agreed = truths.iter().all(|truth| *truth == truths[0]).then_some(truths[0]);
+        let truth = rule.evaluate(&person, now).truth;
+        prop_assert_eq!(truth, agreed.unwrap_or(Truth::Withheld));
+    }
+
+    /// Exact expiries are not only sound but the first instant at which the answer differs.
+    #[test]
+    fn a_count_expires_when_it_turns(
+        document in counted("A"), a in rows(0.3), now in instant(),
+    ) {
+        let events: Vec<EventRow> = a.into_iter().filter(|row| row.time <= now).collect();
+        let person = Person { events: Events([("A".to_owned(), events)].into()), ..Person::default() };
+        let rule = rule(&document);
+        let verdict = rule.evaluate(&person, now);
+        if let Some(until) = verdict.valid_until {
+            prop_assert_ne!(rule.evaluate(&person, until).truth, verdict.truth);
+        }
+    }
+}
+
+/// A count that any event can be part of.
+fn counted(name: &'static str) -> impl Strategy<Value = Value> {
+    let op = select(vec!["lt", "lte", "gt", "gte"]);
+    (op, 0..4, prop::option::of(1..30_i64)).prop_map(move |(op, count, within)| {
+        let mut document = json!({"event": name, "count": {"op": op, "value": count}});
+        if let Some(within) = within {
+            document["within"] = format!("{within}s").into();
+        }
+        document
+    })
+}
+
+/// Each withheld event either counts or does not.
+fn completions(person: &Person) -> Vec<Person> {
+    let mut done = Vec::new();
+    let mut waiting = vec![person.clone()];
+    while let Some(person) = waiting.pop() {
+        let withheld = person.events.0.iter().find_map(|(name, rows)| {
+            rows.iter().position(|row| row.purposes == PurposeSet::NONE).map(|i| (name.clone(), i))
+        });
+        let Some((name, index)) = withheld else {
+            done.push(person);
+            continue;
+        };
+        let mut counts = person.clone();
+        counts.events.0.get_mut(&name).unwrap()[index].purposes = READABLE;
+        let mut does_not = person;
+        does_not.events.0.get_mut(&name).unwrap().remove(index);
+        waiting.extend([counts, does_not]);
+    }
+    done
+}
+
+/// Documents made of the language's words in any order.
+fn hostile() -> impl Strategy<Value = Value> {
+    let words = select(vec![
+        "all",
+        "any",
+        "not",
+        "at_least",
+        "of",
+        "count",
+        "trait",
+        "context",
+        "event",
+        "where",
+        "property",
+        "op",
+        "value",
+        "within",
+        "sum",
+        "last",
+        "first",
+        "since",
+        "audience",
+        "for_at_least",
+        "consent",
+        "bucket",
+        "salt",
+        "below",
+        "ignore_case",
+        "eq",
+        "in",
+        "exists",
+        "between",
+        "30d",
+        "0s",
+        "a/b~c",
+        "",
+    ]);
+    let scalar = prop_oneof![
+        words.clone().prop_map(Value::from),
+        scalar(),
+        any::<f64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        Just(Value::Null),
+    ];
+    scalar.prop_recursive(8, 64, 6, move |part| {
+        let fields = vec((words.clone(), part.clone()), 0..5).prop_map(|fields| {
+            fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Object>()
+        });
+        prop_oneof![vec(part, 0..5).prop_map(Value::Array), fields.prop_map(Value::Object),]
+    })
+}

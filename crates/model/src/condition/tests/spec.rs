@@ -1,0 +1,76 @@
+//! The language-neutral cases of `spec/conditions.json`.
+
+use serde::Deserialize;
+
+use super::facts::Person;
+use crate::{
+    Timestamp, Value,
+    condition::{Condition, Rule, Truth, reference},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    #[expect(dead_code, reason = "for those who read the file")]
+    about: Vec<String>,
+    people: std::collections::BTreeMap<String, Person>,
+    cases: Vec<Case>,
+    refused: Vec<Refused>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    condition: Value,
+    person: String,
+    now: Timestamp,
+    truth: Truth,
+    /// Checked where stated; `null` is never.
+    #[serde(default, deserialize_with = "stated")]
+    valid_until: Option<Option<Timestamp>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    condition: Value,
+    pointers: Vec<String>,
+}
+
+fn stated<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<Timestamp>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+fn spec() -> Spec {
+    serde_json::from_str(include_str!("../../../../../spec/conditions.json")).unwrap()
+}
+
+#[test]
+fn every_case_is_answered_as_stated() {
+    let spec = spec();
+    for Case { condition, person, now, truth, valid_until } in &spec.cases {
+        let person = &spec.people[person];
+        let parsed = Condition::parse(condition).unwrap_or_else(|f| panic!("{condition}: {f:?}"));
+        let verdict = Rule::compile(parsed).evaluate(person, *now);
+        assert_eq!(verdict.truth, *truth, "{condition} at {now}");
+        assert_eq!(reference::truth(condition, person, *now), *truth, "reference: {condition}");
+        if let Some(valid_until) = valid_until {
+            assert_eq!(verdict.valid_until, *valid_until, "{condition} at {now}");
+        }
+    }
+    assert!(spec.cases.len() >= 60);
+}
+
+#[test]
+fn every_faulty_document_is_refused_at_the_stated_places() {
+    for Refused { condition, pointers } in spec().refused {
+        let Err(faults) = Condition::parse(&condition) else { panic!("accepted: {condition}") };
+        let found: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        assert_eq!(found, pointers, "{condition}: {faults:?}");
+        for fault in &faults {
+            assert!(!fault.detail.ends_with('.') && !fault.detail.is_empty(), "{fault:?}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Explanations and conditions in words.
+
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+
+use super::facts::Person;
+use crate::{
+    Timestamp,
+    condition::{Condition, Rule},
+};
+
+fn person() -> Person {
+    serde_json::from_value(json!({
+        "traits": {"plan": "pro", "bio": "x".repeat(200), "secret": 1},
+        "withheld_traits": ["secret"],
+        "context": {"device": {"type": "mobile"}},
+        "events": [
+            {"event": "Order Completed", "time": "2026-11-01T00:00:00Z", "properties": {"revenue": 40, "currency": "EUR"}},
+            {"event": "Order Completed", "time": "2026-11-20T00:00:00Z", "properties": {"revenue": 60.5, "currency": "SEK"}},
+            {"event": "Page Viewed", "time": "2026-11-20T12:00:00Z"},
+            {"event": "Page Viewed", "time": "2026-11-20T13:00:00Z", "withheld": true}
+        ],
+        "audiences": {"vip": {"truth": "true", "since": "2026-11-20T00:00:00Z"}, "hidden": {"truth": "withheld"}},
+        "consents": {"personalization": true, "marketing": false}
+    }))
+    .unwrap()
+}
+
+fn check(document: Value, expected: Expect) {
+    let rule = Rule::compile(Condition::parse(&document).unwrap());
+    let now: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+    let mut text = format!("{}\n", rule.condition());
+    for step in rule.explain(&person(), now) {
+        let until = step.valid_until.map(|until| format!(" until {until}")).unwrap_or_default();
+        writeln!(text, "[{}] {:?}{until}: {}", step.pointer, step.truth, step.text).unwrap();
+    }
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn explanations_show_what_was_found() {
+    check(
+        json!({"all": [
+            {"trait": "plan", "op": "in", "value": ["pro", "team"], "ignore_case": true},
+            {"trait": "bio", "op": "not_contains", "value": "y"},
+            {"trait": "secret", "op": "between", "value": [1, 2]},
+            {"any": [{"trait": "absent", "op": "missing"}, {"context": "device.type", "op": "eq", "value": "desktop"}]},
+            {"not": {"at_least": {"count": 2, "of": [{"consent": "marketing"}, {"consent": "personalization"}]}}}
+        ]}),
+        expect![[r#"
+            (trait plan in "pro", "team" (any case) and trait bio not_contains "y" and trait secret between 1 and 2 and (trait absent missing or context device.type eq "desktop") and not (at least 2 of (consents to marketing, consents to personalization)))
+            [] Withheld: all of 5
+            [/all/0] True: trait plan is "pro", wanted in "pro", "team" (any case)
+            [/all/1] True: trait bio is "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…, wanted not_contains "y"
+            [/all/2] Withheld: trait secret is withheld, wanted between 1 and 2
+            [/all/3] True: any of 2
+            [/all/3/any/0] True: trait absent is missing, wanted missing
+            [/all/3/any/1] False: context device.type is "mobile", wanted eq "desktop"
+            [/all/4] True: not
+            [/all/4/not] False: at least 2 of 2
+            [/all/4/not/at_least/of/0] False: consents to marketing: not granted
+            [/all/4/not/at_least/of/1] True: consents to personalization: granted
+        "#]],
+    );
+    check(
+        json!({"any": [
+            {"event": "Order Completed", "within": "30d", "where": [{"property": "currency", "op": "eq", "value": "SEK"},
+                {"property": "revenue", "op": "gt", "value": 1}], "count": {"op": "gte", "value": 2}},
+            {"event": "Order Completed", "sum": {"property": "revenue", "op": "between", "value": [1, 100]}},
+            {"event": "Order Completed", "last": {"property": "currency", "op": "eq", "value": "EUR"}},
+            {"event": "Order Completed", "first": {"property": "currency", "op": "eq", "value": "SEK"}},
+            {"event": "Page Viewed", "since": {"op": "gt", "value": "14d"}},
+            {"event": "Page Viewed", "within": "1d", "count": {"op": "gte", "value": 2}},
+            {"event": "Unheard", "since": {"op": "gt", "value": "14d"}}
+        ]}),
+        expect![[r#"
+            (count of "Order Completed" where currency eq "SEK" and revenue gt 1 within 30d gte 2 or sum of revenue of "Order Completed" between 1 and 100 or currency of the last "Order Completed" eq "EUR" or currency of the first "Order Completed" eq "SEK" or time since the last "Page Viewed" gt 2w or count of "Page Viewed" within 1d gte 2 or time since the last "Unheard" gt 2w)
+            [] Withheld until 2026-11-21T12:00:00.000Z: any of 7
+            [/any/0] False: count of "Order Completed" where currency eq "SEK" and revenue gt 1 within 30d is 1, wanted gte 2
+            [/any/1] False: sum of revenue of "Order Completed" is 100.5, wanted between 1 and 100
+            [/any/2] False: currency of the last "Order Completed" is "SEK", wanted eq "EUR"
+            [/any/3] False: currency of the first "Order Completed" is "EUR", wanted eq "SEK"
+            [/any/4] False until 2026-12-04T12:00:00.001Z: time since the last "Page Viewed" is 12h, 1 withheld, wanted gt 2w
+            [/any/5] Withheld until 2026-11-21T12:00:00.000Z: count of "Page Viewed" within 1d is 1, 1 withheld, wanted gte 2
+            [/any/6] False: time since the last "Unheard" is unknown, as there is no such event, wanted gt 2w
+        "#]],
+    );
+    check(
+        json!({"all": [
+            {"audience": "vip"}, {"audience": "vip", "for_at_least": "7d"}, {"audience": "hidden"}, {"audience": "gone"},
+            {"consent": "unheard_of"}, {"bucket": {"salt": "x", "below": 0.1}}, {"all": []}
+        ]}),
+        expect![[r#"
+            (in audience vip and in audience vip for at least 1w and in audience hidden and in audience gone and consents to unheard_of and bucket of "x" below 1000 and everybody)
+            [] False until 2026-11-27T00:00:00.000Z: all of 7
+            [/all/0] True: in audience vip: a member since 2026-11-20T00:00:00.000Z
+            [/all/1] False until 2026-11-27T00:00:00.000Z: in audience vip for at least 1w: a member since 2026-11-20T00:00:00.000Z
+            [/all/2] Withheld: in audience hidden: withheld
+            [/all/3] False: in audience gone: there is no such audience
+            [/all/4] False: consents to unheard_of: there is no such purpose
+            [/all/5] False: bucket of "x" below 1000: it is 9461
+            [/all/6] True: all of 0
+        "#]],
+    );
+}

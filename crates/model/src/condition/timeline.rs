@@ -1,0 +1,254 @@
+//! Conditions on events: one walk over the window, newest event first.
+//!
+//! Time alone changes a window in two ways: its oldest event leaves, and an event dated in the future enters. Because events
+//! leave oldest first, what a walk has found after each event is what will be found once all older ones have left. So the
+//! walk that finds the answer also finds when it ends: when the oldest event at which the answer changed leaves.
+
+use super::{
+    EventCondition, EventRow, Fact, Measure, Rows, Truth, Verdict,
+    comparison::Bound,
+    evaluate::{earlier, known_rows, next_instant},
+    syntax::Filter,
+};
+use crate::{Duration, Purpose, Timestamp, Value, value::Path};
+
+/// What an event is to a condition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// It may be read and passes the filters.
+    Selected,
+    /// It may not be read, so it may or may not pass.
+    Withheld,
+}
+
+/// The events a condition looks at, at one instant.
+struct Window<'a> {
+    condition: &'a EventCondition,
+    purpose: Purpose,
+    /// Those inside the window, oldest first.
+    inside: &'a [EventRow],
+    /// Those dated after now.
+    ahead: &'a [EventRow],
+    /// Older events that it reaches for are not held.
+    overflow: bool,
+    /// When the oldest event held leaves, and the window with it no longer reaches past what is held.
+    complete_from: Option<Timestamp>,
+}
+
+impl EventCondition {
+    /// Evaluates at `now` over what is known of the events of its name.
+    pub fn evaluate(&self, events: Fact<Rows<'_>>, now: Timestamp) -> Verdict {
+        let Some(rows) = known_rows(events) else { return Verdict::lasting(Truth::Withheld) };
+        let window = Window::new(self, rows, now);
+        let Verdict { truth, valid_until } = match &self.measure {
+            Measure::Count(bound) => window.count(bound),
+            Measure::Sum { property, bound } => window.sum(property, bound),
+            Measure::Last(filter) => window.last(filter),
+            Measure::First(filter) => window.first(filter),
+            Measure::Since(bound) => window.since(bound, now),
+        };
+        Verdict { truth, valid_until: earlier(valid_until, window.enters()) }
+    }
+
+    /// What is measured at `now`, in words, for an explanation.
+    pub(super) fn measured(&self, events: Fact<Rows<'_>>, now: Timestamp) -> String {
+        let Some(rows) = known_rows(events) else { return "withheld".into() };
+        Window::new(self, rows, now).in_words(now)
+    }
+}
+
+impl<'a> Window<'a> {
+    fn new(condition: &'a EventCondition, rows: Rows<'a>, now: Timestamp) -> Self {
+        let here = match rows.rows.last() {
+            Some(newest) if newest.time > now => rows.rows.partition_point(|row| row.time <= now),
+            _ => rows.rows.len(),
+        };
+        let (past, ahead) = rows.rows.split_at(here);
+        let floor = condition.within.map(|within| now.saturating_sub(within));
+        let oldest = rows.rows.first().map(|row| row.time);
+        let inside = match (floor, oldest) {
+            (Some(floor), Some(oldest)) if oldest <= floor => {
+                &past[past.partition_point(|row| row.time <= floor)..]
+            }
+            _ => past,
+        };
+        // What overflowed is no newer than the oldest event held.
+        let reaches_past_held = match (floor, oldest) {
+            (Some(floor), Some(oldest)) => floor < oldest,
+            _ => true,
+        };
+        let overflow = rows.overflow && reaches_past_held;
+        let mut window =
+            Self { condition, purpose: rows.purpose, inside, ahead, overflow, complete_from: None };
+        window.complete_from = oldest.and_then(|oldest| window.leaves(oldest));
+        window
+    }
+
+    /// What `row` is to the condition; `None` when it can be read and does not pass.
+    fn sight(&self, row: &EventRow) -> Option<Sight> {
+        if !row.purposes.contains(self.purpose) {
+            return Some(Sight::Withheld);
+        }
+        self.condition.selects(row).then_some(Sight::Selected)
+    }
+
+    fn newest_first(&self) -> impl Iterator<Item = (Sight, &'a EventRow)> {
+        let rows: &'a [EventRow] = self.inside;
+        rows.iter().rev().filter_map(|row| self.sight(row).map(|sight| (sight, row)))
+    }
+
+    /// When an event leaves the window; never without one.
+    fn leaves(&self, time: Timestamp) -> Option<Timestamp> {
+        self.condition.within.map(|within| time.saturating_add(within))
+    }
+
+    /// When the next event that may matter enters.
+    fn enters(&self) -> Option<Timestamp> {
+        self.ahead.iter().find(|row| self.sight(row).is_some()).map(|row| row.time)
+    }
+
+    /// The answer where events are lost that it would need: false, until the window no longer reaches for them.
+    fn overflowed(&self, withheld: bool) -> Verdict {
+        let truth = if withheld { Truth::Withheld } else { Truth::False };
+        Verdict { truth, valid_until: self.complete_from }
+    }
+
+    /// Takes into a verdict on the newer events the answer with one more, older event.
+    fn step(&self, verdict: &mut Verdict, truth: Truth, row: &EventRow) {
+        if truth != verdict.truth {
+            *verdict = Verdict { truth, valid_until: self.leaves(row.time) };
+        }
+    }
+
+    fn count(&self, bound: &Bound<u32>) -> Verdict {
+        let (mut low, mut high) = (0_u32, 0_u32);
+        let mut verdict = Verdict::lasting(bound.answer_over(0, 0));
+        let mut settled = bound.is_settled_at(0);
+        for (sight, row) in self.newest_first() {
+            if settled {
+                break;
+            }
+            high = high.saturating_add(1);
+            if sight == Sight::Selected {
+                low = low.saturating_add(1);
+            }
+            self.step(&mut verdict, bound.answer_over(low, high), row);
+            settled = bound.is_settled_at(low);
+        }
+        if self.overflow && !settled { self.overflowed(low < high) } else { verdict }
+    }
+
+    /// Adds newest first, always, so that a sum of doubles is the same whichever way it is reached.
+    fn sum(&self, property: &Path, bound: &Bound<f64>) -> Verdict {
+        let mut sum = 0.0;
+        let mut verdict = Verdict::lasting(bound.holds(sum).into());
+        for (sight, row) in self.newest_first() {
+            if sight == Sight::Withheld {
+                self.step(&mut verdict, Truth::Withheld, row);
+                return verdict;
+            }
+            if let Some(amount) = row.value(property).and_then(Value::as_f64) {
+                sum += amount;
+                self.step(&mut verdict, bound.holds(sum).into(), row);
+            }
+        }
+        if self.overflow { self.overflowed(false) } else { verdict }
+    }
+
+    fn last(&self, filter: &Filter) -> Verdict {
+        let mut verdict = Verdict::lasting(Truth::False);
+        if let Some((sight, row)) = self.newest_first().next() {
+            self.step(&mut verdict, answer(sight, filter, row), row);
+        }
+        verdict
+    }
+
+    fn first(&self, filter: &Filter) -> Verdict {
+        if self.overflow {
+            return self.overflowed(false);
+        }
+        let mut seen = self.inside.iter().filter_map(|row| self.sight(row).map(|s| (s, row)));
+        let Some((sight, oldest)) = seen.next() else { return Verdict::lasting(Truth::False) };
+        let truth = answer(sight, filter, oldest);
+        if self.condition.within.is_none() {
+            return Verdict::lasting(truth);
+        }
+        let alike = seen.take_while(|(sight, row)| answer(*sight, filter, row) == truth);
+        let newest_alike = alike.last().map_or(oldest, |(_, row)| row);
+        Verdict { truth, valid_until: self.leaves(newest_alike.time) }
+    }
+
+    /// Time since the newest event. Any withheld event newer than the newest selected one may be it.
+    fn since(&self, bound: &Bound<Duration>, now: Timestamp) -> Verdict {
+        let mut truth = None;
+        let mut valid_until = None;
+        let mut candidate = |answer: Truth| {
+            truth = Some(truth.map_or(answer, |t| if t == answer { t } else { Truth::Withheld }));
+        };
+        let mut selected = false;
+        for (sight, row) in self.newest_first() {
+            candidate(bound.holds(now.since(row.time)).into());
+            let turns = turns(bound, row.time, now);
+            valid_until = earlier(valid_until, earlier(turns, self.leaves(row.time)));
+            selected = sight == Sight::Selected;
+            if selected {
+                break;
+            }
+        }
+        if !selected {
+            candidate(Truth::False);
+        }
+        Verdict { truth: truth.unwrap_or(Truth::False), valid_until }
+    }
+
+    fn in_words(&self, now: Timestamp) -> String {
+        let selected = || self.newest_first().filter(|(sight, _)| *sight == Sight::Selected);
+        let withheld = self.inside.iter().filter(|row| !row.purposes.contains(self.purpose));
+        let measured = match &self.condition.measure {
+            Measure::Count(_) => selected().count().to_string(),
+            Measure::Sum { property, .. } => {
+                let amounts = selected().filter_map(|(_, row)| row.value(property)?.as_f64());
+                amounts.fold(0.0, |sum, amount| sum + amount).to_string()
+            }
+            Measure::Last(filter) => shown(selected().next(), &filter.property),
+            Measure::First(filter) => shown(selected().last(), &filter.property),
+            Measure::Since(_) => match selected().next() {
+                Some((_, row)) => now.since(row.time).to_string(),
+                None => "unknown, as there is no such event".into(),
+            },
+        };
+        let overflow = if self.overflow { ", older ones not held" } else { "" };
+        match withheld.count() {
+            0 => format!("{measured}{overflow}"),
+            count => format!("{measured}, {count} withheld{overflow}"),
+        }
+    }
+}
+
+/// What the event that decides says. A withheld one may be passed over or may hold any value.
+fn answer(sight: Sight, filter: &Filter, row: &EventRow) -> Truth {
+    match sight {
+        Sight::Selected => filter.holds(row).into(),
+        Sight::Withheld => Truth::Withheld,
+    }
+}
+
+/// When the answer about the age of an event at `time` next turns; ages only grow.
+fn turns(bound: &Bound<Duration>, time: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let reaches = |age: Duration| time.saturating_add(age);
+    let passes = |age: Duration| next_instant(reaches(age));
+    let (first, second) = match *bound {
+        Bound::Lt(age) | Bound::Gte(age) => (reaches(age), None),
+        Bound::Lte(age) | Bound::Gt(age) => (passes(age), None),
+        Bound::Between(low, high) => (reaches(low), Some(passes(high))),
+        Bound::Eq(age) | Bound::Ne(age) => (reaches(age), Some(passes(age))),
+    };
+    [Some(first), second].into_iter().flatten().find(|instant| *instant > now)
+}
+
+fn shown(newest: Option<(Sight, &EventRow)>, property: &Path) -> String {
+    match newest {
+        None => "unknown, as there is no such event".into(),
+        Some((_, row)) => super::explain::shown(row.value(property)),
+    }
+}
