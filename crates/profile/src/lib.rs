@@ -1,1 +1,19 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+pub mod assignments;
+pub mod consent;
+pub mod identity;
+pub mod profile;
+pub mod timeline;
+pub mod traits;
+pub mod view;
+
+pub use assignments::{Assignment, Assignments};
+pub use consent::{ConsentLedger, PurposePolicy, PurposeRule, Statement};
+pub use identity::{
+    Component, IdentityRules, KnownIdentifier, Link, Reason, Refusal, Resolution, resolve,
+};
+pub use profile::{Observation, Profile, Records, Seen};
+pub use timeline::Timeline;
+pub use traits::{Fault, RefusedTrait, TraitValue, Traits};
+pub use view::{ServiceView, View};

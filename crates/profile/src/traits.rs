@@ -1,0 +1,201 @@
+//! What is known about a person: the newest value of each trait, wherever it came from.
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use compact_str::CompactString;
+use model::{PurposeSet, SourceKey, Value, event::Order, value::Object};
+use serde::{Deserialize, Serialize};
+
+/// Most traits of one person, removed ones included. Beyond that the one set longest ago is dropped.
+pub const MAX_TRAITS: usize = 500;
+/// Longest name of a trait, in bytes.
+pub const MAX_NAME_BYTES: usize = 200;
+/// Largest value of a trait as compact JSON, in bytes.
+pub const MAX_VALUE_BYTES: usize = 2 * 1024;
+
+/// The value of a trait, where it came from and what it may be used for.
+///
+/// Decisions never see one: they read through [`crate::View`], which checks the purposes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TraitValue {
+    /// The value; `null` says that the trait was removed, and is kept so that an older value that arrives later stays removed.
+    pub value: Value,
+    /// The source it came from.
+    pub source: SourceKey,
+    /// The canonical position of the event it came with.
+    pub order: Order,
+    /// The purposes it was collected for.
+    pub purposes: PurposeSet,
+}
+
+impl TraitValue {
+    /// Whether `self` replaces `known`: it does when it is newer.
+    ///
+    /// One event gives a trait one value, so values of equal order are the same; should they differ, their text decides, so that
+    /// the order of arrival never does.
+    fn replaces(&self, known: &Self) -> bool {
+        if self.order != known.order {
+            return self.order > known.order;
+        }
+        let key = |t: &Self| (t.value.to_string(), t.source.clone(), t.purposes.0);
+        key(self) > key(known)
+    }
+}
+
+/// Why a trait was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The name is empty or longer than [`MAX_NAME_BYTES`].
+    Name,
+    /// The value is larger than [`MAX_VALUE_BYTES`].
+    Value,
+    /// The person has [`MAX_TRAITS`] traits that were set later.
+    Count,
+}
+
+/// A trait that was not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RefusedTrait {
+    /// Its name, cut at [`MAX_NAME_BYTES`].
+    pub name: CompactString,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// The traits of a person by name: for each the newest by canonical order.
+///
+/// Taking in values is commutative, associative and idempotent, bound included: the [`MAX_TRAITS`] newest are the same ones in
+/// whichever order they arrive.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Traits(Arc<BTreeMap<CompactString, TraitValue>>);
+
+impl Traits {
+    /// Takes in the traits of one event; returns those that are not kept, dropped older ones included.
+    pub fn observe(
+        &mut self,
+        traits: &Object,
+        source: &SourceKey,
+        order: Order,
+        purposes: PurposeSet,
+    ) -> Vec<RefusedTrait> {
+        let mut refused = Vec::new();
+        for (name, value) in traits {
+            let fault = if name.is_empty() || name.len() > MAX_NAME_BYTES {
+                Some(Fault::Name)
+            } else if !fits(value) {
+                Some(Fault::Value)
+            } else {
+                None
+            };
+            if let Some(fault) = fault {
+                refused.push(RefusedTrait { name: cut(name), fault });
+                continue;
+            }
+            let (value, source) = (value.clone(), source.clone());
+            refused.extend(self.insert(name.into(), TraitValue { value, source, order, purposes }));
+        }
+        refused
+    }
+
+    /// Takes in one sound value; returns the trait that had to go for it, which may be itself.
+    fn insert(&mut self, name: CompactString, value: TraitValue) -> Option<RefusedTrait> {
+        if self.0.get(&name).is_some_and(|known| !value.replaces(known)) {
+            return None;
+        }
+        let traits = Arc::make_mut(&mut self.0);
+        traits.insert(name, value);
+        if traits.len() <= MAX_TRAITS {
+            return None;
+        }
+        // Per name the order only grows, so a trait among the newest in the end was among them at every moment, and stayed.
+        let oldest = traits.iter().min_by(|(a, x), (b, y)| (x.order, a).cmp(&(y.order, b)));
+        let name = oldest.map(|(name, _)| name.clone())?;
+        traits.remove(&name);
+        Some(RefusedTrait { name, fault: Fault::Count })
+    }
+
+    /// Takes in the traits of another part of the component.
+    pub fn merge(&mut self, other: &Self) {
+        if self.0.is_empty() {
+            self.0 = Arc::clone(&other.0);
+            return;
+        }
+        for (name, value) in other.0.iter() {
+            self.insert(name.clone(), value.clone());
+        }
+    }
+
+    /// The trait with this very name, removed ones included.
+    pub fn get(&self, name: &str) -> Option<&TraitValue> {
+        self.0.get(name)
+    }
+
+    /// All traits by name, removed ones included.
+    pub fn iter(&self) -> impl Iterator<Item = (&CompactString, &TraitValue)> {
+        self.0.iter()
+    }
+
+    /// How many traits there are, removed ones included.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Roughly how many bytes they take in memory.
+    pub(crate) fn weight(&self) -> usize {
+        let entry =
+            |(name, t): (&CompactString, &TraitValue)| 96 + name.len() + weight_of(&t.value);
+        self.0.iter().map(entry).sum()
+    }
+}
+
+impl FromIterator<(CompactString, TraitValue)> for Traits {
+    /// Folds values as [`Traits::merge`] does; meant for values that were checked when they were first observed.
+    fn from_iter<I: IntoIterator<Item = (CompactString, TraitValue)>>(values: I) -> Self {
+        let mut traits = Self::default();
+        for (name, value) in values {
+            traits.insert(name, value);
+        }
+        traits
+    }
+}
+
+/// Roughly how many bytes a value takes in memory.
+pub(crate) fn weight_of(value: &Value) -> usize {
+    let inner = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight_of).sum(),
+        Value::Object(fields) => fields.iter().map(|(k, v)| 32 + k.len() + weight_of(v)).sum(),
+    };
+    size_of::<Value>() + inner
+}
+
+/// Whether a value is within [`MAX_VALUE_BYTES`], without building its text.
+fn fits(value: &Value) -> bool {
+    /// Takes so many bytes and no more.
+    struct Room(usize);
+    impl io::Write for Room {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    serde_json::to_writer(Room(MAX_VALUE_BYTES), value).is_ok()
+}
+
+fn cut(name: &str) -> CompactString {
+    name[..name.floor_char_boundary(MAX_NAME_BYTES)].into()
+}

@@ -1,0 +1,173 @@
+//! Folding traits, and its bounds.
+
+use model::Timestamp;
+use proptest::{collection::vec, prelude::*};
+use serde_json::json;
+
+use super::*;
+
+fn source() -> SourceKey {
+    "web".parse().unwrap()
+}
+
+fn at(time: i64, tie: u64) -> Order {
+    Order { time: Timestamp(time), tie }
+}
+
+fn observe(traits: &mut Traits, time: i64, event: Value) -> Vec<RefusedTrait> {
+    let Value::Object(event) = event else { panic!("{event} is not an object") };
+    traits.observe(&event, &source(), at(time, 0), PurposeSet::ALL)
+}
+
+fn value<'a>(traits: &'a Traits, name: &str) -> Option<&'a Value> {
+    traits.get(name).map(|t| &t.value)
+}
+
+#[test]
+fn the_newest_value_by_event_time_holds() {
+    let mut traits = Traits::default();
+    observe(&mut traits, 20, json!({"plan": "pro", "city": "Lund"}));
+    observe(&mut traits, 10, json!({"plan": "free", "age": 30}));
+    assert_eq!(value(&traits, "plan"), Some(&json!("pro")), "a late event does not win");
+    assert_eq!(value(&traits, "age"), Some(&json!(30)), "but what only it says counts");
+    assert_eq!(value(&traits, "city"), Some(&json!("Lund")));
+}
+
+#[test]
+fn a_removed_trait_stays_removed_when_an_older_value_arrives() {
+    let mut traits = Traits::default();
+    observe(&mut traits, 20, json!({"plan": null}));
+    observe(&mut traits, 10, json!({"plan": "free"}));
+    assert_eq!(value(&traits, "plan"), Some(&Value::Null));
+    observe(&mut traits, 30, json!({"plan": "pro"}));
+    assert_eq!(value(&traits, "plan"), Some(&json!("pro")));
+}
+
+#[test]
+fn a_newer_value_brings_its_own_purposes() {
+    let mut traits = Traits::default();
+    let event = json!({"plan": "pro"}).as_object().unwrap().clone();
+    traits.observe(&event, &source(), at(1, 0), PurposeSet::ALL);
+    traits.observe(&event, &source(), at(2, 0), PurposeSet::NONE);
+    assert_eq!(traits.get("plan").unwrap().purposes, PurposeSet::NONE);
+}
+
+#[test]
+fn names_and_values_out_of_bounds_are_refused_and_the_rest_is_kept() {
+    let mut traits = Traits::default();
+    let long_name = "é".repeat(MAX_NAME_BYTES / 2 + 1);
+    let event = json!({
+        "": 1,
+        long_name.as_str(): 1,
+        "n".repeat(MAX_NAME_BYTES).as_str(): 1,
+        "largest": "x".repeat(MAX_VALUE_BYTES - 2),
+        "too_large": "x".repeat(MAX_VALUE_BYTES - 1),
+    });
+    let mut refused = observe(&mut traits, 1, event);
+    refused.sort_by(|a, b| a.name.cmp(&b.name));
+    let named = |name: &str, fault| RefusedTrait { name: name.into(), fault };
+    let cut = "é".repeat(MAX_NAME_BYTES / 2);
+    assert_eq!(
+        refused,
+        [named("", Fault::Name), named("too_large", Fault::Value), named(&cut, Fault::Name)]
+    );
+    assert_eq!(traits.len(), 2);
+}
+
+#[test]
+fn beyond_the_bound_the_trait_set_longest_ago_goes() {
+    let mut traits = Traits::default();
+    for time in 0..500 {
+        assert_eq!(observe(&mut traits, time, json!({format!("t{time}"): time})), []);
+    }
+    observe(&mut traits, 500, json!({"t0": "set again"}));
+    let dropped = |name: &str| vec![RefusedTrait { name: name.into(), fault: Fault::Count }];
+    assert_eq!(observe(&mut traits, 501, json!({"new": 1})), dropped("t1"));
+    assert_eq!(observe(&mut traits, -1, json!({"late": 1})), dropped("late"));
+    assert_eq!(traits.len(), MAX_TRAITS);
+    assert_eq!(value(&traits, "t0"), Some(&json!("set again")));
+}
+
+#[test]
+fn copies_share_their_memory_until_one_changes() {
+    let mut traits = Traits::default();
+    observe(&mut traits, 1, json!({"plan": "pro"}));
+    let copy = traits.clone();
+    assert!(Arc::ptr_eq(&traits.0, &copy.0));
+    observe(&mut traits, 0, json!({"plan": "older"}));
+    assert!(Arc::ptr_eq(&traits.0, &copy.0), "what changes nothing copies nothing");
+    observe(&mut traits, 2, json!({"plan": "newer"}));
+    assert_eq!(value(&copy, "plan"), Some(&json!("pro")));
+}
+
+type Write = (CompactString, TraitValue);
+
+/// Values of few names at few places, so that they collide, even at the same place.
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    let write =
+        (0..4_u8, 0..4_i64, 0..2_u64, 0..3_u8, 0..2_u8).prop_map(|(name, time, tie, v, source)| {
+            let value = if v == 0 { Value::Null } else { json!(v) };
+            let source = format!("s{source}").parse().unwrap();
+            let purposes = PurposeSet(u32::from(v) % 2);
+            let name = CompactString::from(format!("t{name}"));
+            (name, TraitValue { value, source, order: at(time, tie), purposes })
+        });
+    vec(write, 0..24)
+}
+
+fn fold(writes: &[Write]) -> Traits {
+    writes.iter().cloned().collect()
+}
+
+proptest! {
+    #[test]
+    fn the_fold_knows_no_order_no_grouping_and_no_repetition(
+        (writes, shuffled) in writes().prop_flat_map(|w| (Just(w.clone()), Just(w).prop_shuffle())),
+        cut in 0..24_usize,
+    ) {
+        let whole = fold(&writes);
+        for (name, kept) in whole.iter() {
+            let newest = writes.iter().filter(|(n, _)| n == name).map(|(_, t)| t.order).max();
+            prop_assert_eq!(Some(kept.order), newest);
+        }
+        let (left, right) = shuffled.split_at(cut.min(shuffled.len()));
+        for (a, b) in [(left, right), (right, left), (&shuffled[..], right)] {
+            let mut merged = fold(a);
+            merged.merge(&fold(b));
+            prop_assert_eq!(&merged, &whole);
+        }
+    }
+
+    /// The bound must not let the order of arrival in: the newest stay, as if all had been sorted first.
+    #[test]
+    fn the_bound_keeps_the_newest_in_any_order(
+        places in vec((0..600_u32, 0..2_000_i64), 700..900),
+        cut in 0..900_usize,
+    ) {
+        let write = |&(name, time): &(u32, i64)| {
+            let value = TraitValue {
+                value: json!(time),
+                source: source(),
+                order: at(time, u64::from(name)),
+                purposes: PurposeSet::ALL,
+            };
+            (CompactString::from(format!("t{name}")), value)
+        };
+        let writes: Vec<Write> = places.iter().map(write).collect();
+        let mut newest: BTreeMap<CompactString, Order> = BTreeMap::new();
+        for (name, value) in &writes {
+            let known = newest.entry(name.clone()).or_insert(value.order);
+            *known = value.order.max(*known);
+        }
+        let mut expected: Vec<(Order, CompactString)> = newest.into_iter().map(|(n, o)| (o, n)).collect();
+        expected.sort_by(|a, b| b.cmp(a));
+        expected.truncate(MAX_TRAITS);
+
+        let (left, right) = writes.split_at(cut.min(writes.len()));
+        let mut merged = fold(right);
+        merged.merge(&fold(left));
+        let mut kept: Vec<_> = merged.iter().map(|(n, t)| (t.order, n.clone())).collect();
+        kept.sort_by(|a, b| b.cmp(a));
+        prop_assert_eq!(kept, expected);
+    }
+}
