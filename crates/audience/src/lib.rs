@@ -1,1 +1,17 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+mod catalog;
+mod document;
+mod in_place;
+mod index;
+mod memberships;
+pub mod reference;
+
+pub use catalog::{Audience, Catalog, Live, MAX_REFERENCE_DEPTH};
+pub use document::AudienceDocument;
+pub use in_place::{InPlace, evaluate_in_place};
+pub use index::{Change, Touched};
+pub use memberships::{Entry, FactsByPurpose, Memberships, Transition, TransitionKind};
+
+#[cfg(test)]
+mod fixture;

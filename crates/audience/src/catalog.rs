@@ -1,0 +1,308 @@
+//! All live audiences, compiled: which work, in what order they are evaluated, what they need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{
+    Key, Purpose,
+    condition::{Condition, EventName, Rule},
+    consent::PurposeKey,
+    definition::Fault,
+    hash,
+    value::Path,
+};
+
+use crate::{AudienceDocument, Change, Touched, index::Index};
+
+/// How many audiences deep a reference may go. Answering in place descends along references, so they are bounded.
+pub const MAX_REFERENCE_DEPTH: usize = 16;
+
+/// A live audience, as the catalog is compiled from it.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// The definition.
+    pub document: AudienceDocument,
+    /// Its version.
+    pub version: u32,
+    /// The number of its purpose; `None` when the workspace has no purpose of that key.
+    pub purpose: Option<Purpose>,
+}
+
+/// A compiled audience.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    key: Key,
+    version: u32,
+    purpose_key: PurposeKey,
+    purpose: Purpose,
+    rule: Rule,
+    request_only: bool,
+}
+
+impl Audience {
+    /// Its key.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The version of its definition.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The key of the purpose it is folded and visible for.
+    pub fn purpose_key(&self) -> &PurposeKey {
+        &self.purpose_key
+    }
+
+    /// The purpose it is folded and visible for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// Who is in it.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// It reads the request's context, itself or through another, so it is answered within requests and never stored.
+    pub fn request_only(&self) -> bool {
+        self.request_only
+    }
+}
+
+/// The live audiences that work, in an order in which each refers only to earlier ones.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    audiences: Vec<Audience>,
+    positions: BTreeMap<Key, usize>,
+    fingerprint: u64,
+    index: Index,
+}
+
+/// What is wrong with which audience.
+type Faults = BTreeMap<Key, Vec<Fault>>;
+
+impl Catalog {
+    /// Compiles the live audiences. Faulty ones, and those that refer to faulty ones, are left out and told; the others work.
+    pub fn compile(live: Vec<Live>) -> (Self, Vec<(Key, Vec<Fault>)>) {
+        let mut faults = Faults::new();
+        let mut sound = parse(live, &mut faults);
+        drop_dangling(&mut sound, &mut faults);
+        let audiences = in_order(sound, &mut faults);
+        (Self::of(audiences), faults.into_iter().collect())
+    }
+
+    fn of(mut audiences: Vec<Audience>) -> Self {
+        let mut request_only = BTreeSet::new();
+        for audience in &mut audiences {
+            let needs = audience.rule.needs();
+            audience.request_only = !needs.contexts.is_empty()
+                || needs.audiences.iter().any(|key| request_only.contains(key));
+            if audience.request_only {
+                request_only.insert(audience.key.clone());
+            }
+        }
+        let positions = audiences.iter().enumerate().map(|(i, a)| (a.key.clone(), i)).collect();
+        let fingerprint = fingerprint(&audiences);
+        let index = Index::new(&audiences);
+        Self { audiences, positions, fingerprint, index }
+    }
+
+    /// The audiences, each after those it refers to.
+    pub fn audiences(&self) -> &[Audience] {
+        &self.audiences
+    }
+
+    /// The audience of this key.
+    pub fn get(&self, key: &Key) -> Option<&Audience> {
+        self.audiences.get(self.position(key)?)
+    }
+
+    /// Where the audience of this key stands in [`Catalog::audiences`].
+    pub fn position(&self, key: &Key) -> Option<usize> {
+        self.positions.get(key).copied()
+    }
+
+    /// Names the set of audiences and versions: a person's memberships of another set are out of date.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The audiences that `change` can touch and all that refer to them, those never stored left out.
+    pub fn touched(&self, change: &Change<'_>) -> Touched {
+        let mut touched = Touched::default();
+        self.touch(&mut touched, change);
+        touched
+    }
+
+    /// Adds what `change` can touch to `touched`, so that the changes of one event or batch are evaluated together.
+    pub fn touch(&self, touched: &mut Touched, change: &Change<'_>) {
+        self.index.touch(touched, change);
+    }
+
+    pub(crate) fn touch_position(&self, touched: &mut Touched, position: usize) {
+        self.index.insert(touched, position);
+    }
+
+    /// Every event name any audience reads, each with the properties read of it: what timelines must hold.
+    pub fn needed_events(&self) -> BTreeMap<EventName, BTreeSet<Path>> {
+        let mut needed = BTreeMap::<EventName, BTreeSet<Path>>::new();
+        for (name, properties) in self.audiences.iter().flat_map(|a| &a.rule.needs().events) {
+            needed.entry(name.clone()).or_default().extend(properties.iter().cloned());
+        }
+        needed
+    }
+}
+
+fn fingerprint(audiences: &[Audience]) -> u64 {
+    let mut text = String::new();
+    for audience in audiences {
+        text.push_str(&format!("{}:{};", audience.key, audience.version));
+    }
+    hash::event_name(&text)
+}
+
+fn parse(live: Vec<Live>, faults: &mut Faults) -> BTreeMap<Key, Audience> {
+    let mut sound = BTreeMap::new();
+    for Live { document, version, purpose } in live {
+        let AudienceDocument { key, purpose: purpose_key, condition, .. } = document;
+        let mut found = Vec::new();
+        if purpose.is_none() {
+            let detail = format!("there is no purpose `{purpose_key}`; define it or name another");
+            found.push(Fault::new("/purpose", detail));
+        }
+        if sound.contains_key(&key) || faults.contains_key(&key) {
+            found.push(Fault::new("/key", format!("another live audience has the key `{key}`")));
+        }
+        let rule = match Condition::parse(&condition) {
+            Ok(condition) => Some(Rule::compile(condition)),
+            Err(wrong) => {
+                let inside =
+                    |fault: Fault| Fault::new(format!("/condition{}", fault.pointer), fault.detail);
+                found.extend(wrong.into_iter().map(inside));
+                None
+            }
+        };
+        match (rule, purpose) {
+            (Some(rule), Some(purpose)) if found.is_empty() => {
+                let request_only = false;
+                let audience = Audience {
+                    key: key.clone(),
+                    version,
+                    purpose_key,
+                    purpose,
+                    rule,
+                    request_only,
+                };
+                sound.insert(key, audience);
+            }
+            _ => faults.entry(key).or_default().extend(found),
+        }
+    }
+    sound
+}
+
+/// Takes out the audiences whose references do not hold, and again those that refer to them.
+fn drop_dangling(sound: &mut BTreeMap<Key, Audience>, faults: &mut Faults) {
+    loop {
+        let dangling: Vec<(Key, Vec<Fault>)> = sound
+            .values()
+            .map(|audience| (audience.key.clone(), faults_of_references(audience, sound, faults)))
+            .filter(|(_, found)| !found.is_empty())
+            .collect();
+        if dangling.is_empty() {
+            return;
+        }
+        for (key, found) in dangling {
+            sound.remove(&key);
+            faults.entry(key).or_default().extend(found);
+        }
+    }
+}
+
+fn faults_of_references(
+    audience: &Audience,
+    sound: &BTreeMap<Key, Audience>,
+    faults: &Faults,
+) -> Vec<Fault> {
+    let mut found = Vec::new();
+    for (pointer, key) in references(audience) {
+        let detail = match sound.get(key) {
+            _ if *key == audience.key => format!("audience `{key}` refers to itself"),
+            Some(other) if other.purpose == audience.purpose => continue,
+            Some(other) => format!(
+                "audience `{key}` is for the purpose `{}`, and this one for `{}`; both need the same",
+                other.purpose_key, audience.purpose_key
+            ),
+            None if faults.contains_key(key) => {
+                format!("audience `{key}` has faults of its own; mend it first")
+            }
+            None => format!("there is no live audience `{key}`"),
+        };
+        found.push(Fault::new(pointer, detail));
+    }
+    found
+}
+
+/// The audiences it refers to, each with the JSON pointer of the reference in its document.
+fn references(audience: &Audience) -> Vec<(String, &Key)> {
+    let mut found = Vec::new();
+    audience.rule.condition().visit(&mut |pointer, condition| {
+        if let Condition::Audience { key, .. } = condition {
+            found.push((format!("/condition{pointer}/audience"), key));
+        }
+    });
+    found
+}
+
+/// Orders the audiences so that each comes after those it refers to; equal ones by key, so that the order is always the same.
+/// Those that go round in circles or too deep, and those that refer to them, are left out.
+fn in_order(mut waiting: BTreeMap<Key, Audience>, faults: &mut Faults) -> Vec<Audience> {
+    let mut ordered = Vec::new();
+    let mut done = BTreeSet::new();
+    for _ in 0..=MAX_REFERENCE_DEPTH {
+        let is_ready = |audience: &Audience| {
+            audience.rule.needs().audiences.iter().all(|key| done.contains(key))
+        };
+        let (ready, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            waiting.into_iter().partition(|(_, audience)| is_ready(audience));
+        waiting = rest;
+        done.extend(ready.keys().cloned());
+        ordered.extend(ready.into_values());
+    }
+    for audience in waiting.values() {
+        let mut found = Vec::new();
+        for (pointer, key) in references(audience).into_iter().filter(|(_, k)| !done.contains(*k)) {
+            let detail = if reaches(&waiting, key, &audience.key) {
+                format!("audience `{}` refers to itself through `{key}`", audience.key)
+            } else {
+                format!(
+                    "audience `{key}` refers to others in a circle or more than {MAX_REFERENCE_DEPTH} deep"
+                )
+            };
+            found.push(Fault::new(pointer, detail));
+        }
+        faults.entry(audience.key.clone()).or_default().extend(found);
+    }
+    ordered
+}
+
+/// Whether following references leads from one audience to another.
+fn reaches(audiences: &BTreeMap<Key, Audience>, from: &Key, to: &Key) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![from];
+    while let Some(key) = waiting.pop() {
+        if key == to {
+            return true;
+        }
+        if seen.insert(key)
+            && let Some(audience) = audiences.get(key)
+        {
+            waiting.extend(&audience.rule.needs().audiences);
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Memberships as a request sees them: stored answers where they stand, evaluation where they do not.
+
+use std::{cell::RefCell, fmt};
+
+use model::{
+    Key, Purpose, Timestamp, UnitId, Value,
+    condition::{EventName, Fact, Facts, Membership, Rows, Truth, Verdict},
+    consent::PurposeKey,
+    value::Path,
+};
+use rustc_hash::FxHashMap;
+
+use crate::{Audience, Catalog, Memberships};
+
+/// A person's facts for one purpose within one request, with their memberships.
+///
+/// A stored answer is taken if it stands; one that has expired, was given for another version, or depends on the request is
+/// evaluated here, at most once. Memberships of another purpose's audiences are withheld.
+pub struct InPlace<'a> {
+    catalog: &'a Catalog,
+    memberships: &'a Memberships,
+    person: &'a dyn Facts,
+    purpose: Purpose,
+    now: Timestamp,
+    evaluated: RefCell<FxHashMap<usize, Membership>>,
+}
+
+impl<'a> InPlace<'a> {
+    /// The facts of `person`, which were taken for `purpose`, at `now`.
+    pub fn new(
+        catalog: &'a Catalog,
+        memberships: &'a Memberships,
+        person: &'a dyn Facts,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Self {
+        Self { catalog, memberships, person, purpose, now, evaluated: RefCell::default() }
+    }
+
+    fn evaluate(&self, position: usize, audience: &Audience) -> Membership {
+        if let Some(known) = self.evaluated.borrow().get(&position) {
+            return *known;
+        }
+        // References never lead back here and go a bounded number of audiences deep.
+        let Verdict { truth, valid_until } = audience.rule().evaluate(self, self.now);
+        let membership = Membership { truth, since: self.since(audience, truth), valid_until };
+        self.evaluated.borrow_mut().insert(position, membership);
+        membership
+    }
+
+    /// Since when `truth` has been so, as far as is recorded: if it differs from what is recorded, since that expired.
+    fn since(&self, audience: &Audience, truth: Truth) -> Option<Timestamp> {
+        let entry = self.memberships.entry(audience.key())?;
+        if entry.truth.is_true() == truth.is_true() {
+            return entry.since.filter(|since| *since <= self.now);
+        }
+        entry.valid_until.filter(|until| *until <= self.now)
+    }
+}
+
+impl fmt::Debug for InPlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InPlace").field("purpose", &self.purpose).field("now", &self.now).finish()
+    }
+}
+
+impl Facts for InPlace<'_> {
+    fn trait_value(&self, path: &Path) -> Fact<&Value> {
+        self.person.trait_value(path)
+    }
+
+    fn context(&self, path: &Path) -> Fact<&Value> {
+        self.person.context(path)
+    }
+
+    fn events(&self, name: &EventName) -> Fact<Rows<'_>> {
+        self.person.events(name)
+    }
+
+    fn membership(&self, key: &Key) -> Option<Membership> {
+        let position = self.catalog.position(key)?;
+        let audience = self.catalog.audiences().get(position)?;
+        if audience.purpose() != self.purpose {
+            return Some(Membership { truth: Truth::Withheld, since: None, valid_until: None });
+        }
+        let standing = self.memberships.standing(self.catalog, audience, self.now);
+        Some(standing.unwrap_or_else(|| self.evaluate(position, audience)))
+    }
+
+    fn consents_to(&self, purpose: &PurposeKey) -> Option<bool> {
+        self.person.consents_to(purpose)
+    }
+
+    fn unit(&self) -> UnitId {
+        self.person.unit()
+    }
+}
+
+/// Evaluates one audience at `now` for someone of whom nothing is stored; `None` when there is no such live audience.
+/// `person` are their facts for the audience's purpose.
+pub fn evaluate_in_place(
+    catalog: &Catalog,
+    key: &Key,
+    person: &dyn Facts,
+    now: Timestamp,
+) -> Option<Membership> {
+    let purpose = catalog.get(key)?.purpose();
+    InPlace::new(catalog, &Memberships::default(), person, purpose, now).membership(key)
+}
+
+#[cfg(test)]
+mod tests;

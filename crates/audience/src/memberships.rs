@@ -1,0 +1,299 @@
+//! One person's memberships: the incremental fold.
+
+use model::{
+    Key, Purpose, Timestamp, UnitId, Value,
+    condition::{EventName, Fact, Facts, Membership, Rows, Truth, Verdict},
+    consent::PurposeKey,
+    value::Path,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Audience, Catalog, Change, Touched};
+
+/// What a person's data says, for each purpose.
+pub trait FactsByPurpose {
+    /// The facts as they may be seen for `purpose`. Nothing is asked of them about memberships.
+    fn facts(&self, purpose: Purpose) -> &dyn Facts;
+}
+
+/// What is recorded of one person and one audience.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The audience.
+    pub key: Key,
+    /// The version of the audience that was evaluated.
+    pub version: u32,
+    /// In, out, or not to be known for the audience's purpose.
+    pub truth: Truth,
+    /// When they last went in or out, if they ever did.
+    pub since: Option<Timestamp>,
+    /// The instant from which the answer may differ without anything new.
+    pub valid_until: Option<Timestamp>,
+}
+
+impl Entry {
+    fn membership(&self) -> Membership {
+        Membership { truth: self.truth, since: self.since, valid_until: self.valid_until }
+    }
+
+    /// Whether it says no more than the absence of an entry does.
+    fn is_blank(&self) -> bool {
+        self.truth == Truth::False && self.since.is_none() && self.valid_until.is_none()
+    }
+}
+
+/// One person's memberships in all stored audiences of a catalog.
+///
+/// An audience without an entry is one they are not in, never were in, and will not enter by the passing of time. That is
+/// known only of the audiences of the catalog they were last evaluated with, whose fingerprint is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memberships {
+    fingerprint: u64,
+    evaluated_at: Timestamp,
+    /// Sorted by key.
+    entries: Vec<Entry>,
+}
+
+/// Whether someone went in or out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransitionKind {
+    /// They are a member from now on.
+    Entered,
+    /// They are no member from now on, or it may no longer be known whether they are.
+    Left,
+}
+
+/// Someone went into or out of an audience.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// The audience.
+    pub audience: Key,
+    /// The version of the audience that says so.
+    pub version: u32,
+    /// In or out.
+    pub kind: TransitionKind,
+    /// The logged instant.
+    pub at: Timestamp,
+}
+
+impl Memberships {
+    /// Memberships as they were stored: the fingerprint of the catalog they were evaluated with, and their entries in any order.
+    pub fn restore(fingerprint: u64, mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        Self { fingerprint, evaluated_at: Timestamp::default(), entries }
+    }
+
+    /// Names the catalog they were evaluated with.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Roughly how many bytes they take in memory.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// What is recorded, sorted by audience.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The first instant at which some membership may change without anything new: when to call [`Memberships::advance`].
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.entries.iter().filter_map(|entry| entry.valid_until).min()
+    }
+
+    /// Whether the person was last evaluated with another catalog than this one.
+    pub fn is_outdated(&self, catalog: &Catalog) -> bool {
+        self.fingerprint != catalog.fingerprint()
+    }
+
+    /// Re-evaluates what `touched` names and what is due, at `now`, and tells who went in or out.
+    ///
+    /// `now` never goes back between calls. After a change of definitions everything is evaluated once, whatever is touched;
+    /// someone in both versions of an audience stays in without a transition, and audiences that are gone are forgotten without one.
+    pub fn update(
+        &mut self,
+        catalog: &Catalog,
+        facts: &dyn FactsByPurpose,
+        touched: &Touched,
+        now: Timestamp,
+    ) -> Vec<Transition> {
+        let mut transitions = Vec::new();
+        let due = self.next_due().is_some_and(|due| due <= now);
+        if self.is_outdated(catalog) {
+            self.adopt(catalog);
+            let everything = catalog.touched(&Change::Everything);
+            self.evaluate(catalog, facts, &everything, now, &mut transitions);
+        } else if due {
+            let touched = self.with_due(catalog, touched, now);
+            self.evaluate(catalog, facts, &touched, now, &mut transitions);
+        } else {
+            self.evaluate(catalog, facts, touched, now, &mut transitions);
+        }
+        transitions
+    }
+
+    /// Lets the time pass to `now`: everything due is re-evaluated at its due instant, in order.
+    pub fn advance(
+        &mut self,
+        catalog: &Catalog,
+        facts: &dyn FactsByPurpose,
+        now: Timestamp,
+    ) -> Vec<Transition> {
+        let mut transitions = Vec::new();
+        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+            transitions.extend(self.update(catalog, facts, &Touched::default(), due));
+            if self.next_due() == Some(due) {
+                // An expiry always lies ahead of its evaluation; should one not, time must still pass.
+                debug_assert!(false, "the expiry {due} of a membership did not move");
+                break;
+            }
+        }
+        transitions
+    }
+
+    /// The stored answer about `audience`, if it stands at `now`: given for the live version, and neither expired nor younger than
+    /// `now`, which may lie in the past.
+    pub fn standing(
+        &self,
+        catalog: &Catalog,
+        audience: &Audience,
+        now: Timestamp,
+    ) -> Option<Membership> {
+        if audience.request_only() || now < self.evaluated_at {
+            return None;
+        }
+        match self.entry(audience.key()) {
+            Some(entry) => {
+                let stands = entry.version == audience.version()
+                    && entry.valid_until.is_none_or(|until| now < until);
+                stands.then(|| entry.membership())
+            }
+            None => (!self.is_outdated(catalog)).then_some(OUTSIDE),
+        }
+    }
+
+    /// The entry of an audience, whichever version it was evaluated for.
+    pub fn entry(&self, key: &Key) -> Option<&Entry> {
+        self.place(key).ok().and_then(|place| self.entries.get(place))
+    }
+
+    fn place(&self, key: &Key) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| entry.key.cmp(key))
+    }
+
+    /// Forgets the audiences that `catalog` does not store.
+    fn adopt(&mut self, catalog: &Catalog) {
+        self.entries.retain(|entry| catalog.get(&entry.key).is_some_and(|a| !a.request_only()));
+        self.fingerprint = catalog.fingerprint();
+    }
+
+    fn with_due(&self, catalog: &Catalog, touched: &Touched, now: Timestamp) -> Touched {
+        let mut touched = touched.clone();
+        for entry in &self.entries {
+            if entry.valid_until.is_some_and(|until| until <= now)
+                && let Some(position) = catalog.position(&entry.key)
+            {
+                catalog.touch_position(&mut touched, position);
+            }
+        }
+        touched
+    }
+
+    fn evaluate(
+        &mut self,
+        catalog: &Catalog,
+        facts: &dyn FactsByPurpose,
+        touched: &Touched,
+        now: Timestamp,
+        transitions: &mut Vec<Transition>,
+    ) {
+        for position in touched.iter() {
+            let Some(audience) = catalog.audiences().get(position) else { continue };
+            let person = facts.facts(audience.purpose());
+            let verdict = audience.rule().evaluate(&Folded { person, memberships: self }, now);
+            self.evaluated_at = now;
+            transitions.extend(self.record(audience, verdict, now));
+        }
+    }
+
+    fn record(
+        &mut self,
+        audience: &Audience,
+        verdict: Verdict,
+        now: Timestamp,
+    ) -> Option<Transition> {
+        let place = self.place(audience.key());
+        let before = place.ok().and_then(|place| self.entries.get(place));
+        let was_member = before.is_some_and(|entry| entry.truth.is_true());
+        let kind = match (was_member, verdict.truth.is_true()) {
+            (false, true) => Some(TransitionKind::Entered),
+            (true, false) => Some(TransitionKind::Left),
+            _ => None,
+        };
+        let since = if kind.is_some() { Some(now) } else { before.and_then(|entry| entry.since) };
+        let entry = Entry {
+            key: audience.key().clone(),
+            version: audience.version(),
+            truth: verdict.truth,
+            since,
+            valid_until: verdict.valid_until,
+        };
+        match place {
+            Ok(place) if entry.is_blank() => {
+                self.entries.remove(place);
+            }
+            Ok(place) => {
+                if let Some(before) = self.entries.get_mut(place) {
+                    *before = entry;
+                }
+            }
+            Err(_) if entry.is_blank() => {}
+            Err(place) => self.entries.insert(place, entry),
+        }
+        let (audience, version) = (audience.key(), audience.version());
+        kind.map(|kind| Transition { audience: audience.clone(), version, kind, at: now })
+    }
+}
+
+/// Membership of someone of whom nothing is recorded.
+const OUTSIDE: Membership = Membership { truth: Truth::False, since: None, valid_until: None };
+
+/// A person's facts, with memberships answered from the fold in progress. Audiences are evaluated after those they refer to, so
+/// what it answers is already brought up to date.
+struct Folded<'a> {
+    person: &'a dyn Facts,
+    memberships: &'a Memberships,
+}
+
+impl Facts for Folded<'_> {
+    fn trait_value(&self, path: &Path) -> Fact<&Value> {
+        self.person.trait_value(path)
+    }
+
+    fn context(&self, path: &Path) -> Fact<&Value> {
+        self.person.context(path)
+    }
+
+    fn events(&self, name: &EventName) -> Fact<Rows<'_>> {
+        self.person.events(name)
+    }
+
+    fn membership(&self, audience: &Key) -> Option<Membership> {
+        // That the audience exists and is of the same purpose was seen to when the catalog was compiled.
+        Some(self.memberships.entry(audience).map_or(OUTSIDE, Entry::membership))
+    }
+
+    fn consents_to(&self, purpose: &PurposeKey) -> Option<bool> {
+        self.person.consents_to(purpose)
+    }
+
+    fn unit(&self) -> UnitId {
+        self.person.unit()
+    }
+}
+
+#[cfg(test)]
+mod tests;

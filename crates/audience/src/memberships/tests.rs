@@ -1,0 +1,353 @@
+use std::collections::BTreeMap;
+
+use model::{
+    Key, Purpose, PurposeSet, Timestamp, Value,
+    condition::{Facts, Membership, Truth},
+    hash,
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+use serde_json::json;
+
+use super::{Entry, FactsByPurpose, Memberships, OUTSIDE, Transition, TransitionKind};
+use crate::{
+    Catalog, Change, InPlace, Touched,
+    fixture::{at, catalog, key, live, row},
+    reference::{Learnt, Observation, Person, members, replay},
+};
+
+/// A person who does nothing but learn and age.
+#[derive(Default)]
+struct Life {
+    person: Person,
+    memberships: Memberships,
+}
+
+impl Life {
+    fn learn(&mut self, catalog: &Catalog, what: &Learnt, now: Timestamp) -> Vec<Transition> {
+        self.person.learn(what);
+        let mut touched = Touched::default();
+        match what {
+            Learnt::Event { name, row } => {
+                let name_hash = hash::event_name(name);
+                catalog.touch(&mut touched, &Change::Event { name_hash, row });
+            }
+            Learnt::Trait { name, .. } => catalog.touch(&mut touched, &Change::Trait(name)),
+            Learnt::Consent { purpose, .. } => {
+                catalog.touch(&mut touched, &Change::Consent(*purpose));
+            }
+        }
+        self.memberships.update(catalog, &self.person, &touched, now)
+    }
+
+    fn advance(&mut self, catalog: &Catalog, now: Timestamp) -> Vec<Transition> {
+        self.memberships.advance(catalog, &self.person, now)
+    }
+}
+
+fn happens(name: &str, time: Timestamp) -> Learnt {
+    Learnt::Event { name: name.into(), row: row(time, PurposeSet::ALL, None) }
+}
+
+fn told(transitions: &[Transition]) -> Vec<(&str, TransitionKind, i64)> {
+    transitions.iter().map(|t| (t.audience.as_str(), t.kind, t.at.0)).collect()
+}
+
+use TransitionKind::{Entered, Left};
+
+#[test]
+fn people_leave_at_the_boundary_with_no_traffic() {
+    let catalog = catalog([
+        ("buyer", json!({"event": "Order", "within": "10s"})),
+        ("regular", json!({"audience": "buyer", "for_at_least": "4s"})),
+        ("stranger", json!({"not": {"audience": "buyer"}})),
+    ]);
+    let mut life = Life::default();
+    let seen = life.learn(&catalog, &happens("Order", at(1)), at(2));
+    assert_eq!(told(&seen), [("buyer", Entered, 2_000)]);
+    assert_eq!(life.memberships.next_due(), Some(at(6)));
+    assert_eq!(told(&life.advance(&catalog, at(10))), [("regular", Entered, 6_000)]);
+    let seen = life.advance(&catalog, at(100));
+    let left = [("buyer", Left, 11_000), ("regular", Left, 11_000), ("stranger", Entered, 11_000)];
+    assert_eq!(told(&seen), left);
+    assert_eq!(life.memberships.next_due(), None);
+}
+
+#[test]
+fn only_entries_that_say_something_are_kept() {
+    let catalog = catalog([
+        ("buyer", json!({"event": "Order", "within": "10s"})),
+        ("never", json!({"event": "Unheard"})),
+    ]);
+    let mut life = Life::default();
+    life.learn(&catalog, &happens("Page", at(1)), at(1));
+    assert_eq!(life.memberships.entries(), []);
+    life.learn(&catalog, &happens("Order", at(1)), at(1));
+    life.advance(&catalog, at(100));
+    let kept = Entry {
+        key: key("buyer"),
+        version: 1,
+        truth: Truth::False,
+        since: Some(at(11)),
+        valid_until: None,
+    };
+    assert_eq!(life.memberships.entries(), [kept]);
+}
+
+#[test]
+fn a_new_version_is_evaluated_with_the_next_change_and_keeps_who_stays() {
+    let first =
+        catalog([("buyer", json!({"event": "Order"})), ("gone", json!({"event": "Order"}))]);
+    let condition = json!({"any": [{"event": "Order"}, {"event": "Trial"}]});
+    let new = json!({"event": "Order"});
+    let (second, faults) = Catalog::compile(vec![
+        live("buyer", 2, "personalization", condition),
+        live("new", 1, "personalization", new),
+    ]);
+    assert_eq!(faults, []);
+    let mut life = Life::default();
+    life.learn(&first, &happens("Order", at(1)), at(1));
+    let standing = |life: &Life, key_text: &str| {
+        let audience = second.get(&key(key_text)).unwrap();
+        life.memberships.standing(&second, audience, at(5))
+    };
+    assert!(life.memberships.is_outdated(&second));
+    assert_eq!(standing(&life, "buyer"), None, "of another version");
+    assert_eq!(standing(&life, "new"), None, "never evaluated");
+    let seen = life.learn(&second, &happens("Page", at(5)), at(5));
+    assert_eq!(told(&seen), [("new", Entered, 5_000)]);
+    let entries: Vec<_> =
+        life.memberships.entries().iter().map(|e| (e.key.as_str(), e.version, e.since)).collect();
+    assert_eq!(entries, [("buyer", 2, Some(at(1))), ("new", 1, Some(at(5)))]);
+    let member = Membership { truth: Truth::True, since: Some(at(1)), valid_until: None };
+    assert_eq!(standing(&life, "buyer"), Some(member));
+}
+
+#[test]
+fn withdrawal_withholds_at_once_and_is_no_negative_answer() {
+    let catalog = catalog([
+        ("buyer", json!({"event": "Order"})),
+        ("no_buyer", json!({"not": {"event": "Order"}})),
+    ]);
+    let mut life = Life::default();
+    life.learn(&catalog, &happens("Order", at(1)), at(1));
+    let purpose = Purpose::PERSONALIZATION;
+    let withdrawn = Learnt::Consent { purpose, granted: false };
+    assert_eq!(told(&life.learn(&catalog, &withdrawn, at(2))), [("buyer", Left, 2_000)]);
+    let truths: Vec<_> = life.memberships.entries().iter().map(|entry| entry.truth).collect();
+    assert_eq!(truths, [Truth::Withheld, Truth::Withheld]);
+    let granted = Learnt::Consent { purpose, granted: true };
+    assert_eq!(told(&life.learn(&catalog, &granted, at(3))), [("buyer", Entered, 3_000)]);
+}
+
+#[test]
+fn memberships_survive_storage() {
+    let catalog = catalog([
+        ("buyer", json!({"event": "Order", "within": "10s"})),
+        ("stranger", json!({"not": {"audience": "buyer"}})),
+    ]);
+    let mut life = Life::default();
+    life.learn(&catalog, &happens("Order", at(1)), at(1));
+    let bytes = postcard::to_stdvec(&life.memberships).unwrap();
+    assert!(bytes.len() < 50, "{} bytes for one membership and one timer", bytes.len());
+    assert_eq!(postcard::from_bytes::<Memberships>(&bytes).unwrap(), life.memberships);
+    let text = serde_json::to_string(&life.memberships).unwrap();
+    assert_eq!(serde_json::from_str::<Memberships>(&text).unwrap(), life.memberships);
+}
+
+fn test() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        (select(vec!["eq", "ne", "lt", "gte"]), 0..3)
+            .prop_map(|(op, v)| json!({"op": op, "value": v})),
+        select(vec!["exists", "missing"]).prop_map(|op| json!({"op": op})),
+    ]
+}
+
+fn of(key: &str, path: &str, mut test: Value) -> Value {
+    test[key] = path.into();
+    test
+}
+
+fn event() -> impl Strategy<Value = Value> {
+    let bound = |values: std::ops::Range<i64>| {
+        (select(vec!["eq", "lt", "gte", "gt"]), values)
+            .prop_map(|(op, value)| json!({"op": op, "value": value}))
+    };
+    let age = (select(vec!["lt", "lte", "gt", "gte"]), 0..12)
+        .prop_map(|(op, age)| json!({"op": op, "value": format!("{age}s")}));
+    let measure = prop_oneof![
+        3 => bound(0..4).prop_map(|test| json!({ "count": test })),
+        1 => bound(0..4).prop_map(|test| json!({"sum": of("property", "x", test)})),
+        1 => test().prop_map(|test| json!({"last": of("property", "x", test)})),
+        1 => test().prop_map(|test| json!({"first": of("property", "x", test)})),
+        1 => age.prop_map(|test| json!({ "since": test })),
+        1 => Just(json!({})),
+    ];
+    let filters = vec(test().prop_map(|test| of("property", "x", test)), 0..2);
+    let within = prop::option::weighted(0.8, 1..15);
+    (select(vec!["A", "B"]), filters, within, measure).prop_map(
+        |(name, filters, within, mut document)| {
+            document["event"] = name.into();
+            document["where"] = filters.into();
+            if let Some(within) = within {
+                document["within"] = format!("{within}s").into();
+            }
+            document
+        },
+    )
+}
+
+/// Conditions in which `{"earlier": n}` stands for a reference to an earlier audience.
+fn condition() -> impl Strategy<Value = Value> {
+    let earlier = (0..6, prop::option::of(1..8)).prop_map(|(n, length)| match length {
+        Some(length) => json!({"earlier": n, "for_at_least": format!("{length}s")}),
+        None => json!({ "earlier": n }),
+    });
+    let leaf = prop_oneof![
+        5 => event(),
+        2 => (select(vec!["t", "t.a"]), test()).prop_map(|(path, test)| of("trait", path, test)),
+        3 => earlier,
+        1 => select(vec!["personalization", "analytics"]).prop_map(|key| json!({ "consent": key })),
+    ];
+    leaf.prop_recursive(2, 6, 3, |part| {
+        prop_oneof![
+            vec(part.clone(), 1..3).prop_map(|parts| json!({ "all": parts })),
+            vec(part.clone(), 1..3).prop_map(|parts| json!({ "any": parts })),
+            part.clone().prop_map(|part| json!({ "not": part })),
+            (part.clone(), part).prop_map(|(a, b)| json!({"at_least": {"count": 2, "of": [a, b]}})),
+        ]
+    })
+}
+
+/// Audiences for two purposes in turn; each refers to earlier ones of its own purpose.
+fn audiences() -> impl Strategy<Value = Catalog> {
+    vec(condition(), 1..6).prop_map(|conditions| {
+        let live = conditions.into_iter().enumerate().map(|(i, condition)| {
+            let purpose = ["personalization", "analytics"][i % 2];
+            live(&format!("a{i}"), 1, purpose, resolve(condition, i))
+        });
+        let (catalog, faults) = Catalog::compile(live.collect());
+        assert_eq!(faults, []);
+        catalog
+    })
+}
+
+fn resolve(condition: Value, position: usize) -> Value {
+    match condition {
+        Value::Object(mut object) => {
+            if let Some(earlier) = object.remove("earlier") {
+                let candidates = position / 2;
+                if candidates == 0 {
+                    return json!({"all": []});
+                }
+                let pick = usize::try_from(earlier.as_u64().unwrap()).unwrap() % candidates;
+                object.insert("audience".into(), format!("a{}", pick * 2 + position % 2).into());
+            }
+            object.into_iter().map(|(field, value)| (field, resolve(value, position))).collect()
+        }
+        Value::Array(parts) => parts.into_iter().map(|part| resolve(part, position)).collect(),
+        other => other,
+    }
+}
+
+fn purposes() -> impl Strategy<Value = PurposeSet> {
+    select(vec![PurposeSet(0b110), PurposeSet(0b110), PurposeSet(0b010), PurposeSet(0b100)])
+}
+
+/// What is learnt, with the time since the last thing and an event's lateness, in half seconds.
+fn learnt() -> impl Strategy<Value = (i64, i64, Learnt)> {
+    let x = prop::option::of((0..3).prop_map(Value::from));
+    let event = (select(vec!["A", "B"]), purposes(), x).prop_map(|(name, purposes, x)| {
+        Learnt::Event { name: name.into(), row: row(at(0), purposes, x) }
+    });
+    let value = select(vec![json!(0), json!(2), Value::Null, json!({"a": 1}), json!({"a": null})]);
+    let changed = (value, purposes()).prop_map(|(value, purposes)| Learnt::Trait {
+        name: "t".into(),
+        value,
+        purposes,
+    });
+    let consent = (1..=2_u8, any::<bool>()).prop_map(|(purpose, granted)| Learnt::Consent {
+        purpose: Purpose::from_number(purpose).unwrap(),
+        granted,
+    });
+    let what = prop_oneof![6 => event, 2 => changed, 1 => consent];
+    let lateness = prop_oneof![3 => Just(0_i64), 1 => -6..20_i64];
+    (0..12_i64, lateness, what)
+}
+
+fn history() -> impl Strategy<Value = Vec<Observation>> {
+    vec(learnt(), 1..12).prop_map(|learnt| {
+        let mut now = 0;
+        let mut history = Vec::new();
+        for (tie, (gap, lateness, mut what)) in (0..).zip(learnt) {
+            now += gap * 500;
+            if let Learnt::Event { row, .. } = &mut what {
+                row.time = Timestamp(now - lateness * 500);
+                row.tie = tie;
+            }
+            history.push(Observation { at: Timestamp(now), what });
+        }
+        history
+    })
+}
+
+fn check_life(catalog: &Catalog, history: &[Observation]) -> Result<(), TestCaseError> {
+    let mut shown: Vec<(Timestamp, BTreeMap<Key, Membership>)> = Vec::new();
+    let end = Timestamp(history.last().unwrap().at.0 + 60_000);
+    replay(history, catalog, end, |now, members| shown.push((now, members.clone())));
+    let mut life = Life::default();
+    let mut waiting = history.iter().peekable();
+    for (now, expected) in shown {
+        let stale = life.memberships.clone();
+        life.advance(catalog, now);
+        if !life.memberships.is_outdated(catalog) {
+            check_in_place(catalog, &life, &stale, now)?;
+        }
+        while let Some(observation) = waiting.next_if(|next| next.at <= now) {
+            life.learn(catalog, &observation.what, now);
+        }
+        for (audience, expected) in expected {
+            let found = life.memberships.entry(&audience).map_or(OUTSIDE, Entry::membership);
+            let (found, expected) = ((found.truth, found.since), (expected.truth, expected.since));
+            prop_assert_eq!(found, expected, "{} at {}", audience, now.0);
+        }
+        prop_assert!(life.memberships.next_due().is_none_or(|due| due > now));
+    }
+    Ok(())
+}
+
+/// Before its timers have fired, and with nothing stored, a request sees what they would have left.
+fn check_in_place(
+    catalog: &Catalog,
+    life: &Life,
+    stale: &Memberships,
+    now: Timestamp,
+) -> Result<(), TestCaseError> {
+    for audience in catalog.audiences() {
+        let facts = life.person.facts(audience.purpose());
+        let in_place = InPlace::new(catalog, stale, facts, audience.purpose(), now);
+        let seen = in_place.membership(audience.key()).unwrap();
+        let stored = life.memberships.entry(audience.key()).map_or(OUTSIDE, Entry::membership);
+        prop_assert_eq!(seen.truth, stored.truth, "{} at {}", audience.key(), now.0);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_fold_equals_the_reference_at_every_instant(
+        catalog in audiences(), history in history(),
+    ) {
+        check_life(&catalog, &history)?;
+    }
+}
+
+#[test]
+fn the_reference_tells_one_instant_like_the_replay() {
+    let catalog = catalog([("buyer", json!({"event": "A", "within": "10s"}))]);
+    let history = [Observation { at: at(2), what: happens("A", at(1)) }];
+    let buyer = |now| members(&history, &catalog, now)[&key("buyer")];
+    assert_eq!((buyer(at(10)).truth, buyer(at(10)).since), (Truth::True, Some(at(2))));
+    assert_eq!((buyer(at(11)).truth, buyer(at(11)).since), (Truth::False, Some(at(11))));
+}

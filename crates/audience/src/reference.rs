@@ -1,0 +1,300 @@
+//! The reference: memberships by looking at the full history, again at every instant at which one could change.
+//!
+//! It uses neither the dependency index, nor expiries, nor the evaluation of rules (only their order and the documents they were
+//! compiled from), so that the incremental fold can be held against it in property tests and simulations. It is slow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{
+    Duration, Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
+    condition::{
+        Bound, Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Truth,
+        reference,
+    },
+    consent::PurposeKey,
+    value::{Object, Path},
+};
+
+use crate::{Audience, Catalog, FactsByPurpose};
+
+/// Something learnt about a person.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// When it was learnt.
+    pub at: Timestamp,
+    /// What.
+    pub what: Learnt,
+}
+
+/// What was learnt about a person.
+#[derive(Clone, Debug)]
+pub enum Learnt {
+    /// They did something, now, earlier or (as clocks go) later.
+    Event {
+        /// The event's name.
+        name: String,
+        /// The event.
+        row: EventRow,
+    },
+    /// A trait of theirs has a value, which may be read for some purposes; JSON `null` removes it.
+    Trait {
+        /// The trait's name.
+        name: String,
+        /// Its value.
+        value: Value,
+        /// What it may be read for.
+        purposes: PurposeSet,
+    },
+    /// They granted or withdrew a purpose, and with it what may be read.
+    Consent {
+        /// The purpose.
+        purpose: Purpose,
+        /// Whether it is granted from now on.
+        granted: bool,
+    },
+}
+
+/// Everything known of a person, held plainly.
+#[derive(Clone, Debug)]
+pub struct Person {
+    views: Vec<View>,
+}
+
+#[derive(Clone, Debug)]
+struct View {
+    purpose: Purpose,
+    granted: PurposeSet,
+    traits: Object,
+    trait_purposes: BTreeMap<String, PurposeSet>,
+    events: BTreeMap<String, Vec<EventRow>>,
+}
+
+impl Default for Person {
+    fn default() -> Self {
+        let view = |purpose| View {
+            purpose,
+            granted: PurposeSet::ALL,
+            traits: Object::new(),
+            trait_purposes: BTreeMap::new(),
+            events: BTreeMap::new(),
+        };
+        Self { views: PurposeSet::ALL.iter().map(view).collect() }
+    }
+}
+
+impl Person {
+    /// Takes in one more thing.
+    pub fn learn(&mut self, what: &Learnt) {
+        self.views.iter_mut().for_each(|view| view.learn(what));
+    }
+}
+
+impl View {
+    fn learn(&mut self, what: &Learnt) {
+        match what {
+            Learnt::Event { name, row } => {
+                let rows = self.events.entry(name.clone()).or_default();
+                rows.push(row.clone());
+                rows.sort_by_key(|row| (row.time, row.tie));
+            }
+            Learnt::Trait { name, value, purposes } => {
+                self.traits.insert(name.clone(), value.clone());
+                self.trait_purposes.insert(name.clone(), *purposes);
+            }
+            Learnt::Consent { purpose, granted: true } => {
+                self.granted = self.granted.with(*purpose);
+            }
+            Learnt::Consent { purpose, granted: false } => {
+                self.granted = self.granted.without(*purpose);
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        self.granted.contains(self.purpose)
+    }
+}
+
+impl FactsByPurpose for Person {
+    fn facts(&self, purpose: Purpose) -> &dyn Facts {
+        &self.views[usize::from(purpose.number())]
+    }
+}
+
+impl Facts for View {
+    fn trait_value(&self, path: &Path) -> Fact<&Value> {
+        let name = path.as_str().split('.').next().unwrap_or_default();
+        let purposes = self.trait_purposes.get(name).copied().unwrap_or(PurposeSet::ALL);
+        match path.find(&self.traits) {
+            _ if !self.may_read() || !purposes.contains(self.purpose) => Fact::Withheld,
+            Some(value) => Fact::Known(value),
+            None => Fact::Missing,
+        }
+    }
+
+    fn context(&self, _: &Path) -> Fact<&Value> {
+        Fact::Missing
+    }
+
+    fn events(&self, name: &EventName) -> Fact<Rows<'_>> {
+        if !self.may_read() {
+            return Fact::Withheld;
+        }
+        match self.events.get(name.text.as_str()) {
+            Some(rows) => Fact::Known(Rows { rows, purpose: self.purpose, overflow: false }),
+            None => Fact::Missing,
+        }
+    }
+
+    fn membership(&self, _: &Key) -> Option<Membership> {
+        None
+    }
+
+    fn consents_to(&self, purpose: &PurposeKey) -> Option<bool> {
+        let known = Purpose::BUILT_IN.into_iter().find(|(_, key)| *key == purpose.0.as_str());
+        known.map(|(purpose, _)| self.granted.contains(purpose))
+    }
+
+    fn unit(&self) -> UnitId {
+        UnitId(7)
+    }
+}
+
+/// Memberships at `at` in all audiences of `catalog` that are stored, from the full history, which is ordered by time.
+/// Nothing but truth and `since` is worked out.
+pub fn members(
+    history: &[Observation],
+    catalog: &Catalog,
+    at: Timestamp,
+) -> BTreeMap<Key, Membership> {
+    let mut last = BTreeMap::new();
+    replay(history, catalog, at, |_, members| last.clone_from(members));
+    last
+}
+
+/// Replays the history up to `until` and shows the memberships at every instant at which one could change, and at `until`.
+pub fn replay(
+    history: &[Observation],
+    catalog: &Catalog,
+    until: Timestamp,
+    mut show: impl FnMut(Timestamp, &BTreeMap<Key, Membership>),
+) {
+    let documents: Vec<(&Audience, Value)> = catalog
+        .audiences()
+        .iter()
+        .filter(|audience| !audience.request_only())
+        .map(|audience| (audience, audience.rule().condition().to_value()))
+        .collect();
+    let mut instants = instants(history, catalog);
+    instants.insert(until);
+    let lengths = lengths(catalog);
+    let mut person = Person::default();
+    let mut members = BTreeMap::new();
+    let mut waiting = history.iter().peekable();
+    // Before anything is learnt there is no person.
+    let born = history.first().map_or(until, |first| first.at);
+    while let Some(now) = instants.pop_first().filter(|now| *now <= until) {
+        if born < now {
+            evaluate(&person, &documents, now, &mut members);
+        }
+        while let Some(observation) = waiting.next_if(|next| next.at <= now) {
+            person.learn(&observation.what);
+            evaluate(&person, &documents, now, &mut members);
+        }
+        let moved = members.values().any(|member| member.since == Some(now));
+        instants.extend(lengths.iter().filter(|_| moved).map(|l| now.saturating_add(*l)));
+        show(now, &members);
+    }
+}
+
+fn evaluate(
+    person: &Person,
+    documents: &[(&Audience, Value)],
+    now: Timestamp,
+    members: &mut BTreeMap<Key, Membership>,
+) {
+    for (audience, document) in documents {
+        let facts = Known { person: person.facts(audience.purpose()), members };
+        let truth = reference::truth(document, &facts, now);
+        let before = members.get(audience.key()).copied();
+        let turned = before.is_some_and(|b| b.truth.is_true()) != truth.is_true();
+        let since = if turned { Some(now) } else { before.and_then(|before| before.since) };
+        let member = Membership { truth, since, valid_until: None };
+        members.insert(audience.key().clone(), member);
+    }
+}
+
+/// Every instant at which an answer could change: something is learnt, an event begins to count, leaves a window, or reaches an age.
+fn instants(history: &[Observation], catalog: &Catalog) -> BTreeSet<Timestamp> {
+    let conditions: Vec<_> = catalog
+        .audiences()
+        .iter()
+        .flat_map(|audience| audience.rule().event_conditions())
+        .collect();
+    let mut instants = BTreeSet::new();
+    for Observation { at, what } in history {
+        instants.insert(*at);
+        let Learnt::Event { row, .. } = what else { continue };
+        instants.insert(row.time);
+        for condition in &conditions {
+            let ages = match condition.measure {
+                Measure::Since(Bound::Between(low, high)) => [Some(low), Some(high)],
+                Measure::Since(
+                    Bound::Lt(age) | Bound::Lte(age) | Bound::Gt(age) | Bound::Gte(age),
+                ) => [Some(age), None],
+                _ => [None, None],
+            };
+            for length in ages.into_iter().chain([condition.within]).flatten() {
+                let reached = row.time.saturating_add(length);
+                instants.extend([reached, Timestamp(reached.0 + 1)]);
+            }
+        }
+    }
+    instants
+}
+
+/// Every length of `for_at_least`.
+fn lengths(catalog: &Catalog) -> BTreeSet<Duration> {
+    let mut lengths = BTreeSet::new();
+    for audience in catalog.audiences() {
+        audience.rule().condition().visit(&mut |_, condition| {
+            if let Condition::Audience { for_at_least, .. } = condition {
+                lengths.extend(*for_at_least);
+            }
+        });
+    }
+    lengths
+}
+
+/// A person's facts with memberships as worked out so far.
+struct Known<'a> {
+    person: &'a dyn Facts,
+    members: &'a BTreeMap<Key, Membership>,
+}
+
+impl Facts for Known<'_> {
+    fn trait_value(&self, path: &Path) -> Fact<&Value> {
+        self.person.trait_value(path)
+    }
+
+    fn context(&self, path: &Path) -> Fact<&Value> {
+        self.person.context(path)
+    }
+
+    fn events(&self, name: &EventName) -> Fact<Rows<'_>> {
+        self.person.events(name)
+    }
+
+    fn membership(&self, audience: &Key) -> Option<Membership> {
+        let outside = Membership { truth: Truth::False, since: None, valid_until: None };
+        Some(self.members.get(audience).copied().unwrap_or(outside))
+    }
+
+    fn consents_to(&self, purpose: &PurposeKey) -> Option<bool> {
+        self.person.consents_to(purpose)
+    }
+
+    fn unit(&self) -> UnitId {
+        self.person.unit()
+    }
+}
