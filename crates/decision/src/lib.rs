@@ -1,1 +1,25 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+pub mod document;
+pub mod share;
+
+mod bucket;
+pub mod catalog;
+mod content;
+mod schema;
+mod template;
+
+pub mod decide;
+pub mod explanation;
+pub mod outcome;
+pub mod person;
+pub mod token;
+
+pub use catalog::{Broken, Catalog, Kind, Versioned};
+pub use decide::{HELD_OUT, MAX_PLACEMENTS, decide};
+pub use document::{ExperienceDocument, PlacementDocument};
+pub use explanation::{Stage, Step};
+pub use outcome::{Candidate, ConsentBasis, Holdout, Outcome, Reason, Reference, Shadow, WhyNot};
+pub use person::{GlobalHoldout, Person, Request};
+pub use share::Share;
+pub use token::{TokenClaims, TokenError};

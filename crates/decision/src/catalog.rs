@@ -1,0 +1,238 @@
+//! The compiled placements and experiences: an immutable snapshot that decisions read.
+
+mod compile;
+
+use std::collections::BTreeMap;
+
+use model::{
+    Key, Purpose, Timestamp, UnitId,
+    condition::{Needs, Rule},
+    consent::PurposeKey,
+    definition::{Fault, State},
+    value::Path,
+};
+
+use crate::{
+    ExperienceDocument, PlacementDocument, Reference, Share,
+    bucket::Salt,
+    content::Content,
+    document::{Cap, Schedule},
+};
+
+/// A document at a version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<D> {
+    /// The version, which decisions record.
+    pub version: u64,
+    /// The document.
+    pub document: D,
+}
+
+/// What kind of definition is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A placement.
+    Placement,
+    /// An experience.
+    Experience,
+}
+
+/// A definition that was left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Broken {
+    /// What it is.
+    pub kind: Kind,
+    /// Its key.
+    pub key: Key,
+    /// What is wrong with it, at least one.
+    pub faults: Vec<Fault>,
+}
+
+/// All placements and experiences that act, compiled.
+///
+/// Compiling never fails: a broken definition is left out and reported (I13).
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    placements: BTreeMap<Key, Entry>,
+    needs: Needs,
+}
+
+/// What a placement's key leads to.
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Sound(Box<Placement>),
+    /// It has faults of its own and answers `error`.
+    Broken {
+        version: u64,
+    },
+}
+
+/// A compiled placement.
+#[derive(Clone, Debug)]
+pub(crate) struct Placement {
+    pub(crate) reference: Reference,
+    pub(crate) state: State,
+    pub(crate) default: Option<Content>,
+    pub(crate) matches: Option<Rule>,
+    /// Live and paused experiences, in the order of arbitration.
+    pub(crate) candidates: Vec<Experience>,
+}
+
+/// A compiled experience.
+#[derive(Clone, Debug)]
+pub(crate) struct Experience {
+    pub(crate) reference: Reference,
+    pub(crate) paused: bool,
+    pub(crate) purpose: Purpose,
+    pub(crate) purpose_key: PurposeKey,
+    pub(crate) priority: i32,
+    pub(crate) eligibility: Option<Rule>,
+    pub(crate) schedule: Schedule,
+    pub(crate) exclusion: Option<Exclusion>,
+    pub(crate) traffic: Share,
+    pub(crate) traffic_salt: Salt,
+    pub(crate) cap: Option<Cap>,
+    pub(crate) holdout: Share,
+    pub(crate) holdout_salt: Salt,
+    pub(crate) variants: Vec<Variant>,
+    pub(crate) variant_salt: Salt,
+    pub(crate) public_fields: Box<[Path]>,
+}
+
+/// A compiled variant: it owns the buckets `start..end`.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub(crate) key: Key,
+    pub(crate) content: Option<Content>,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+/// An experience's slot in an exclusion group.
+#[derive(Clone, Debug)]
+pub(crate) struct Exclusion {
+    pub(crate) group: Key,
+    pub(crate) from: Share,
+    pub(crate) to: Share,
+    pub(crate) salt: Salt,
+    /// The other live experiences of the group with their schedules.
+    pub(crate) rivals: Vec<(Key, Schedule)>,
+}
+
+impl Catalog {
+    /// Compiles the documents. Drafts and archived ones take no part; `purposes` gives the numbers
+    /// of purposes.
+    pub fn compile(
+        placements: &[Versioned<PlacementDocument>],
+        experiences: &[Versioned<ExperienceDocument>],
+        purposes: &dyn Fn(&PurposeKey) -> Option<Purpose>,
+    ) -> (Self, Vec<Broken>) {
+        compile::catalog(placements, experiences, purposes)
+    }
+
+    /// Everything that is wrong with a placement, whatever its state: what saving it should refuse.
+    pub fn check_placement(document: &PlacementDocument) -> Vec<Fault> {
+        compile::check_placement(document)
+    }
+
+    /// Everything that is wrong with an experience in `placement`, whatever its state: what saving
+    /// it should refuse.
+    pub fn check_experience(
+        document: &ExperienceDocument,
+        placement: Option<&PlacementDocument>,
+        purposes: &dyn Fn(&PurposeKey) -> Option<Purpose>,
+    ) -> Vec<Fault> {
+        compile::check_experience(document, placement, purposes)
+    }
+
+    /// What the rules of live experiences read, taken together: what timelines must hold.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// The live placements, by key.
+    pub fn placements(&self) -> impl Iterator<Item = &Key> {
+        self.sound().filter(|placement| placement.state == State::Live).map(|p| &p.reference.key)
+    }
+
+    /// The experiences that compete for a placement, paused ones included, in the order of
+    /// arbitration.
+    pub fn by_placement(&self, placement: &Key) -> impl Iterator<Item = &Reference> {
+        let entry = self.placements.get(placement);
+        let candidates = entry.and_then(Entry::sound).map(|placement| placement.candidates.iter());
+        candidates.into_iter().flatten().map(|experience| &experience.reference)
+    }
+
+    /// Whether wins of an experience are counted for a cap.
+    pub fn has_cap(&self, experience: &Key) -> bool {
+        let mut candidates = self.sound().flat_map(|placement| &placement.candidates);
+        candidates.any(|known| known.reference.key == *experience && known.cap.is_some())
+    }
+
+    pub(crate) fn entry(&self, placement: &Key) -> Option<&Entry> {
+        self.placements.get(placement)
+    }
+
+    pub(crate) fn sound(&self) -> impl Iterator<Item = &Placement> {
+        self.placements.values().filter_map(Entry::sound)
+    }
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self { placements: BTreeMap::new(), needs: compile::nothing() }
+    }
+}
+
+impl Entry {
+    fn sound(&self) -> Option<&Placement> {
+        match self {
+            Self::Sound(placement) => Some(placement),
+            Self::Broken { .. } => None,
+        }
+    }
+}
+
+impl Experience {
+    /// How many variants can still be drawn.
+    pub(crate) fn arms(&self) -> usize {
+        self.variants.iter().filter(|variant| variant.is_drawn()).count()
+    }
+
+    /// The variant that owns `unit`'s bucket.
+    pub(crate) fn draw(&self, unit: UnitId) -> (u32, Option<&Variant>) {
+        let bucket = self.variant_salt.bucket(unit);
+        let owner = self.variants.iter().find(|v| v.start <= bucket && bucket < v.end);
+        (bucket, owner)
+    }
+
+    /// The variant `key`, when it can still be drawn.
+    pub(crate) fn variant(&self, key: &Key) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.key == *key && variant.is_drawn())
+    }
+}
+
+impl Variant {
+    /// The probability with which it is drawn.
+    pub(crate) fn share(&self) -> Share {
+        Share::from_buckets(self.end - self.start).unwrap_or_default()
+    }
+
+    fn is_drawn(&self) -> bool {
+        self.start < self.end
+    }
+}
+
+impl Exclusion {
+    /// Whether the slot's own range holds the bucket.
+    pub(crate) fn contains(&self, bucket: u32) -> bool {
+        self.from.buckets() <= bucket && self.to.contains(bucket)
+    }
+
+    /// The other experiences of the group that act at `now`.
+    pub(crate) fn rivals(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
+        let acting = move |schedule: &Schedule| schedule.contains(now);
+        self.rivals.iter().filter(move |(_, schedule)| acting(schedule)).map(|(key, _)| key)
+    }
+}

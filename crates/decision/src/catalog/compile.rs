@@ -1,0 +1,332 @@
+//! From documents to the catalog: what is checked, and how a fault is contained.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
+};
+
+use model::{
+    Duration, Key, Purpose, Value,
+    condition::{Condition, Needs, Rule},
+    consent::PurposeKey,
+    definition::{Fault, State},
+    hash::BUCKET_COUNT,
+};
+
+use super::{Broken, Catalog, Entry, Exclusion, Experience, Kind, Placement, Variant, Versioned};
+use crate::{
+    ExperienceDocument, HELD_OUT, PlacementDocument, Reference,
+    bucket::{Draw, MAX_SALT_BYTES, Salt},
+    content::Content,
+    document::{self, MAX_VARIANTS, Schedule},
+    schema::Schema,
+};
+
+type Purposes<'a> = &'a dyn Fn(&PurposeKey) -> Option<Purpose>;
+
+pub(super) fn catalog(
+    placements: &[Versioned<PlacementDocument>],
+    experiences: &[Versioned<ExperienceDocument>],
+    purposes: Purposes<'_>,
+) -> (Catalog, Vec<Broken>) {
+    let mut broken = Vec::new();
+    let mut schemas = BTreeMap::new();
+    let mut entries = BTreeMap::new();
+    for Versioned { version, document } in placements {
+        let key = document.key.clone();
+        let entry = match compile_placement(document, *version) {
+            Ok((placement, schema)) => {
+                schemas.insert(key.clone(), schema);
+                Entry::Sound(Box::new(placement))
+            }
+            Err(faults) => {
+                broken.push(Broken { kind: Kind::Placement, key: key.clone(), faults });
+                Entry::Broken { version: *version }
+            }
+        };
+        entries.insert(key, entry);
+    }
+    let groups = groups(experiences);
+    let mut needs = nothing();
+    let acting = |e: &&Versioned<ExperienceDocument>| {
+        matches!(e.document.state, State::Live | State::Paused)
+    };
+    for Versioned { version, document } in experiences.iter().filter(acting) {
+        let home = match (entries.get_mut(&document.placement), schemas.get(&document.placement)) {
+            (Some(Entry::Sound(placement)), Some(schema)) => Ok((placement, schema)),
+            (Some(_), _) => Err("has faults of its own"),
+            (None, _) => Err("does not exist"),
+        };
+        let compiled = match home {
+            Ok((home, schema)) => compile_experience(document, *version, schema, &groups, purposes)
+                .map(|experience| (home, experience)),
+            Err(why) => Err(vec![placement_fault(&document.placement, why)]),
+        };
+        match compiled {
+            Ok((home, experience)) => {
+                experience.eligibility.iter().for_each(|rule| add_needs(&mut needs, rule.needs()));
+                home.candidates.push(experience);
+            }
+            Err(faults) => {
+                let key = document.key.clone();
+                broken.push(Broken { kind: Kind::Experience, key, faults });
+            }
+        }
+    }
+    for entry in entries.values_mut() {
+        if let Entry::Sound(placement) = entry {
+            placement.candidates.sort_by(|a, b| {
+                b.priority.cmp(&a.priority).then_with(|| a.reference.key.cmp(&b.reference.key))
+            });
+        }
+    }
+    (Catalog { placements: entries, needs }, broken)
+}
+
+pub(super) fn check_placement(document: &PlacementDocument) -> Vec<Fault> {
+    compile_placement(document, 0).err().unwrap_or_default()
+}
+
+pub(super) fn check_experience(
+    document: &ExperienceDocument,
+    placement: Option<&PlacementDocument>,
+    purposes: Purposes<'_>,
+) -> Vec<Fault> {
+    let Some(placement) = placement else {
+        return vec![placement_fault(&document.placement, "does not exist")];
+    };
+    match compile_placement(placement, 0) {
+        Ok((_, schema)) => {
+            let compiled = compile_experience(document, 0, &schema, &Groups::new(), purposes);
+            compiled.err().unwrap_or_default()
+        }
+        Err(_) => vec![placement_fault(&document.placement, "has faults of its own")],
+    }
+}
+
+fn placement_fault(placement: &Key, why: &str) -> Fault {
+    Fault::new("/placement", format!("placement `{placement}` {why}"))
+}
+
+fn compile_placement(
+    document: &PlacementDocument,
+    version: u64,
+) -> Result<(Placement, Schema), Vec<Fault>> {
+    let mut faults = Vec::new();
+    let schema = document.content_schema.as_ref().map(|s| Schema::compile(s, "/content_schema"));
+    let schema = keep(schema.transpose(), &mut faults).flatten().unwrap_or_default();
+    let default = document.default.as_ref();
+    let default = default.map(|content| Content::compile(content, &schema, "/default", false));
+    let default = keep(default.transpose(), &mut faults).flatten();
+    let matches = document.matches.as_ref().map(|condition| rule(condition, "/match"));
+    let matches = keep(matches.transpose(), &mut faults).flatten();
+    if let Some(rule) = &matches
+        && !reads_context_only(rule.needs())
+    {
+        faults.push(Fault::new("/match", "a placement's `match` may ask about the context only"));
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let reference = Reference { key: document.key.clone(), version };
+    let state = document.state;
+    let placement = Placement { reference, state, default, matches, candidates: Vec::new() };
+    Ok((placement, schema))
+}
+
+fn reads_context_only(needs: &Needs) -> bool {
+    let Needs { events, traits, contexts: _, audiences, purposes, longest_window: _ } = needs;
+    events.is_empty() && traits.is_empty() && audiences.is_empty() && purposes.is_empty()
+}
+
+/// The live experiences of each exclusion group.
+type Groups = BTreeMap<Key, Vec<(Key, Schedule)>>;
+
+fn groups(experiences: &[Versioned<ExperienceDocument>]) -> Groups {
+    let mut groups = Groups::new();
+    for Versioned { document, .. } in experiences {
+        if let Some(slot) = &document.exclusion_group
+            && document.state == State::Live
+        {
+            let members = groups.entry(slot.group.clone()).or_default();
+            members.push((document.key.clone(), document.schedule));
+        }
+    }
+    groups
+}
+
+fn compile_experience(
+    document: &ExperienceDocument,
+    version: u64,
+    schema: &Schema,
+    groups: &Groups,
+    purposes: Purposes<'_>,
+) -> Result<Experience, Vec<Fault>> {
+    let mut faults = Vec::new();
+    check_numbers(document, &mut faults);
+    let purpose = purposes(&document.purpose);
+    if purpose.is_none() {
+        let detail = format!("purpose `{}` does not exist", document.purpose);
+        faults.push(Fault::new("/purpose", detail));
+    }
+    if purpose == Some(Purpose::SERVICE) {
+        // It may always be read, but only for suppression and caps: an experience under it would
+        // pass by consent.
+        faults.push(Fault::new("/purpose", "nothing is shown under the purpose `service`"));
+    }
+    let eligibility = document.eligibility.as_ref().map(|c| rule(c, "/eligibility"));
+    let eligibility = keep(eligibility.transpose(), &mut faults).flatten();
+    let variants = variants(document, schema, &mut faults);
+    let Some(purpose) = purpose.filter(|_| faults.is_empty()) else { return Err(faults) };
+    let salt = document.salt.as_deref().unwrap_or(document.key.as_str());
+    Ok(Experience {
+        reference: Reference { key: document.key.clone(), version },
+        paused: document.state == State::Paused,
+        purpose,
+        purpose_key: document.purpose.clone(),
+        priority: document.priority,
+        eligibility,
+        schedule: document.schedule,
+        exclusion: exclusion(document, groups),
+        traffic: document.traffic,
+        traffic_salt: Salt::new(Draw::Traffic, salt),
+        cap: document.caps.per_person,
+        holdout: document.holdout,
+        holdout_salt: Salt::new(Draw::Holdout, salt),
+        variants,
+        variant_salt: Salt::new(Draw::Variant, salt),
+        public_fields: document.public_fields.clone().into(),
+    })
+}
+
+/// Checks what needs no compiling.
+fn check_numbers(document: &ExperienceDocument, faults: &mut Vec<Fault>) {
+    if let Some(salt) = &document.salt
+        && !(1..=MAX_SALT_BYTES).contains(&salt.len())
+    {
+        faults.push(Fault::new("/salt", format!("a salt has 1 to {MAX_SALT_BYTES} bytes")));
+    }
+    let Schedule { start, end } = document.schedule;
+    if let (Some(start), Some(end)) = (start, end)
+        && end <= start
+    {
+        faults.push(Fault::new("/schedule/end", "the end must be after the start"));
+    }
+    if let Some(cap) = document.caps.per_person {
+        if cap.count == 0 {
+            let detail = "a cap of 0 shows nothing: pause the experience instead";
+            faults.push(Fault::new("/caps/per_person/count", detail));
+        }
+        if cap.within.0 <= 0 {
+            faults.push(Fault::new("/caps/per_person/within", "must be longer than nothing"));
+        }
+    }
+    if let Some(slot) = &document.exclusion_group
+        && slot.to <= slot.from
+    {
+        faults.push(Fault::new("/exclusion_group/to", "must be greater than `from`"));
+    }
+    if let Some(control) = &document.control
+        && !document.variants.iter().any(|variant| variant.key == *control)
+    {
+        faults.push(Fault::new("/control", format!("there is no variant `{control}`")));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, variant) in document.variants.iter().enumerate() {
+        let pointer = format!("/variants/{index}/key");
+        if variant.key.as_str() == HELD_OUT {
+            let detail = format!("`{HELD_OUT}` is what held-out units are recorded with");
+            faults.push(Fault::new(pointer, detail));
+        } else if !seen.insert(&variant.key) {
+            let detail = format!("there is another variant `{}`", variant.key);
+            faults.push(Fault::new(pointer, detail));
+        }
+    }
+}
+
+fn variants(
+    document: &ExperienceDocument,
+    schema: &Schema,
+    faults: &mut Vec<Fault>,
+) -> Vec<Variant> {
+    let count = document.variants.len();
+    if !(1..=MAX_VARIANTS).contains(&count) {
+        let detail = format!("an experience has 1 to {MAX_VARIANTS} variants, not {count}");
+        faults.push(Fault::new("/variants", detail));
+        return Vec::new();
+    }
+    let total = document.variants.iter().map(|variant| u64::from(variant.weight)).sum();
+    let Some(total) = NonZeroU64::new(total) else {
+        faults.push(Fault::new("/variants", "at least one variant needs a weight above 0"));
+        return Vec::new();
+    };
+    let (mut sum, mut compiled) = (0_u64, Vec::with_capacity(count));
+    for (index, variant) in document.variants.iter().enumerate() {
+        let document::Variant { key, name: _, weight, content } = variant;
+        let start = boundary(sum, total);
+        sum += u64::from(*weight);
+        let end = boundary(sum, total);
+        if start == end && 0 < *weight {
+            let detail = format!("{weight} of {total} is less than a ten-thousandth");
+            faults.push(Fault::new(format!("/variants/{index}/weight"), detail));
+        }
+        let pointer = format!("/variants/{index}/content");
+        let content =
+            content.as_ref().map(|content| Content::compile(content, schema, &pointer, true));
+        let content = keep(content.transpose(), faults).flatten();
+        compiled.push(Variant { key: key.clone(), content, start, end });
+    }
+    compiled
+}
+
+/// Where the variant that starts after `sum` of `total` starts: whole buckets, rounded down, so
+/// that any language agrees.
+fn boundary(sum: u64, total: NonZeroU64) -> u32 {
+    // At most 200 weights below 2^32 times 10 000: far below 2^64.
+    let buckets = sum * u64::from(BUCKET_COUNT) / total;
+    u32::try_from(buckets).unwrap_or(BUCKET_COUNT)
+}
+
+fn exclusion(document: &ExperienceDocument, groups: &Groups) -> Option<Exclusion> {
+    let slot = document.exclusion_group.as_ref()?;
+    let members = groups.get(&slot.group).into_iter().flatten();
+    Some(Exclusion {
+        group: slot.group.clone(),
+        from: slot.from,
+        to: slot.to,
+        salt: Salt::new(Draw::Group, slot.group.as_str()),
+        rivals: members.filter(|(key, _)| *key != document.key).cloned().collect(),
+    })
+}
+
+/// Parses and compiles a condition that stands at `pointer`.
+fn rule(condition: &Value, pointer: &str) -> Result<Rule, Vec<Fault>> {
+    Condition::parse(condition).map(Rule::compile).map_err(|faults| {
+        let within = |fault: Fault| Fault::new(format!("{pointer}{}", fault.pointer), fault.detail);
+        faults.into_iter().map(within).collect()
+    })
+}
+
+/// The value, or none with its faults added to the others, so that all faults are told at once.
+fn keep<T>(result: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
+    result.map_err(|more| faults.extend(more)).ok()
+}
+
+/// What no rule at all reads.
+pub(super) fn nothing() -> Needs {
+    Needs { longest_window: Some(Duration::default()), ..Needs::default() }
+}
+
+/// Adds what `more` reads to `needs`.
+fn add_needs(needs: &mut Needs, more: &Needs) {
+    let Needs { events, traits, contexts, audiences, purposes, longest_window } = more;
+    // None is a lifetime, which no window outlasts.
+    needs.longest_window = needs.longest_window.zip(*longest_window).map(|(a, b)| a.max(b));
+    for (name, properties) in events {
+        needs.events.entry(name.clone()).or_default().extend(properties.iter().cloned());
+    }
+    needs.traits.extend(traits.iter().cloned());
+    needs.contexts.extend(contexts.iter().cloned());
+    needs.audiences.extend(audiences.iter().cloned());
+    needs.purposes.extend(purposes.iter().cloned());
+}

@@ -1,0 +1,174 @@
+//! What the winner gets: the holdouts, the variant, the content.
+
+use model::{Key, value::Path};
+
+use super::{Decision, HELD_OUT};
+use crate::{
+    Share,
+    catalog::{Experience, Placement, Variant},
+    explanation::{Stage, Step, Trace},
+    outcome::{Holdout, Outcome, Reason, Shadow},
+    template::Scope,
+};
+
+impl Decision<'_> {
+    /// The outcome for the winner. Holdouts give the default and never fall through to the next
+    /// candidate.
+    pub(super) fn award(
+        &self,
+        placement: &Placement,
+        winner: &Experience,
+        trace: &mut Trace,
+    ) -> Outcome {
+        let assigned = self.person.assignment(&winner.reference.key);
+        let holdout = self.holdout(winner, assigned, trace);
+        let Some(variant) = self.variant(winner, assigned, trace) else {
+            // Ranges cover every bucket, so this is a placement without variants, which compiling
+            // refuses.
+            return self.with_default(placement, Reason::Error, trace);
+        };
+        match holdout {
+            Some(holdout) => self.held_out(placement, winner, variant, holdout, trace),
+            None => self.shown(placement, winner, variant, trace),
+        }
+    }
+
+    /// The holdout that keeps this unit from the winner, the global one first.
+    fn holdout(
+        &self,
+        winner: &Experience,
+        assigned: Option<&Key>,
+        trace: &mut Trace,
+    ) -> Option<Holdout> {
+        let key = &winner.reference.key;
+        if let Some(global) = self.global {
+            trace.step(|| {
+                let text = format!("held out of everything by `{}`", global.key);
+                Step::note(Stage::Holdout, text).of(key).gate(false)
+            });
+            return Some(Holdout::Global(global.key.clone()));
+        }
+        if winner.holdout == Share::NONE {
+            return None;
+        }
+        let bucket = winner.holdout_salt.bucket(self.unit);
+        let held = match assigned {
+            Some(assigned) => assigned.as_str() == HELD_OUT,
+            None => winner.holdout.contains(bucket),
+        };
+        trace.step(|| {
+            let text = match assigned {
+                Some(assigned) => format!("decided by the assignment `{assigned}`"),
+                None => format!("bucket {bucket}, held out below {}", winner.holdout.buckets()),
+            };
+            Step::note(Stage::Holdout, text).of(key).gate(!held)
+        });
+        held.then_some(Holdout::Experience)
+    }
+
+    /// The assigned variant where it can still be drawn, else the one that owns the unit's bucket.
+    fn variant<'e>(
+        &self,
+        winner: &'e Experience,
+        assigned: Option<&Key>,
+        trace: &mut Trace,
+    ) -> Option<&'e Variant> {
+        let key = &winner.reference.key;
+        if let Some(variant) = assigned.and_then(|assigned| winner.variant(assigned)) {
+            trace.step(|| {
+                Step::note(Stage::Variant, format!("`{}` by assignment", variant.key)).of(key)
+            });
+            return Some(variant);
+        }
+        let (bucket, variant) = winner.draw(self.unit);
+        let variant = variant?;
+        trace.step(|| {
+            let Variant { key: name, start, end, .. } = variant;
+            let text = format!("`{name}` by bucket {bucket}, of {start} to {end}");
+            Step::note(Stage::Variant, text).of(key)
+        });
+        Some(variant)
+    }
+
+    fn held_out(
+        &self,
+        placement: &Placement,
+        winner: &Experience,
+        variant: &Variant,
+        holdout: Holdout,
+        trace: &mut Trace,
+    ) -> Outcome {
+        let (propensity, assignment) = match &holdout {
+            Holdout::Global(_) => (self.global_share().fraction(), None),
+            Holdout::Experience => {
+                let propensity = self.global_share().rest() * winner.holdout.fraction();
+                (propensity, self.new_assignment(winner, HELD_OUT))
+            }
+        };
+        let experience = winner.reference.clone();
+        let shadow = Some(Shadow { experience, variant: variant.key.clone(), holdout });
+        let outcome = self.with_default(placement, Reason::Holdout, trace);
+        Outcome { propensity, shadow, assignment, ..outcome }
+    }
+
+    fn shown(
+        &self,
+        placement: &Placement,
+        winner: &Experience,
+        variant: &Variant,
+        trace: &mut Trace,
+    ) -> Outcome {
+        let reason = if 1 < winner.arms() { Reason::Split } else { Reason::TargetingMatch };
+        let outcome = match &variant.content {
+            None => self.with_default(placement, reason, trace),
+            Some(content) => {
+                let fields = || self.person.fields(winner.purpose, self.visible_fields(winner));
+                let filled = content.render(&Scope::new(self.request.context, Some(&fields)));
+                match filled {
+                    Ok(content) => {
+                        trace.step(|| {
+                            let text = format!("the content of `{}`", variant.key);
+                            Step::note(Stage::Content, text).of(&winner.reference.key)
+                        });
+                        let version = Some(placement.reference.version);
+                        let outcome = Outcome::empty(&placement.reference.key, version, reason);
+                        Outcome { content: Some(content), ..outcome }
+                    }
+                    Err(error) => {
+                        trace.step(|| {
+                            let text = format!("the content of `{}` broke: {error}", variant.key);
+                            let step = Step::note(Stage::Content, text);
+                            step.of(&winner.reference.key).gate(false)
+                        });
+                        self.with_default(placement, Reason::Error, trace)
+                    }
+                }
+            }
+        };
+        let propensity =
+            self.global_share().rest() * winner.holdout.rest() * variant.share().fraction();
+        Outcome {
+            experience: Some(winner.reference.clone()),
+            variant: Some(variant.key.clone()),
+            propensity,
+            assignment: self.new_assignment(winner, variant.key.as_str()),
+            ..outcome
+        }
+    }
+
+    /// The fields a template may see: all, unless the caller proved nothing.
+    fn visible_fields<'e>(&self, winner: &'e Experience) -> Option<&'e [Path]> {
+        self.request.public.then_some(&*winner.public_fields)
+    }
+
+    fn global_share(&self) -> Share {
+        self.request.global_holdout.map_or(Share::NONE, |holdout| holdout.share)
+    }
+
+    /// The assignment to record, where it says something new.
+    fn new_assignment(&self, winner: &Experience, drawn: &str) -> Option<Key> {
+        let assigned = self.person.assignment(&winner.reference.key);
+        let known = assigned.is_some_and(|assigned| assigned.as_str() == drawn);
+        if known { None } else { drawn.parse().ok() }
+    }
+}

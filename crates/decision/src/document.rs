@@ -1,0 +1,225 @@
+//! The documents people write: placements and experiences, as the management API and files carry
+//! them.
+
+use model::{
+    Duration, Key, Timestamp, Value,
+    consent::PurposeKey,
+    definition::State,
+    value::{Object, Path},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Share;
+
+/// Most variants an experience may have.
+pub const MAX_VARIANTS: usize = 200;
+
+/// A place in a site, app or message that experiences compete for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlacementDocument {
+    /// Its key, which clients ask for; also the key of its feature flag.
+    pub key: Key,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Free labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Only a live placement is answered; a paused one answers with its default.
+    #[serde(default)]
+    pub state: State,
+    /// The purpose of the placement itself; each experience has its own, which is the one that
+    /// consent is checked for.
+    #[serde(default)]
+    pub purpose: PurposeKey,
+    /// What content must look like: a JSON Schema restricted to the keywords named in this crate's
+    /// README.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_schema: Option<Object>,
+    /// What is shown when no experience wins. Its strings may be Liquid over `context`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Object>,
+    /// Where the placement exists: a condition over the context only, asked when a request names no
+    /// placements.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matches: Option<Value>,
+}
+
+/// Who sees what in a placement, under which limits, and how it is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExperienceDocument {
+    /// Its key.
+    pub key: Key,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Free labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Only a live experience acts; a paused one tells that it would have.
+    #[serde(default)]
+    pub state: State,
+    /// The purpose under which people are chosen and content is filled; without its consent nothing
+    /// is shown.
+    #[serde(default)]
+    pub purpose: PurposeKey,
+    /// The placement it competes for.
+    pub placement: Key,
+    /// Who may see it; everyone when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eligibility: Option<Value>,
+    /// The goal it serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<Key>,
+    /// What it is believed to change, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hypothesis: Option<String>,
+    /// What it can show, in the order that fixes the hash ranges.
+    #[schemars(length(min = 1, max = 200))]
+    pub variants: Vec<Variant>,
+    /// The key of the variant that others are compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Key>,
+    /// How units are divided over variants.
+    #[serde(default)]
+    pub allocation: Allocation,
+    /// The share of eligible units that take part at all.
+    #[serde(default = "everything")]
+    pub traffic: Share,
+    /// Which experience wins a placement: the higher priority, then the smaller key.
+    #[serde(default)]
+    pub priority: i32,
+    /// When it acts.
+    #[serde(default, skip_serializing_if = "Schedule::is_always")]
+    pub schedule: Schedule,
+    /// How often it may be shown.
+    #[serde(default, skip_serializing_if = "Caps::is_empty")]
+    pub caps: Caps,
+    /// The share of winning units that get the placement's default instead, so that the whole
+    /// effect can be measured.
+    #[serde(default)]
+    pub holdout: Share,
+    /// The profile fields that content may fill in for a public caller, which proved nothing about
+    /// who is asking.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub public_fields: Vec<Path>,
+    /// What draws are salted with; the key when absent. A new salt draws everything anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub salt: Option<String>,
+    /// Its slot in a group of experiences of which a unit takes part in at most one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclusion_group: Option<ExclusionSlot>,
+}
+
+fn everything() -> Share {
+    Share::ALL
+}
+
+/// One of the things an experience can show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Its key within the experience.
+    pub key: Key,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its part of the whole, relative to the other variants; 0 retires it.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// What is shown; `null` means the placement's default. Its strings may be Liquid over
+    /// `profile` and `context`.
+    #[serde(default)]
+    pub content: Option<Object>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// How units are divided over variants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Allocation {
+    /// By weight, drawn once by hash.
+    Fixed {},
+}
+
+impl Default for Allocation {
+    fn default() -> Self {
+        Self::Fixed {}
+    }
+}
+
+/// When an experience acts: from `start`, up to but not including `end`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Schedule {
+    /// The first instant; always so far when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Timestamp>,
+    /// The first instant after; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Timestamp>,
+}
+
+impl Schedule {
+    /// Whether `now` lies in it.
+    pub fn contains(self, now: Timestamp) -> bool {
+        self.start.is_none_or(|start| start <= now) && self.end.is_none_or(|end| now < end)
+    }
+
+    fn is_always(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How often an experience may be shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Caps {
+    /// For one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_person: Option<Cap>,
+}
+
+impl Caps {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// At most `count` wins in any stretch of `within`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cap {
+    /// The number of recorded wins at which it closes.
+    #[schemars(range(min = 1))]
+    pub count: u32,
+    /// How long a win counts.
+    pub within: Duration,
+}
+
+/// A fixed range of an exclusion group's units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExclusionSlot {
+    /// The group.
+    pub group: Key,
+    /// Where the range starts, included.
+    pub from: Share,
+    /// Where the range ends, not included.
+    pub to: Share,
+}

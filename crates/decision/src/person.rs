@@ -1,0 +1,76 @@
+//! What a decision is asked about: a person behind a door, and the request.
+
+use model::{
+    Key, Purpose, Timestamp, UnitId,
+    condition::Facts,
+    value::{Object, Path},
+};
+
+use crate::{
+    Share,
+    bucket::{Draw, Salt},
+};
+
+/// The person a decision is for: a profile's view, or a visitor nobody has seen yet.
+///
+/// It is the only door to a person's data, and every question about it names a purpose (I10).
+pub trait Person {
+    /// What conditions may ask, for `purpose`. Its context must be the request's context.
+    fn facts(&self, purpose: Purpose) -> &dyn Facts;
+    /// Whether `purpose` is granted now, by statement or by the workspace's default.
+    fn granted(&self, purpose: Purpose) -> bool;
+    /// Whether there is a profile.
+    fn known(&self) -> bool;
+    /// What draws hash.
+    fn unit(&self) -> UnitId;
+    /// Whether the person is suppressed, which the service purpose may always know.
+    fn suppressed(&self) -> bool;
+    /// The effective assignment to `experience`: the earliest of the component (I8). A variant's
+    /// key, or [`crate::HELD_OUT`].
+    fn assignment(&self, experience: &Key) -> Option<&Key>;
+    /// How many recorded wins of `experience`, shadow wins included, lie after `since`; asked under
+    /// the service purpose.
+    fn wins_since(&self, experience: &Key, since: Timestamp) -> u32;
+    /// The fields that Liquid sees as `profile`, for `purpose`; only those at the given paths where
+    /// some are given.
+    fn fields(&self, purpose: Purpose, public_only: Option<&[Path]>) -> Object;
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The placements wanted, in order; `None` asks for every live placement whose `match` holds.
+    pub placements: Option<&'a [Key]>,
+    /// The context: page, locale, device and the like.
+    pub context: &'a Object,
+    /// Whether the caller proved nothing about who is asking: only fields marked public are filled
+    /// in.
+    pub public: bool,
+    /// Whether each outcome tells how it came about.
+    pub explain: bool,
+    /// The workspace's global holdout, where there is one.
+    pub global_holdout: Option<&'a GlobalHoldout>,
+}
+
+/// A share of all units for whom no experience is shown, so that the sum of all can be measured.
+#[derive(Clone, Debug)]
+pub struct GlobalHoldout {
+    /// The key of its definition.
+    pub key: Key,
+    /// The share held out.
+    pub share: Share,
+    salt: Salt,
+}
+
+impl GlobalHoldout {
+    /// The holdout `key`, salted with its key.
+    pub fn new(key: Key, share: Share) -> Self {
+        let salt = Salt::new(Draw::Global, key.as_str());
+        Self { key, share, salt }
+    }
+
+    /// Whether `unit` is held out.
+    pub fn holds(&self, unit: UnitId) -> bool {
+        self.share.contains(self.salt.bucket(unit))
+    }
+}

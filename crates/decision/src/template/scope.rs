@@ -1,0 +1,283 @@
+//! What a template reads: the request's context and the profile fields it may see.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::BTreeSet,
+    fmt,
+};
+
+use liquid_core::{
+    Error, ObjectView, Runtime, ValueCow, ValueView,
+    model::{self, KString, KStringCow, KStringRef, ScalarCow, State},
+    runtime::{PartialStore, Registers},
+};
+use model::Value as Liquid;
+use serde_json::Value;
+
+use ::model::value::Object;
+
+/// How values are written into the text around them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// As they are.
+    Nothing,
+    /// As text within HTML, because the placement's schema says that the field is HTML.
+    Html,
+}
+
+/// The variables of one rendering.
+pub(crate) struct Scope<'a> {
+    context: &'a Object,
+    /// Where profile fields come from; asked at most once, and only by a template that reads one.
+    source: Option<&'a dyn Fn() -> Object>,
+    profile: OnceCell<Object>,
+    /// Roots that were read and do not exist, so that a check can name them.
+    unknown: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Scope<'a> {
+    /// A scope with `context`, and with `profile` where fields may be read at all.
+    pub(crate) fn new(context: &'a Object, profile: Option<&'a dyn Fn() -> Object>) -> Self {
+        Self { context, source: profile, profile: OnceCell::new(), unknown: RefCell::default() }
+    }
+
+    /// The first root that was read and does not exist.
+    pub(crate) fn unknown_root(&self) -> Option<String> {
+        self.unknown.borrow().first().cloned()
+    }
+
+    /// The scope as the templating library wants it.
+    pub(super) fn runtime(&self, escape: Escape) -> Variables<'_> {
+        Variables { scope: self, escape, registers: Registers::default() }
+    }
+
+    fn root(&self, name: &str) -> Option<&Object> {
+        match (name, self.source) {
+            ("context", _) => Some(self.context),
+            ("profile", Some(source)) => Some(self.profile.get_or_init(source)),
+            _ => {
+                self.unknown.borrow_mut().insert(name.to_owned());
+                None
+            }
+        }
+    }
+
+    fn find(&self, path: &[ScalarCow<'_>]) -> Option<Found<'_>> {
+        let (root, rest) = path.split_first()?;
+        let mut object = self.root(&root.to_kstr())?;
+        let Some((last, between)) = rest.split_last() else { return Some(Found::Root(object)) };
+        let mut array: Option<&Vec<Value>> = None;
+        for part in between {
+            let value = step(object, array, part)?;
+            match value {
+                Value::Object(inner) => (object, array) = (inner, None),
+                Value::Array(inner) => array = Some(inner),
+                _ => return None,
+            }
+        }
+        if let Some(array) = array
+            && last.to_kstr() == "size"
+        {
+            return Some(Found::Size(array.len()));
+        }
+        step(object, array, last).map(Found::Value)
+    }
+}
+
+enum Found<'a> {
+    Root(&'a Object),
+    Value(&'a Value),
+    Size(usize),
+}
+
+/// One step along a path: into the array where there is one, else into the object.
+fn step<'a>(
+    object: &'a Object,
+    array: Option<&'a Vec<Value>>,
+    part: &ScalarCow<'_>,
+) -> Option<&'a Value> {
+    let Some(array) = array else { return object.get(part.to_kstr().as_str()) };
+    match part.to_kstr().as_str() {
+        "first" => array.first(),
+        "last" => array.last(),
+        _ => {
+            let index = part.to_integer()?;
+            let from_end = usize::try_from(index.unsigned_abs()).ok()?;
+            let index = if index < 0 { array.len().checked_sub(from_end)? } else { from_end };
+            array.get(index)
+        }
+    }
+}
+
+/// A scope for one template.
+pub(super) struct Variables<'a> {
+    scope: &'a Scope<'a>,
+    escape: Escape,
+    registers: Registers,
+}
+
+impl Variables<'_> {
+    fn convert(&self, value: &Value) -> Liquid {
+        match value {
+            Value::Null => Liquid::Nil,
+            Value::Bool(flag) => Liquid::scalar(*flag),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(integer), _) => Liquid::scalar(integer),
+                (None, Some(float)) => Liquid::scalar(float),
+                (None, None) => Liquid::Nil,
+            },
+            Value::String(text) if self.escape == Escape::Html => {
+                Liquid::scalar(super::filters::escape_html(text))
+            }
+            Value::String(text) => Liquid::scalar(text.clone()),
+            Value::Array(elements) => Liquid::array(elements.iter().map(|v| self.convert(v))),
+            Value::Object(object) => self.convert_object(object),
+        }
+    }
+
+    fn convert_object(&self, object: &Object) -> Liquid {
+        let members = object.iter().map(|(k, v)| (KString::from_ref(k), self.convert(v)));
+        Liquid::Object(members.collect())
+    }
+}
+
+impl Runtime for Variables<'_> {
+    fn partials(&self) -> &dyn PartialStore {
+        &NoPartials
+    }
+
+    fn name(&self) -> Option<KStringRef<'_>> {
+        None
+    }
+
+    fn roots(&self) -> BTreeSet<KStringCow<'_>> {
+        BTreeSet::new()
+    }
+
+    fn try_get(&self, path: &[ScalarCow<'_>]) -> Option<ValueCow<'_>> {
+        Some(match self.scope.find(path) {
+            Some(Found::Value(Value::Null)) | None => ValueCow::Borrowed(&Missing),
+            Some(Found::Value(value)) => ValueCow::Owned(self.convert(value)),
+            Some(Found::Root(object)) => ValueCow::Owned(self.convert_object(object)),
+            Some(Found::Size(size)) => {
+                ValueCow::Owned(Liquid::scalar(i64::try_from(size).unwrap_or(i64::MAX)))
+            }
+        })
+    }
+
+    fn get(&self, path: &[ScalarCow<'_>]) -> liquid_core::Result<ValueCow<'_>> {
+        Ok(self.try_get(path).unwrap_or(ValueCow::Borrowed(&Missing)))
+    }
+
+    // Nothing in the language assigns, so there is nothing to keep.
+    fn set_global(&self, _: KString, _: Liquid) -> Option<Liquid> {
+        None
+    }
+
+    fn set_index(&self, _: KString, _: Liquid) -> Option<Liquid> {
+        None
+    }
+
+    fn get_index<'a>(&'a self, _: &str) -> Option<ValueCow<'a>> {
+        None
+    }
+
+    fn registers(&self) -> &Registers {
+        &self.registers
+    }
+}
+
+/// A value that is not there: nil, and for `contains` an empty object, which the library asks to be
+/// one.
+#[derive(Clone, Copy, Debug)]
+struct Missing;
+
+impl ValueView for Missing {
+    fn as_debug(&self) -> &dyn fmt::Debug {
+        self
+    }
+
+    fn render(&self) -> model::DisplayCow<'_> {
+        model::DisplayCow::Borrowed(&"")
+    }
+
+    fn source(&self) -> model::DisplayCow<'_> {
+        model::DisplayCow::Borrowed(&"nil")
+    }
+
+    fn type_name(&self) -> &'static str {
+        "nil"
+    }
+
+    fn query_state(&self, state: State) -> bool {
+        !matches!(state, State::Truthy)
+    }
+
+    fn to_kstr(&self) -> KStringCow<'_> {
+        KStringCow::from_static("")
+    }
+
+    fn to_value(&self) -> Liquid {
+        Liquid::Nil
+    }
+
+    fn as_object(&self) -> Option<&dyn ObjectView> {
+        Some(self)
+    }
+
+    fn is_nil(&self) -> bool {
+        true
+    }
+}
+
+impl ObjectView for Missing {
+    fn as_value(&self) -> &dyn ValueView {
+        self
+    }
+
+    fn size(&self) -> i64 {
+        0
+    }
+
+    fn keys<'k>(&'k self) -> Box<dyn Iterator<Item = KStringCow<'k>> + 'k> {
+        Box::new(std::iter::empty())
+    }
+
+    fn values<'k>(&'k self) -> Box<dyn Iterator<Item = &'k dyn ValueView> + 'k> {
+        Box::new(std::iter::empty())
+    }
+
+    fn iter<'k>(&'k self) -> Box<dyn Iterator<Item = (KStringCow<'k>, &'k dyn ValueView)> + 'k> {
+        Box::new(std::iter::empty())
+    }
+
+    fn contains_key(&self, _: &str) -> bool {
+        false
+    }
+
+    fn get<'s>(&'s self, _: &str) -> Option<&'s dyn ValueView> {
+        None
+    }
+}
+
+/// There are no partial templates.
+#[derive(Debug)]
+struct NoPartials;
+
+impl PartialStore for NoPartials {
+    fn contains(&self, _: &str) -> bool {
+        false
+    }
+
+    fn names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    fn try_get(&self, _: &str) -> Option<std::sync::Arc<dyn liquid_core::Renderable>> {
+        None
+    }
+
+    fn get(&self, _: &str) -> liquid_core::Result<std::sync::Arc<dyn liquid_core::Renderable>> {
+        Err(Error::with_msg("there are no partial templates"))
+    }
+}

@@ -1,0 +1,93 @@
+//! The token that an answer carries and an exposure returns, so that a lost decision record can be
+//! restored (and not be made up).
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use model::{DecisionId, Key, Timestamp, UnitId};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The first byte of every token: the layout that follows it.
+const LAYOUT: u8 = 1;
+/// How much of the keyed hash a token carries: 128 bits, far beyond guessing.
+const MAC_BYTES: usize = 16;
+/// Longest token that is looked at, in characters; the longest that is written is shorter.
+pub const MAX_TOKEN_BYTES: usize = 512;
+
+/// What a token says. The order of fields is part of the layout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenClaims {
+    /// The decision.
+    pub decision: DecisionId,
+    /// When it was made.
+    pub at: Timestamp,
+    /// What was hashed.
+    pub unit: UnitId,
+    /// The placement.
+    pub placement: Key,
+    /// The experience that won.
+    pub experience: Key,
+    /// Its variant, or [`crate::HELD_OUT`].
+    pub variant: Key,
+    /// The probability of this outcome given the winner.
+    pub propensity: f64,
+    /// The version of the experience.
+    pub experience_version: u64,
+    /// The version of all definitions together.
+    pub definitions_version: u64,
+}
+
+/// Why a text is not a token of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TokenError {
+    /// It is too long, or not base64url.
+    #[error("not a decision token")]
+    Malformed,
+    /// It was written by a version of the program that this one does not know.
+    #[error("a decision token of layout {0}, which is not known")]
+    Layout(u8),
+    /// It was not signed with this key, or was changed.
+    #[error("a decision token with a wrong signature")]
+    Signature,
+}
+
+impl TokenClaims {
+    /// Writes the claims, signed with `key`.
+    pub fn encode(&self, key: &[u8; 32]) -> String {
+        let mut bytes = vec![LAYOUT];
+        // Writing to a vector does not fail; were it to, the token would only not verify.
+        if let Ok(claims) = postcard::to_stdvec(self) {
+            bytes.extend(claims);
+        }
+        let mac = mac(key, &bytes);
+        bytes.extend(mac);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a token that was signed with `key`.
+    pub fn verify(token: &str, key: &[u8; 32]) -> Result<Self, TokenError> {
+        if MAX_TOKEN_BYTES < token.len() {
+            return Err(TokenError::Malformed);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Malformed)?;
+        let layout = *bytes.first().ok_or(TokenError::Malformed)?;
+        if layout != LAYOUT {
+            return Err(TokenError::Layout(layout));
+        }
+        let (signed, given) = bytes.split_last_chunk::<MAC_BYTES>().ok_or(TokenError::Malformed)?;
+        // Every byte is compared, so that the time taken tells nothing about how many are right.
+        let wrong = mac(key, signed).iter().zip(given).fold(0, |wrong, (a, b)| wrong | (a ^ b));
+        if wrong != 0 {
+            return Err(TokenError::Signature);
+        }
+        let claims = signed.get(1..).ok_or(TokenError::Malformed)?;
+        postcard::from_bytes(claims).map_err(|_| TokenError::Malformed)
+    }
+}
+
+fn mac(key: &[u8; 32], bytes: &[u8]) -> [u8; MAC_BYTES] {
+    let hash = blake3::keyed_hash(key, bytes);
+    hash.as_bytes().first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! `spec/assignment.json`: who takes part, who is held out, who gets which variant.
+
+use decision::{Catalog, GlobalHoldout, Outcome, Reason, Request, Share, Versioned, decide};
+use model::{Timestamp, UnitId, hash, value::Object};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::person::{TestPerson, Written, key, purposes, spec};
+
+#[derive(Deserialize)]
+struct Spec {
+    ranges: Vec<Ranges>,
+    cases: Vec<Case>,
+    slots: Vec<Slot>,
+    global_holdouts: Vec<Global>,
+}
+
+#[derive(Deserialize)]
+struct Ranges {
+    weights: Vec<u32>,
+    ranges: Vec<[u32; 2]>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    salt: String,
+    unit: String,
+    weights: Vec<u32>,
+    traffic: f64,
+    holdout: f64,
+    in_traffic: bool,
+    held_out: bool,
+    variant: usize,
+}
+
+#[derive(Deserialize)]
+struct Slot {
+    group: String,
+    from: f64,
+    to: f64,
+    unit: String,
+    in_slot: bool,
+}
+
+#[derive(Deserialize)]
+struct Global {
+    key: String,
+    share: f64,
+    unit: String,
+    held_out: bool,
+}
+
+/// What `unit` gets of an experience that is `document` with variants of `weights`.
+fn outcome(
+    weights: &[u32],
+    unit: &str,
+    document: serde_json::Value,
+    global: Option<&GlobalHoldout>,
+) -> Outcome {
+    let variants: Vec<_> = weights
+        .iter()
+        .enumerate()
+        .map(|(i, weight)| json!({"key": format!("v{i}"), "weight": weight}))
+        .collect();
+    let mut experience =
+        json!({"key": "hero", "placement": "home", "state": "live", "variants": variants});
+    experience.as_object_mut().unwrap().extend(document.as_object().unwrap().clone());
+    let placement = json!({"key": "home", "state": "live"});
+    let (catalog, broken) = Catalog::compile(
+        &[Versioned { version: 1, document: serde_json::from_value(placement).unwrap() }],
+        &[Versioned { version: 1, document: serde_json::from_value(experience).unwrap() }],
+        &purposes,
+    );
+    assert_eq!(broken, []);
+    let (context, home) = (Object::new(), [key("home")]);
+    let unit = u64::from_str_radix(unit, 16).unwrap();
+    let person = TestPerson::new(Written::stranger(unit), &context);
+    let request = Request {
+        placements: Some(&home),
+        context: &context,
+        public: false,
+        explain: false,
+        global_holdout: global,
+    };
+    decide(&catalog, &person, &request, Timestamp(0)).remove(0)
+}
+
+#[test]
+fn ranges_match_the_cases() {
+    let spec: Spec = spec("assignment.json");
+    for case in &spec.ranges {
+        // Enough units to meet every range of a hundredth or more, and many boundaries closely.
+        for i in 0..2_000_u64 {
+            let unit = UnitId(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let bucket = hash::bucket("variant:hero", unit);
+            let owner = case.ranges.iter().position(|[from, to]| *from <= bucket && bucket < *to);
+            let owner = owner.unwrap();
+            let outcome = outcome(&case.weights, &unit.to_string(), json!({}), None);
+            assert_eq!(outcome.variant, Some(key(&format!("v{owner}"))), "{:?}", case.weights);
+            let [from, to] = case.ranges[owner];
+            assert!((outcome.propensity - f64::from(to - from) / 10_000.0).abs() < 1e-12);
+        }
+    }
+    assert!(!spec.ranges.is_empty());
+}
+
+#[test]
+fn assignments_match_the_cases() {
+    let spec: Spec = spec("assignment.json");
+    for case in &spec.cases {
+        let document = json!({"salt": case.salt, "traffic": case.traffic, "holdout": case.holdout});
+        let outcome = outcome(&case.weights, &case.unit, document, None);
+        let variant = key(&format!("v{}", case.variant));
+        match outcome.reason {
+            Reason::Excluded => assert!(!case.in_traffic),
+            Reason::Holdout => {
+                assert!(case.in_traffic && case.held_out);
+                assert_eq!(outcome.shadow.unwrap().variant, variant);
+            }
+            _ => {
+                assert!(case.in_traffic && !case.held_out);
+                assert_eq!(outcome.variant, Some(variant));
+            }
+        }
+    }
+    assert!(!spec.cases.is_empty());
+}
+
+#[test]
+fn slots_and_global_holdouts_match_the_cases() {
+    let spec: Spec = spec("assignment.json");
+    for Slot { group, from, to, unit, in_slot } in &spec.slots {
+        let slot = json!({"exclusion_group": {"group": group, "from": from, "to": to}});
+        let outcome = outcome(&[1], unit, slot, None);
+        assert_eq!(outcome.reason == Reason::TargetingMatch, *in_slot);
+    }
+    for Global { key: name, share, unit, held_out } in &spec.global_holdouts {
+        let global = GlobalHoldout::new(key(name), Share::from_fraction(*share).unwrap());
+        let outcome = outcome(&[1], unit, json!({}), Some(&global));
+        assert_eq!(outcome.reason == Reason::Holdout, *held_out);
+    }
+    assert!(!spec.slots.is_empty() && !spec.global_holdouts.is_empty());
+}
