@@ -1,1 +1,34 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod decide;
+pub mod definitions;
+pub mod engine;
+pub mod ingest;
+pub mod normalise;
+pub mod people;
+
+mod audit;
+mod cache;
+mod credentials;
+mod explain;
+mod facts;
+mod fold;
+mod join;
+mod keys;
+mod load;
+mod metrics;
+mod pending;
+mod record;
+mod recording;
+mod registry;
+mod route;
+mod sealed;
+mod snapshot;
+mod state;
+mod visit;
+mod who;
+mod writer;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use engine::{Engine, EngineError, FirstKeys, Options};

@@ -1,0 +1,321 @@
+//! Decisions: from a request to answers, by the one decision path (I6).
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use audience::Memberships;
+use crossbeam_channel::{Sender, TrySendError};
+use decision::{Outcome, TokenClaims};
+use model::{
+    DecisionId, Identifier, Key, Purpose, StrandId, Timestamp, UnitId,
+    condition::Facts,
+    value::{Object, Path},
+};
+use profile::{Component, Profile};
+use serde::Serialize;
+
+use crate::{
+    explain,
+    facts::{Asked, Views},
+    recording::Record,
+    sealed::RowError,
+    snapshot::Snapshot,
+    state::Shared,
+    who,
+};
+
+/// A decision request, authenticated and parsed.
+#[derive(Clone, Debug)]
+pub struct DecideRequest {
+    /// Who is asked about; may be empty (then only context decides).
+    pub identifiers: Vec<Identifier>,
+    /// Which placements; `None` asks for every placement whose `match` holds. At most 50.
+    pub placements: Option<Vec<Key>>,
+    /// The situation.
+    pub context: Object,
+    /// What the request itself says about consent: narrows this decision, and binds nothing else.
+    pub consents: model::Consents,
+    /// Walk the whole way and say why. Token only.
+    pub explain: bool,
+    /// Keep a record. Default true.
+    pub record: bool,
+    /// Decide as if the clock stood here. Token only; never recorded.
+    pub at: Option<Timestamp>,
+    /// Called with a write key of a public source and no identity token: sees public fields only.
+    pub public: bool,
+}
+
+/// The answer to a decision request.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecideAnswer {
+    /// One decision for each placement asked for, in the order asked.
+    pub decisions: Vec<Decision>,
+    /// The version of the definitions that decided.
+    pub definitions_version: u64,
+}
+
+/// One decided placement.
+#[derive(Clone, Debug, Serialize)]
+pub struct Decision {
+    /// Its id.
+    pub id: model::DecisionId,
+    /// The placement.
+    pub placement: Key,
+    /// The experience that won, or would have (holdout).
+    pub experience: Option<Key>,
+    /// The variant.
+    pub variant: Option<Key>,
+    /// What to show; `null` shows nothing.
+    pub content: Option<Arc<Object>>,
+    /// Why.
+    pub reason: decision::Reason,
+    /// The probability with which this variant was drawn.
+    pub propensity: f64,
+    /// Returned by exposure events, so that a lost record is restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The record could not be queued; only hash-fixed variants are served then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unrecorded: bool,
+    /// From event to identity to audience to rule to content; only when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Vec<decision::Step>>,
+}
+
+/// What deciding needs beside what the engine shares.
+#[derive(Debug)]
+pub(crate) struct Decider {
+    records: Sender<Record>,
+    /// Ids are unique among the starts of an engine by their upper half.
+    id_prefix: u64,
+    id_count: AtomicU64,
+    token_key: [u8; 32],
+}
+
+/// The person of one request.
+struct Person<'a> {
+    profile: &'a Profile,
+    is_known: bool,
+    wins: &'a BTreeMap<Key, Vec<Timestamp>>,
+    views: &'a Views<'a>,
+    asked: Asked<'a>,
+    unit: UnitId,
+}
+
+impl decision::Person for Person<'_> {
+    fn facts(&self, purpose: Purpose) -> &dyn Facts {
+        self.asked.facts(purpose)
+    }
+
+    fn granted(&self, purpose: Purpose) -> bool {
+        self.views.seen(purpose).is_some_and(|seen| seen.view.granted())
+    }
+
+    fn known(&self) -> bool {
+        self.is_known
+    }
+
+    fn unit(&self) -> UnitId {
+        self.unit
+    }
+
+    fn suppressed(&self) -> bool {
+        self.profile.service().suppressed()
+    }
+
+    fn assignment(&self, experience: &Key) -> Option<&Key> {
+        self.profile.service().assignment(experience).map(|assignment| &assignment.variant)
+    }
+
+    fn wins_since(&self, experience: &Key, since: Timestamp) -> u32 {
+        let wins = self.wins.get(experience).map_or(&[][..], |wins| wins);
+        let count = wins.iter().filter(|at| **at > since).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    fn fields(&self, purpose: Purpose, public_only: Option<&[Path]>) -> Object {
+        self.views.seen(purpose).map_or_else(Object::new, |seen| seen.view.fields(public_only))
+    }
+}
+
+impl Decider {
+    /// A decider whose records go to `records`. `id_prefix` is random for each start.
+    pub(crate) fn new(records: Sender<Record>, id_prefix: u64, token_key: [u8; 32]) -> Self {
+        Self { records, id_prefix, id_count: AtomicU64::new(0), token_key }
+    }
+
+    fn next_id(&self) -> DecisionId {
+        let count = self.id_count.fetch_add(1, Ordering::Relaxed);
+        DecisionId(u128::from(self.id_prefix) << 64 | u128::from(count))
+    }
+
+    /// Decides one request.
+    pub(crate) fn decide(
+        &self,
+        shared: &Shared,
+        request: &DecideRequest,
+    ) -> Result<DecideAnswer, RowError> {
+        let snapshot = shared.registry.snapshot();
+        let now = request.at.unwrap_or_else(|| shared.clock.now());
+        let id = self.next_id();
+        let found = who::find(shared, &request.identifiers)?;
+        let loaded = match &found {
+            Some(found) => Some(who::person(shared, &snapshot, found.head)?),
+            None => None,
+        };
+        shared.metrics.decisions_cold.inc_by(u64::from(matches!(loaded, Some((_, true)))));
+        let stranger;
+        let (profile, memberships, wins, unit) = match &loaded {
+            Some((person, _)) => {
+                let profile = &person.profile;
+                (profile, &person.memberships, &person.wins, profile.unit())
+            }
+            None => {
+                let unit = who::unit(shared, &request.identifiers).unwrap_or(UnitId(id.0 as u64));
+                stranger = Stranger::new(unit);
+                (&stranger.profile, &stranger.memberships, &stranger.wins, unit)
+            }
+        };
+        // At another instant than now the stored memberships say nothing: everything is evaluated in place.
+        let outside = Memberships::default();
+        let memberships = if request.at.is_some() { &outside } else { memberships };
+        let views =
+            Views::of(profile, &snapshot.policy).within(&request.context, request.consents);
+        let asked = Asked::new(&views, &snapshot.audiences, memberships, now);
+        let is_known = found.is_some();
+        let person = Person { profile, is_known, wins, views: &views, asked, unit };
+        let asked_for = decision::Request {
+            placements: request.placements.as_deref(),
+            context: &request.context,
+            public: request.public,
+            explain: request.explain,
+            global_holdout: None,
+        };
+        let mut outcomes = decision::decide(&snapshot.decisions, &person, &asked_for, now);
+        if request.explain {
+            let story = explain::before(&snapshot, profile, found.as_ref(), &person.asked, now);
+            for outcome in &mut outcomes {
+                outcome.explanation.splice(0..0, story.iter().cloned());
+            }
+        }
+        shared.metrics.decisions.inc_by(outcomes.len() as u64);
+        let memberships = memberships_of(memberships);
+        Ok(self.answer(shared, &snapshot, request, (id, now, unit), outcomes, memberships))
+    }
+
+    fn answer(
+        &self,
+        shared: &Shared,
+        snapshot: &Snapshot,
+        request: &DecideRequest,
+        (id, now, unit): (DecisionId, Timestamp, UnitId),
+        mut outcomes: Vec<Outcome>,
+        memberships: Vec<Key>,
+    ) -> DecideAnswer {
+        let ids: Vec<DecisionId> = outcomes.iter().map(|_| self.next_id()).collect();
+        let mut decisions = Vec::with_capacity(outcomes.len());
+        for (outcome, &id) in outcomes.iter_mut().zip(&ids) {
+            let explanation = std::mem::take(&mut outcome.explanation);
+            decisions.push(Decision {
+                id,
+                placement: outcome.placement.clone(),
+                experience: outcome.experience.as_ref().map(|e| e.key.clone()),
+                variant: outcome.variant.clone(),
+                content: outcome.content.clone(),
+                reason: outcome.reason,
+                propensity: outcome.propensity,
+                token: self.token(snapshot, outcome, (id, now, unit)),
+                unrecorded: false,
+                explanation: request.explain.then_some(explanation),
+            });
+        }
+        let is_recorded = !request.record || request.at.is_some() || {
+            let record = Record {
+                id,
+                at: now,
+                identifiers: request.identifiers.clone(),
+                said: request.consents,
+                definitions_version: snapshot.version,
+                context: request.context.clone(),
+                memberships,
+                capped: capped(snapshot, &outcomes),
+                outcomes,
+                ids,
+            };
+            self.record(shared, record)
+        };
+        if !is_recorded {
+            decisions.iter_mut().for_each(|decision| decision.unrecorded = true);
+        }
+        DecideAnswer { decisions, definitions_version: snapshot.version }
+    }
+
+    /// Queues a record; a full queue is no reason to wait.
+    fn record(&self, shared: &Shared, record: Record) -> bool {
+        match self.records.try_send(record) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                shared.metrics.decisions_unrecorded.inc();
+                false
+            }
+        }
+    }
+
+    /// The signed token of an outcome that an experience won.
+    fn token(
+        &self,
+        snapshot: &Snapshot,
+        outcome: &Outcome,
+        (decision, at, unit): (DecisionId, Timestamp, UnitId),
+    ) -> Option<String> {
+        let won = outcome.won()?;
+        let held_out = outcome.shadow.is_some().then(|| decision::HELD_OUT.parse().ok()).flatten();
+        let claims = TokenClaims {
+            decision,
+            at,
+            unit,
+            placement: outcome.placement.clone(),
+            experience: won.key.clone(),
+            variant: outcome.variant.clone().or(held_out)?,
+            propensity: outcome.propensity,
+            experience_version: won.version,
+            definitions_version: snapshot.version,
+        };
+        Some(claims.encode(&self.token_key))
+    }
+}
+
+/// Somebody of whom nothing is known.
+struct Stranger {
+    profile: Profile,
+    memberships: Memberships,
+    wins: BTreeMap<Key, Vec<Timestamp>>,
+}
+
+impl Stranger {
+    fn new(unit: UnitId) -> Self {
+        let nobody = StrandId { born: model::Seq(0), lane: model::Lane::from_hash(0) };
+        Self {
+            profile: Profile::new(Component::of(nobody), unit),
+            memberships: Memberships::default(),
+            wins: BTreeMap::new(),
+        }
+    }
+}
+
+/// The audiences someone is in, as stored.
+fn memberships_of(memberships: &Memberships) -> Vec<Key> {
+    let members = memberships.entries().iter().filter(|entry| entry.truth.is_true());
+    members.map(|entry| entry.key.clone()).collect()
+}
+
+/// The winners whose wins are counted.
+fn capped(snapshot: &Snapshot, outcomes: &[Outcome]) -> Vec<Key> {
+    let winners = outcomes.iter().filter_map(Outcome::won);
+    winners.filter(|won| snapshot.decisions.has_cap(&won.key)).map(|won| won.key.clone()).collect()
+}

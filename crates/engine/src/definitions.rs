@@ -1,0 +1,334 @@
+//! Definitions as versioned documents (I9): audiences, placements, experiences, purposes, sources.
+
+use std::fmt;
+
+use compact_str::CompactString;
+use model::{
+    Key, Timestamp,
+    definition::{Fault, State},
+    value::Object,
+};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The kinds of definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// What data may be used for.
+    Purpose,
+    /// Where events come from, with the rights of its write key.
+    Source,
+    /// Who.
+    Audience,
+    /// Where something can be shown.
+    Placement,
+    /// What is shown to whom, and why.
+    Experience,
+}
+
+impl Kind {
+    /// All kinds, in the order in which one may refer to those before it.
+    pub const ALL: [Self; 5] =
+        [Self::Purpose, Self::Source, Self::Audience, Self::Placement, Self::Experience];
+
+    /// The name in paths and folders: `audiences`.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Purpose => "purposes",
+            Self::Source => "sources",
+            Self::Audience => "audiences",
+            Self::Placement => "placements",
+            Self::Experience => "experiences",
+        }
+    }
+
+    /// The name of one: `audience`.
+    pub fn singular(self) -> &'static str {
+        match self {
+            Self::Purpose => "purpose",
+            Self::Source => "source",
+            Self::Audience => "audience",
+            Self::Placement => "placement",
+            Self::Experience => "experience",
+        }
+    }
+
+    /// The kind whose plural is `text`.
+    pub fn from_plural(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.plural() == text)
+    }
+}
+
+/// One version of one definition.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Definition {
+    /// Its kind.
+    #[serde(skip)]
+    pub kind: Kind,
+    /// The document as saved, `key` and `state` included.
+    pub document: Object,
+    /// 1 for the first version of this key.
+    pub version: u64,
+    /// Its state.
+    pub state: State,
+    /// When this version was saved.
+    pub updated_at: Timestamp,
+    /// Who saved it: the token's name.
+    pub updated_by: CompactString,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Page<T> {
+    /// The items, in key order.
+    pub items: Vec<T>,
+    /// Give this as `cursor` to continue; `null` at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// What a save is conditional on (`If-Match`, `If-None-Match: *`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Whatever is there.
+    Anything,
+    /// Nothing under this key yet.
+    Absent,
+    /// Exactly this version.
+    Version(u64),
+}
+
+/// Why a definition could not be read or saved.
+#[derive(Clone, Debug, Error)]
+pub enum DefinitionError {
+    /// No such definition.
+    #[error("{} `{key}` not found", kind.singular())]
+    NotFound {
+        /// The kind.
+        kind: Kind,
+        /// The key.
+        key: Key,
+    },
+    /// Somebody else saved in between.
+    #[error("{} `{key}` is at version {current}", kind.singular())]
+    Conflict {
+        /// The kind.
+        kind: Kind,
+        /// The key.
+        key: Key,
+        /// Its version now; 0 when there is none.
+        current: u64,
+    },
+    /// The document is not sound.
+    #[error("the document has {} faults", .0.len())]
+    Invalid(Vec<Fault>),
+    /// The token may not do this.
+    #[error("{action} needs the scope `{scope}`")]
+    Forbidden {
+        /// What was to be done, as a gerund: `publishing audiences`.
+        action: String,
+        /// The scope that would allow it.
+        scope: Scope,
+    },
+    /// Something live still refers to it.
+    #[error("{} `{key}` is used by {used_by}", kind.singular())]
+    InUse {
+        /// The kind.
+        kind: Kind,
+        /// The key.
+        key: Key,
+        /// What refers to it.
+        used_by: String,
+    },
+    /// The store failed.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+}
+
+/// One line of the audit log.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: the token's name.
+    pub actor: CompactString,
+    /// What was done: `definition.put`, `definition.state`, `definition.delete`, `token.create`, `profile.lookup`, …
+    pub action: CompactString,
+    /// To what: `audiences/vip`.
+    pub subject: String,
+    /// What changed: JSON pointers with old and new values for a definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<model::Value>,
+}
+
+/// A right that a token carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// Everything, tokens included.
+    #[serde(rename = "admin")]
+    Admin,
+    /// Ask for decisions with explanation, at any instant, about anybody.
+    #[serde(rename = "decide")]
+    Decide,
+    /// Read definitions.
+    #[serde(rename = "definitions:read")]
+    DefinitionsRead,
+    /// Write definitions as drafts.
+    #[serde(rename = "definitions:write")]
+    DefinitionsWrite,
+    /// Change the state of definitions: put live, pause, archive.
+    #[serde(rename = "definitions:publish")]
+    DefinitionsPublish,
+    /// Read profiles.
+    #[serde(rename = "profiles:read")]
+    ProfilesRead,
+    /// Import events.
+    #[serde(rename = "events:write")]
+    EventsWrite,
+}
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 7] = [
+        Self::Admin,
+        Self::Decide,
+        Self::DefinitionsRead,
+        Self::DefinitionsWrite,
+        Self::DefinitionsPublish,
+        Self::ProfilesRead,
+        Self::EventsWrite,
+    ];
+
+    /// The scope written as `text`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+
+    /// The word it is written with.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Decide => "decide",
+            Self::DefinitionsRead => "definitions:read",
+            Self::DefinitionsWrite => "definitions:write",
+            Self::DefinitionsPublish => "definitions:publish",
+            Self::ProfilesRead => "profiles:read",
+            Self::EventsWrite => "events:write",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A management token, as authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// What people call it; stands in the audit log.
+    pub name: CompactString,
+    /// Its rights.
+    pub scopes: Vec<Scope>,
+}
+
+impl Token {
+    /// Whether it carries `scope`; an administrator carries all.
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
+    }
+}
+
+/// Who may speak for whom with a source's write key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// A browser or an app: what it says about identity is a claim.
+    Public,
+    /// A server of the organisation.
+    Server,
+}
+
+/// What it takes for a public source's identity claims to join people.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceIdentity {
+    /// Claims join.
+    #[default]
+    Open,
+    /// Claims join only with an identity token signed with the source's secret.
+    Verified,
+}
+
+/// A source of events, as people write it. Its write keys are no part of the document and can never be read back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceDocument {
+    /// Its key, which events carry for ever.
+    pub key: Key,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Free labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Write keys of a source that is not live are refused.
+    #[serde(default)]
+    pub state: State,
+    /// Who speaks with its write keys. It limits what may be read and whose word counts, not which clients may send.
+    pub kind: SourceKind,
+    /// What it takes for identity claims to join people. A server's word always does.
+    #[serde(default)]
+    pub identity: SourceIdentity,
+}
+
+/// A purpose that data may be used for, as people write it; or the workspace's own default for a built-in one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PurposeDocument {
+    /// Its key.
+    pub key: Key,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What data is used for under it, as it is told to the people concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Free labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Only a live purpose exists for audiences and experiences. It is draft, live or archived, never paused.
+    #[serde(default)]
+    pub state: State,
+    /// What holds for people who said nothing about it.
+    #[serde(default)]
+    pub default: Silence,
+}
+
+/// What a purpose makes of people who said nothing.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Silence {
+    /// It is granted until they refuse (opt-out).
+    #[default]
+    Granted,
+    /// It is denied until they agree (opt-in).
+    Denied,
+}
+
+/// A source, as authenticated by its write key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its key.
+    pub key: model::SourceKey,
+    /// Who speaks with it.
+    pub kind: SourceKind,
+}

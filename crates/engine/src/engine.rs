@@ -1,0 +1,358 @@
+//! The engine: what the shell holds and calls.
+
+mod open;
+mod save;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use crossbeam_channel::Sender;
+use model::{Identifier, Key, ProfileId, Timestamp, Value, value::Object};
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use crate::{
+    audit,
+    clock::Clock,
+    decide::{DecideAnswer, DecideRequest, Decider},
+    definitions::{
+        AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token,
+    },
+    ingest::{EventVerdict, ImportRows, IngestError, Item, Rejected},
+    people::{AudienceChoice, Members, members, show},
+    registry,
+    sealed::RowError,
+    state::Shared,
+    writer::{self, Ingest, Job, quarantine},
+};
+
+/// Most events that wait for the writer; beyond it calls are refused with 429.
+const QUEUE_EVENTS_MAX: usize = 20_000;
+
+/// How to open an engine.
+#[derive(Debug)]
+pub struct Options {
+    /// The data directory; created when absent.
+    pub dir: PathBuf,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Cap of the decoded profile cache, in bytes.
+    pub cache_bytes: usize,
+    /// The first source's write key, when this is the first start.
+    pub write_key: Option<String>,
+    /// The first administrator token, when this is the first start.
+    pub token: Option<String>,
+}
+
+/// Why an engine could not be opened or asked.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// The key directory failed.
+    #[error(transparent)]
+    Vault(#[from] store::VaultError),
+    /// Stored state does not read back.
+    #[error("{0}")]
+    Unreadable(String),
+    /// What a first start makes could not be made.
+    #[error("the first start failed")]
+    FirstStart(#[source] DefinitionError),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Random,
+}
+
+impl From<RowError> for EngineError {
+    fn from(error: RowError) -> Self {
+        match error {
+            RowError::Store(error) => Self::Store(error),
+            RowError::Vault(error) => Self::Vault(error),
+            RowError::Seal(error) => Self::Unreadable(error.to_string()),
+            RowError::Unreadable(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// What a first start made: shown once, stored only as hashes.
+#[derive(Clone)]
+pub struct FirstKeys {
+    /// The first source's write key.
+    pub write_key: String,
+    /// The first administrator token.
+    pub token: String,
+}
+
+impl std::fmt::Debug for FirstKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FirstKeys(redacted)")
+    }
+}
+
+/// The running system. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    decider: Decider,
+    jobs: Sender<Job>,
+    /// Events queued and not yet answered.
+    waiting: AtomicUsize,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        stop(&self.jobs, &self.writer);
+    }
+}
+
+fn stop(jobs: &Sender<Job>, writer: &Mutex<Option<JoinHandle<()>>>) {
+    let Some(handle) = writer.lock().take() else { return };
+    // The writer may have ended by itself; then there is nobody to tell.
+    drop(jobs.send(Job::Stop));
+    if handle.join().is_err() {
+        tracing::error!("the writer ended by a panic");
+    }
+}
+
+/// Gives back the place of a call's events in the queue, also when the caller stops waiting.
+struct Place<'a> {
+    waiting: &'a AtomicUsize,
+    events: usize,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.events, Ordering::AcqRel);
+    }
+}
+
+impl Engine {
+    /// Opens the data directory and starts the writer; `FirstKeys` only when the directory is new.
+    pub fn open(options: Options) -> Result<(Self, Option<FirstKeys>), EngineError> {
+        open::open(options)
+    }
+
+    /// Takes no more input, commits what is queued, stops the threads. Idempotent.
+    pub fn shutdown(&self) {
+        stop(&self.inner.jobs, &self.inner.writer);
+    }
+
+    /// Whether it can answer: definitions compiled, writer running, store not failed.
+    pub fn ready(&self) -> bool {
+        let is_running = self.inner.writer.lock().as_ref().is_some_and(|w| !w.is_finished());
+        is_running && self.shared().failure().is_none()
+    }
+
+    /// The current instant of the engine's clock.
+    pub fn now(&self) -> Timestamp {
+        self.shared().clock.now()
+    }
+
+    /// Metrics in the Prometheus text format.
+    pub fn metrics(&self) -> String {
+        let shared = self.shared();
+        let (people, bytes) = shared.caches.people.size();
+        let usage = shared.store.usage();
+        let metrics = &shared.metrics;
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let size = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        metrics.cached_people.set(count(people));
+        metrics.cached_bytes.set(count(bytes));
+        metrics.disk_bytes.set(size(usage.disk_bytes));
+        metrics.journal_bytes.set(size(usage.journal_bytes));
+        metrics.broken_definitions.set(count(shared.registry.snapshot().faults.len()));
+        metrics.text()
+    }
+
+    /// The source a write key belongs to.
+    pub fn source(&self, write_key: &str) -> Option<Source> {
+        let shared = self.shared();
+        let snapshot = shared.registry.snapshot();
+        let rights = shared.credentials.source(&shared.keys.vault, &snapshot, write_key)?;
+        Some(rights.source.clone())
+    }
+
+    /// The token behind a bearer secret.
+    pub fn token(&self, secret: &str) -> Option<Token> {
+        self.shared().credentials.token(&self.shared().keys.vault, secret)
+    }
+
+    /// The number of the purpose with this key.
+    pub fn purpose(&self, key: &str) -> Option<model::Purpose> {
+        self.shared().registry.snapshot().policy.find(&key.parse().ok()?)
+    }
+
+    /// Applies the items and returns when they are durable and visible, with one verdict each.
+    pub async fn ingest(&self, items: Vec<Item>) -> Result<Vec<EventVerdict>, IngestError> {
+        self.submit(items, None).await
+    }
+
+    /// Applies rows of an import together with its watermark; returns the new watermark.
+    pub async fn import(&self, rows: ImportRows, items: Vec<Item>) -> Result<u64, IngestError> {
+        let end = rows.end_row;
+        self.submit(items, Some(rows)).await?;
+        Ok(end)
+    }
+
+    async fn submit(
+        &self,
+        items: Vec<Item>,
+        import: Option<ImportRows>,
+    ) -> Result<Vec<EventVerdict>, IngestError> {
+        let shared = self.shared();
+        if let Some(reason) = shared.failure() {
+            return Err(IngestError::Unavailable(reason));
+        }
+        let events = items.len();
+        let waiting = &self.inner.waiting;
+        let before = waiting.fetch_add(events, Ordering::AcqRel);
+        let _place = Place { waiting, events };
+        if before + events > QUEUE_EVENTS_MAX && before > 0 {
+            shared.metrics.overloaded.inc();
+            return Err(IngestError::Overloaded { retry_after_seconds: 1 });
+        }
+        let (reply, answer) = oneshot::channel();
+        shared.metrics.queue.inc_by(i64::try_from(events).unwrap_or_default());
+        writer::send(&self.inner.jobs, Job::Ingest(Ingest { items, import, reply }))?;
+        answer.await.map_err(|_| IngestError::Unavailable("the engine is stopping".into()))?
+    }
+
+    /// The row an import continues at; 0 when it is new.
+    pub fn import_watermark(&self, file: &str) -> Result<u64, EngineError> {
+        Ok(show::import_watermark(&*self.shared().store, file)?)
+    }
+
+    /// Events set aside, newest first.
+    pub fn quarantined(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Value>, EngineError> {
+        Ok(quarantine::page(self.shared(), cursor, limit)?)
+    }
+
+    /// One quarantined event as sent, to be replayed; it leaves the quarantine when the replay is accepted.
+    pub fn quarantined_body(&self, id: &str) -> Result<Option<Rejected>, EngineError> {
+        Ok(quarantine::open(self.shared(), id)?)
+    }
+
+    /// Decides. Synchronous: from the cache, or with a few reads of the store when the profile is cold.
+    pub fn decide(&self, request: &DecideRequest) -> Result<DecideAnswer, EngineError> {
+        Ok(self.inner.decider.decide(self.shared(), request)?)
+    }
+
+    /// Definitions of a kind, in key order.
+    pub fn definitions(
+        &self,
+        kind: Kind,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Definition>, DefinitionError> {
+        Ok(self.shared().registry.list(kind, cursor, limit))
+    }
+
+    /// One definition: its newest version, or the one asked for.
+    pub fn definition(
+        &self,
+        kind: Kind,
+        key: &Key,
+        version: Option<u64>,
+    ) -> Result<Definition, DefinitionError> {
+        self.shared().registry.get(&*self.shared().store, kind, key, version)
+    }
+
+    /// All versions of a definition, newest first.
+    pub fn definition_versions(
+        &self,
+        kind: Kind,
+        key: &Key,
+    ) -> Result<Vec<Definition>, DefinitionError> {
+        self.shared().registry.versions(&*self.shared().store, kind, key)
+    }
+
+    /// Checks a document as [`Engine::put_definition`] would, without saving.
+    pub fn check_definition(
+        &self,
+        kind: Kind,
+        key: &Key,
+        document: &Object,
+    ) -> Result<(), DefinitionError> {
+        self.shared().registry.check(kind, key, document)
+    }
+
+    /// The JSON Schema of a kind's documents.
+    pub fn schema(kind: Kind) -> Value {
+        registry::schema(kind)
+    }
+
+    /// The audit log, newest first.
+    pub fn audit(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<AuditEntry>, EngineError> {
+        Ok(audit::page(&*self.shared().store, cursor, limit)?)
+    }
+
+    /// The id of the profile that holds an identifier.
+    pub fn find_profile(&self, identifier: &Identifier) -> Result<Option<ProfileId>, EngineError> {
+        Ok(show::find(self.shared(), identifier)?)
+    }
+
+    /// The profile as contract.md gives it (identifiers, traits, consents, audiences, recent timeline); `None` when unknown.
+    pub fn profile(&self, id: ProfileId) -> Result<Option<Value>, EngineError> {
+        let snapshot = self.shared().registry.snapshot_full();
+        Ok(show::profile(self.shared(), &snapshot, id)?)
+    }
+
+    /// A person's events, newest first.
+    pub fn timeline(
+        &self,
+        id: ProfileId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Page<Value>>, EngineError> {
+        let Some(profile) = show::component(self.shared(), id)? else { return Ok(None) };
+        Ok(Some(show::page(self.shared(), &profile, cursor, limit)?))
+    }
+
+    /// A person's recorded decisions, newest first.
+    pub fn profile_decisions(
+        &self,
+        id: ProfileId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Page<Value>>, EngineError> {
+        let Some(profile) = show::component(self.shared(), id)? else { return Ok(None) };
+        Ok(Some(show::decisions(self.shared(), &profile, cursor, limit)?))
+    }
+
+    /// Who is in an audience at an instant, evaluated over full histories.
+    pub fn members(
+        &self,
+        audience: &AudienceChoice,
+        at: Option<Timestamp>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Members, DefinitionError> {
+        members::members(self.shared(), audience, at, cursor, limit)
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.inner.shared
+    }
+}

@@ -1,0 +1,97 @@
+//! Opening a data directory: store, keys, definitions, writer; and what a first start makes.
+
+use std::sync::{Arc, atomic::AtomicUsize};
+
+use parking_lot::Mutex;
+use profile::IdentityRules;
+use store::{Batch, Fjall, FjallOptions, Reader, Store, Vault};
+
+use crate::{
+    audit::AuditLog,
+    credentials::{self, Credentials, FirstSecrets},
+    decide::Decider,
+    definitions::{Scope, Token},
+    engine::{Engine, EngineError, FirstKeys, Inner, Options},
+    registry::{Act, Registry},
+    sealed::Keys,
+    state::{Caches, Shared},
+    writer::{self, Writer},
+};
+
+/// Folder of the key files, which live apart from the store and its backups.
+const KEY_FOLDER: &str = "keys";
+/// How long events are kept; no definition may ask about a longer past.
+const RETENTION: model::Duration = model::Duration::days(730);
+/// Calls waiting for the writer; events are bounded apart from this.
+const JOBS_MAX: usize = 4_096;
+/// Decision records waiting for the writer: 50 ms at the highest rate a machine of two cores serves, several times over.
+const RECORDS_MAX: usize = 16_384;
+/// Names the key that decision tokens are signed with.
+const TOKEN_CONTEXT: &str = "concierge 2026 decision token";
+
+pub(super) fn open(options: Options) -> Result<(Engine, Option<FirstKeys>), EngineError> {
+    let store: Arc<dyn Store> = Arc::new(Fjall::open(&options.dir, FjallOptions::default())?);
+    let reader: &dyn Reader = &*store;
+    let end = writer::log_end(reader)?;
+    let vault = Vault::open(&options.dir.join(KEY_FOLDER), end.next_slot)?;
+    vault.prepare()?;
+    let token_key = vault.derive(TOKEN_CONTEXT);
+    let shared = Arc::new(Shared::new(
+        Arc::clone(&store),
+        Keys { vault },
+        IdentityRules::default(),
+        Caches::new(options.cache_bytes),
+        Registry::open(reader, RETENTION)?,
+        Credentials::open(reader)?,
+        AuditLog::open(reader)?,
+        Arc::clone(&options.clock),
+    ));
+    let first = if shared.credentials.is_empty() { Some(first_keys(&shared, &options)?) } else { None };
+    let (jobs, jobs_taken) = crossbeam_channel::bounded(JOBS_MAX);
+    let (records, records_taken) = crossbeam_channel::bounded(RECORDS_MAX);
+    let writer = Writer::start(Arc::clone(&shared), jobs_taken, records_taken, end)?;
+    let mut prefix = [0; 8];
+    random(&mut prefix)?;
+    let decider = Decider::new(records, u64::from_be_bytes(prefix), token_key);
+    let inner = Inner {
+        shared,
+        decider,
+        jobs,
+        waiting: AtomicUsize::new(0),
+        writer: Mutex::new(Some(writer)),
+    };
+    Ok((Engine { inner: Arc::new(inner) }, first))
+}
+
+/// Makes the first source, its write key and the first administrator token.
+fn first_keys(shared: &Shared, options: &Options) -> Result<FirstKeys, EngineError> {
+    let given =
+        FirstSecrets { write_key: options.write_key.as_deref(), token: options.token.as_deref() };
+    let actor = Token { name: "first start".into(), scopes: vec![Scope::Admin] };
+    let act = Act { actor: &actor, now: shared.clock.now(), audit: &shared.audit };
+    let mut has_failed = false;
+    let mut fill = |bytes: &mut [u8]| has_failed |= random(bytes).is_err();
+    let mut made =
+        credentials::first_start(&shared.registry, &shared.keys.vault, &given, &mut fill, act)
+            .map_err(EngineError::FirstStart)?;
+    if has_failed {
+        return Err(EngineError::Random);
+    }
+    let mut batch = Batch::new();
+    for (table, key, value) in made.take_writes() {
+        match value {
+            Some(value) => batch.put(table, key, value),
+            None => batch.delete(table, key),
+        }
+    }
+    shared.store.commit(batch)?;
+    shared.registry.publish(made.source);
+    let write_key = shared.credentials.publish(made.write_key);
+    let token = shared.credentials.publish(made.token);
+    Ok(FirstKeys { write_key, token })
+}
+
+/// Fills `bytes` from the operating system.
+pub(super) fn random(bytes: &mut [u8]) -> Result<(), EngineError> {
+    getrandom::fill(bytes).map_err(|_| EngineError::Random)
+}

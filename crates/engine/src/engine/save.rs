@@ -1,0 +1,260 @@
+//! Operators' acts: each is prepared and committed on the writer's thread, and answered once it is durable and visible.
+
+use compact_str::CompactString;
+use model::{Key, definition::State, value::Object};
+use store::Table;
+use tokio::sync::oneshot;
+
+use crate::{
+    definitions::{
+        AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Token,
+    },
+    credentials::{Issued, Secret},
+    engine::{Engine, open::random},
+    ingest::IngestError,
+    record::LogEntry,
+    registry::{Act, Prepared, rows::Write},
+    state::Shared,
+    writer::{self, Job, Operation, PreparedOperation, quarantine},
+};
+
+/// Where the answer to an operation goes.
+type Reply<T> = oneshot::Sender<Result<T, DefinitionError>>;
+
+impl Engine {
+    /// Saves a document as a new version; saving what is already there makes none. `state` absent: unchanged, or draft.
+    pub async fn put_definition(
+        &self,
+        kind: Kind,
+        key: Key,
+        document: Object,
+        expect: Expect,
+        actor: &Token,
+    ) -> Result<Definition, DefinitionError> {
+        self.save(kind, actor, move |shared, act| {
+            shared.registry.prepare_put(kind, &key, document, expect, act)
+        })
+        .await
+    }
+
+    /// Changes the state only.
+    pub async fn set_definition_state(
+        &self,
+        kind: Kind,
+        key: Key,
+        state: State,
+        expect: Expect,
+        actor: &Token,
+    ) -> Result<Definition, DefinitionError> {
+        self.save(kind, actor, move |shared, act| {
+            shared.registry.prepare_state(kind, &key, state, expect, act)
+        })
+        .await
+    }
+
+    /// Deletes a definition that nothing live refers to; its versions stay readable in the audit log.
+    pub async fn delete_definition(
+        &self,
+        kind: Kind,
+        key: Key,
+        expect: Expect,
+        actor: &Token,
+    ) -> Result<(), DefinitionError> {
+        let prepare = move |shared: &Shared, act: Act<'_>| {
+            shared.registry.prepare_delete(kind, &key, expect, act)
+        };
+        self.save(kind, actor, prepare).await.map(drop)
+    }
+
+    /// Creates a token; the secret is returned once and stored only as a hash.
+    pub async fn create_token(
+        &self,
+        name: &str,
+        scopes: Vec<Scope>,
+        actor: &Token,
+    ) -> Result<String, DefinitionError> {
+        let name = name.to_owned();
+        self.issue("token.create", actor, move |shared, fill, act| {
+            let secret = Secret::Random(fill);
+            shared.credentials.prepare_token(&name, scopes, secret, &shared.keys.vault, act)
+        })
+        .await
+    }
+
+    /// Creates a write key of a source; it is returned once and stored only as a hash.
+    pub async fn create_write_key(
+        &self,
+        source: Key,
+        actor: &Token,
+    ) -> Result<String, DefinitionError> {
+        self.issue("source.write_key", actor, move |shared, fill, act| {
+            let (secret, vault) = (Secret::Random(fill), &shared.keys.vault);
+            shared.credentials.prepare_source_key(&shared.registry, &source, secret, vault, act)
+        })
+        .await
+    }
+
+    /// Writes a line to the audit log.
+    pub async fn record_audit(&self, entry: AuditEntry) -> Result<(), IngestError> {
+        let action = entry.action.clone();
+        self.write(action, move |shared| {
+            shared.audit.writes(entry).map_err(|error| error.to_string())
+        })
+        .await
+    }
+
+    /// Takes an event out of the quarantine.
+    pub async fn release_quarantined(&self, id: &str) -> Result<(), IngestError> {
+        let id = id.to_owned();
+        self.write("quarantine.release".into(), move |shared| {
+            let keys = quarantine::row_keys(&*shared.store, &id).map_err(|e| e.to_string())?;
+            Ok(keys.into_iter().map(|key| (Table::Quarantine, key, None)).collect())
+        })
+        .await
+    }
+
+    /// Saves a definition by what `prepare` makes of it.
+    async fn save(
+        &self,
+        kind: Kind,
+        actor: &Token,
+        prepare: impl FnOnce(&Shared, Act<'_>) -> Result<Prepared, DefinitionError> + Send + 'static,
+    ) -> Result<Definition, DefinitionError> {
+        let actor = actor.clone();
+        self.operate(move |reply| {
+            Box::new(move |shared, now| {
+                let act = Act { actor: &actor, now, audit: &shared.audit };
+                match prepare(shared, act) {
+                    Ok(prepared) if prepared.changes() => Some(saved(shared, kind, prepared, reply)),
+                    Ok(prepared) => answer(reply, Ok(prepared.definition().clone())),
+                    Err(error) => answer(reply, Err(error)),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Issues a secret by what `prepare` makes of random bytes.
+    async fn issue(
+        &self,
+        action: &'static str,
+        actor: &Token,
+        prepare: impl FnOnce(
+            &Shared,
+            &mut dyn FnMut(&mut [u8]),
+            Act<'_>,
+        ) -> Result<Issued, DefinitionError>
+        + Send
+        + 'static,
+    ) -> Result<String, DefinitionError> {
+        let actor = actor.clone();
+        self.operate(move |reply| {
+            Box::new(move |shared, now| {
+                let act = Act { actor: &actor, now, audit: &shared.audit };
+                let mut has_failed = false;
+                let mut fill = |bytes: &mut [u8]| has_failed |= random(bytes).is_err();
+                let issued = prepare(shared, &mut fill, act);
+                if has_failed {
+                    let no_random = "the operating system gave no random bytes".into();
+                    return answer(reply, Err(DefinitionError::Unavailable(no_random)));
+                }
+                match issued {
+                    Ok(issued) => Some(issuing(action, issued, reply)),
+                    Err(error) => answer(reply, Err(error)),
+                }
+            })
+        })
+        .await
+    }
+
+    /// Commits rows that need no check.
+    async fn write(
+        &self,
+        action: CompactString,
+        rows: impl FnOnce(&Shared) -> Result<Vec<Write>, String> + Send + 'static,
+    ) -> Result<(), IngestError> {
+        let done = self.operate(move |reply: Reply<()>| {
+            Box::new(move |shared, _| {
+                let writes = match rows(shared) {
+                    Ok(writes) => writes,
+                    Err(error) => return answer(reply, Err(DefinitionError::Unavailable(error))),
+                };
+                Some(PreparedOperation {
+                    writes,
+                    entry: LogEntry::Act { action },
+                    finish: Box::new(move |_, result| {
+                        drop(reply.send(result.map_err(DefinitionError::Unavailable)));
+                    }),
+                    begins_backfill: false,
+                })
+            })
+        });
+        done.await.map_err(|error| IngestError::Unavailable(error.to_string()))
+    }
+
+    async fn operate<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(Reply<T>) -> Operation,
+    ) -> Result<T, DefinitionError> {
+        let stopping = || DefinitionError::Unavailable("the engine is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        writer::send(&self.inner.jobs, Job::Operation(make(reply))).map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
+    }
+}
+
+/// Answers at once; nothing is to be committed.
+fn answer<T>(
+    reply: Reply<T>,
+    result: Result<T, DefinitionError>,
+) -> Option<PreparedOperation> {
+    // A caller that has gone away needs no answer.
+    drop(reply.send(result));
+    None
+}
+
+fn saved(
+    shared: &Shared,
+    kind: Kind,
+    mut prepared: Prepared,
+    reply: Reply<Definition>,
+) -> PreparedOperation {
+    let definition = prepared.definition();
+    let key = definition.document.get("key").and_then(|key| key.as_str());
+    let key = key.and_then(|key| key.parse().ok());
+    let entry = match key {
+        Some(key) => {
+            LogEntry::Definition { kind: kind as u8, key, version: definition.version }
+        }
+        None => LogEntry::Act { action: "definition".into() },
+    };
+    let before = shared.registry.snapshot().audiences.fingerprint();
+    let after = prepared.snapshot().map(|snapshot| snapshot.audiences.fingerprint());
+    PreparedOperation {
+        writes: prepared.take_writes(),
+        entry,
+        finish: Box::new(move |shared, result| {
+            let answer = match result {
+                Ok(()) => Ok(shared.registry.publish(prepared)),
+                Err(reason) => Err(DefinitionError::Unavailable(reason)),
+            };
+            drop(reply.send(answer));
+        }),
+        begins_backfill: after.is_some_and(|after| after != before),
+    }
+}
+
+fn issuing(action: &'static str, mut issued: Issued, reply: Reply<String>) -> PreparedOperation {
+    PreparedOperation {
+        writes: issued.take_writes(),
+        entry: LogEntry::Act { action: action.into() },
+        finish: Box::new(move |shared, result| {
+            let answer = match result {
+                Ok(()) => Ok(shared.credentials.publish(issued)),
+                Err(reason) => Err(DefinitionError::Unavailable(reason)),
+            };
+            drop(reply.send(answer));
+        }),
+        begins_backfill: false,
+    }
+}

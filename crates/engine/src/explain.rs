@@ -1,0 +1,83 @@
+//! The part of an explanation before the decision itself: what was observed, who it is, which audiences follow (B2).
+
+use decision::{Stage, Step};
+use model::{Timestamp, condition::Truth};
+use profile::Profile;
+
+use crate::{facts::Asked, snapshot::Snapshot, who::Found};
+
+/// How many of a person's newest events are told.
+const EVENTS_TOLD: usize = 5;
+/// How many audiences are told in full.
+const AUDIENCES_TOLD: usize = 50;
+
+/// The steps from events to audiences, for one person.
+pub(crate) fn before(
+    snapshot: &Snapshot,
+    profile: &Profile,
+    found: Option<&Found>,
+    asked: &Asked<'_>,
+    now: Timestamp,
+) -> Vec<Step> {
+    let Some(found) = found else {
+        let text = "no profile: nobody was seen with these identifiers, so only the context decides";
+        return vec![Step::note(Stage::Identity, text)];
+    };
+    let mut steps = events(profile);
+    steps.push(identity(profile, found));
+    for audience in snapshot.audiences.audiences().iter().take(AUDIENCES_TOLD) {
+        let facts = asked.facts(audience.purpose());
+        let Some(membership) = facts.membership(audience.key()) else { continue };
+        let answer = match membership.truth {
+            Truth::True => "is a member of",
+            Truth::False => "is not a member of",
+            Truth::Withheld => "cannot be told, for want of consent, to be a member of",
+        };
+        let since = membership.since.map(|at| format!(" since {at}")).unwrap_or_default();
+        steps.push(Step {
+            truth: Some(membership.truth),
+            valid_until: membership.valid_until,
+            ..Step::note(
+                Stage::Audience,
+                format!("{answer} `{}` (version {}){since}", audience.key(), audience.version()),
+            )
+        });
+        for part in audience.rule().explain(facts, now) {
+            steps.push(Step {
+                truth: Some(part.truth),
+                pointer: Some(format!("/condition{}", part.pointer)),
+                valid_until: part.valid_until,
+                ..Step::note(Stage::Audience, format!("`{}`: {}", audience.key(), part.text))
+            });
+        }
+    }
+    steps
+}
+
+fn events(profile: &Profile) -> Vec<Step> {
+    let newest = profile.records().timeline.newest_first().take(EVENTS_TOLD);
+    newest
+        .map(|(name, row)| {
+            Step::note(Stage::Event, format!("`{}` happened at {}", name.text, row.time))
+        })
+        .collect()
+}
+
+/// Tells how the person was recognised, without repeating identifiers: an explanation may be read by many.
+fn identity(profile: &Profile, found: &Found) -> Step {
+    let component = &profile.records().component;
+    let strands = component.strands.len();
+    let kinds: std::collections::BTreeSet<_> =
+        component.identifiers.iter().map(|known| known.identifier.kind.to_string()).collect();
+    let kinds: Vec<_> = kinds.into_iter().collect();
+    Step::note(
+        Stage::Identity,
+        format!(
+            "recognised by {} as profile {}: {strands} {} joined by {}",
+            found.by.kind,
+            profile.id(),
+            if strands == 1 { "strand" } else { "strands" },
+            kinds.join(", "),
+        ),
+    )
+}

@@ -1,0 +1,516 @@
+//! The fold of one batch: from events to rows and changed people.
+//!
+//! It runs in two passes. The first takes the events one by one: dedup, strand, collect gate, the event's row, and who is whom. The
+//! second takes the people that something happened to one by one: timeline, traits, due timers, audiences. In between every head is
+//! final, so that a merge in the middle of a batch needs no special care.
+//!
+//! It is a function of the stored state, the events and the batch's `now` (I3).
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use compact_str::CompactString;
+use model::{
+    Consents, Event, Identifier, Key, Purpose, PurposeSet, Seq, StrandId, Timestamp, UnitId,
+    condition::{EventName, EventRow},
+    event::Order,
+    hash,
+    value::Object,
+};
+use profile::{IdentityRules, PurposePolicy};
+use rustc_hash::FxBuildHasher;
+use store::{Reader, StrandKey, Table};
+
+use crate::{
+    ingest::EventVerdict,
+    join,
+    keys::{self, Hash16, Kind},
+    load::SharedPerson,
+    pending::Pending,
+    record::{
+        EventHead, LogEntry, MAX_USERS_PER_ROUTING, StoredConsent, StoredEvent, StoredMeta,
+        StoredUsers, Unreadable, decode, encode,
+    },
+    route::{self, KnownLink, Route},
+    sealed::{Address, Keys, RowError},
+    snapshot::Snapshot,
+    state::Caches,
+};
+
+/// How long a (source, message id) is remembered.
+pub(crate) const DEDUP_WINDOW_SECONDS: i64 = 7 * 86_400;
+/// Most bytes of a sealed event in one row; the rest goes to continuation rows.
+const EVENT_ROW_BYTES: usize = 3_900;
+/// A link's `last` is only rewritten when it moved by this much.
+const LINK_LAST_STEP: model::Duration = model::Duration::days(1);
+/// From this many links on, a strand's own limits may be reached, so its component is looked at again.
+const LINKS_WITHOUT_LIMIT: usize = 5;
+
+/// What an event tells about its person, kept for the second pass.
+#[derive(Clone, Debug)]
+pub(crate) struct News {
+    pub(crate) strand: StrandId,
+    pub(crate) device: UnitId,
+    pub(crate) key: Arc<StrandKey>,
+    pub(crate) source: Key,
+    pub(crate) order: Order,
+    pub(crate) consents: Consents,
+    pub(crate) purposes: PurposeSet,
+    pub(crate) is_identified: bool,
+    pub(crate) traits: Object,
+    pub(crate) row: Option<(EventName, EventRow)>,
+}
+
+/// What the second pass has to do for one head.
+#[derive(Debug, Default)]
+pub(crate) struct Visit {
+    pub(crate) news: Vec<News>,
+    /// The component's strands changed: the person is read anew and every audience evaluated.
+    pub(crate) is_rejoined: bool,
+    /// A timer fired.
+    pub(crate) is_due: bool,
+    /// Definitions changed.
+    pub(crate) is_stale: bool,
+    /// A decision was recorded that changes what later ones see.
+    pub(crate) is_recorded: bool,
+}
+
+/// What does not change while a batch is folded.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) keys: &'a Keys,
+    pub(crate) rules: &'a IdentityRules,
+    pub(crate) caches: &'a Caches,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) now: Timestamp,
+}
+
+/// A batch in the making.
+pub(crate) struct Fold<'a> {
+    pub(crate) ground: Ground<'a>,
+    pub(crate) pending: Pending<'a>,
+    pub(crate) next_seq: Seq,
+    pub(crate) entries: Vec<LogEntry>,
+    /// Routes read or changed in this batch, and whether the cache lacks them; `None` where a pair will open a new strand.
+    pub(crate) routes: HashMap<Hash16, (Option<Arc<Route>>, bool), FxBuildHasher>,
+    /// Heads that changed in this batch, by strand.
+    heads: HashMap<StrandId, StrandId, FxBuildHasher>,
+    visits: BTreeMap<StrandId, Visit>,
+    /// Heads that are none any more.
+    pub(crate) gone: BTreeSet<StrandId>,
+    /// Identifiers whose holders changed.
+    pub(crate) identifiers: Vec<Hash16>,
+    /// People changed by the second pass.
+    pub(crate) people: Vec<SharedPerson>,
+    /// Heads of people who changed without being looked at.
+    pub(crate) stale: Vec<StrandId>,
+    /// Timers written.
+    pub(crate) timers: Vec<(Timestamp, StrandId)>,
+    /// How often someone went into or out of an audience.
+    pub(crate) transitions: usize,
+}
+
+impl<'a> Fold<'a> {
+    /// An empty batch over what is committed.
+    pub(crate) fn new(ground: Ground<'a>, base: &'a dyn Reader, next_seq: Seq) -> Self {
+        Self {
+            ground,
+            pending: Pending::over(base),
+            next_seq,
+            entries: Vec::new(),
+            routes: HashMap::default(),
+            heads: HashMap::default(),
+            visits: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            identifiers: Vec::new(),
+            people: Vec::new(),
+            stale: Vec::new(),
+            timers: Vec::new(),
+            transitions: 0,
+        }
+    }
+
+    /// Takes one log position.
+    pub(crate) fn log(&mut self, entry: LogEntry) -> Seq {
+        let seq = self.next_seq;
+        self.next_seq = Seq(seq.0 + 1);
+        self.entries.push(entry);
+        seq
+    }
+
+    /// First pass, one event.
+    pub(crate) fn event(&mut self, event: &Event) -> Result<EventVerdict, RowError> {
+        let keys = self.ground.keys;
+        let Some(address) = Address::of_event(event, keys) else {
+            return Ok(quarantined("no_identifier", "the event names nobody"));
+        };
+        let message = keys.message(&event.source, &event.message_id);
+        let dedup = keys::dedup(address.lane, &message);
+        if let Some(seen) = self.pending.get(Table::Dedup, &dedup)?
+            && !self.is_forgotten(&seen)
+        {
+            return Ok(EventVerdict::Duplicate);
+        }
+        let policy = &self.ground.snapshot.policy;
+        let is_nothing = |purposes: PurposeSet| purposes.iter().all(|p| p == Purpose::SERVICE);
+        let mut route = match self.route(&address)? {
+            Some(route) => route,
+            None => {
+                let purposes = collect(policy, event.consents, event.consents);
+                if is_nothing(purposes) && event.consents.is_empty() {
+                    return Ok(refused("no_consent"));
+                }
+                self.bear(&address)?
+            }
+        };
+        route = self.state_consent(route, event)?;
+        let purposes = collect(policy, route.consents, event.consents);
+        if is_nothing(purposes) {
+            return Ok(refused("no_consent"));
+        }
+        self.remember(&dedup);
+        self.write_event(&route, event, purposes)?;
+        route = self.observe_links(route, &address, &event.identifiers, event.order())?;
+        self.tell(&route, event, purposes);
+        Ok(EventVerdict::Accepted)
+    }
+
+    fn is_forgotten(&self, seen: &[u8]) -> bool {
+        let seconds = seen.try_into().map_or(0, u32::from_be_bytes);
+        self.ground.now.0 / 1000 - i64::from(seconds) > DEDUP_WINDOW_SECONDS
+    }
+
+    fn remember(&mut self, dedup: &[u8; 18]) {
+        let seconds = u32::try_from(self.ground.now.0 / 1000).unwrap_or(u32::MAX);
+        self.pending.put(Table::Dedup, dedup.to_vec(), seconds.to_be_bytes().to_vec());
+    }
+
+    /// The route of an address, as this batch has left it.
+    pub(crate) fn route(&mut self, address: &Address) -> Result<Option<Arc<Route>>, RowError> {
+        if let Some((known, _)) = self.routes.get(&address.pair) {
+            return Ok(known.clone());
+        }
+        let (route, is_new) = match self.ground.caches.routes.get(&address.pair) {
+            Some(cached) => (Some(cached), false),
+            None => {
+                let Ground { keys, .. } = self.ground;
+                let found = route::find(&self.pending, keys, address.lane, &address.pair)?;
+                (found.map(Arc::new), true)
+            }
+        };
+        self.routes.insert(address.pair, (route.clone(), is_new));
+        Ok(route)
+    }
+
+    /// Remembers a route as this batch has changed it.
+    fn keep(&mut self, pair: Hash16, route: Route) -> Arc<Route> {
+        let route = Arc::new(route);
+        self.routes.insert(pair, (Some(Arc::clone(&route)), true));
+        route
+    }
+
+    /// Opens a strand for an address that has none.
+    pub(crate) fn bear(&mut self, address: &Address) -> Result<Arc<Route>, RowError> {
+        let keys = self.ground.keys;
+        let slot = keys.vault.allocate()?;
+        let key = Arc::new(keys.vault.key(slot)?);
+        self.separate_users(address)?;
+        let strand =
+            StrandId { born: self.log(LogEntry::Strand { lane: address.lane }), lane: address.lane };
+        let route = Route {
+            strand,
+            head: strand,
+            slot: slot.0,
+            key,
+            unit: keys.unit(&address.routing),
+            consents: Consents::default(),
+            links: Vec::new(),
+        };
+        let meta = StoredMeta::V1 {
+            routing: address.routing.clone(),
+            user: address.user.clone(),
+            born_at: self.ground.now,
+        };
+        join::write_meta(&mut self.pending, keys, strand, &route.key, route.meta_head(), &meta)?;
+        let row_key = keys::route(address.lane, &address.pair);
+        self.pending.put(Table::Index, row_key, keys::strand(strand));
+        Ok(self.keep(address.pair, route))
+    }
+
+    /// Once another user is seen with a routing identifier, its later anonymous events open a new strand.
+    fn separate_users(&mut self, address: &Address) -> Result<(), RowError> {
+        let Some(user) = &address.user else { return Ok(()) };
+        if *user == address.routing {
+            return Ok(());
+        }
+        let keys = self.ground.keys;
+        let users_key = keys::users(address.lane, &keys.pair(&address.routing, None));
+        let StoredUsers::V1 { mut users } = match self.pending.get(Table::Index, &users_key)? {
+            Some(row) => decode(&row, "users")?,
+            None => StoredUsers::V1 { users: Vec::new() },
+        };
+        if !users.is_empty() {
+            let anonymous = keys.pair(&address.routing, None);
+            self.pending.delete(Table::Index, keys::route(address.lane, &anonymous));
+            self.routes.insert(anonymous, (None, true));
+        }
+        if users.len() < MAX_USERS_PER_ROUTING {
+            users.push(address.pair);
+            self.pending.put(Table::Index, users_key, encode(&StoredUsers::V1 { users }));
+        }
+        Ok(())
+    }
+
+    /// Takes in what the event says about consent, where that differs from what is known.
+    fn state_consent(&mut self, route: Arc<Route>, event: &Event) -> Result<Arc<Route>, RowError> {
+        let says_more = |purpose| {
+            let said = event.consents.basis(purpose);
+            said != model::Basis::Unknown && said != route.consents.basis(purpose)
+        };
+        let spoken = PurposeSet(event.consents.granted.0 | event.consents.denied.0);
+        if !spoken.iter().any(says_more) {
+            return Ok(route);
+        }
+        let keys = self.ground.keys;
+        let order = event.order();
+        let mut rest = keys::ordered(order.time).to_vec();
+        rest.extend_from_slice(&order.tie.to_be_bytes());
+        let row_key = keys::row(route.strand, Kind::Consent, &rest);
+        let record = StoredConsent::V1 {
+            consents: event.consents,
+            identified: event.user_id().is_some(),
+            source: event.source.clone(),
+        };
+        let sealed = keys.seal(&route.key, &row_key, &[], &record)?;
+        self.pending.put(Table::Strand, row_key, sealed);
+        let strands = crate::load::component_strands(&self.pending, route.head)?;
+        let consents = crate::load::consents_of(&self.pending, keys, &strands)?;
+        for strand in strands {
+            let (head, key, meta) = route::read_meta(&self.pending, keys, strand)?;
+            let head = crate::record::MetaHead { consents, ..head };
+            join::write_meta(&mut self.pending, keys, strand, &key, head, &meta)?;
+            self.reroute(strand, &meta)?;
+        }
+        Ok(Arc::new(Route { consents, ..(*route).clone() }))
+    }
+
+    /// Reads a strand's route anew after its meta row changed.
+    fn reroute(&mut self, strand: StrandId, meta: &StoredMeta) -> Result<(), RowError> {
+        let StoredMeta::V1 { routing, user, .. } = meta;
+        let pair = self.ground.keys.pair(routing, user.as_ref());
+        let lane = hash::lane(routing);
+        let row = self.pending.get(Table::Index, &keys::route(lane, &pair))?;
+        // An anonymous strand that was closed by another user's arrival keeps its rows but is no longer routed to.
+        if row.as_deref().and_then(keys::parse_strand) == Some(strand) {
+            let route = route::read(&self.pending, self.ground.keys, strand)?;
+            self.keep(pair, route);
+        }
+        Ok(())
+    }
+
+    /// Writes the event's row and its log entry.
+    fn write_event(
+        &mut self,
+        route: &Route,
+        event: &Event,
+        purposes: PurposeSet,
+    ) -> Result<(), RowError> {
+        let name = hash::event_name(&event.name);
+        let seq = self.log(LogEntry::Event {
+            lane: route.strand.lane,
+            born: route.strand.born,
+            name: name.to_be_bytes(),
+            time: event.event_time,
+        });
+        let row_key = keys::event(route.strand, name, event.event_time, seq);
+        let record = StoredEvent::of(event);
+        let mut head = EventHead { chunks: 1, purposes, tie: event.order().tie };
+        let keys = self.ground.keys;
+        let mut sealed = keys.seal(&route.key, &row_key, &head.to_bytes(), &record)?;
+        if sealed.len() > EVENT_ROW_BYTES {
+            let chunks = sealed.len().div_ceil(EVENT_ROW_BYTES);
+            head.chunks = u8::try_from(chunks).map_err(|_| Unreadable("event"))?;
+            sealed = keys.seal(&route.key, &row_key, &head.to_bytes(), &record)?;
+            for chunk in 1..head.chunks {
+                let from = usize::from(chunk) * EVENT_ROW_BYTES;
+                let to = (from + EVENT_ROW_BYTES).min(sealed.len());
+                let mut chunk_key = row_key.clone();
+                chunk_key.push(chunk);
+                self.pending.put(Table::Strand, chunk_key, sealed.slice(from..to));
+            }
+            sealed.truncate(EVENT_ROW_BYTES);
+        }
+        self.pending.put(Table::Strand, row_key, sealed);
+        Ok(())
+    }
+
+    /// Writes links that are new or were seen earlier or much later than known, and finds out who is whom.
+    pub(crate) fn observe_links(
+        &mut self,
+        route: Arc<Route>,
+        address: &Address,
+        identifiers: &[Identifier],
+        order: Order,
+    ) -> Result<Arc<Route>, RowError> {
+        let keys = self.ground.keys;
+        let mut changed: Option<Route> = None;
+        let mut is_new = false;
+        for identifier in identifiers {
+            let normalised = identifier.normalised();
+            if self.ground.rules.blocked(&normalised) {
+                continue;
+            }
+            let hash = keys.identifier(&normalised);
+            let links = changed.as_ref().map_or(&route.links, |changed| &changed.links);
+            let before = links.iter().find(|link| link.hash == hash);
+            let after = KnownLink {
+                hash,
+                order: before.map_or(order, |link| link.order.min(order)),
+                last: before.map_or(order.time, |link| link.last.max(order.time)),
+            };
+            let is_known = |link: &KnownLink| {
+                link.order == after.order && after.last.since(link.last) < LINK_LAST_STEP
+            };
+            if before.is_some_and(is_known) {
+                continue;
+            }
+            is_new |= before.is_none_or(|link| link.order != after.order);
+            self.write_link(&route, normalised, &after)?;
+            let route = changed.get_or_insert_with(|| (*route).clone());
+            route.links.retain(|link| link.hash != hash);
+            route.links.push(after);
+        }
+        let Some(changed) = changed else { return Ok(route) };
+        let route = self.keep(address.pair, changed);
+        if !is_new || !self.may_join(&route, identifiers)? {
+            return Ok(route);
+        }
+        self.rejoin(route.strand)?;
+        Ok(self.route(address)?.unwrap_or(route))
+    }
+
+    fn write_link(
+        &mut self,
+        route: &Route,
+        identifier: Identifier,
+        known: &KnownLink,
+    ) -> Result<(), RowError> {
+        let KnownLink { hash, order, last } = *known;
+        let strand = route.strand;
+        let link = profile::Link { strand, identifier, order, last, count: 1, trusted: true };
+        self.identifiers.push(hash);
+        join::write_link(&mut self.pending, self.ground.keys, &route.key, &hash, &link, None)
+    }
+
+    /// Whether a new link can change who is whom: someone else has the identifier, or a limit may be reached.
+    fn may_join(&self, route: &Route, identifiers: &[Identifier]) -> Result<bool, RowError> {
+        if route.head != route.strand || route.links.len() > LINKS_WITHOUT_LIMIT {
+            return Ok(true);
+        }
+        for identifier in identifiers {
+            let normalised = identifier.normalised();
+            let hash = self.ground.keys.identifier(&normalised);
+            let lane = route::holder_lane(&normalised);
+            let holders = route::holders(&self.pending, lane, &hash, 2)?;
+            if holders.iter().any(|&holder| holder != route.strand) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn rejoin(&mut self, strand: StrandId) -> Result<(), RowError> {
+        let Ground { keys, rules, .. } = self.ground;
+        let rejoined = join::rejoin(&mut self.pending, keys, rules, strand)?;
+        self.identifiers.extend(rejoined.identifiers);
+        for component in rejoined.changed {
+            self.gone.remove(&component.head);
+            self.visits.entry(component.head).or_default().is_rejoined = true;
+            for strand in component.strands {
+                self.heads.insert(strand, component.head);
+                let (_, _, meta) = route::read_meta(&self.pending, keys, strand)?;
+                self.reroute(strand, &meta)?;
+            }
+        }
+        for gone in rejoined.gone {
+            self.gone.insert(gone);
+            if let Some(visit) = self.visits.remove(&gone)
+                && let Some(head) = self.heads.get(&gone)
+            {
+                let moved = self.visits.entry(*head).or_default();
+                moved.news.extend(visit.news);
+                moved.is_due |= visit.is_due;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the second pass needs to know of an event.
+    fn tell(&mut self, route: &Route, event: &Event, purposes: PurposeSet) {
+        let projection = &self.ground.snapshot.projection;
+        let name = hash::event_name(&event.name);
+        let order = event.order();
+        let row = projection.name(name).map(|known| {
+            let values = projection.row_values(name, &event.properties);
+            let row = EventRow { time: event.event_time, tie: order.tie, purposes, values };
+            (known.clone(), row)
+        });
+        if row.is_none() && event.traits.is_empty() && event.consents.is_empty() {
+            return;
+        }
+        let news = News {
+            strand: route.strand,
+            device: route.unit,
+            key: Arc::clone(&route.key),
+            source: event.source.clone(),
+            order,
+            consents: event.consents,
+            purposes,
+            is_identified: event.user_id().is_some(),
+            traits: event.traits.clone(),
+            row,
+        };
+        self.visits.entry(route.head).or_default().news.push(news);
+    }
+
+    /// Asks for a person to be looked at by the second pass.
+    pub(crate) fn visit(&mut self, head: StrandId) -> &mut Visit {
+        self.visits.entry(head).or_default()
+    }
+
+    /// Second pass: every person that something happened to.
+    pub(crate) fn people(&mut self) -> Result<(), RowError> {
+        let visits = std::mem::take(&mut self.visits);
+        for (head, visit) in visits {
+            let head = self.heads.get(&head).copied().unwrap_or(head);
+            crate::visit::person(self, head, &visit)?;
+        }
+        let gone: Vec<StrandId> = self.gone.iter().copied().collect();
+        for head in gone {
+            crate::visit::forget(self, head)?;
+        }
+        Ok(())
+    }
+}
+
+/// The collect gate: the purposes that an event may be kept for.
+///
+/// Both what holds by now, the event's own statement included, and that statement by itself must allow it: a late event that was
+/// denied when it happened stays denied whatever was granted since.
+pub(crate) fn collect(policy: &PurposePolicy, known: Consents, said: Consents) -> PurposeSet {
+    let allowed = policy.rules().iter().map(|rule| rule.purpose).filter(|&purpose| {
+        said.basis(purpose) != model::Basis::Denied
+            && policy.effective(known.basis(purpose), purpose)
+    });
+    allowed.fold(PurposeSet::NONE, PurposeSet::with)
+}
+
+fn quarantined(code: &str, detail: &str) -> EventVerdict {
+    EventVerdict::Quarantined { code: CompactString::from(code), detail: detail.to_owned() }
+}
+
+fn refused(code: &str) -> EventVerdict {
+    EventVerdict::Refused { code: CompactString::from(code) }
+}

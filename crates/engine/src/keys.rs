@@ -1,0 +1,237 @@
+//! The layout of keys: which rows exist and how they sort. Part of the stored format.
+//!
+//! All integers are big-endian, so that bytes sort as the values do. `hash16` is the workspace's keyed hash.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | Strand | lane u16, born u64, kind u8, … | see [`Kind`] |
+//! | Index | lane u16, `01`, hash16 of (routing, user or none) | strand |
+//! | Index | lane u16, `02`, hash16 of routing | the users seen with it |
+//! | Index | lane u16, `03`, hash16 of identifier, strand | empty |
+//! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32 |
+//! | Timer | lane u16, due u64, born u64 | empty |
+//! | Log | seq u64 of its first entry | `record::LogRow` |
+//! | Decision | lane u16, born u64, time u64, decision u128 | `record::StoredDecision`, sealed |
+//! | Import | digest, 32 bytes | rows applied u64 |
+
+use model::{DecisionId, Lane, Seq, StrandId, Timestamp};
+
+/// A 16-byte keyed hash.
+pub(crate) type Hash16 = [u8; 16];
+
+/// The kinds of rows under a strand, in the order in which a scan meets them: small ones first, the timeline last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// The strand itself: slot, head, unit; routing identifier and user id, sealed.
+    Meta = 0x01,
+    /// hash16 of an identifier → the observation of it, sealed.
+    Link = 0x02,
+    /// xxh3-64 of a trait name → the trait as seen through this strand, sealed.
+    Trait = 0x03,
+    /// time, tie → a consent statement, sealed.
+    Consent = 0x04,
+    /// experience key → the variant first assigned.
+    Assignment = 0x05,
+    /// Head only: one empty row for each strand of the component, where there is more than one.
+    Component = 0x06,
+    /// Head only: audience key → membership.
+    Membership = 0x07,
+    /// Head only: the one persisted timer, and which audiences were evaluated.
+    State = 0x08,
+    /// experience key, time → a recorded win, for experiences with caps.
+    Win = 0x09,
+    /// event name hash, time, seq → the event, sealed.
+    Event = 0x80,
+}
+
+impl Kind {
+    fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0x01 => Self::Meta,
+            0x02 => Self::Link,
+            0x03 => Self::Trait,
+            0x04 => Self::Consent,
+            0x05 => Self::Assignment,
+            0x06 => Self::Component,
+            0x07 => Self::Membership,
+            0x08 => Self::State,
+            0x09 => Self::Win,
+            0x80 => Self::Event,
+            _ => return None,
+        })
+    }
+}
+
+/// Length of the part of a key that names the strand.
+pub(crate) const STRAND_BYTES: usize = 10;
+
+/// The prefix of all rows of a strand.
+pub(crate) fn strand(strand: StrandId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(40);
+    key.extend_from_slice(&strand.lane.get().to_be_bytes());
+    key.extend_from_slice(&strand.born.0.to_be_bytes());
+    key
+}
+
+/// The prefix of a strand's rows of one kind.
+pub(crate) fn kind(strand_id: StrandId, kind: Kind) -> Vec<u8> {
+    let mut key = strand(strand_id);
+    key.push(kind as u8);
+    key
+}
+
+/// A strand's row of one kind, named by `rest`.
+pub(crate) fn row(strand_id: StrandId, row_kind: Kind, rest: &[u8]) -> Vec<u8> {
+    let mut key = kind(strand_id, row_kind);
+    key.extend_from_slice(rest);
+    key
+}
+
+/// A timeline row.
+pub(crate) fn event(strand_id: StrandId, name: u64, time: Timestamp, seq: Seq) -> Vec<u8> {
+    let mut key = kind(strand_id, Kind::Event);
+    key.extend_from_slice(&name.to_be_bytes());
+    key.extend_from_slice(&ordered(time));
+    key.extend_from_slice(&seq.0.to_be_bytes());
+    key
+}
+
+/// The parts of a timeline row's key after its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventKey {
+    pub(crate) name: u64,
+    pub(crate) time: Timestamp,
+    pub(crate) seq: Seq,
+}
+
+/// Reads a strand row's key: its strand, kind and the rest.
+pub(crate) fn parse_row(key: &[u8]) -> Option<(StrandId, Kind, &[u8])> {
+    let (head, rest) = key.split_at_checked(STRAND_BYTES)?;
+    let (kind, rest) = rest.split_first()?;
+    Some((parse_strand(head)?, Kind::from_byte(*kind)?, rest))
+}
+
+/// Reads a strand's name.
+pub(crate) fn parse_strand(bytes: &[u8]) -> Option<StrandId> {
+    let (lane, born) = bytes.split_at_checked(2)?;
+    let lane = Lane::from_stored(u16::from_be_bytes(lane.try_into().ok()?))?;
+    Some(StrandId { born: Seq(u64::from_be_bytes(born.try_into().ok()?)), lane })
+}
+
+/// Reads what follows the kind in a timeline row's key.
+pub(crate) fn parse_event(rest: &[u8]) -> Option<EventKey> {
+    let (name, rest) = rest.split_at_checked(8)?;
+    let (time, seq) = rest.split_at_checked(8)?;
+    Some(EventKey {
+        name: u64::from_be_bytes(name.try_into().ok()?),
+        time: parse_ordered(time)?,
+        seq: Seq(u64::from_be_bytes(seq.try_into().ok()?)),
+    })
+}
+
+/// An instant as bytes that sort as the instants do, those before 1970 included.
+pub(crate) fn ordered(time: Timestamp) -> [u8; 8] {
+    (time.0 ^ i64::MIN).to_be_bytes()
+}
+
+/// Reads an instant written by [`ordered`].
+pub(crate) fn parse_ordered(bytes: &[u8]) -> Option<Timestamp> {
+    Some(Timestamp(i64::from_be_bytes(bytes.try_into().ok()?) ^ i64::MIN))
+}
+
+/// Which strand a (routing identifier, user id) pair opens.
+pub(crate) fn route(lane: Lane, pair: &Hash16) -> Vec<u8> {
+    index(lane, 0x01, pair)
+}
+
+/// Which users were seen with a routing identifier.
+pub(crate) fn users(lane: Lane, routing: &Hash16) -> Vec<u8> {
+    index(lane, 0x02, routing)
+}
+
+/// The strands that observed an identifier: the prefix of their rows.
+pub(crate) fn holders(lane: Lane, identifier: &Hash16) -> Vec<u8> {
+    index(lane, 0x03, identifier)
+}
+
+/// The row that says that `strand_id` observed an identifier.
+pub(crate) fn holder(lane: Lane, identifier: &Hash16, strand_id: StrandId) -> Vec<u8> {
+    let mut key = holders(lane, identifier);
+    key.extend_from_slice(&strand(strand_id));
+    key
+}
+
+fn index(lane: Lane, kind: u8, hash: &Hash16) -> Vec<u8> {
+    let mut key = Vec::with_capacity(2 + 1 + 16 + STRAND_BYTES);
+    key.extend_from_slice(&lane.get().to_be_bytes());
+    key.push(kind);
+    key.extend_from_slice(hash);
+    key
+}
+
+/// The dedup entry of a message.
+pub(crate) fn dedup(lane: Lane, message: &Hash16) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&lane.get().to_be_bytes());
+    key[2..].copy_from_slice(message);
+    key
+}
+
+/// A timer of a component's head.
+pub(crate) fn timer(head: StrandId, due: Timestamp) -> [u8; 18] {
+    let mut key = [0; 18];
+    key[..2].copy_from_slice(&head.lane.get().to_be_bytes());
+    key[2..10].copy_from_slice(&ordered(due));
+    key[10..].copy_from_slice(&head.born.0.to_be_bytes());
+    key
+}
+
+/// Reads a timer's key.
+pub(crate) fn parse_timer(key: &[u8]) -> Option<(StrandId, Timestamp)> {
+    let (lane, rest) = key.split_at_checked(2)?;
+    let (due, born) = rest.split_at_checked(8)?;
+    let lane = Lane::from_stored(u16::from_be_bytes(lane.try_into().ok()?))?;
+    let born = Seq(u64::from_be_bytes(born.try_into().ok()?));
+    Some((StrandId { born, lane }, parse_ordered(due)?))
+}
+
+/// A log row, by the seq of its first entry.
+pub(crate) fn log(first: Seq) -> [u8; 8] {
+    first.0.to_be_bytes()
+}
+
+/// A decision record.
+pub(crate) fn decision(strand_id: StrandId, at: Timestamp, id: DecisionId) -> Vec<u8> {
+    let mut key = strand(strand_id);
+    key.extend_from_slice(&ordered(at));
+    key.extend_from_slice(&id.0.to_be_bytes());
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strand_id() -> StrandId {
+        StrandId { born: Seq(7), lane: Lane::from_hash(1023) }
+    }
+
+    #[test]
+    fn keys_read_back() {
+        let key = event(strand_id(), 42, Timestamp(-5), Seq(9));
+        let (strand, kind, rest) = parse_row(&key).unwrap();
+        assert_eq!((strand, kind), (strand_id(), Kind::Event));
+        let parsed = parse_event(rest).unwrap();
+        assert_eq!(parsed, EventKey { name: 42, time: Timestamp(-5), seq: Seq(9) });
+        let due = timer(strand_id(), Timestamp(5));
+        assert_eq!(parse_timer(&due), Some((strand_id(), Timestamp(5))));
+        assert_eq!(parse_row(b"short"), None);
+    }
+
+    #[test]
+    fn instants_sort_as_bytes() {
+        let instants = [i64::MIN, -1, 0, 1, i64::MAX].map(|ms| ordered(Timestamp(ms)));
+        assert!(instants.is_sorted());
+    }
+}

@@ -1,0 +1,462 @@
+//! From rows to a decoded person.
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use audience::{Entry, Memberships};
+use compact_str::CompactString;
+use model::{
+    Consents, Key, Purpose, Seq, StrandId, Timestamp, UnitId,
+    condition::{EventName, EventRow},
+    event::Order,
+};
+use profile::{
+    Assignment, Component, ConsentLedger, KnownIdentifier, Profile, Seen, Statement, TraitValue,
+};
+use store::{KeyRange, Reader, ScanOrder, StrandKey, Table};
+
+use crate::{
+    keys::{self, Kind},
+    record::{
+        self, EventHead, MetaHead, StoredAssignment, StoredConsent, StoredEvent, StoredLink,
+        StoredMembership, StoredMeta, StoredState, StoredTrait, Unreadable,
+    },
+    sealed::{Keys, RowError},
+    snapshot::Snapshot,
+};
+
+/// Rows of a timeline that are read in one go; a longer one is read name by name, newest first.
+const TIMELINE_SCAN_MAX: usize = 512;
+
+/// A person as the engine holds it in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) profile: Profile,
+    pub(crate) memberships: Memberships,
+    /// The one timer that is persisted for this person.
+    pub(crate) due: Option<Timestamp>,
+    /// Recorded wins of experiences that have caps, oldest first.
+    pub(crate) wins: BTreeMap<Key, Vec<Timestamp>>,
+    /// The projection its timeline was decoded with.
+    pub(crate) epoch: u64,
+}
+
+impl Person {
+    /// Approximate bytes in memory.
+    pub(crate) fn weight(&self) -> usize {
+        let wins: usize = self.wins.values().map(|times| 64 + times.len() * 8).sum();
+        self.profile.weight() + self.memberships.weight() + wins + size_of::<Self>()
+    }
+}
+
+/// The strands of the component whose head is `head`, oldest first.
+pub(crate) fn component_strands(
+    reader: &dyn Reader,
+    head: StrandId,
+) -> Result<Vec<StrandId>, RowError> {
+    let prefix = keys::kind(head, Kind::Component);
+    let mut strands = Vec::new();
+    reader.scan(
+        Table::Strand,
+        store::prefix_range(&prefix),
+        ScanOrder::Ascending,
+        &mut |key, _| {
+            strands.extend(keys::parse_strand(&key[prefix.len()..]));
+            ControlFlow::Continue(())
+        },
+    )?;
+    if strands.is_empty() {
+        strands.push(head);
+    }
+    strands.sort_unstable();
+    Ok(strands)
+}
+
+/// What a set of strands has said about consent, purpose by purpose.
+pub(crate) fn consents_of(
+    reader: &dyn Reader,
+    keys: &Keys,
+    strands: &[StrandId],
+) -> Result<Consents, RowError> {
+    let mut ledger = ConsentLedger::default();
+    for &strand in strands {
+        let meta_key = keys::kind(strand, Kind::Meta);
+        let row = reader.get(Table::Strand, &meta_key)?.ok_or(Unreadable("strand"))?;
+        let head = MetaHead::parse(&row)?;
+        let key = keys.vault.key(store::Slot(head.slot))?;
+        for (row_key, row) in rows(reader, &keys::kind(strand, Kind::Consent))? {
+            ledger.record(statement(keys, &key, strand, head.unit, &row_key, &row)?);
+        }
+    }
+    Ok(basis_of(&ledger))
+}
+
+/// What a ledger comes to, purpose by purpose.
+pub(crate) fn basis_of(ledger: &ConsentLedger) -> Consents {
+    let mut consents = Consents::default();
+    for purpose in (0..Purpose::COUNT).filter_map(Purpose::from_number) {
+        match ledger.basis(purpose) {
+            model::Basis::Granted => consents.granted = consents.granted.with(purpose),
+            model::Basis::Denied => consents.denied = consents.denied.with(purpose),
+            model::Basis::Unknown => {}
+        }
+    }
+    consents
+}
+
+/// A key and the value under it.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
+fn rows(reader: &dyn Reader, prefix: &[u8]) -> Result<Vec<Row>, RowError> {
+    let mut rows = Vec::new();
+    reader.scan(
+        Table::Strand,
+        store::prefix_range(prefix),
+        ScanOrder::Ascending,
+        &mut |key, value| {
+            rows.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        },
+    )?;
+    Ok(rows)
+}
+
+fn statement(
+    keys: &Keys,
+    key: &StrandKey,
+    strand: StrandId,
+    device: UnitId,
+    row_key: &[u8],
+    row: &[u8],
+) -> Result<Statement, RowError> {
+    let unreadable = || Unreadable("consent");
+    let (_, _, rest) = keys::parse_row(row_key).ok_or_else(unreadable)?;
+    let (time, tie) = rest.split_at_checked(8).ok_or_else(unreadable)?;
+    let order = Order {
+        time: keys::parse_ordered(time).ok_or_else(unreadable)?,
+        tie: tie.try_into().map(u64::from_be_bytes).map_err(|_| unreadable())?,
+    };
+    let StoredConsent::V1 { consents, identified, source } =
+        keys.open(key, row_key, 0, row, "consent")?;
+    Ok(Statement { order, strand, device, identified, consents, source })
+}
+
+/// What has been read of a person so far.
+struct Gathered {
+    head: StrandId,
+    profile: Profile,
+    unit: UnitId,
+    identifiers: BTreeMap<model::Identifier, KnownIdentifier>,
+    entries: Vec<Entry>,
+    fingerprint: u64,
+    due: Option<Timestamp>,
+    wins: BTreeMap<Key, Vec<Timestamp>>,
+}
+
+/// Reads people from rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Loader<'a> {
+    pub(crate) reader: &'a dyn Reader,
+    pub(crate) keys: &'a Keys,
+    pub(crate) snapshot: &'a Snapshot,
+}
+
+impl Loader<'_> {
+    /// The person whose head strand is `head`.
+    pub(crate) fn person(&self, head: StrandId) -> Result<Person, RowError> {
+        let strands = component_strands(self.reader, head)?;
+        let component = Component { head, strands, identifiers: Vec::new() };
+        let mut gathered = Gathered {
+            head,
+            profile: Profile::new(component.clone(), UnitId(0)),
+            unit: UnitId(0),
+            identifiers: BTreeMap::new(),
+            entries: Vec::new(),
+            fingerprint: 0,
+            due: None,
+            wins: BTreeMap::new(),
+        };
+        for &strand in &component.strands {
+            let key = self.strand(strand, &mut gathered)?;
+            self.timeline(strand, &key, &mut gathered.profile)?;
+        }
+        let Gathered { mut profile, unit, identifiers, entries, fingerprint, due, wins, .. } =
+            gathered;
+        let identifiers = identifiers.into_values().collect();
+        profile.recompose(Component { identifiers, ..component }, unit);
+        Ok(Person {
+            profile,
+            memberships: Memberships::restore(fingerprint, entries),
+            due,
+            wins,
+            epoch: self.snapshot.projection.epoch,
+        })
+    }
+
+    /// Takes in a strand's small rows; returns its key.
+    fn strand(&self, strand: StrandId, gathered: &mut Gathered) -> Result<StrandKey, RowError> {
+        let from = keys::strand(strand);
+        let to = keys::kind(strand, Kind::Event);
+        let mut rows: Vec<Row> = Vec::new();
+        self.reader.scan(
+            Table::Strand,
+            KeyRange::new(&from, &to),
+            ScanOrder::Ascending,
+            &mut |key, value| {
+                rows.push((key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            },
+        )?;
+        let (_, meta) = rows.first().ok_or(Unreadable("strand"))?;
+        let meta = MetaHead::parse(meta)?;
+        let key = self.keys.vault.key(store::Slot(meta.slot))?;
+        if strand == gathered.head {
+            gathered.unit = meta.unit;
+        }
+        for row in &rows {
+            self.small_row((strand, meta.unit), &key, row, gathered)?;
+        }
+        Ok(key)
+    }
+
+    fn small_row(
+        &self,
+        (strand, device): (StrandId, UnitId),
+        key: &StrandKey,
+        (row_key, row): &Row,
+        gathered: &mut Gathered,
+    ) -> Result<(), RowError> {
+        let (_, kind, rest) = keys::parse_row(row_key).ok_or(Unreadable("strand"))?;
+        let records = gathered.profile.records_mut();
+        match kind {
+            Kind::Meta => {
+                let StoredMeta::V1 { born_at, .. } =
+                    self.keys.open(key, row_key, MetaHead::BYTES, row, "strand")?;
+                widen(&mut records.seen, born_at);
+            }
+            Kind::Link => {
+                let refused = record::refused(*row.first().ok_or(Unreadable("link"))?)?;
+                if refused.is_none() {
+                    let StoredLink::V1 { identifier, order, last, .. } =
+                        self.keys.open(key, row_key, 1, row, "link")?;
+                    know(&mut gathered.identifiers, identifier, order.time, last);
+                }
+            }
+            Kind::Trait => {
+                let StoredTrait::V1 { name, value, source, order, purposes } =
+                    self.keys.open(key, row_key, 0, row, "trait")?;
+                let value = serde_json::from_str(&value).map_err(|_| Unreadable("trait"))?;
+                let value = TraitValue { value, source, order, purposes };
+                records.traits.merge(&[(name, value)].into_iter().collect());
+            }
+            Kind::Consent => {
+                let said = statement(self.keys, key, strand, device, row_key, row)?;
+                records.consents.record(said);
+            }
+            Kind::Assignment => {
+                let experience = key_text(rest)?;
+                let StoredAssignment::V1 { variant, seq } = record::decode(row, "assignment")?;
+                records.assignments.insert(experience, Assignment { seq, strand, variant });
+            }
+            // Rows of a former head may wait for their removal.
+            Kind::Membership | Kind::State if strand != gathered.head => {}
+            Kind::Membership => {
+                let StoredMembership::V1 { version, truth, since, valid_until } =
+                    record::decode(row, "membership")?;
+                let key = key_text(rest)?;
+                gathered.entries.push(Entry { key, version, truth, since, valid_until });
+            }
+            Kind::State => {
+                let StoredState::V1 { due, fingerprint } = record::decode(row, "state")?;
+                gathered.due = due;
+                gathered.fingerprint = fingerprint;
+            }
+            Kind::Win => {
+                let (experience, time) =
+                    rest.split_last_chunk::<8>().ok_or(Unreadable("win"))?;
+                let time = keys::parse_ordered(time).ok_or(Unreadable("win"))?;
+                gathered.wins.entry(key_text(experience)?).or_default().push(time);
+            }
+            Kind::Component | Kind::Event => {}
+        }
+        Ok(())
+    }
+
+    /// Takes in a strand's events, as far as live definitions read them.
+    fn timeline(
+        &self,
+        strand: StrandId,
+        key: &StrandKey,
+        profile: &mut Profile,
+    ) -> Result<(), RowError> {
+        let prefix = keys::kind(strand, Kind::Event);
+        let mut found: Vec<Row> = Vec::new();
+        let mut is_long = false;
+        self.reader.scan(
+            Table::Strand,
+            store::prefix_range(&prefix),
+            ScanOrder::Ascending,
+            &mut |key, value| {
+                if found.len() == TIMELINE_SCAN_MAX {
+                    is_long = true;
+                    return ControlFlow::Break(());
+                }
+                found.push((key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            },
+        )?;
+        if !is_long {
+            return self.take_rows(&found, key, profile);
+        }
+        let names: Vec<EventName> = self.snapshot.projection.names().cloned().collect();
+        for name in names {
+            let mut rest = prefix.clone();
+            rest.extend_from_slice(&name.hash.to_be_bytes());
+            let (rows, overflow) = self.newest(&rest)?;
+            self.take_rows(&rows, key, profile)?;
+            if overflow {
+                profile.records_mut().timeline.mark_overflow(&name);
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest rows under `prefix`, oldest first, and whether there are more than a timeline holds.
+    fn newest(&self, prefix: &[u8]) -> Result<(Vec<Row>, bool), RowError> {
+        let mut found: Vec<Row> = Vec::new();
+        let mut overflow = false;
+        self.reader.scan(
+            Table::Strand,
+            store::prefix_range(prefix),
+            ScanOrder::Descending,
+            &mut |key, value| {
+                if found.len() == profile::timeline::MAX_ROWS {
+                    overflow = true;
+                    return ControlFlow::Break(());
+                }
+                found.push((key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            },
+        )?;
+        found.reverse();
+        Ok((found, overflow))
+    }
+
+    fn take_rows(
+        &self,
+        rows: &[Row],
+        key: &StrandKey,
+        profile: &mut Profile,
+    ) -> Result<(), RowError> {
+        let mut rest = rows;
+        while let Some(((row_key, row), after)) = rest.split_first() {
+            let (_, _, name) = keys::parse_row(row_key).ok_or(Unreadable("event"))?;
+            let head = EventHead::parse(row)?;
+            let more = usize::from(head.chunks).saturating_sub(1).min(after.len());
+            let (chunks, after) = after.split_at(more);
+            rest = after;
+            // Continuation rows without their first one come from a scan that began in the middle.
+            let Some(at) = keys::parse_event(name) else { continue };
+            let records = profile.records_mut();
+            widen(&mut records.seen, at.time);
+            let Some(name) = self.snapshot.projection.name(at.name) else { continue };
+            let values = if self.snapshot.projection.reads_properties(at.name) {
+                let row = joined(row, chunks);
+                let event: StoredEvent =
+                    self.keys.open(key, row_key, EventHead::BYTES, &row, "event")?;
+                let event = event.into_event(at.time)?;
+                self.snapshot.projection.row_values(at.name, &event.properties)
+            } else {
+                Box::default()
+            };
+            let row = EventRow { time: at.time, tie: head.tie, purposes: head.purposes, values };
+            records.timeline.insert(name, row);
+        }
+        Ok(())
+    }
+}
+
+/// An event's row with its continuation.
+pub(crate) fn joined<'a>(row: &'a [u8], chunks: &[Row]) -> std::borrow::Cow<'a, [u8]> {
+    if chunks.is_empty() {
+        return row.into();
+    }
+    let mut whole = row.to_vec();
+    for (_, chunk) in chunks {
+        whole.extend_from_slice(chunk);
+    }
+    whole.into()
+}
+
+fn widen(seen: &mut Option<Seen>, time: Timestamp) {
+    *seen = Some(match *seen {
+        Some(Seen { first, last }) => Seen { first: first.min(time), last: last.max(time) },
+        None => Seen { first: time, last: time },
+    });
+}
+
+fn know(
+    identifiers: &mut BTreeMap<model::Identifier, KnownIdentifier>,
+    identifier: model::Identifier,
+    first: Timestamp,
+    last: Timestamp,
+) {
+    let known = identifiers.entry(identifier.clone()).or_insert(KnownIdentifier {
+        identifier,
+        first,
+        last,
+        count: 0,
+    });
+    known.first = known.first.min(first);
+    known.last = known.last.max(last);
+    known.count += 1;
+}
+
+fn key_text(bytes: &[u8]) -> Result<Key, Unreadable> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("key"))?;
+    text.parse().map_err(|_| Unreadable("key"))
+}
+
+/// A trait row of a strand.
+pub(crate) fn trait_row(strand: StrandId, name: &str) -> Vec<u8> {
+    keys::row(strand, Kind::Trait, &model::hash::event_name(name).to_be_bytes())
+}
+
+/// A trait as a record.
+pub(crate) fn stored_trait(name: &CompactString, value: &TraitValue) -> StoredTrait {
+    StoredTrait::V1 {
+        name: name.clone(),
+        value: value.value.to_string(),
+        source: value.source.clone(),
+        order: value.order,
+        purposes: value.purposes,
+    }
+}
+
+/// An assignment as a record.
+pub(crate) fn stored_assignment(variant: Key, seq: Seq) -> StoredAssignment {
+    StoredAssignment::V1 { variant, seq }
+}
+
+/// A membership as a record.
+pub(crate) fn stored_membership(entry: &Entry) -> StoredMembership {
+    let Entry { version, truth, since, valid_until, .. } = *entry;
+    StoredMembership::V1 { version, truth, since, valid_until }
+}
+
+/// The rows that live with a head for as long as it is one.
+pub(crate) fn head_rows(reader: &dyn Reader, head: StrandId) -> Result<Vec<Row>, RowError> {
+    let mut found = rows(reader, &keys::kind(head, Kind::Membership))?;
+    found.extend(rows(reader, &keys::kind(head, Kind::State))?);
+    Ok(found)
+}
+
+/// The state in a row of [`head_rows`], if it is that row.
+pub(crate) fn parse_state(key: &[u8], value: &[u8]) -> Result<Option<StoredState>, RowError> {
+    match keys::parse_row(key) {
+        Some((_, Kind::State, _)) => Ok(Some(record::decode(value, "state")?)),
+        _ => Ok(None),
+    }
+}
+
+/// Shares a decoded person.
+pub(crate) type SharedPerson = Arc<Person>;

@@ -1,0 +1,301 @@
+//! From what a client sent to a normal-form event: which fields count, what is corrected, and what is set aside with which reason.
+//!
+//! Pure: the time of arrival, the source and the purposes of the workspace come in with the [`Envelope`].
+//! Nothing a client sends makes this fail: an unsound event becomes an [`Item::Rejected`] with a stable code.
+
+mod batch;
+mod consent;
+mod depth;
+mod identifiers;
+mod message_id;
+mod time;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use compact_str::CompactString;
+use model::{Event, EventKind, Identifier, Purpose, SourceKey, Timestamp, Value, value::Object};
+
+use crate::ingest::{Item, Rejected};
+
+pub use batch::{Batch, BatchError, split, split_list};
+pub use consent::consents;
+
+/// Largest event, in bytes of JSON as sent.
+pub const MAX_EVENT_BYTES: usize = 32 * 1024;
+/// Deepest nesting of an event, the event itself counted as one.
+pub const MAX_EVENT_DEPTH: usize = 32;
+
+/// The code of an event that is not JSON at all.
+pub const MALFORMED_JSON: &str = "malformed_json";
+/// The code of an event that is JSON, but not an object.
+pub const NOT_AN_OBJECT: &str = "not_an_object";
+
+/// What is known about an event besides its own text.
+#[derive(Clone, Copy)]
+pub struct Envelope<'a> {
+    /// The source whose write key it came with.
+    pub source: &'a SourceKey,
+    /// When it reached the server.
+    pub received_at: Timestamp,
+    /// When the sender sent the call, by the sender's clock; an event's own `sentAt` wins.
+    pub sent_at: Option<Timestamp>,
+    /// Imported or replayed: the sender's clock is not corrected.
+    pub historical: bool,
+    /// The call that the path named; an event of a batch names its own.
+    pub kind: Option<EventKind>,
+    /// The batch's `context`: fills what an event's own context leaves out.
+    pub context: Option<&'a Object>,
+    /// Tells apart equal events without a message id: the row of an import, `None` for live calls.
+    pub row: Option<&'a str>,
+    /// The purpose that a consent category's key stands for.
+    pub purpose: &'a dyn Fn(&str) -> Option<Purpose>,
+}
+
+impl std::fmt::Debug for Envelope<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Envelope").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Why an event is set aside.
+struct Unsound {
+    code: &'static str,
+    detail: String,
+}
+
+impl Unsound {
+    fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+/// Brings one event, as sent, into normal form, or says why it cannot be.
+pub fn normalise(body: &[u8], envelope: &Envelope<'_>) -> Item {
+    match sound_event(body, envelope) {
+        Ok(event) => Item::Event(Box::new(event)),
+        Err(unsound) => Item::Rejected(Box::new(Rejected {
+            source: envelope.source.clone(),
+            code: CompactString::const_new(unsound.code),
+            detail: unsound.detail,
+            body: as_sent(body, envelope.kind),
+        })),
+    }
+}
+
+fn sound_event(body: &[u8], envelope: &Envelope<'_>) -> Result<Event, Unsound> {
+    let text = checked_text(body)?;
+    let wire: wire::Wire<'_> = serde_json::from_str(text).map_err(|error| {
+        let code = if is_json(text) { "malformed_event" } else { MALFORMED_JSON };
+        Unsound::new(code, error.to_string())
+    })?;
+    let kind = kind_of(&wire, envelope)?;
+    let name = name_of(&wire, kind)?;
+    let event_time = time::event_time(&wire, envelope)?;
+    let message_id = match &wire.message_id {
+        Some(id) if id.len() > Event::MAX_MESSAGE_ID_BYTES => {
+            return Err(too_long("message_id_too_long", "messageId", Event::MAX_MESSAGE_ID_BYTES));
+        }
+        Some(id) => id.as_ref().into(),
+        None => message_id::derive(text, kind, envelope)
+            .map_err(|error| Unsound::new(MALFORMED_JSON, error.to_string()))?,
+    };
+    let mut context = context_of(wire.context, envelope.context);
+    let traits = person_traits(kind, &mut context, wire.traits.as_ref());
+    let identifiers = identifiers::collect(&identifiers::Sent {
+        user_id: wire.user_id.as_deref(),
+        anonymous_id: wire.anonymous_id.as_deref(),
+        previous_id: wire.previous_id.as_deref().filter(|_| kind == EventKind::Alias),
+        traits: &traits,
+        context: &context,
+    })?;
+    let consents = consents(&context, envelope.purpose);
+    let properties = Named {
+        kind,
+        properties: wire.properties,
+        traits: wire.traits,
+        name: wire.name.as_deref(),
+        category: wire.category.as_deref(),
+        group_id: wire.group_id.as_deref(),
+        previous_id: wire.previous_id.as_deref(),
+    }
+    .into_properties();
+    Ok(Event {
+        source: envelope.source.clone(),
+        message_id,
+        kind,
+        name,
+        identifiers,
+        event_time,
+        received_at: envelope.received_at,
+        properties,
+        traits,
+        context,
+        consents,
+        historical: envelope.historical,
+    })
+}
+
+/// The body as text, once its size, form and depth allow it to be parsed.
+fn checked_text(body: &[u8]) -> Result<&str, Unsound> {
+    if body.len() > MAX_EVENT_BYTES {
+        let detail = format!("the event has {} bytes; at most {MAX_EVENT_BYTES} fit", body.len());
+        return Err(Unsound::new("too_large", detail));
+    }
+    let text = std::str::from_utf8(body)
+        .map_err(|error| Unsound::new(MALFORMED_JSON, format!("the event is not text: {error}")))?;
+    match text.trim_ascii_start().bytes().next() {
+        Some(b'{') => {}
+        None => return Err(Unsound::new(MALFORMED_JSON, "the event is empty")),
+        Some(_) => {
+            let code = if is_json(text) { NOT_AN_OBJECT } else { MALFORMED_JSON };
+            return Err(Unsound::new(code, "an event is a JSON object"));
+        }
+    }
+    match depth::of(body) {
+        Some(depth) if depth > MAX_EVENT_DEPTH => {
+            let detail = format!("the event nests {depth} deep; at most {MAX_EVENT_DEPTH} is read");
+            Err(Unsound::new("too_deep", detail))
+        }
+        Some(_) => Ok(text),
+        None => Err(Unsound::new(MALFORMED_JSON, "the event's brackets do not close")),
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn kind_of(wire: &wire::Wire<'_>, envelope: &Envelope<'_>) -> Result<EventKind, Unsound> {
+    // The path decides where it names a call: some clients put another `type` into the body.
+    if let Some(kind) = envelope.kind {
+        return Ok(kind);
+    }
+    let sent = wire.kind.as_deref().unwrap_or_default();
+    kind_from_text(sent).ok_or_else(|| {
+        let sent: String = sent.chars().take(40).collect();
+        let detail =
+            format!("type `{sent}` is none of track, identify, page, screen, group, alias");
+        Unsound::new("unknown_type", detail)
+    })
+}
+
+fn kind_from_text(text: &str) -> Option<EventKind> {
+    Some(match text {
+        "track" => EventKind::Track,
+        "identify" => EventKind::Identify,
+        "page" => EventKind::Page,
+        "screen" => EventKind::Screen,
+        "group" => EventKind::Group,
+        "alias" => EventKind::Alias,
+        _ => return None,
+    })
+}
+
+fn name_of(wire: &wire::Wire<'_>, kind: EventKind) -> Result<CompactString, Unsound> {
+    if kind != EventKind::Track {
+        return Ok(CompactString::const_new(kind.default_name()));
+    }
+    let name = wire.event.as_deref().unwrap_or_default();
+    if name.trim().is_empty() {
+        return Err(Unsound::new("no_event_name", "a track call needs `event`, its name"));
+    }
+    if name.len() > Event::MAX_NAME_BYTES {
+        return Err(too_long("name_too_long", "event", Event::MAX_NAME_BYTES));
+    }
+    Ok(name.into())
+}
+
+fn too_long(code: &'static str, field: &str, bytes_max: usize) -> Unsound {
+    Unsound::new(code, format!("`{field}` is longer than {bytes_max} bytes"))
+}
+
+/// The event's own context, completed from the batch's.
+fn context_of(own: Option<Object>, shared: Option<&Object>) -> Object {
+    let mut context = own.unwrap_or_default();
+    for (key, value) in shared.into_iter().flatten() {
+        if !context.contains_key(key) {
+            context.insert(key.clone(), value.clone());
+        }
+    }
+    context
+}
+
+/// What the event says about the person. It leaves the context, so that nothing is stored twice.
+///
+/// An identify call's own `traits` win over its `context.traits`, which some clients send instead.
+fn person_traits(kind: EventKind, context: &mut Object, own: Option<&Object>) -> Object {
+    let mut traits = match context.get_mut("traits") {
+        Some(Value::Object(traits)) => std::mem::take(traits),
+        _ => Object::new(),
+    };
+    context.remove("traits");
+    if kind == EventKind::Identify {
+        traits.extend(own.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    traits
+}
+
+/// The named fields of a call that become properties.
+struct Named<'a> {
+    kind: EventKind,
+    properties: Option<Object>,
+    traits: Option<Object>,
+    name: Option<&'a str>,
+    category: Option<&'a str>,
+    group_id: Option<&'a str>,
+    previous_id: Option<&'a str>,
+}
+
+impl Named<'_> {
+    fn into_properties(self) -> Object {
+        let mut properties = self.properties.unwrap_or_default();
+        let mut put = |key: &str, value: Option<&str>| {
+            if let Some(value) = value
+                && !properties.contains_key(key)
+            {
+                properties.insert(key.to_owned(), value.into());
+            }
+        };
+        match self.kind {
+            EventKind::Page | EventKind::Screen => {
+                put("name", self.name);
+                put("category", self.category);
+            }
+            EventKind::Group => {
+                put("group_id", self.group_id);
+                if let Some(traits) = self.traits {
+                    properties.insert("traits".to_owned(), Value::Object(traits));
+                }
+            }
+            EventKind::Alias => put("previous_id", self.previous_id),
+            EventKind::Track | EventKind::Identify => {}
+        }
+        properties
+    }
+}
+
+/// The event for the quarantine: as sent, with the call named where only the path named it, cut at the limit.
+fn as_sent(body: &[u8], kind: Option<EventKind>) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(body.len().min(MAX_EVENT_BYTES));
+    match (kind, body.trim_ascii_start().split_first()) {
+        // The reader takes the first of two equal keys, so this also holds where the body names another call.
+        (Some(kind), Some((b'{', rest))) => {
+            let is_empty = rest.trim_ascii_start().starts_with(b"}");
+            let comma = if is_empty { "" } else { "," };
+            kept.extend_from_slice(format!("{{\"type\":\"{kind}\"{comma}").as_bytes());
+            kept.extend_from_slice(rest);
+        }
+        _ => kept.extend_from_slice(body),
+    }
+    kept.truncate(MAX_EVENT_BYTES);
+    kept
+}
+
+/// Adds an identifier unless it is there already.
+fn push_identifier(identifiers: &mut Vec<Identifier>, identifier: Identifier) {
+    if !identifiers.contains(&identifier) {
+        identifiers.push(identifier);
+    }
+}

@@ -1,0 +1,55 @@
+//! When an event happened: the sender's time, corrected by the sender's clock error.
+
+use model::{Duration, Timestamp};
+
+use super::{Envelope, Unsound, wire::Wire};
+
+/// How far ahead of arrival an event may lie after correction.
+const FUTURE_MAX: Duration = Duration::hours(24);
+/// Nothing tracked is older than 2000-01-01; such times come from unset clocks.
+const OLDEST: Timestamp = Timestamp(946_684_800_000);
+/// A larger difference between `sentAt` and arrival is no clock error but nonsense, and corrects nothing.
+const SKEW_MAX: Duration = Duration::days(365);
+/// A smaller difference is the way through the network. Correcting it would replace a good clock by the jitter of the way, and
+/// turn round events that a browser sends one by one.
+const SKEW_MIN: Duration = Duration::seconds(5);
+
+/// The corrected event time.
+///
+/// `timestamp` is the sender's time; `originalTimestamp` stands in where it is absent. Both, when they differ, mean that somebody
+/// on the way has set `timestamp` on purpose, and it is taken as it is. Without either, the event happened when it arrived.
+pub(super) fn event_time(wire: &Wire<'_>, envelope: &Envelope<'_>) -> Result<Timestamp, Unsound> {
+    let timestamp = parse("timestamp", wire.timestamp.as_deref())?;
+    let original = parse("originalTimestamp", wire.original_timestamp.as_deref())?;
+    let Some(sent) = timestamp.or(original) else { return Ok(envelope.received_at) };
+    let was_set_on_the_way = timestamp.is_some() && original.is_some() && timestamp != original;
+    let corrected = if was_set_on_the_way || envelope.historical {
+        sent
+    } else {
+        sent.saturating_add(skew(wire, envelope))
+    };
+    if corrected > envelope.received_at.saturating_add(FUTURE_MAX) {
+        let detail = format!("{corrected} is more than 24 h after arrival");
+        return Err(Unsound::new("timestamp_in_future", detail));
+    }
+    if corrected < OLDEST {
+        let detail = format!("{corrected} is before {OLDEST}");
+        return Err(Unsound::new("timestamp_too_old", detail));
+    }
+    Ok(corrected)
+}
+
+/// By how much the sender's clock is behind; zero where it cannot be known.
+fn skew(wire: &Wire<'_>, envelope: &Envelope<'_>) -> Duration {
+    let own = wire.sent_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+    let Some(sent_at) = own.or(envelope.sent_at) else { return Duration::default() };
+    let skew = envelope.received_at.since(sent_at);
+    let size = skew.0.saturating_abs();
+    if SKEW_MIN.0 <= size && size <= SKEW_MAX.0 { skew } else { Duration::default() }
+}
+
+fn parse(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Unsound> {
+    let Some(text) = text else { return Ok(None) };
+    let parsed = text.parse::<Timestamp>();
+    parsed.map(Some).map_err(|error| Unsound::new("bad_timestamp", format!("`{field}`: {error}")))
+}

@@ -1,0 +1,42 @@
+//! Reading people: lookup by any identifier, timeline, decisions, members of an audience.
+
+pub(crate) mod members;
+pub(crate) mod show;
+
+use model::{Key, ProfileId, Timestamp, Value};
+use serde::Serialize;
+
+/// A membership count with a sample.
+#[derive(Clone, Debug, Serialize)]
+pub struct Members {
+    /// How many people are in the audience.
+    pub count: u64,
+    /// How many people were looked at.
+    pub evaluated: u64,
+    /// How many could not be answered because data is withheld by consent.
+    pub withheld: u64,
+    /// The first people, by profile id.
+    pub items: Vec<Member>,
+    /// Give this as `cursor` to continue; `null` at the end.
+    pub next_cursor: Option<String>,
+}
+
+/// One member.
+#[derive(Clone, Debug, Serialize)]
+pub struct Member {
+    /// The person.
+    pub profile: ProfileId,
+    /// The user id, where one is known.
+    pub user_id: Option<String>,
+    /// Since when, where a transition was logged.
+    pub since: Option<Timestamp>,
+}
+
+/// Which audience to read members of.
+#[derive(Clone, Debug)]
+pub enum AudienceChoice {
+    /// A saved one.
+    Saved(Key),
+    /// A draft: the condition of a document that may never be saved.
+    Draft(Value),
+}

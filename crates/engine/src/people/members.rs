@@ -1,0 +1,148 @@
+//! Who is in an audience at an instant: evaluated over full histories, one person after the other.
+
+use std::ops::ControlFlow;
+
+use audience::Memberships;
+use model::{
+    IdentifierType, Key, ProfileId, Timestamp,
+    condition::{Condition, Rule, Truth},
+};
+
+use crate::{
+    definitions::{DefinitionError, Kind},
+    facts::{Asked, Views},
+    keys,
+    load::{Loader, Person},
+    people::{AudienceChoice, Member, Members},
+    sealed::RowError,
+    snapshot::{Projection, Snapshot},
+    state::Shared,
+    writer::heads,
+};
+
+/// Most members of a page.
+const MAX_PAGE: usize = 10_000;
+
+/// What is asked of everyone.
+struct Question<'a> {
+    snapshot: &'a Snapshot,
+    choice: Choice,
+    now: Timestamp,
+    /// At another instant than now, stored memberships say nothing.
+    is_now: bool,
+}
+
+enum Choice {
+    Saved(Key),
+    Draft(Box<Rule>),
+}
+
+/// Evaluates an audience for everyone.
+pub(crate) fn members(
+    shared: &Shared,
+    choice: &AudienceChoice,
+    at: Option<Timestamp>,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Members, DefinitionError> {
+    let snapshot = shared.registry.snapshot_full();
+    let (choice, snapshot) = chosen(choice, &snapshot)?;
+    let question = Question {
+        snapshot: &snapshot,
+        choice,
+        now: at.unwrap_or_else(|| shared.clock.now()),
+        is_now: at.is_none(),
+    };
+    let after: Option<ProfileId> = cursor.and_then(|cursor| cursor.parse().ok());
+    count(shared, &question, after, limit.min(MAX_PAGE))
+        .map_err(|error| DefinitionError::Unavailable(error.to_string()))
+}
+
+/// The rule to evaluate, and a snapshot whose timelines hold what it reads.
+fn chosen(
+    choice: &AudienceChoice,
+    snapshot: &Snapshot,
+) -> Result<(Choice, Snapshot), DefinitionError> {
+    match choice {
+        AudienceChoice::Saved(key) => match snapshot.audiences.get(key) {
+            Some(_) => Ok((Choice::Saved(key.clone()), snapshot.clone())),
+            None => Err(DefinitionError::NotFound { kind: Kind::Audience, key: key.clone() }),
+        },
+        AudienceChoice::Draft(document) => {
+            let condition = Condition::parse(document).map_err(DefinitionError::Invalid)?;
+            let rule = Rule::compile(condition);
+            let needed = [&snapshot.audiences.needed_events(), &rule.needs().events];
+            let projection = std::sync::Arc::new(Projection::new(needed));
+            Ok((Choice::Draft(Box::new(rule)), snapshot.projected(projection)))
+        }
+    }
+}
+
+fn count(
+    shared: &Shared,
+    question: &Question<'_>,
+    after: Option<ProfileId>,
+    limit: usize,
+) -> Result<Members, RowError> {
+    let frozen = shared.store.snapshot()?;
+    let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot: question.snapshot };
+    let mut members =
+        Members { count: 0, evaluated: 0, withheld: 0, items: Vec::new(), next_cursor: None };
+    heads(&*frozen, &mut |head| {
+        let person = match loader.person(head) {
+            Ok(person) => person,
+            // Somebody's damaged rows must not hide everyone else.
+            Err(RowError::Unreadable(_)) => return Ok(ControlFlow::Continue(())),
+            Err(error) => return Err(error),
+        };
+        members.evaluated += 1;
+        let (truth, since) = question.answer(&person);
+        match truth {
+            Truth::False => {}
+            Truth::Withheld => members.withheld += 1,
+            Truth::True => {
+                members.count += 1;
+                let place = keys::strand(head);
+                let is_after = after.is_none_or(|after| keys::strand(after.0) < place);
+                if is_after && members.items.len() < limit {
+                    members.items.push(member(&person, since));
+                } else if is_after && members.next_cursor.is_none() {
+                    members.next_cursor = members.items.last().map(|last| last.profile.to_string());
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(members)
+}
+
+impl Question<'_> {
+    fn answer(&self, person: &Person) -> (Truth, Option<Timestamp>) {
+        let outside = Memberships::default();
+        let memberships = if self.is_now { &person.memberships } else { &outside };
+        let views = Views::of(&person.profile, &self.snapshot.policy);
+        let asked = Asked::new(&views, &self.snapshot.audiences, memberships, self.now);
+        match &self.choice {
+            Choice::Saved(key) => {
+                let purpose = self.snapshot.audiences.get(key).map(audience::Audience::purpose);
+                let facts = asked.facts(purpose.unwrap_or(model::Purpose::PERSONALIZATION));
+                let membership = facts.membership(key);
+                membership.map_or((Truth::False, None), |m| (m.truth, m.since))
+            }
+            Choice::Draft(rule) => {
+                let facts = asked.facts(model::Purpose::PERSONALIZATION);
+                (rule.evaluate(facts, self.now).truth, None)
+            }
+        }
+    }
+}
+
+fn member(person: &Person, since: Option<Timestamp>) -> Member {
+    let identifiers = &person.profile.records().component.identifiers;
+    let user = identifiers.iter().find(|known| known.identifier.kind == IdentifierType::UserId);
+    Member {
+        profile: person.profile.id(),
+        user_id: user.map(|known| known.identifier.value.to_string()),
+        since,
+    }
+}

@@ -1,0 +1,304 @@
+//! A person as the management API shows one: everything that is stored, for those who may see it.
+
+use std::ops::ControlFlow;
+
+use model::{Identifier, ProfileId, StrandId, Timestamp, Value};
+use profile::Profile;
+use serde_json::{Map, json};
+use store::{Reader, ScanOrder, Table};
+
+use crate::{
+    definitions::Page,
+    join,
+    keys::{self, Kind},
+    load::{self, Loader, Person},
+    record::{EventHead, StoredDecision, StoredEvent, Unreadable},
+    registry::rows,
+    sealed::RowError,
+    snapshot::Snapshot,
+    state::Shared,
+    who,
+};
+
+/// Most items of a page.
+const MAX_PAGE: usize = 1_000;
+/// Rows read to fill a page of one person's events.
+const ROWS_READ_MAX: usize = 100_000;
+
+/// The person that an id names, through any alias; `None` when there is none.
+pub(crate) fn head(shared: &Shared, id: ProfileId) -> Result<Option<StrandId>, RowError> {
+    match shared.store.get(Table::Strand, &keys::kind(id.0, Kind::Meta))? {
+        Some(_) => Ok(Some(who::head_of(&*shared.store, id.0)?)),
+        None => Ok(None),
+    }
+}
+
+/// Which strands a person consists of; the rest of the profile is left empty.
+pub(crate) fn component(shared: &Shared, id: ProfileId) -> Result<Option<Profile>, RowError> {
+    let Some(head) = head(shared, id)? else { return Ok(None) };
+    let strands = load::component_strands(&*shared.store, head)?;
+    let component = profile::Component { head, strands, identifiers: Vec::new() };
+    Ok(Some(Profile::new(component, model::UnitId(0))))
+}
+
+/// The profile document.
+pub(crate) fn profile(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    id: ProfileId,
+) -> Result<Option<Value>, RowError> {
+    let Some(head) = head(shared, id)? else { return Ok(None) };
+    let frozen = shared.store.snapshot()?;
+    let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot };
+    let person = loader.person(head)?;
+    let recent = page(shared, &person.profile, None, 50)?;
+    let records = person.profile.records();
+    let refused = refused_links(shared, &*frozen, &person)?;
+    Ok(Some(json!({
+        "id": person.profile.id(),
+        "aliases": aliases(&person.profile),
+        "unit": person.profile.unit().to_string(),
+        "identifiers": identifiers(&person),
+        "refused_identifiers": refused,
+        "traits": traits(&person, snapshot),
+        "consents": consents(&person, snapshot),
+        "audiences": audiences(shared, snapshot, &person),
+        "assignments": assignments(&person),
+        "first_seen": records.seen.map(|seen| seen.first),
+        "last_seen": records.seen.map(|seen| seen.last),
+        "suppressed": records.suppressed,
+        "timeline": recent.items,
+    })))
+}
+
+fn aliases(profile: &Profile) -> Vec<ProfileId> {
+    let strands = &profile.records().component.strands;
+    strands.iter().map(|&strand| ProfileId(strand)).filter(|id| *id != profile.id()).collect()
+}
+
+fn identifiers(person: &Person) -> Vec<Value> {
+    let known = &person.profile.records().component.identifiers;
+    let shown = known.iter().map(|known| {
+        json!({
+            "type": known.identifier.kind,
+            "value": known.identifier.value,
+            "first_seen": known.first,
+            "last_seen": known.last,
+        })
+    });
+    shown.collect()
+}
+
+/// Identifiers that were seen with this person and did not join, with the reason.
+fn refused_links(
+    shared: &Shared,
+    reader: &dyn Reader,
+    person: &Person,
+) -> Result<Vec<Value>, RowError> {
+    let mut refused = Vec::new();
+    for &strand in &person.profile.records().component.strands {
+        for observation in join::read_links(reader, &shared.keys, strand)? {
+            if let Some(reason) = observation.refused {
+                refused.push(json!({
+                    "type": observation.link.identifier.kind,
+                    "value": observation.link.identifier.value,
+                    "reason": reason,
+                    "at": observation.link.order.time,
+                }));
+            }
+        }
+    }
+    Ok(refused)
+}
+
+fn traits(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
+    let known = person.profile.records().traits.iter().filter(|(_, t)| !t.value.is_null());
+    let shown = known.map(|(name, t)| {
+        let value = json!({
+            "value": t.value,
+            "source": t.source,
+            "at": t.order.time,
+            "purposes": purpose_keys(snapshot, t.purposes),
+        });
+        (name.to_string(), value)
+    });
+    shown.collect()
+}
+
+fn purpose_keys(snapshot: &Snapshot, purposes: model::PurposeSet) -> Vec<String> {
+    let rules = snapshot.policy.rules().iter();
+    rules.filter(|rule| purposes.contains(rule.purpose)).map(|rule| rule.key.to_string()).collect()
+}
+
+fn consents(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
+    let ledger = &person.profile.records().consents;
+    let shown = snapshot.policy.rules().iter().map(|rule| {
+        let basis = ledger.basis(rule.purpose);
+        let granted = snapshot.policy.effective(basis, rule.purpose);
+        (rule.key.to_string(), json!({"said": basis, "granted": granted}))
+    });
+    shown.collect()
+}
+
+fn audiences(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String, Value> {
+    let now = shared.clock.now();
+    let views = crate::facts::Views::of(&person.profile, &snapshot.policy);
+    let asked =
+        crate::facts::Asked::new(&views, &snapshot.audiences, &person.memberships, now);
+    let answers = snapshot.audiences.audiences().iter().filter_map(|audience| {
+        let membership = asked.facts(audience.purpose()).membership(audience.key())?;
+        let is_told = membership.truth.is_true() || membership.since.is_some();
+        let shown = json!({
+            "member": membership.truth,
+            "since": membership.since,
+            "valid_until": membership.valid_until,
+            "version": audience.version(),
+        });
+        is_told.then(|| (audience.key().to_string(), shown))
+    });
+    answers.collect()
+}
+
+fn assignments(person: &Person) -> Map<String, Value> {
+    let kept = person.profile.records().assignments.iter();
+    kept.map(|(key, kept)| (key.to_string(), json!(kept.variant))).collect()
+}
+
+/// A page of a person's events, newest first. A cursor is the position of the last event of the page before.
+pub(crate) fn page(
+    shared: &Shared,
+    profile: &Profile,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<Value>, RowError> {
+    let limit = limit.clamp(1, MAX_PAGE);
+    let before = cursor.and_then(parse_position);
+    let mut places: Vec<(Timestamp, u64, Vec<u8>)> = Vec::new();
+    for &strand in &profile.records().component.strands {
+        places_of(shared, strand, before, &mut places)?;
+    }
+    places.sort_unstable_by(|a, b| b.cmp(a));
+    let has_more = places.len() > limit;
+    places.truncate(limit);
+    let next_cursor = places.last().filter(|_| has_more);
+    let next_cursor = next_cursor.map(|(time, seq, _)| format!("{}.{seq}", time.0));
+    let items = places.iter().map(|(_, _, key)| event(shared, key));
+    Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor })
+}
+
+fn parse_position(cursor: &str) -> Option<(Timestamp, u64)> {
+    let (time, seq) = cursor.split_once('.')?;
+    Some((Timestamp(time.parse().ok()?), seq.parse().ok()?))
+}
+
+fn places_of(
+    shared: &Shared,
+    strand: StrandId,
+    before: Option<(Timestamp, u64)>,
+    places: &mut Vec<(Timestamp, u64, Vec<u8>)>,
+) -> Result<(), RowError> {
+    let prefix = keys::kind(strand, Kind::Event);
+    let range = store::prefix_range(&prefix);
+    let mut read = 0;
+    shared.store.scan(Table::Strand, range, ScanOrder::Ascending, &mut |key, _| {
+        read += 1;
+        if let Some(at) = key.get(prefix.len()..).and_then(keys::parse_event)
+            && before.is_none_or(|before| (at.time, at.seq.0) < before)
+        {
+            places.push((at.time, at.seq.0, key.to_vec()));
+        }
+        if read < ROWS_READ_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(())
+}
+
+/// One event as it is shown.
+fn event(shared: &Shared, row_key: &[u8]) -> Result<Value, RowError> {
+    let event = stored_event(shared, row_key)?;
+    let mut shown = json!({
+        "message_id": event.message_id,
+        "type": event.kind.to_string(),
+        "name": event.name,
+        "at": event.event_time,
+        "received_at": event.received_at,
+        "source": event.source,
+        "identifiers": event.identifiers,
+        "properties": event.properties,
+        "context": event.context,
+    });
+    if let Some(shown) = shown.as_object_mut() {
+        if !event.traits.is_empty() {
+            shown.insert("traits".into(), Value::Object(event.traits));
+        }
+        if event.historical {
+            shown.insert("historical".into(), true.into());
+        }
+    }
+    Ok(shown)
+}
+
+/// Reads one event with its continuation rows.
+pub(crate) fn stored_event(shared: &Shared, row_key: &[u8]) -> Result<model::Event, RowError> {
+    let (strand, _, rest) = keys::parse_row(row_key).ok_or(Unreadable("event"))?;
+    let at = keys::parse_event(rest).ok_or(Unreadable("event"))?;
+    let mut found: Vec<load::Row> = Vec::new();
+    let range = store::prefix_range(row_key);
+    shared.store.scan(Table::Strand, range, ScanOrder::Ascending, &mut |key, row| {
+        found.push((key.to_vec(), row.to_vec()));
+        ControlFlow::Continue(())
+    })?;
+    let ((_, first), chunks) = found.split_first().ok_or(Unreadable("event"))?;
+    let (_, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
+    let row = load::joined(first, chunks);
+    let stored: StoredEvent =
+        shared.keys.open(&key, row_key, EventHead::BYTES, &row, "event")?;
+    Ok(stored.into_event(at.time)?)
+}
+
+/// A page of a person's recorded decisions, newest first.
+pub(crate) fn decisions(
+    shared: &Shared,
+    profile: &Profile,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<Value>, RowError> {
+    let limit = limit.clamp(1, MAX_PAGE);
+    let mut shown: Vec<(String, Value)> = Vec::new();
+    for &strand in &profile.records().component.strands {
+        let (_, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
+        let prefix = keys::strand(strand);
+        let mut sealed: Vec<load::Row> = Vec::new();
+        rows::visit(&*shared.store, Table::Decision, &prefix, &mut |key, value| {
+            sealed.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        })?;
+        for (row_key, row) in sealed {
+            let StoredDecision::V1 { json } =
+                shared.keys.open(&key, &row_key, 0, &row, "decision")?;
+            let value: Value = serde_json::from_str(&json).map_err(|_| Unreadable("decision"))?;
+            let at = value.get("at").and_then(Value::as_str).unwrap_or_default();
+            let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
+            shown.push((format!("{at}.{id}"), value));
+        }
+    }
+    shown.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
+    shown.retain(|(place, _)| cursor.is_none_or(|cursor| place.as_str() < cursor));
+    let has_more = shown.len() > limit;
+    shown.truncate(limit);
+    let next_cursor = shown.last().filter(|_| has_more).map(|(place, _)| place.clone());
+    Ok(Page { items: shown.into_iter().map(|(_, value)| value).collect(), next_cursor })
+}
+
+/// The head of the one component that holds an identifier.
+pub(crate) fn find(
+    shared: &Shared,
+    identifier: &Identifier,
+) -> Result<Option<ProfileId>, RowError> {
+    Ok(who::holder(shared, identifier)?.map(ProfileId))
+}
+
+/// What an import has applied so far.
+pub(crate) fn import_watermark(reader: &dyn Reader, file: &str) -> Result<u64, RowError> {
+    let row = reader.get(Table::Import, &crate::writer::import_key(file))?;
+    Ok(row.map_or(0, |row| row[..].try_into().map_or(0, u64::from_be_bytes)))
+}

@@ -1,0 +1,377 @@
+//! What stands in rows: versioned records and their encoding.
+//!
+//! A record is an enum whose first variant is version 1; postcard writes the variant's number first. A new shape is a new variant
+//! and an arm that turns it into the current one; `tests/fixtures` holds bytes of every version ever written.
+
+use compact_str::CompactString;
+use model::{
+    Consents, Event, EventKind, Identifier, Key, Lane, PurposeSet, Seq, StrandId, Timestamp, UnitId,
+    condition::Truth,
+    event::Order,
+    value::Object,
+};
+use profile::Reason;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use crate::keys;
+
+/// A stored row that does not read back.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("a stored {0} does not read back")]
+pub(crate) struct Unreadable(pub(crate) &'static str);
+
+/// Encodes a record.
+pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    // Postcard fails only for types whose length is unknown or whose own serialisation fails; records have neither.
+    postcard::to_stdvec(record).unwrap_or_default()
+}
+
+/// Decodes a record; `what` names it in the error.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, Unreadable> {
+    postcard::from_bytes(bytes).map_err(|_| Unreadable(what))
+}
+
+/// JSON inside a record: as text, since postcard does not describe itself.
+pub(crate) fn json_text(object: &Object) -> String {
+    if object.is_empty() { String::new() } else { serde_json::to_string(object).unwrap_or_default() }
+}
+
+/// Reads JSON written by [`json_text`].
+pub(crate) fn json_object(text: &str, what: &'static str) -> Result<Object, Unreadable> {
+    if text.is_empty() {
+        return Ok(Object::new());
+    }
+    serde_json::from_str(text).map_err(|_| Unreadable(what))
+}
+
+/// The plain head of a strand's meta row: what must be readable without its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MetaHead {
+    /// Where its key is.
+    pub(crate) slot: u64,
+    /// The head of its component.
+    pub(crate) head: StrandId,
+    /// What assignments hash.
+    pub(crate) unit: UnitId,
+    /// What the component has said about consent, so that the collect gate needs no profile.
+    pub(crate) consents: Consents,
+}
+
+impl MetaHead {
+    /// Length in bytes, the version byte included.
+    pub(crate) const BYTES: usize = 1 + 8 + keys::STRAND_BYTES + 8 + 8;
+    const VERSION: u8 = 1;
+
+    /// As bytes.
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[0] = Self::VERSION;
+        bytes[1..9].copy_from_slice(&self.slot.to_be_bytes());
+        bytes[9..19].copy_from_slice(&keys::strand(self.head));
+        bytes[19..27].copy_from_slice(&self.unit.0.to_be_bytes());
+        bytes[27..31].copy_from_slice(&self.consents.granted.0.to_be_bytes());
+        bytes[31..35].copy_from_slice(&self.consents.denied.0.to_be_bytes());
+        bytes
+    }
+
+    /// From the start of a meta row.
+    pub(crate) fn parse(row: &[u8]) -> Result<Self, Unreadable> {
+        let unreadable = || Unreadable("strand");
+        let bytes: &[u8; Self::BYTES] = row.first_chunk().ok_or_else(unreadable)?;
+        if bytes[0] != Self::VERSION {
+            return Err(unreadable());
+        }
+        let word = |at: usize| bytes[at..at + 8].try_into().map(u64::from_be_bytes);
+        let half = |at: usize| bytes[at..at + 4].try_into().map(u32::from_be_bytes);
+        Ok(Self {
+            slot: word(1).map_err(|_| unreadable())?,
+            head: keys::parse_strand(&bytes[9..19]).ok_or_else(unreadable)?,
+            unit: UnitId(word(19).map_err(|_| unreadable())?),
+            consents: Consents {
+                granted: PurposeSet(half(27).map_err(|_| unreadable())?),
+                denied: PurposeSet(half(31).map_err(|_| unreadable())?),
+            },
+        })
+    }
+}
+
+/// The sealed part of a strand's meta row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredMeta {
+    V1 {
+        /// The identifier that routes to it, as sent.
+        routing: Identifier,
+        /// The user id it belongs to, as sent, or none.
+        user: Option<Identifier>,
+        /// The instant of its first event's batch.
+        born_at: Timestamp,
+    },
+}
+
+/// An identifier as one strand observed it; sealed behind one plain byte, its [`verdict`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredLink {
+    V1 {
+        /// In normal form.
+        identifier: Identifier,
+        /// Canonical position of its earliest observation.
+        order: Order,
+        /// Its newest observation, to the day.
+        last: Timestamp,
+        /// Whether it may join people: not a mere claim from a source that demands proof.
+        trusted: bool,
+    },
+}
+
+/// The plain byte of a link row: what identity resolution made of the link. 0 joins.
+pub(crate) fn verdict(refused: Option<Reason>) -> u8 {
+    match refused {
+        None => 0,
+        Some(Reason::Limit) => 1,
+        Some(Reason::TwoKnownUsers) => 2,
+        Some(Reason::SharedDevice) => 3,
+        Some(Reason::Blocked) => 4,
+        Some(Reason::NotJoinable) => 5,
+        Some(Reason::Unverified) => 6,
+        Some(Reason::Full) => 7,
+    }
+}
+
+/// Reads a byte written by [`verdict`].
+pub(crate) fn refused(verdict: u8) -> Result<Option<Reason>, Unreadable> {
+    Ok(Some(match verdict {
+        0 => return Ok(None),
+        1 => Reason::Limit,
+        2 => Reason::TwoKnownUsers,
+        3 => Reason::SharedDevice,
+        4 => Reason::Blocked,
+        5 => Reason::NotJoinable,
+        6 => Reason::Unverified,
+        7 => Reason::Full,
+        _ => return Err(Unreadable("link")),
+    }))
+}
+
+/// A trait as one strand observed it; sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredTrait {
+    V1 {
+        /// Its name.
+        name: CompactString,
+        /// JSON text of its value.
+        value: String,
+        /// Whose word it is.
+        source: Key,
+        /// Canonical position of the event that said so.
+        order: Order,
+        /// What it may be used for.
+        purposes: PurposeSet,
+    },
+}
+
+/// A statement about consent; sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredConsent {
+    V1 {
+        /// What was said.
+        consents: Consents,
+        /// Whether the person was identified with proof, so that it binds the person and not only the device.
+        identified: bool,
+        /// Whose word it is.
+        source: Key,
+    },
+}
+
+/// A first assignment; it holds no personal data of its own, so it is not sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredAssignment {
+    V1 {
+        /// The variant.
+        variant: Key,
+        /// When, in the log.
+        seq: Seq,
+    },
+}
+
+/// A membership of a head; no personal data but that it exists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredMembership {
+    V1 {
+        /// The version of the audience that was evaluated.
+        version: u32,
+        /// In, out, or withheld.
+        truth: Truth,
+        /// When that changed last.
+        since: Option<Timestamp>,
+        /// From when on it must be looked at again, or an instant before that.
+        valid_until: Option<Timestamp>,
+    },
+}
+
+/// The state of a head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredState {
+    V1 {
+        /// The one persisted timer.
+        due: Option<Timestamp>,
+        /// Names the set of audiences that the memberships were evaluated with.
+        fingerprint: u64,
+    },
+}
+
+/// The users seen with a routing identifier, as keyed hashes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredUsers {
+    V1 {
+        /// In order of arrival; at most [`MAX_USERS_PER_ROUTING`].
+        users: Vec<keys::Hash16>,
+    },
+}
+
+/// Most different user ids that are told apart behind one routing identifier; further ones share no state with it.
+pub(crate) const MAX_USERS_PER_ROUTING: usize = 128;
+
+/// The plain head of an event row, bound to the sealed rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventHead {
+    /// How many rows the event takes.
+    pub(crate) chunks: u8,
+    /// The collect gate's verdict: what it may be used for.
+    pub(crate) purposes: PurposeSet,
+    /// Tells events of the same instant apart.
+    pub(crate) tie: u64,
+}
+
+impl EventHead {
+    /// Length in bytes, the version byte included.
+    pub(crate) const BYTES: usize = 1 + 1 + 4 + 8;
+    const VERSION: u8 = 1;
+
+    /// As bytes.
+    pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[0] = Self::VERSION;
+        bytes[1] = self.chunks;
+        bytes[2..6].copy_from_slice(&self.purposes.0.to_be_bytes());
+        bytes[6..].copy_from_slice(&self.tie.to_be_bytes());
+        bytes
+    }
+
+    /// From the start of an event row.
+    pub(crate) fn parse(row: &[u8]) -> Result<Self, Unreadable> {
+        let unreadable = || Unreadable("event");
+        let bytes: &[u8; Self::BYTES] = row.first_chunk().ok_or_else(unreadable)?;
+        if bytes[0] != Self::VERSION {
+            return Err(unreadable());
+        }
+        let purposes = bytes[2..6].try_into().map(u32::from_be_bytes).map_err(|_| unreadable())?;
+        let tie = bytes[6..].try_into().map(u64::from_be_bytes).map_err(|_| unreadable())?;
+        Ok(Self { chunks: bytes[1], purposes: PurposeSet(purposes), tie })
+    }
+}
+
+/// An event in its row; sealed. What the key says (name hash, time) is not repeated, except the name itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredEvent {
+    V1 {
+        kind: EventKind,
+        name: CompactString,
+        source: Key,
+        message_id: CompactString,
+        identifiers: Vec<Identifier>,
+        received_at: Timestamp,
+        properties: String,
+        traits: String,
+        context: String,
+        consents: Consents,
+        historical: bool,
+    },
+}
+
+impl StoredEvent {
+    /// The record of `event`.
+    pub(crate) fn of(event: &Event) -> Self {
+        Self::V1 {
+            kind: event.kind,
+            name: event.name.clone(),
+            source: event.source.clone(),
+            message_id: event.message_id.clone(),
+            identifiers: event.identifiers.clone(),
+            received_at: event.received_at,
+            properties: json_text(&event.properties),
+            traits: json_text(&event.traits),
+            context: json_text(&event.context),
+            consents: event.consents,
+            historical: event.historical,
+        }
+    }
+
+    /// The event again; its time comes from the row's key.
+    pub(crate) fn into_event(self, event_time: Timestamp) -> Result<Event, Unreadable> {
+        let Self::V1 {
+            kind,
+            name,
+            source,
+            message_id,
+            identifiers,
+            received_at,
+            properties,
+            traits,
+            context,
+            consents,
+            historical,
+        } = self;
+        Ok(Event {
+            source,
+            message_id,
+            kind,
+            name,
+            identifiers,
+            event_time,
+            received_at,
+            properties: json_object(&properties, "event")?,
+            traits: json_object(&traits, "event")?,
+            context: json_object(&context, "event")?,
+            consents,
+            historical,
+        })
+    }
+}
+
+/// One input in the log. Each takes one seq.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LogEntry {
+    /// An event; with the entry's own seq these are the parts of its row's key.
+    Event { lane: Lane, born: Seq, name: [u8; 8], time: Timestamp },
+    /// A strand was born with the event that follows at `seq + 1`… its id is this entry's seq.
+    Strand { lane: Lane },
+    /// A definition changed.
+    Definition { kind: u8, key: Key, version: u64 },
+    /// The timers of a person were due.
+    Timer { lane: Lane, born: Seq, due: Timestamp },
+    /// A decision was recorded.
+    Decision { lane: Lane, born: Seq, id: u128 },
+    /// Something an operator did; the audit log says what.
+    Act { action: CompactString },
+}
+
+/// A part of a committed batch: entries with consecutive seqs, the first being the row's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LogRow {
+    V1 {
+        /// The batch's instant.
+        now: Timestamp,
+        /// The next free key slot after this batch.
+        next_slot: u64,
+        /// Its entries.
+        entries: Vec<LogEntry>,
+    },
+}
+
+/// One decision as recorded: one row per request; sealed with the strand's key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredDecision {
+    /// JSON text, since its parts are documents for analysis and their set grows.
+    V1 { json: String },
+}

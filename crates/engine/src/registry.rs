@@ -1,0 +1,453 @@
+//! The definitions: saved as versions, checked before they are saved, compiled into the snapshot that acts (I9).
+//!
+//! A save has three steps. `prepare_…` checks it and compiles the snapshot that would follow; the writer commits the rows it asks
+//! for together with a log entry; [`Registry::publish`] lets readers see it. All run on the writer's thread, one save after the
+//! other, so what was prepared is still true when it is published. Readers never wait.
+
+mod check;
+mod difference;
+pub(crate) mod documents;
+mod draft;
+pub(crate) mod rows;
+mod schema;
+mod stored;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use model::{
+    Duration, Key, Purpose, Timestamp, Value,
+    definition::{Fault, State},
+    value::Object,
+};
+use store::{Reader, StoreError};
+
+use crate::{
+    audit::AuditLog,
+    definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Page, Scope, Token},
+    snapshot::{self, Broken, Snapshot},
+};
+
+use difference::difference;
+use documents::{Documents, Known};
+use draft::Draft;
+use rows::Write;
+use stored::Version;
+
+pub(crate) use schema::schema;
+
+/// Most versions a reading of versions answers with: the newest ones.
+const MAX_VERSIONS_READ: u64 = 500;
+/// Most definitions a page holds.
+const MAX_PAGE: usize = 1_000;
+
+/// All definitions and the snapshot compiled from them.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    documents: ArcSwap<Documents>,
+    snapshot: ArcSwap<Snapshot>,
+    /// How long events are kept: no definition may ask about a longer past.
+    retention: Duration,
+}
+
+/// A save that is checked and waits to be committed and published.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    definition: Definition,
+    change: Option<Change>,
+}
+
+#[derive(Debug)]
+struct Change {
+    writes: Vec<Write>,
+    documents: Documents,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Prepared {
+    /// The definition as it will be; as it was, when it was deleted.
+    pub(crate) fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// Whether anything is to be committed. Saving what is already there changes nothing.
+    pub(crate) fn changes(&self) -> bool {
+        self.change.is_some()
+    }
+
+    /// The rows to commit, the audit log's among them. Each call after the first answers none.
+    pub(crate) fn take_writes(&mut self) -> Vec<Write> {
+        self.change.as_mut().map(|change| std::mem::take(&mut change.writes)).unwrap_or_default()
+    }
+
+    /// The snapshot that follows; none when nothing changes.
+    pub(crate) fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.change.as_ref().map(|change| &change.snapshot)
+    }
+}
+
+/// Who saves, when, and where it is written down.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Act<'a> {
+    /// Whose word it is.
+    pub(crate) actor: &'a Token,
+    /// The instant of the batch.
+    pub(crate) now: Timestamp,
+    /// The log of such acts.
+    pub(crate) audit: &'a AuditLog,
+}
+
+impl Registry {
+    /// Reads all definitions of a store and compiles them. A broken one is kept and shows up in the snapshot's faults.
+    pub(crate) fn open(reader: &dyn Reader, retention: Duration) -> Result<Self, StoreError> {
+        let documents = Documents::load(reader)?;
+        let snapshot = Snapshot::compile(&documents);
+        Ok(Self {
+            documents: ArcSwap::from_pointee(documents),
+            snapshot: ArcSwap::from_pointee(snapshot),
+            retention,
+        })
+    }
+
+    /// What acts now; cheap, for a decision.
+    pub(crate) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
+        self.snapshot.load()
+    }
+
+    /// What acts now, to be kept for longer.
+    pub(crate) fn snapshot_full(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Whether there is such a definition, in any state.
+    pub(crate) fn contains(&self, kind: Kind, key: &Key) -> bool {
+        self.documents.load().get(kind, key).is_some()
+    }
+
+    /// The newest version of a definition, or the one asked for.
+    pub(crate) fn get(
+        &self,
+        reader: &dyn Reader,
+        kind: Kind,
+        key: &Key,
+        version: Option<u64>,
+    ) -> Result<Definition, DefinitionError> {
+        let documents = self.documents.load();
+        let not_found = || DefinitionError::NotFound { kind, key: key.clone() };
+        let newest = documents.get(kind, key).ok_or_else(not_found)?;
+        let Some(number) = version.filter(|&v| v != newest.definition.version) else {
+            return Ok(newest.definition.clone());
+        };
+        let found = stored::version(reader, kind, key, number).map_err(unavailable)?;
+        let found = found.filter(|version| !version.deleted).ok_or_else(not_found)?;
+        Ok(found.definition)
+    }
+
+    /// Definitions of a kind in key order. A cursor is the last key of the page before.
+    pub(crate) fn list(&self, kind: Kind, cursor: Option<&str>, limit: usize) -> Page<Definition> {
+        let documents = self.documents.load();
+        let limit = limit.clamp(1, MAX_PAGE);
+        let after: Option<Key> = cursor.and_then(|cursor| cursor.parse().ok());
+        let mut rest: Box<dyn Iterator<Item = (&Key, &Arc<Known>)>> = match &after {
+            Some(key) => Box::new(documents.after(kind, key)),
+            None => Box::new(documents.of(kind)),
+        };
+        let page: Vec<_> = rest.by_ref().take(limit).collect();
+        let last = page.last().map(|(key, _)| key.to_string());
+        let items = page.into_iter().map(|(_, known)| known.definition.clone()).collect();
+        let next_cursor = rest.next().and(last);
+        Page { items, next_cursor }
+    }
+
+    /// The versions of a definition, newest first, at most 500; deletions in between are left out.
+    pub(crate) fn versions(
+        &self,
+        reader: &dyn Reader,
+        kind: Kind,
+        key: &Key,
+    ) -> Result<Vec<Definition>, DefinitionError> {
+        let newest = self.get(reader, kind, key, None)?.version;
+        let from = newest.saturating_sub(MAX_VERSIONS_READ - 1);
+        let versions = stored::versions(reader, kind, key, from).map_err(unavailable)?;
+        // A version that is being committed while this reads is not there for readers yet.
+        let visible = versions
+            .into_iter()
+            .rev()
+            .filter(|version| !version.deleted && version.definition.version <= newest);
+        Ok(visible.map(|version| version.definition).collect())
+    }
+
+    /// Checks a document as saving it would, without regard to who saves it.
+    pub(crate) fn check(
+        &self,
+        kind: Kind,
+        key: &Key,
+        document: &Object,
+    ) -> Result<(), DefinitionError> {
+        let documents = self.documents.load();
+        let draft = Draft::new(&documents, kind, key, document.clone())?;
+        draft.check_place(&documents)?;
+        self.follow(&documents, draft, Timestamp::default(), "").map(drop)
+    }
+
+    /// Prepares saving a document as a new version. Its state is that of the document; without one it stays, or is `draft`.
+    pub(crate) fn prepare_put(
+        &self,
+        kind: Kind,
+        key: &Key,
+        document: Object,
+        expect: Expect,
+        act: Act<'_>,
+    ) -> Result<Prepared, DefinitionError> {
+        may(act.actor, Scope::DefinitionsWrite, || format!("saving {}", kind.plural()))?;
+        let documents = self.documents.load();
+        expected(&documents, kind, key, expect)?;
+        let draft = Draft::new(&documents, kind, key, document)?;
+        self.prepare(&documents, draft, "definition.put", act)
+    }
+
+    /// Prepares changing the state of a definition, which makes a new version.
+    pub(crate) fn prepare_state(
+        &self,
+        kind: Kind,
+        key: &Key,
+        state: State,
+        expect: Expect,
+        act: Act<'_>,
+    ) -> Result<Prepared, DefinitionError> {
+        let documents = self.documents.load();
+        expected(&documents, kind, key, expect)?;
+        let mut document = existing(&documents, kind, key)?.definition.document.clone();
+        document.insert("state".into(), state.to_string().into());
+        let draft = Draft::new(&documents, kind, key, document)?;
+        self.prepare(&documents, draft, "definition.state", act)
+    }
+
+    fn prepare(
+        &self,
+        documents: &Documents,
+        draft: Draft,
+        action: &'static str,
+        act: Act<'_>,
+    ) -> Result<Prepared, DefinitionError> {
+        if let Some(same) = draft.same() {
+            return Ok(Prepared { definition: same.clone(), change: None });
+        }
+        draft.check_rights(act.actor)?;
+        draft.check_place(documents)?;
+        let old = draft.existing().map(|known| known.definition.document.clone());
+        let following = self.follow(documents, draft, act.now, &act.actor.name)?;
+        let Following { key, known, number, documents, snapshot } = following;
+        let mut writes = self.version_writes(&known, &key, documents.saves())?;
+        writes.extend(number.map(|number| stored::number_write(&key, number)));
+        let change = difference(old.as_ref(), Some(&known.definition.document));
+        writes.extend(audit_writes(action, &known.definition, &key, change, act)?);
+        let change = Some(Change { writes, documents, snapshot });
+        Ok(Prepared { definition: known.definition, change })
+    }
+
+    /// Prepares deleting a definition that nothing acting refers to.
+    pub(crate) fn prepare_delete(
+        &self,
+        kind: Kind,
+        key: &Key,
+        expect: Expect,
+        act: Act<'_>,
+    ) -> Result<Prepared, DefinitionError> {
+        may(act.actor, Scope::DefinitionsWrite, || format!("deleting {}", kind.plural()))?;
+        let documents = self.documents.load();
+        expected(&documents, kind, key, expect)?;
+        let newest = existing(&documents, kind, key)?;
+        if newest.definition.state != State::Draft {
+            let action = || format!("deleting {} that are no drafts", kind.plural());
+            may(act.actor, Scope::DefinitionsPublish, action)?;
+        }
+        draft::not_in_use(&documents, kind, key)?;
+        if kind == Kind::Source {
+            // Deleting would also let a later source of this key take over its write keys.
+            let used_by = "stored events; archive it instead".to_owned();
+            return Err(DefinitionError::InUse { kind, key: key.clone(), used_by });
+        }
+        let mut known = Known::clone(newest);
+        known.deleted = true;
+        known.definition.version += 1;
+        known.definition.updated_at = act.now;
+        known.definition.updated_by = act.actor.name.clone();
+        let following = documents.with(key, known.clone(), None);
+        let snapshot = self.snapshot_after(&following, kind, newest.acts());
+        let mut writes = self.version_writes(&known, key, following.saves())?;
+        let change = difference(Some(&newest.definition.document), None);
+        writes.extend(audit_writes("definition.delete", &known.definition, key, change, act)?);
+        let change = Some(Change { writes, documents: following, snapshot });
+        Ok(Prepared { definition: newest.definition.clone(), change })
+    }
+
+    /// Lets readers see what was prepared, after its rows were committed.
+    pub(crate) fn publish(&self, prepared: Prepared) -> Definition {
+        let Prepared { definition, change } = prepared;
+        if let Some(Change { documents, snapshot, .. }) = change {
+            debug_assert_eq!(
+                documents.saves(),
+                self.documents.load().saves() + 1,
+                "saves are prepared, committed and published one after the other"
+            );
+            self.documents.store(Arc::new(documents));
+            self.snapshot.store(snapshot);
+        }
+        definition
+    }
+
+    /// The documents and the snapshot that follow from saving `draft`, or what is wrong with it.
+    fn follow(
+        &self,
+        documents: &Documents,
+        draft: Draft,
+        now: Timestamp,
+        actor: &str,
+    ) -> Result<Following, DefinitionError> {
+        let number = draft.new_number(documents)?;
+        let acted = draft.existing().is_some_and(|known| known.acts());
+        let puts_away = draft.puts_away();
+        let (key, known) = draft.into_known(now, actor);
+        let kind = known.definition.kind;
+        let following = documents.with(&key, known.clone(), number);
+        let snapshot = self.snapshot_after(&following, kind, acted || known.acts());
+        let faults = if puts_away {
+            // What is broken can always be put away.
+            Vec::new()
+        } else {
+            self.faults(&known, &key, &following, &snapshot)
+        };
+        if faults.is_empty() {
+            Ok(Following { key, known, number, documents: following, snapshot })
+        } else {
+            Err(DefinitionError::Invalid(faults))
+        }
+    }
+
+    fn snapshot_after(&self, following: &Documents, kind: Kind, acts: bool) -> Arc<Snapshot> {
+        let before = self.snapshot.load();
+        Arc::new(if acts { before.after(following, kind) } else { before.unchanged(following) })
+    }
+
+    /// Everything wrong with a new version, and everything else that it would break.
+    fn faults(
+        &self,
+        known: &Known,
+        key: &Key,
+        following: &Documents,
+        snapshot: &Snapshot,
+    ) -> Vec<Fault> {
+        let kind = known.definition.kind;
+        let mut faults = check::faults(known, following, self.retention);
+        let compiled = if known.acts() {
+            snapshot.faults_of(kind, key).to_vec()
+        } else if known.definition.state == State::Archived {
+            Vec::new()
+        } else {
+            snapshot::trial(snapshot, following, known)
+        };
+        for fault in compiled {
+            if !faults.iter().any(|other| other.pointer == fault.pointer) {
+                faults.push(fault);
+            }
+        }
+        if faults.is_empty() {
+            let before = self.snapshot.load();
+            let sound_before = |(kind, key, _): &&Broken| before.faults_of(*kind, key).is_empty();
+            let broken = snapshot.faults.iter().filter(sound_before);
+            faults.extend(broken.map(|(kind, key, faults)| {
+                let first = faults.first().map_or("", |fault| &fault.detail);
+                let other = kind.singular();
+                Fault::new("", format!("this would break the {other} `{key}`: {first}"))
+            }));
+        }
+        faults
+    }
+
+    fn version_writes(
+        &self,
+        known: &Known,
+        key: &Key,
+        saves: u64,
+    ) -> Result<Vec<Write>, DefinitionError> {
+        let version = Version {
+            definition: known.definition.clone(),
+            deleted: known.deleted,
+            unreadable: false,
+        };
+        let mut writes = stored::version_writes(&version, key).map_err(unavailable)?;
+        writes.push(stored::saves_write(saves));
+        Ok(writes)
+    }
+}
+
+/// What a save leads to.
+struct Following {
+    key: Key,
+    known: Known,
+    /// The number a purpose is given by it.
+    number: Option<Purpose>,
+    documents: Documents,
+    snapshot: Arc<Snapshot>,
+}
+
+fn audit_writes(
+    action: &str,
+    definition: &Definition,
+    key: &Key,
+    change: Value,
+    act: Act<'_>,
+) -> Result<Vec<Write>, DefinitionError> {
+    let entry = AuditEntry {
+        at: act.now,
+        actor: act.actor.name.clone(),
+        action: action.into(),
+        subject: format!("{}/{key}", definition.kind.plural()),
+        change: Some(change),
+    };
+    act.audit.writes(entry).map_err(unavailable)
+}
+
+fn existing<'a>(
+    documents: &'a Documents,
+    kind: Kind,
+    key: &Key,
+) -> Result<&'a Arc<Known>, DefinitionError> {
+    documents.get(kind, key).ok_or_else(|| DefinitionError::NotFound { kind, key: key.clone() })
+}
+
+/// Refuses a save whose condition on the current version does not hold.
+fn expected(
+    documents: &Documents,
+    kind: Kind,
+    key: &Key,
+    expect: Expect,
+) -> Result<(), DefinitionError> {
+    let current = documents.get(kind, key).map_or(0, |known| known.definition.version);
+    let holds = match expect {
+        Expect::Anything => true,
+        Expect::Absent => current == 0,
+        Expect::Version(version) => current == version && current != 0,
+    };
+    if holds { Ok(()) } else { Err(DefinitionError::Conflict { kind, key: key.clone(), current }) }
+}
+
+/// Refuses what the token's scopes do not allow.
+pub(crate) fn may(
+    actor: &Token,
+    scope: Scope,
+    action: impl Fn() -> String,
+) -> Result<(), DefinitionError> {
+    if actor.allows(scope) {
+        Ok(())
+    } else {
+        Err(DefinitionError::Forbidden { action: action(), scope })
+    }
+}
+
+fn unavailable(error: StoreError) -> DefinitionError {
+    DefinitionError::Unavailable(error.to_string())
+}

@@ -1,0 +1,334 @@
+//! Whether a document is sound: its fields, what it refers to, and the windows it asks about.
+
+use audience::AudienceDocument;
+use decision::{ExperienceDocument, PlacementDocument};
+use model::{
+    Duration, Key, Purpose, Value,
+    condition::{Bound, Condition, EventCondition, Measure},
+    consent::PurposeKey,
+    definition::{Fault, State},
+    value::Object,
+};
+use serde::de::DeserializeOwned;
+
+use crate::definitions::{Kind, PurposeDocument, Silence, SourceDocument};
+
+use super::{
+    difference::escaped,
+    documents::{Documents, Known, Typed, acts},
+};
+
+/// Most unknown fields that are told at once.
+const MAX_UNKNOWN_FIELDS: usize = 20;
+
+/// A place in a document that names another definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference {
+    /// Where it is named.
+    pub(crate) pointer: String,
+    /// What is named.
+    pub(crate) kind: Kind,
+    /// Its key.
+    pub(crate) key: Key,
+}
+
+/// Reads the fields of a document.
+pub(super) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> {
+    let document = Value::Object(document.clone());
+    Ok(match kind {
+        Kind::Purpose => Typed::Purpose(fields::<PurposeDocument>(document)?),
+        Kind::Source => Typed::Source(fields::<SourceDocument>(document)?),
+        Kind::Audience => Typed::Audience(fields::<AudienceDocument>(document)?),
+        Kind::Placement => Typed::Placement(fields::<PlacementDocument>(document)?),
+        Kind::Experience => Typed::Experience(Box::new(fields::<ExperienceDocument>(document)?)),
+    })
+}
+
+/// Reads the fields of a document; all unknown ones are told at once, else the first fault.
+fn fields<T: DeserializeOwned>(mut document: Value) -> Result<T, Vec<Fault>> {
+    let mut unknown = Vec::new();
+    loop {
+        let error = match serde_path_to_error::deserialize::<_, T>(&document) {
+            Ok(typed) if unknown.is_empty() => return Ok(typed),
+            Ok(_) => return Err(unknown),
+            Err(error) => error,
+        };
+        let detail = error.inner().to_string();
+        let mut pointer = pointer(error.path());
+        if let Some(field) = quoted_after(&detail, "unknown field") {
+            let step = format!("/{}", escaped(field));
+            // Inside a tagged variant the path ends before the field.
+            let around = document.pointer(&pointer).and_then(|value| value.get(field));
+            if around.is_some() && !pointer.ends_with(&step) {
+                pointer.push_str(&step);
+            }
+            let removed = remove(&mut document, &pointer);
+            unknown.push(Fault::new(pointer, detail));
+            if removed && unknown.len() < MAX_UNKNOWN_FIELDS {
+                continue;
+            }
+            return Err(unknown);
+        }
+        if let Some(field) = quoted_after(&detail, "missing field") {
+            pointer.push('/');
+            pointer.push_str(&escaped(field));
+        }
+        unknown.push(Fault::new(pointer, detail));
+        return Err(unknown);
+    }
+}
+
+/// The path of a fault as a JSON pointer.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escaped(key))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// The field that a message of this beginning names.
+fn quoted_after<'a>(detail: &'a str, beginning: &str) -> Option<&'a str> {
+    let quoted = detail.strip_prefix(beginning)?.strip_prefix(" `")?;
+    // A field name may hold a backtick itself; what follows the name never begins with one.
+    let end = quoted.find("`, ").or_else(|| quoted.rfind('`'))?;
+    Some(&quoted[..end])
+}
+
+/// Takes the field at `pointer` away; false when there is none.
+fn remove(document: &mut Value, pointer: &str) -> bool {
+    let Some((parent, field)) = pointer.rsplit_once('/') else { return false };
+    let field = field.replace("~1", "/").replace("~0", "~");
+    let parent = document.pointer_mut(parent).and_then(Value::as_object_mut);
+    parent.is_some_and(|parent| parent.remove(&field).is_some())
+}
+
+/// The field of a kind's documents that holds a condition.
+fn condition_field(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Purpose | Kind::Source => None,
+        Kind::Audience => Some("condition"),
+        Kind::Placement => Some("match"),
+        Kind::Experience => Some("eligibility"),
+    }
+}
+
+/// The condition of a document, where it has a sound one, with its place.
+fn condition(kind: Kind, document: &Object) -> Option<(Condition, String)> {
+    let field = condition_field(kind)?;
+    // An unsound one is told by whoever compiles it.
+    let condition = Condition::parse(document.get(field)?).ok()?;
+    Some((condition, format!("/{field}")))
+}
+
+/// The other definitions a document names.
+pub(crate) fn references(known: &Known) -> Vec<Reference> {
+    let kind = known.definition.kind;
+    let purpose = |key: &PurposeKey| Reference {
+        pointer: "/purpose".to_owned(),
+        kind: Kind::Purpose,
+        key: key.0.clone(),
+    };
+    let mut found = match &known.typed {
+        Ok(Typed::Audience(document)) => vec![purpose(&document.purpose)],
+        Ok(Typed::Placement(document)) => vec![purpose(&document.purpose)],
+        Ok(Typed::Experience(document)) => {
+            let placement = Reference {
+                pointer: "/placement".to_owned(),
+                kind: Kind::Placement,
+                key: document.placement.clone(),
+            };
+            vec![purpose(&document.purpose), placement]
+        }
+        Ok(Typed::Purpose(_) | Typed::Source(_)) | Err(_) => Vec::new(),
+    };
+    if let Some((condition, pointer)) = condition(kind, &known.definition.document) {
+        condition.visit(&mut |place, part| match part {
+            Condition::Audience { key, .. } => found.push(Reference {
+                pointer: format!("{pointer}{place}/audience"),
+                kind: Kind::Audience,
+                key: key.clone(),
+            }),
+            Condition::Consent(key) => found.push(Reference {
+                pointer: format!("{pointer}{place}/consent"),
+                kind: Kind::Purpose,
+                key: key.0.clone(),
+            }),
+            _ => {}
+        });
+    }
+    found
+}
+
+/// Everything wrong with `known` that its own fields and the other documents tell; compiling it may tell more.
+pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    match &known.typed {
+        Err(faults) => return faults.clone(),
+        Ok(Typed::Purpose(document)) => purpose_faults(document, &mut faults),
+        Ok(_) => {}
+    }
+    let Known { definition, .. } = known;
+    let acting = acts(definition.kind, definition.state);
+    for reference in references(known) {
+        let wrong = missing(&reference, documents, acting)
+            .or_else(|| of_other_purpose(known, &reference, documents));
+        faults.extend(wrong.map(|detail| Fault::new(reference.pointer, detail)));
+    }
+    if let Some((condition, pointer)) = condition(definition.kind, &definition.document) {
+        condition.visit(&mut |place, part| {
+            if let Condition::Event(event) = part
+                && let Some((window, field)) = window(event)
+                && retention < window
+            {
+                let detail =
+                    format!("events are kept for {retention}, so nothing is known about {window}");
+                faults.push(Fault::new(format!("{pointer}{place}/{field}"), detail));
+            }
+        });
+    }
+    faults
+}
+
+fn purpose_faults(document: &PurposeDocument, faults: &mut Vec<Fault>) {
+    let (_, service) = Purpose::BUILT_IN[0];
+    if document.key.as_str() == service && document.default == Silence::Denied {
+        let detail = "suppression and caps rest on the purpose `service`, so it is always granted";
+        faults.push(Fault::new("/default", detail));
+    }
+    if document.state == State::Paused {
+        faults.push(Fault::new("/state", "a purpose is draft, live or archived, never paused"));
+    }
+}
+
+/// Why a definition that is referred to is not there; one that acts needs those it names to act too.
+fn missing(reference: &Reference, documents: &Documents, acting: bool) -> Option<String> {
+    let Reference { kind, key, .. } = reference;
+    if *kind == Kind::Purpose && is_built_in(key) {
+        return None;
+    }
+    let singular = kind.singular();
+    match documents.get(*kind, key) {
+        None => Some(format!("{singular} `{key}` does not exist")),
+        Some(known) if acting && !known.acts() => {
+            let state = known.definition.state;
+            Some(format!("{singular} `{key}` is {state}: make it live first"))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Why an experience can see nothing of an audience it asks about: audiences show only in views for their own purpose.
+fn of_other_purpose(known: &Known, reference: &Reference, documents: &Documents) -> Option<String> {
+    let Ok(Typed::Experience(experience)) = &known.typed else { return None };
+    let other = documents.get(reference.kind, &reference.key)?;
+    match &other.typed {
+        Ok(Typed::Audience(audience)) if audience.purpose != experience.purpose => Some(format!(
+            "audience `{}` is for the purpose `{}`, and this experience for `{}`; both need the same",
+            audience.key, audience.purpose, experience.purpose
+        )),
+        _ => None,
+    }
+}
+
+/// Whether a purpose exists without a definition.
+pub(crate) fn is_built_in(key: &Key) -> bool {
+    Purpose::BUILT_IN.into_iter().any(|(_, known)| known == key.as_str())
+}
+
+/// The longest stretch of the past an event condition asks about, with the field that says so; `None` for the whole past.
+fn window(event: &EventCondition) -> Option<(Duration, &'static str)> {
+    match (&event.measure, event.within) {
+        (_, Some(within)) => Some((within, "within")),
+        (Measure::Since(bound), None) => Some((greatest(bound), "since/value")),
+        _ => None,
+    }
+}
+
+fn greatest(bound: &Bound<Duration>) -> Duration {
+    match *bound {
+        Bound::Between(_, high) => high,
+        Bound::Eq(value)
+        | Bound::Ne(value)
+        | Bound::Lt(value)
+        | Bound::Lte(value)
+        | Bound::Gt(value)
+        | Bound::Gte(value) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(kind: Kind, document: Value, expect: Expect) {
+        let faults = typed(kind, document.as_object().unwrap()).err().unwrap_or_default();
+        let line = |fault: &Fault| format!("{}: {}", fault.pointer, fault.detail);
+        let lines: Vec<_> = faults.iter().map(line).collect();
+        expect.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn each_fault_has_its_place() {
+        check(
+            Kind::Source,
+            json!({"key": "a", "kind": "server", "a/b": 1, "zoo`, `": 2}),
+            expect![[r#"
+                /a~1b: unknown field `a/b`, expected one of `key`, `name`, `description`, `tags`, `state`, `kind`, `identity`
+                /zoo`, `: unknown field `zoo`, ``, expected one of `key`, `name`, `description`, `tags`, `state`, `kind`, `identity`"#]],
+        );
+        check(
+            Kind::Source,
+            json!({"key": "a", "state": "on"}),
+            expect![
+                "/state: unknown variant `on`, expected one of `draft`, `live`, `paused`, `archived`"
+            ],
+        );
+        check(Kind::Source, json!({"key": "a"}), expect!["/kind: missing field `kind`"]);
+        check(
+            Kind::Source,
+            json!({"key": "A", "kind": "server"}),
+            expect![
+                "/key: `A` is not a key: use 1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit"
+            ],
+        );
+        check(
+            Kind::Purpose,
+            json!({"key": "a", "tags": ["x", 1]}),
+            expect!["/tags/1: invalid type: integer `1`, expected a string"],
+        );
+        check(
+            Kind::Experience,
+            json!({"key": "a", "placement": "p", "variants": [{"key": "v", "wait": 1}]}),
+            expect![
+                "/variants/0/wait: unknown field `wait`, expected one of `key`, `name`, `weight`, `content`"
+            ],
+        );
+        check(
+            Kind::Experience,
+            json!({"key": "a", "placement": "p", "variants": [{"key": "v", "weight": -1}]}),
+            expect!["/variants/0/weight: invalid value: integer `-1`, expected u32"],
+        );
+        let variants = json!([{"key": "v"}]);
+        check(
+            Kind::Experience,
+            json!({"key": "a", "placement": "p", "variants": variants,
+                   "allocation": {"kind": "fixed", "x": 1}}),
+            expect!["/allocation/x: unknown field `x`, there are no fields"],
+        );
+        check(
+            Kind::Audience,
+            json!({"key": "a", "state": "live"}),
+            expect!["/condition: missing field `condition`"],
+        );
+        check(Kind::Placement, json!({"key": "a"}), expect![[""]]);
+    }
+}

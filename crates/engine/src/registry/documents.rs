@@ -1,0 +1,143 @@
+//! The newest version of every definition, in memory: what reads are answered from and snapshots are compiled from.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use audience::AudienceDocument;
+use decision::{ExperienceDocument, PlacementDocument};
+use model::{
+    Key, Purpose,
+    definition::{Fault, State},
+};
+use store::{Reader, StoreError};
+
+use crate::definitions::{Definition, Kind, PurposeDocument, SourceDocument};
+
+use super::{
+    check,
+    stored::{self, Version},
+};
+
+/// A document with its fields read.
+#[derive(Clone, Debug)]
+pub(crate) enum Typed {
+    Purpose(PurposeDocument),
+    Source(SourceDocument),
+    Audience(AudienceDocument),
+    Placement(PlacementDocument),
+    Experience(Box<ExperienceDocument>),
+}
+
+/// The newest version of a definition.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) definition: Definition,
+    /// Its fields; the faults when they do not read, as after a change of the program.
+    pub(crate) typed: Result<Typed, Vec<Fault>>,
+    /// It was deleted. It is kept for its number alone, so that no version number is given twice.
+    pub(crate) deleted: bool,
+}
+
+type ByKey = BTreeMap<Key, Arc<Known>>;
+
+/// The newest version of every definition. Clones share what they do not change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Documents {
+    /// By the place of the kind in [`Kind::ALL`].
+    kinds: [Arc<ByKey>; Kind::ALL.len()],
+    /// How many saves led here: the version of the definitions as a whole.
+    saves: u64,
+    /// The numbers given to purposes that are not built in.
+    numbers: Arc<BTreeMap<Key, Purpose>>,
+}
+
+impl Documents {
+    /// Reads all definitions. One that does not read back is kept and shows up among the faults.
+    pub(super) fn load(reader: &dyn Reader) -> Result<Self, StoreError> {
+        let mut documents = Self {
+            saves: stored::saves(reader)?,
+            numbers: Arc::new(stored::numbers(reader)?),
+            ..Self::default()
+        };
+        for kind in Kind::ALL {
+            let known = stored::newest(reader, kind)?.into_iter();
+            documents.kinds[kind as usize] = Arc::new(
+                known.map(|(key, version)| (key, Arc::new(Known::read(version)))).collect(),
+            );
+        }
+        Ok(documents)
+    }
+
+    /// How many saves led here.
+    pub(crate) fn saves(&self) -> u64 {
+        self.saves
+    }
+
+    /// A definition that was not deleted.
+    pub(crate) fn get(&self, kind: Kind, key: &Key) -> Option<&Arc<Known>> {
+        self.newest(kind, key).filter(|known| !known.deleted)
+    }
+
+    /// The newest version under a key, a deletion included.
+    pub(super) fn newest(&self, kind: Kind, key: &Key) -> Option<&Arc<Known>> {
+        self.kinds[kind as usize].get(key)
+    }
+
+    /// All definitions of a kind that were not deleted, in key order.
+    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = (&Key, &Arc<Known>)> {
+        self.kinds[kind as usize].iter().filter(|(_, known)| !known.deleted)
+    }
+
+    /// Those after `key`, in key order.
+    pub(super) fn after(&self, kind: Kind, key: &Key) -> impl Iterator<Item = (&Key, &Arc<Known>)> {
+        let beyond = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
+        self.kinds[kind as usize].range::<Key, _>(beyond).filter(|(_, known)| !known.deleted)
+    }
+
+    /// The number of a purpose that is not built in.
+    pub(crate) fn number(&self, key: &Key) -> Option<Purpose> {
+        self.numbers.get(key).copied()
+    }
+
+    /// The lowest number no purpose was ever given.
+    pub(super) fn free_number(&self) -> Option<Purpose> {
+        let taken = Purpose::BUILT_IN.len() + self.numbers.len();
+        Purpose::from_number(u8::try_from(taken).ok()?)
+    }
+
+    /// These documents after one more save.
+    pub(super) fn with(&self, key: &Key, known: Known, number: Option<Purpose>) -> Self {
+        let mut next = self.clone();
+        let of_kind = &mut next.kinds[known.definition.kind as usize];
+        Arc::make_mut(of_kind).insert(key.clone(), Arc::new(known));
+        if let Some(number) = number {
+            Arc::make_mut(&mut next.numbers).insert(key.clone(), number);
+        }
+        next.saves += 1;
+        next
+    }
+}
+
+impl Known {
+    fn read(version: Version) -> Self {
+        let Version { definition, deleted, unreadable } = version;
+        let typed = if unreadable {
+            Err(vec![Fault::new("", "the stored document does not read back; save it again")])
+        } else {
+            check::typed(definition.kind, &definition.document)
+        };
+        Self { definition, typed, deleted }
+    }
+
+    /// Whether snapshots have a place for it: live, or paused where that is answered as a reason.
+    pub(crate) fn acts(&self) -> bool {
+        !self.deleted && acts(self.definition.kind, self.definition.state)
+    }
+}
+
+/// Whether a definition of `kind` in `state` takes part in decisions.
+pub(crate) fn acts(kind: Kind, state: State) -> bool {
+    match kind {
+        Kind::Placement | Kind::Experience => matches!(state, State::Live | State::Paused),
+        Kind::Purpose | Kind::Source | Kind::Audience => state == State::Live,
+    }
+}

@@ -1,0 +1,20 @@
+//! The JSON Schemas of documents, for editors and for people.
+
+use audience::AudienceDocument;
+use decision::{ExperienceDocument, PlacementDocument};
+use model::Value;
+use schemars::schema_for;
+
+use crate::definitions::{Kind, PurposeDocument, SourceDocument};
+
+/// The JSON Schema of a kind's documents.
+pub(crate) fn schema(kind: Kind) -> Value {
+    match kind {
+        Kind::Purpose => schema_for!(PurposeDocument),
+        Kind::Source => schema_for!(SourceDocument),
+        Kind::Audience => schema_for!(AudienceDocument),
+        Kind::Placement => schema_for!(PlacementDocument),
+        Kind::Experience => schema_for!(ExperienceDocument),
+    }
+    .to_value()
+}

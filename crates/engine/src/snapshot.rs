@@ -1,0 +1,263 @@
+//! The definitions that act, compiled: what a batch or a decision reads from beginning to end (I9).
+
+mod projection;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use audience::AudienceDocument;
+use decision::{ExperienceDocument, PlacementDocument};
+use model::{Key, Purpose, SourceKey, consent::PurposeKey, definition::Fault};
+use profile::{PurposePolicy, PurposeRule};
+
+use crate::{
+    definitions::{Kind, Silence, Source, SourceDocument, SourceIdentity},
+    registry::documents::{Documents, Known, Typed},
+};
+
+pub(crate) use projection::Projection;
+
+/// A definition that does not act although it should, and why.
+pub(crate) type Broken = (Kind, Key, Vec<Fault>);
+
+/// What a live source may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceRights {
+    /// The source as callers know it.
+    pub(crate) source: Source,
+    /// What it takes for its identity claims to join people.
+    pub(crate) identity: SourceIdentity,
+}
+
+/// All definitions that act, compiled from one version of them. Immutable.
+///
+/// A broken definition is left out and listed; it never keeps the others from acting (I13).
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    /// The version of the definitions as a whole.
+    pub(crate) version: u64,
+    /// What holds for each purpose where a person said nothing.
+    pub(crate) policy: Arc<PurposePolicy>,
+    /// Live sources.
+    pub(crate) sources: Arc<BTreeMap<SourceKey, SourceRights>>,
+    /// Live audiences.
+    pub(crate) audiences: Arc<audience::Catalog>,
+    /// Live and paused placements and experiences.
+    pub(crate) decisions: Arc<decision::Catalog>,
+    /// What timelines keep of events.
+    pub(crate) projection: Arc<Projection>,
+    /// What is broken.
+    pub(crate) faults: Vec<Broken>,
+    audience_faults: Arc<Vec<Broken>>,
+    decision_faults: Arc<Vec<Broken>>,
+}
+
+impl Snapshot {
+    /// Compiles the newest definitions.
+    pub(crate) fn compile(documents: &Documents) -> Self {
+        let policy = Arc::new(policy(documents));
+        let (audiences, audience_faults) = audiences(documents, &policy);
+        let (decisions, decision_faults) = decisions(documents, &policy);
+        Self {
+            version: documents.saves(),
+            sources: Arc::new(sources(documents)),
+            projection: Arc::new(projection(&audiences, &decisions)),
+            policy,
+            audiences,
+            decisions,
+            faults: listed(documents, &audience_faults, &decision_faults),
+            audience_faults,
+            decision_faults,
+        }
+    }
+
+    /// Compiles what a change of a definition of kind `changed` can have changed, and takes over the rest.
+    pub(crate) fn after(&self, documents: &Documents, changed: Kind) -> Self {
+        let mut next = Self { version: documents.saves(), ..self.clone() };
+        match changed {
+            Kind::Purpose => return Self::compile(documents),
+            Kind::Source => next.sources = Arc::new(sources(documents)),
+            Kind::Audience => {
+                (next.audiences, next.audience_faults) = audiences(documents, &next.policy);
+            }
+            Kind::Placement | Kind::Experience => {
+                (next.decisions, next.decision_faults) = decisions(documents, &next.policy);
+            }
+        }
+        if changed != Kind::Source {
+            let projection = projection(&next.audiences, &next.decisions);
+            if projection != *next.projection {
+                next.projection = Arc::new(projection);
+            }
+        }
+        next.faults = listed(documents, &next.audience_faults, &next.decision_faults);
+        next
+    }
+
+    /// The same after a save that changed nothing that acts.
+    pub(crate) fn unchanged(&self, documents: &Documents) -> Self {
+        let faults = listed(documents, &self.audience_faults, &self.decision_faults);
+        Self { version: documents.saves(), faults, ..self.clone() }
+    }
+
+    /// The same over timelines of another projection.
+    pub(crate) fn projected(&self, projection: Arc<Projection>) -> Self {
+        Self { projection, ..self.clone() }
+    }
+
+    /// What is wrong with one definition.
+    pub(crate) fn faults_of(&self, kind: Kind, key: &Key) -> &[Fault] {
+        let of = |broken: &&Broken| broken.0 == kind && broken.1 == *key;
+        self.faults.iter().find(of).map_or(&[], |(_, _, faults)| faults)
+    }
+}
+
+/// What compiling tells about a definition that does not act yet.
+pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -> Vec<Fault> {
+    match &known.typed {
+        Ok(Typed::Audience(document)) => {
+            let others = live_audiences(documents, &snapshot.policy);
+            let mut live: Vec<_> = others.filter(|l| l.document.key != document.key).collect();
+            live.push(live_audience(known, document, &snapshot.policy));
+            let (_, broken) = audience::Catalog::compile(live);
+            let own = broken.into_iter().find(|(key, _)| *key == document.key);
+            own.map(|(_, faults)| faults).unwrap_or_default()
+        }
+        Ok(Typed::Placement(document)) => decision::Catalog::check_placement(document),
+        Ok(Typed::Experience(document)) => {
+            let placement = documents.get(Kind::Placement, &document.placement);
+            let placement = placement.and_then(|known| match &known.typed {
+                Ok(Typed::Placement(placement)) => Some(placement),
+                _ => None,
+            });
+            let purposes = purposes(&snapshot.policy);
+            decision::Catalog::check_experience(document, placement, &purposes)
+        }
+        Ok(Typed::Purpose(_) | Typed::Source(_)) | Err(_) => Vec::new(),
+    }
+}
+
+/// The purposes: the built-in ones with the workspace's own defaults, and the live ones it defined.
+fn policy(documents: &Documents) -> PurposePolicy {
+    let built_in = PurposePolicy::built_in();
+    let mut rules = built_in.rules().to_vec();
+    for (key, known) in documents.of(Kind::Purpose).filter(|(_, known)| known.acts()) {
+        let Ok(Typed::Purpose(document)) = &known.typed else { continue };
+        let granted_by_default = document.default == Silence::Granted;
+        match (rules.iter_mut().find(|rule| rule.key.0 == *key), documents.number(key)) {
+            (Some(rule), _) => rule.granted_by_default = granted_by_default,
+            (None, Some(purpose)) => {
+                let key = PurposeKey(key.clone());
+                rules.push(PurposeRule { purpose, key, granted_by_default });
+            }
+            // The service purpose, which has no rule: it may be described and is always granted.
+            (None, None) => {}
+        }
+    }
+    // Keys and numbers are unique by construction.
+    PurposePolicy::new(rules).unwrap_or(built_in)
+}
+
+fn projection(audiences: &audience::Catalog, decisions: &decision::Catalog) -> Projection {
+    Projection::new([&audiences.needed_events(), &decisions.needs().events])
+}
+
+/// How a compiler asks for the number of a purpose.
+fn purposes(policy: &PurposePolicy) -> impl Fn(&PurposeKey) -> Option<Purpose> {
+    move |key| policy.find(key)
+}
+
+fn sources(documents: &Documents) -> BTreeMap<SourceKey, SourceRights> {
+    let live = acting(documents, Kind::Source).filter_map(|known| match &known.typed {
+        Ok(Typed::Source(SourceDocument { key, kind, identity, .. })) => {
+            let source = Source { key: key.clone(), kind: *kind };
+            Some((key.clone(), SourceRights { source, identity: *identity }))
+        }
+        _ => None,
+    });
+    live.collect()
+}
+
+fn audiences(
+    documents: &Documents,
+    policy: &PurposePolicy,
+) -> (Arc<audience::Catalog>, Arc<Vec<Broken>>) {
+    let live = live_audiences(documents, policy).collect();
+    let (catalog, broken) = audience::Catalog::compile(live);
+    let broken = broken.into_iter().map(|(key, faults)| (Kind::Audience, key, faults));
+    (Arc::new(catalog), Arc::new(broken.collect()))
+}
+
+fn live_audiences(
+    documents: &Documents,
+    policy: &PurposePolicy,
+) -> impl Iterator<Item = audience::Live> {
+    acting(documents, Kind::Audience).filter_map(|known| match &known.typed {
+        Ok(Typed::Audience(document)) => Some(live_audience(known, document, policy)),
+        _ => None,
+    })
+}
+
+fn live_audience(
+    known: &Known,
+    document: &AudienceDocument,
+    policy: &PurposePolicy,
+) -> audience::Live {
+    audience::Live {
+        document: document.clone(),
+        // Nobody saves one audience four billion times.
+        version: u32::try_from(known.definition.version).unwrap_or(u32::MAX),
+        purpose: policy.find(&document.purpose),
+    }
+}
+
+fn decisions(
+    documents: &Documents,
+    policy: &PurposePolicy,
+) -> (Arc<decision::Catalog>, Arc<Vec<Broken>>) {
+    let version = |known: &Known| known.definition.version;
+    let placements = acting(documents, Kind::Placement).filter_map(|known| match &known.typed {
+        Ok(Typed::Placement(document)) => Some(decision::Versioned::<PlacementDocument> {
+            version: version(known),
+            document: document.clone(),
+        }),
+        _ => None,
+    });
+    let experiences = acting(documents, Kind::Experience).filter_map(|known| match &known.typed {
+        Ok(Typed::Experience(document)) => Some(decision::Versioned::<ExperienceDocument> {
+            version: version(known),
+            document: (**document).clone(),
+        }),
+        _ => None,
+    });
+    let (catalog, broken) = decision::Catalog::compile(
+        &placements.collect::<Vec<_>>(),
+        &experiences.collect::<Vec<_>>(),
+        &purposes(policy),
+    );
+    let broken = broken.into_iter().map(|broken| {
+        let kind = match broken.kind {
+            decision::Kind::Placement => Kind::Placement,
+            decision::Kind::Experience => Kind::Experience,
+        };
+        (kind, broken.key, broken.faults)
+    });
+    (Arc::new(catalog), Arc::new(broken.collect()))
+}
+
+fn acting(documents: &Documents, kind: Kind) -> impl Iterator<Item = &Arc<Known>> {
+    documents.of(kind).map(|(_, known)| known).filter(|known| known.acts())
+}
+
+/// Everything broken: documents whose fields do not read, in any state, then what did not compile.
+fn listed(documents: &Documents, audiences: &[Broken], decisions: &[Broken]) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for kind in Kind::ALL {
+        for (key, known) in documents.of(kind) {
+            if let Err(faults) = &known.typed {
+                broken.push((kind, key.clone(), faults.clone()));
+            }
+        }
+    }
+    broken.extend(audiences.iter().chain(decisions).cloned());
+    broken
+}

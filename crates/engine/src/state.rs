@@ -1,0 +1,112 @@
+//! What the engine's threads share.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use model::StrandId;
+use parking_lot::Mutex;
+use profile::IdentityRules;
+use store::Store;
+
+use crate::{
+    audit::AuditLog,
+    cache::{Cache, Generation},
+    clock::Clock,
+    credentials::Credentials,
+    keys::Hash16,
+    load::SharedPerson,
+    metrics::Metrics,
+    registry::Registry,
+    route::Route,
+    sealed::Keys,
+};
+
+/// The share of the cache's bytes for people; the rest is for routes and holders.
+const PEOPLE_SHARE: (usize, usize) = (3, 4);
+
+/// Decoded state in memory.
+#[derive(Debug)]
+pub(crate) struct Caches {
+    /// By the hash of (routing identifier, user id).
+    pub(crate) routes: Cache<Hash16, Arc<Route>>,
+    /// From an identifier to the head of the one component that holds it.
+    pub(crate) holders: Cache<Hash16, StrandId>,
+    /// By head.
+    pub(crate) people: Cache<StrandId, SharedPerson>,
+    pub(crate) generation: Generation,
+}
+
+impl Caches {
+    /// Caches of at most about `bytes` together.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let people = bytes / PEOPLE_SHARE.1 * PEOPLE_SHARE.0;
+        let rest = bytes - people;
+        Self {
+            routes: Cache::new(rest / 4 * 3, |route| route.weight()),
+            holders: Cache::new(rest / 4, |_| 96),
+            people: Cache::new(people, |person| person.weight() + 96),
+            generation: Generation::default(),
+        }
+    }
+}
+
+/// Everything that the writer and the readers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Keys,
+    pub(crate) rules: IdentityRules,
+    pub(crate) caches: Caches,
+    pub(crate) registry: Registry,
+    pub(crate) credentials: Credentials,
+    pub(crate) audit: AuditLog,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    /// Why no more writes are taken, once that is so.
+    failure: Mutex<Option<String>>,
+    has_failed: AtomicBool,
+}
+
+impl Shared {
+    /// Puts the parts together.
+    #[expect(clippy::too_many_arguments, reason = "the parts of the engine, each of its own type")]
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        keys: Keys,
+        rules: IdentityRules,
+        caches: Caches,
+        registry: Registry,
+        credentials: Credentials,
+        audit: AuditLog,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let (failure, has_failed) = (Mutex::new(None), AtomicBool::new(false));
+        let metrics = Metrics::default();
+        Self {
+            store,
+            keys,
+            rules,
+            caches,
+            registry,
+            credentials,
+            audit,
+            clock,
+            metrics,
+            failure,
+            has_failed,
+        }
+    }
+
+    /// Remembers that the store has failed for good; only a restart helps.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.failure.lock().get_or_insert_with(|| reason.to_owned());
+        self.has_failed.store(true, Ordering::Release);
+    }
+
+    /// Why no writes are taken, if so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        if self.has_failed.load(Ordering::Acquire) { self.failure.lock().clone() } else { None }
+    }
+}

@@ -1,0 +1,206 @@
+//! Second pass of the fold: one person, everything that happened to them in the batch.
+
+use std::sync::Arc;
+
+use audience::{Change, Entry, Memberships, Touched};
+use model::{StrandId, Timestamp};
+use profile::Observation;
+use store::Table;
+
+use crate::{
+    facts::Views,
+    fold::{Fold, News, Visit},
+    keys::{self, Kind},
+    load::{self, Loader, Person},
+    record::{LogEntry, StoredState, encode},
+    sealed::RowError,
+};
+
+/// Brings one person up to date.
+pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Result<(), RowError> {
+    let touched = touched(fold, visit);
+    let needs_person = visit.is_rejoined || visit.is_due || visit.is_stale || !touched.is_empty();
+    let has_facts = |n: &News| !n.traits.is_empty() || !n.consents.is_empty();
+    let ground = fold.ground;
+    let cached = if visit.is_rejoined || visit.is_recorded {
+        None
+    } else {
+        let current = |p: &Arc<Person>| p.epoch == ground.snapshot.projection.epoch;
+        ground.caches.people.get(&head).filter(current)
+    };
+    if cached.is_none() && !needs_person && !visit.news.iter().any(has_facts) {
+        // Nothing to decide about, and nobody holds a copy that would grow stale.
+        fold.stale.push(head);
+        return Ok(());
+    }
+    let is_cold = cached.is_none();
+    let mut person = match cached {
+        Some(cached) => (*cached).clone(),
+        None => {
+            let Fold { pending, .. } = &*fold;
+            let loader = Loader { reader: pending, keys: ground.keys, snapshot: ground.snapshot };
+            loader.person(head)?
+        }
+    };
+    let before = person.memberships.clone();
+    let due_before = person.due;
+    for news in &visit.news {
+        observe(&mut person, news, is_cold);
+        write_traits(fold, &person, news)?;
+    }
+    evaluate(fold, &mut person, head, visit, &touched);
+    write_memberships(fold, head, &before, &person.memberships);
+    write_state(fold, head, (&before, due_before), &mut person);
+    fold.people.push(Arc::new(person));
+    Ok(())
+}
+
+/// The audiences that the news can matter to.
+fn touched(fold: &Fold<'_>, visit: &Visit) -> Touched {
+    let catalog = &fold.ground.snapshot.audiences;
+    let mut touched = Touched::default();
+    if visit.is_rejoined || visit.is_stale {
+        catalog.touch(&mut touched, &Change::Everything);
+        return touched;
+    }
+    for news in &visit.news {
+        if let Some((name, row)) = &news.row {
+            catalog.touch(&mut touched, &Change::Event { name_hash: name.hash, row });
+        }
+        for name in news.traits.keys() {
+            catalog.touch(&mut touched, &Change::Trait(name));
+        }
+        let spoken = news.consents.granted.0 | news.consents.denied.0;
+        for purpose in model::PurposeSet(spoken).iter() {
+            catalog.touch(&mut touched, &Change::Consent(purpose));
+        }
+    }
+    touched
+}
+
+/// Takes in what an event says. A cold person was read with the event's row already in it.
+fn observe(person: &mut Person, news: &News, is_cold: bool) {
+    let row = news.row.as_ref().filter(|_| !is_cold).map(|(name, row)| (name, row.clone()));
+    person.profile.observe(Observation {
+        strand: news.strand,
+        device: news.device,
+        source: &news.source,
+        order: news.order,
+        identified: news.is_identified,
+        consents: news.consents,
+        purposes: news.purposes,
+        traits: &news.traits,
+        row,
+    });
+}
+
+/// Writes the traits of an event that are the newest of their name.
+///
+/// One that was older than what is known is not written: its event has it, should a split ever ask.
+fn write_traits(fold: &mut Fold<'_>, person: &Person, news: &News) -> Result<(), RowError> {
+    for name in news.traits.keys() {
+        let Some(value) = person.profile.records().traits.get(name) else { continue };
+        if value.order != news.order {
+            continue;
+        }
+        let row_key = load::trait_row(news.strand, name);
+        let record = load::stored_trait(&name.as_str().into(), value);
+        let sealed = fold.ground.keys.seal(&news.key, &row_key, &[], &record)?;
+        fold.pending.put(Table::Strand, row_key, sealed);
+    }
+    Ok(())
+}
+
+/// Fires what is due, each at its instant, then evaluates what was touched.
+fn evaluate(
+    fold: &mut Fold<'_>,
+    person: &mut Person,
+    head: StrandId,
+    visit: &Visit,
+    touched: &Touched,
+) {
+    let ground = fold.ground;
+    let catalog = &ground.snapshot.audiences;
+    let views = Views::of(&person.profile, &ground.snapshot.policy);
+    let due = person.memberships.next_due().filter(|due| *due <= ground.now);
+    let mut transitions = 0;
+    if let Some(due) = due {
+        transitions += person.memberships.advance(catalog, &views, ground.now).len();
+        fold.log(LogEntry::Timer { lane: head.lane, born: head.born, due });
+    }
+    if !touched.is_empty() || visit.is_due || person.memberships.is_outdated(catalog) {
+        transitions += person.memberships.update(catalog, &views, touched, ground.now).len();
+    }
+    fold.transitions += transitions;
+}
+
+/// Writes the membership rows that say something new: another answer, or one that stands for less long than the stored one says.
+fn write_memberships(
+    fold: &mut Fold<'_>,
+    head: StrandId,
+    before: &Memberships,
+    after: &Memberships,
+) {
+    let row_key = |entry: &Entry| keys::row(head, Kind::Membership, entry.key.as_str().as_bytes());
+    for entry in after.entries() {
+        if before.entry(&entry.key).is_none_or(|old| says_less(old, entry)) {
+            fold.pending.put(Table::Strand, row_key(entry), encode(&load::stored_membership(entry)));
+        }
+    }
+    for entry in before.entries() {
+        if after.entry(&entry.key).is_none() {
+            fold.pending.delete(Table::Strand, row_key(entry));
+        }
+    }
+}
+
+/// Whether a stored `old` does not stand in for `new`. An older, earlier `valid_until` does: it only makes the answer be looked at
+/// once more, and saves a write for every event that prolongs a membership.
+fn says_less(old: &Entry, new: &Entry) -> bool {
+    let ends = |entry: &Entry| entry.valid_until.unwrap_or(Timestamp::MAX);
+    (old.version, old.truth, old.since) != (new.version, new.truth, new.since)
+        || ends(new) < ends(old)
+}
+
+/// Keeps one timer on disk for a person: at the earliest due instant or before it.
+fn write_state(
+    fold: &mut Fold<'_>,
+    head: StrandId,
+    (before, due_before): (&Memberships, Option<Timestamp>),
+    person: &mut Person,
+) {
+    let due = person.memberships.next_due();
+    let is_fired = due_before.is_some_and(|at| at <= fold.ground.now);
+    let must_move = match (due_before, due) {
+        (Some(stored), Some(due)) => is_fired || due < stored,
+        (None, Some(_)) => true,
+        (Some(_), None) => is_fired,
+        (None, None) => false,
+    };
+    if must_move {
+        if let Some(stored) = due_before {
+            fold.pending.delete(Table::Timer, keys::timer(head, stored));
+        }
+        if let Some(due) = due {
+            fold.pending.put(Table::Timer, keys::timer(head, due), Vec::new());
+            fold.timers.push((due, head));
+        }
+        person.due = due;
+    }
+    if must_move || before.fingerprint() != person.memberships.fingerprint() {
+        let state =
+            StoredState::V1 { due: person.due, fingerprint: person.memberships.fingerprint() };
+        fold.pending.put(Table::Strand, keys::kind(head, Kind::State), encode(&state));
+    }
+}
+
+/// Removes what lived with a head that is none any more.
+pub(crate) fn forget(fold: &mut Fold<'_>, head: StrandId) -> Result<(), RowError> {
+    for (key, value) in load::head_rows(&fold.pending, head)? {
+        if let Some(StoredState::V1 { due: Some(due), .. }) = load::parse_state(&key, &value)? {
+            fold.pending.delete(Table::Timer, keys::timer(head, due));
+        }
+        fold.pending.delete(Table::Strand, key);
+    }
+    Ok(())
+}

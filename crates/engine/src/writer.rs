@@ -1,0 +1,170 @@
+//! The one writer: takes what has been queued, folds it, commits it with one sync, publishes it, and only then answers (I1).
+//!
+//! The engine's store commits one batch at a time, so the writer takes everything that is waiting into the next batch: under load
+//! the sync is shared by many calls, and a single call waits for nobody.
+
+mod backfill;
+mod batch;
+mod operation;
+pub(crate) mod quarantine;
+mod timers;
+
+use std::{sync::Arc, thread, time::Duration};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use model::{Seq, Timestamp};
+use store::{Reader, ScanOrder, StoreError, Table};
+use tokio::sync::oneshot;
+
+use crate::{
+    ingest::{EventVerdict, ImportRows, IngestError, Item},
+    record::{self, LogRow},
+    recording::Record,
+    state::Shared,
+};
+
+pub(crate) use operation::{Operation, PreparedOperation};
+pub(crate) use backfill::heads;
+pub(crate) use batch::import_key;
+
+/// Events folded into one batch at most: enough to share a sync, small enough to keep a call's wait short.
+const BATCH_EVENTS_MAX: usize = 2_000;
+/// How long the writer waits for work before it looks at timers and decision records.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Something for the writer to do.
+pub(crate) enum Job {
+    /// Events of one call.
+    Ingest(Ingest),
+    /// An operator's act: it is prepared and committed by itself.
+    Operation(Operation),
+    /// Commit what is queued before this, then end.
+    Stop,
+}
+
+/// Events of one call, and who waits for their verdicts.
+pub(crate) struct Ingest {
+    pub(crate) items: Vec<Item>,
+    pub(crate) import: Option<ImportRows>,
+    pub(crate) reply: oneshot::Sender<Result<Vec<EventVerdict>, IngestError>>,
+}
+
+/// The writer's own state.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    jobs: Receiver<Job>,
+    records: Receiver<Record>,
+    next_seq: Seq,
+    /// The instant of the last batch.
+    now: Timestamp,
+    timers: timers::Timers,
+    backfill: Option<backfill::Backfill>,
+}
+
+/// Where the log ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogEnd {
+    pub(crate) next_seq: Seq,
+    pub(crate) now: Timestamp,
+    pub(crate) next_slot: u64,
+}
+
+/// Reads where the log ends; a new log begins at 1, so that no strand has the number 0.
+pub(crate) fn log_end(reader: &dyn Reader) -> Result<LogEnd, StoreError> {
+    let mut last = None;
+    reader.scan(
+        Table::Log,
+        store::KeyRange::all(),
+        ScanOrder::Descending,
+        &mut |key, row| {
+            last = Some((key.to_vec(), row.to_vec()));
+            std::ops::ControlFlow::Break(())
+        },
+    )?;
+    let Some((key, row)) = last else {
+        return Ok(LogEnd { next_seq: Seq(1), now: Timestamp(0), next_slot: 0 });
+    };
+    let corrupt = || StoreError::Corrupt { what: "the end of the log".into() };
+    let first = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| corrupt())?);
+    let LogRow::V1 { now, next_slot, entries } =
+        record::decode(&row, "log").map_err(|_| corrupt())?;
+    let count = u64::try_from(entries.len()).map_err(|_| corrupt())?;
+    Ok(LogEnd { next_seq: Seq(first + count.max(1)), now, next_slot })
+}
+
+impl Writer {
+    /// Starts the writer's thread. It ends when it is told to stop or its queue is closed.
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        jobs: Receiver<Job>,
+        records: Receiver<Record>,
+        end: LogEnd,
+    ) -> Result<thread::JoinHandle<()>, StoreError> {
+        let timers = timers::Timers::read(&*shared.store)?;
+        let backfill = backfill::Backfill::if_due(&shared)?;
+        let LogEnd { next_seq, now, .. } = end;
+        let mut writer = Self { shared, jobs, records, next_seq, now, timers, backfill };
+        thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || writer.run())
+            .map_err(|source| StoreError::Io { what: "start the writer", source })
+    }
+
+    fn run(&mut self) {
+        loop {
+            let first = match self.jobs.recv_timeout(self.patience()) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let is_idle = first.is_none();
+            let mut calls = Vec::new();
+            let special = self.collect(first, &mut calls);
+            self.batch(calls);
+            match special {
+                Some(Job::Operation(operation)) => self.operate(operation),
+                Some(Job::Stop) => return,
+                Some(Job::Ingest(_)) | None => {}
+            }
+            if is_idle {
+                self.backfill_step();
+            }
+            if self.shared.keys.vault.needs_preparing()
+                && let Err(error) = self.shared.keys.vault.prepare()
+            {
+                tracing::error!(%error, "could not prepare strand keys");
+            }
+        }
+    }
+
+    /// How long to wait for work: not at all while there is work of the writer's own.
+    fn patience(&self) -> Duration {
+        let is_busy = self.backfill.is_some() || self.timers.is_due(self.shared.clock.now());
+        if is_busy { Duration::ZERO } else { TICK }
+    }
+
+    /// Takes queued calls up to a batch; returns the job that ended it, if it was no call.
+    fn collect(&mut self, first: Option<Job>, calls: &mut Vec<Ingest>) -> Option<Job> {
+        let mut events = 0;
+        let mut next = first;
+        while let Some(job) = next {
+            match job {
+                Job::Ingest(call) => {
+                    events += call.items.len();
+                    calls.push(call);
+                }
+                other => return Some(other),
+            }
+            if events >= BATCH_EVENTS_MAX {
+                return None;
+            }
+            next = self.jobs.try_recv().ok();
+        }
+        None
+    }
+}
+
+/// Tells the sender of a job that nobody will do it.
+pub(crate) fn send(jobs: &Sender<Job>, job: Job) -> Result<(), IngestError> {
+    jobs.send(job).map_err(|_| IngestError::Unavailable("the engine is stopping".into()))
+}

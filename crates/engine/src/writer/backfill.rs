@@ -1,0 +1,133 @@
+//! After definitions changed: everyone is looked at once more, when the writer has nothing else to do.
+//!
+//! Decisions need not wait for it, since they evaluate in place what is stored for another version. It makes entries, exits and
+//! timers of people nothing happens to.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use model::{Seq, StrandId};
+use store::{KeyRange, Reader, ScanOrder, StoreError, Table};
+
+use crate::{
+    fold::{Fold, Ground},
+    keys::{self, Kind},
+    record::{MetaHead, StoredState, decode},
+    sealed::RowError,
+    state::Shared,
+    writer::Writer,
+};
+
+/// People looked at in one step: a few milliseconds of work.
+const PEOPLE_PER_STEP: usize = 128;
+/// Row of table `Meta` that names the audiences everyone was last evaluated with.
+const DONE_KEY: [u8; 1] = [0x50];
+
+/// How far the look at everyone has come.
+#[derive(Debug)]
+pub(crate) struct Backfill {
+    fingerprint: u64,
+    /// The first strand not looked at yet, as a key.
+    from: Vec<u8>,
+}
+
+impl Backfill {
+    /// From the beginning.
+    pub(crate) fn begin(shared: &Shared) -> Self {
+        let fingerprint = shared.registry.snapshot().audiences.fingerprint();
+        Self { fingerprint, from: vec![0] }
+    }
+
+    /// From the beginning, unless the last one was for the same audiences.
+    pub(crate) fn if_due(shared: &Shared) -> Result<Option<Self>, StoreError> {
+        let begun = Self::begin(shared);
+        let done = shared.store.get(Table::Meta, &DONE_KEY)?;
+        Ok((done.as_deref() != Some(&begun.fingerprint.to_be_bytes()[..])).then_some(begun))
+    }
+}
+
+impl Writer {
+    /// One step.
+    pub(super) fn backfill_step(&mut self) {
+        let Some(backfill) = self.backfill.take() else { return };
+        match self.look_at_some(backfill) {
+            Ok(next) => self.backfill = next,
+            Err(error) => tracing::error!(%error, "could not evaluate everyone anew"),
+        }
+    }
+
+    fn look_at_some(&mut self, mut backfill: Backfill) -> Result<Option<Backfill>, RowError> {
+        let shared = Arc::clone(&self.shared);
+        let snapshot = shared.registry.snapshot_full();
+        let now = self.now.max(shared.clock.now());
+        let ground = Ground {
+            keys: &shared.keys,
+            rules: &shared.rules,
+            caches: &shared.caches,
+            snapshot: &snapshot,
+            now,
+        };
+        let store: &dyn Reader = &*shared.store;
+        let mut fold = Fold::new(ground, store, self.next_seq);
+        let mut is_finished = true;
+        for _ in 0..PEOPLE_PER_STEP {
+            let Some((strand, head)) = next_strand(store, &backfill.from)? else { break };
+            backfill.from = keys::strand(StrandId { born: Seq(strand.born.0 + 1), ..strand });
+            is_finished = false;
+            if head == strand && !is_evaluated(store, head, backfill.fingerprint)? {
+                fold.visit(head).is_stale = true;
+            }
+        }
+        if is_finished {
+            fold.pending.put(Table::Meta, DONE_KEY, backfill.fingerprint.to_be_bytes().to_vec());
+        }
+        fold.people()?;
+        self.commit_fold(fold, &[], 0)?;
+        Ok((!is_finished).then_some(backfill))
+    }
+}
+
+/// The first strand at or after `from`, with its head.
+fn next_strand(
+    reader: &dyn Reader,
+    from: &[u8],
+) -> Result<Option<(StrandId, StrandId)>, RowError> {
+    let mut found = None;
+    reader.scan(
+        Table::Strand,
+        KeyRange::starting(from),
+        ScanOrder::Ascending,
+        &mut |key, row| {
+            if let Some((strand, Kind::Meta, _)) = keys::parse_row(key)
+                && let Ok(meta) = MetaHead::parse(row)
+            {
+                found = Some((strand, meta.head));
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        },
+    )?;
+    Ok(found)
+}
+
+/// All strands at or after `from` that are heads, one after the other.
+pub(crate) fn heads(
+    reader: &dyn Reader,
+    visit: &mut dyn FnMut(StrandId) -> Result<ControlFlow<()>, RowError>,
+) -> Result<(), RowError> {
+    let mut from = vec![0];
+    while let Some((strand, head)) = next_strand(reader, &from)? {
+        from = keys::strand(StrandId { born: Seq(strand.born.0 + 1), ..strand });
+        if strand == head && visit(head)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn is_evaluated(reader: &dyn Reader, head: StrandId, fingerprint: u64) -> Result<bool, RowError> {
+    let Some(row) = reader.get(Table::Strand, &keys::kind(head, Kind::State))? else {
+        return Ok(false);
+    };
+    let StoredState::V1 { fingerprint: stored, .. } = decode(&row, "state")?;
+    Ok(stored == fingerprint)
+}

@@ -1,0 +1,232 @@
+//! One batch of calls: fold, commit, publish, answer.
+
+use std::{sync::Arc, time::Instant};
+
+use model::{Seq, StrandId, Timestamp};
+use store::{Batch, Reader, StoreError, Table};
+
+use crate::{
+    fold::{Fold, Ground},
+    ingest::{EventVerdict, ImportRows, IngestError, Item},
+    keys,
+    record::{LogEntry, LogRow, encode},
+    recording,
+    sealed::RowError,
+    state::Shared,
+    writer::{Ingest, Writer, quarantine},
+};
+
+/// Log entries in one row, so that a row stays well under the store's limit.
+const LOG_ENTRIES_PER_ROW: usize = 80;
+/// Timers fired in one batch at most.
+const TIMERS_PER_BATCH: usize = 2_000;
+/// Decision records committed in one batch at most.
+const RECORDS_PER_BATCH: usize = 1_000;
+
+/// Verdicts of one call, or why none of it was taken.
+type Answer = Result<Vec<EventVerdict>, IngestError>;
+
+impl Writer {
+    /// Folds and commits the calls, what is due and what is recorded, then answers.
+    pub(super) fn batch(&mut self, calls: Vec<Ingest>) {
+        let now = self.now.max(self.shared.clock.now());
+        let due = self.timers.take_due(&*self.shared.store, now, TIMERS_PER_BATCH);
+        let records: Vec<_> = self.records.try_iter().take(RECORDS_PER_BATCH).collect();
+        if calls.is_empty() && due.is_empty() && records.is_empty() {
+            return;
+        }
+        let (work, replies): (Vec<_>, Vec<_>) =
+            calls.into_iter().map(|call| ((call.items, call.import), call.reply)).unzip();
+        let count: usize = work.iter().map(|(items, _)| items.len()).sum();
+        let answers = match self.fold_and_commit(work, &due, records, now) {
+            Ok(answers) => answers,
+            Err(error) => {
+                tracing::error!(%error, "a batch was not committed");
+                // The timers are still on disk.
+                self.timers.restore(&due);
+                let unavailable = || Err(IngestError::Unavailable("the store takes no writes".into()));
+                replies.iter().map(|_| unavailable()).collect()
+            }
+        };
+        self.shared.metrics.queue.dec_by(i64::try_from(count).unwrap_or_default());
+        for (reply, answer) in replies.into_iter().zip(answers) {
+            // A caller that has gone away needs no answer.
+            drop(reply.send(answer));
+        }
+    }
+
+    fn fold_and_commit(
+        &mut self,
+        work: Vec<(Vec<Item>, Option<ImportRows>)>,
+        due: &[(Timestamp, StrandId)],
+        records: Vec<recording::Record>,
+        now: Timestamp,
+    ) -> Result<Vec<Answer>, RowError> {
+        let shared = Arc::clone(&self.shared);
+        let snapshot = shared.registry.snapshot_full();
+        let ground = Ground {
+            keys: &shared.keys,
+            rules: &shared.rules,
+            caches: &shared.caches,
+            snapshot: &snapshot,
+            now,
+        };
+        let store: &dyn Reader = &*shared.store;
+        let mut fold = Fold::new(ground, store, self.next_seq);
+        let mut answers = Vec::with_capacity(work.len());
+        for (items, import) in work {
+            answers.push(call(&mut fold, &shared, items, import)?);
+        }
+        for &(at, head) in due {
+            fold.pending.delete(Table::Timer, keys::timer(head, at));
+            fold.visit(head).is_due = true;
+        }
+        let recorded = records.len();
+        for record in records {
+            recording::write(&mut fold, &shared, record)?;
+        }
+        fold.people()?;
+        self.commit_fold(fold, &answers, recorded)?;
+        Ok(answers)
+    }
+
+    /// Commits what was folded and lets readers see it.
+    pub(super) fn commit_fold(
+        &mut self,
+        fold: Fold<'_>,
+        answers: &[Answer],
+        recorded: usize,
+    ) -> Result<(), RowError> {
+        let Fold { pending, entries, ground, .. } = fold;
+        let entry_count = entries.len();
+        let mut batch = pending.into_batch();
+        self.log_rows(&mut batch, ground.now, entries);
+        self.commit(batch).map_err(|reason| StoreError::Corrupt { what: reason })?;
+        self.advance(ground.now, entry_count);
+        let shared = &self.shared;
+        // From here on, what readers found in the store before is not taken into the caches.
+        shared.caches.generation.raise();
+        for (pair, (route, is_changed)) in fold.routes {
+            match route {
+                Some(route) if is_changed => shared.caches.routes.publish(pair, route),
+                Some(_) => {}
+                None => shared.caches.routes.remove(&pair),
+            }
+        }
+        fold.identifiers.iter().for_each(|hash| shared.caches.holders.remove(hash));
+        fold.stale.iter().for_each(|head| shared.caches.people.remove(head));
+        fold.gone.iter().for_each(|head| shared.caches.people.remove(head));
+        for person in fold.people {
+            shared.caches.people.publish(person.profile.id().0, person);
+        }
+        self.timers.add(&fold.timers);
+        let metrics = &shared.metrics;
+        metrics.transitions.inc_by(fold.transitions as u64);
+        metrics.decisions_recorded.inc_by(recorded as u64);
+        count_verdicts(shared, answers);
+        Ok(())
+    }
+
+    /// Adds the log rows of a batch.
+    pub(super) fn log_rows(&self, batch: &mut Batch, now: Timestamp, entries: Vec<LogEntry>) {
+        let next_slot = self.shared.keys.vault.next_slot();
+        let mut first = self.next_seq;
+        let mut rest = entries.into_iter().peekable();
+        while rest.peek().is_some() {
+            let entries: Vec<_> = rest.by_ref().take(LOG_ENTRIES_PER_ROW).collect();
+            let count = entries.len() as u64;
+            let row = LogRow::V1 { now, next_slot, entries };
+            batch.put(Table::Log, keys::log(first), encode(&row));
+            first = Seq(first.0 + count);
+        }
+    }
+
+    /// Moves past a committed batch.
+    pub(super) fn advance(&mut self, now: Timestamp, entries: usize) {
+        self.now = now;
+        self.next_seq = Seq(self.next_seq.0 + entries as u64);
+    }
+
+    /// Commits with one sync. A store that has failed stays failed, and readiness says so.
+    pub(super) fn commit(&self, batch: Batch) -> Result<(), String> {
+        if let Some(reason) = self.shared.failure() {
+            return Err(reason);
+        }
+        let bytes = batch.bytes();
+        let started = Instant::now();
+        let result = self.shared.store.commit(batch);
+        self.shared.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+        match result {
+            Ok(()) => {
+                self.shared.metrics.commits.inc();
+                self.shared.metrics.committed_bytes.inc_by(bytes as u64);
+                Ok(())
+            }
+            Err(error) => {
+                if matches!(error, StoreError::Poisoned { .. }) {
+                    self.shared.fail("the store has failed and the server must be restarted");
+                }
+                Err(error.to_string())
+            }
+        }
+    }
+}
+
+/// Folds one call.
+fn call(
+    fold: &mut Fold<'_>,
+    shared: &Shared,
+    items: Vec<Item>,
+    import: Option<ImportRows>,
+) -> Result<Answer, RowError> {
+    if let Some(rows) = &import
+        && let Err(error) = step_import(fold, rows)?
+    {
+        return Ok(Err(error));
+    }
+    let mut verdicts = Vec::with_capacity(items.len());
+    for item in items {
+        verdicts.push(match item {
+            Item::Event(event) => match fold.event(&event) {
+                Ok(verdict) => verdict,
+                Err(RowError::Unreadable(error)) => {
+                    shared.metrics.unreadable.inc();
+                    tracing::error!(%error, "an event's person does not read back");
+                    quarantine::put_event(fold, shared, &event)?
+                }
+                Err(error) => return Err(error),
+            },
+            Item::Rejected(rejected) => quarantine::put(fold, shared, &rejected)?,
+        });
+    }
+    Ok(Ok(verdicts))
+}
+
+/// Moves an import's watermark, if the rows continue it.
+fn step_import(fold: &mut Fold<'_>, rows: &ImportRows) -> Result<Result<(), IngestError>, RowError> {
+    let key = import_key(&rows.file);
+    let row = fold.pending.get(Table::Import, &key)?;
+    let watermark = row.map_or(0, |row| row[..].try_into().map_or(0, u64::from_be_bytes));
+    if rows.first_row != watermark || rows.end_row < rows.first_row {
+        return Ok(Err(IngestError::ImportOutOfStep { watermark }));
+    }
+    fold.pending.put(Table::Import, key, rows.end_row.to_be_bytes().to_vec());
+    Ok(Ok(()))
+}
+
+/// The key of an import's watermark.
+pub(crate) fn import_key(file: &str) -> Vec<u8> {
+    blake3::hash(file.as_bytes()).as_bytes().to_vec()
+}
+
+fn count_verdicts(shared: &Shared, answers: &[Answer]) {
+    let metrics = &shared.metrics;
+    for verdict in answers.iter().flatten().flatten() {
+        match verdict {
+            EventVerdict::Accepted => metrics.accepted.inc(),
+            EventVerdict::Duplicate => metrics.duplicates.inc(),
+            EventVerdict::Quarantined { .. } => metrics.quarantined.inc(),
+            EventVerdict::Refused { .. } => metrics.refused.inc(),
+        };
+    }
+}

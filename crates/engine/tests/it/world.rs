@@ -1,0 +1,193 @@
+//! A workspace in a temporary directory, with a clock that stands until it is moved.
+
+use std::sync::Arc;
+
+use engine::{
+    Engine, ManualClock, Options,
+    decide::{DecideAnswer, DecideRequest},
+    definitions::{Expect, Kind, Scope, Token},
+    ingest::{EventVerdict, Item},
+};
+use model::{
+    Consents, Duration, Event, EventKind, Identifier, IdentifierType, Timestamp, Value,
+    value::Object,
+};
+use serde_json::json;
+
+/// The instant at which every world begins.
+pub(crate) const START: Timestamp = Timestamp(1_790_000_000_000);
+
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<ManualClock>,
+    runtime: tokio::runtime::Runtime,
+    dir: tempfile::TempDir,
+    sent: u32,
+}
+
+/// An event to be sent: who, what, and when relative to the clock.
+pub(crate) struct Sent<'a> {
+    pub(crate) ids: &'a [(&'a str, &'a str)],
+    pub(crate) name: &'a str,
+    pub(crate) properties: Value,
+    pub(crate) traits: Value,
+    pub(crate) consents: Consents,
+    pub(crate) ago: Duration,
+    pub(crate) message_id: Option<&'a str>,
+}
+
+impl Default for Sent<'_> {
+    fn default() -> Self {
+        Self {
+            ids: &[],
+            name: "Page Viewed",
+            properties: json!({}),
+            traits: json!({}),
+            consents: Consents::default(),
+            ago: Duration(0),
+            message_id: None,
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(START));
+        let engine = open(dir.path(), &clock);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        Self { engine, clock, runtime, dir, sent: 0 }
+    }
+
+    /// Stops the engine and opens the directory again.
+    pub(crate) fn restart(&mut self) {
+        self.engine.shutdown();
+        // The old engine must let go of the directory before the new one takes it.
+        let elsewhere = tempfile::tempdir().unwrap();
+        self.engine = open(elsewhere.path(), &self.clock);
+        self.engine = open(self.dir.path(), &self.clock);
+    }
+
+    pub(crate) fn pass(&self, time: Duration) {
+        use engine::Clock;
+        self.clock.set(self.clock.now().saturating_add(time));
+    }
+
+    pub(crate) fn define(&self, kind: Kind, document: Value) {
+        let key = document["key"].as_str().unwrap().parse().unwrap();
+        let Value::Object(mut document) = document else { panic!("not an object") };
+        document.entry("state").or_insert("live".into());
+        let admin = admin();
+        let saved =
+            self.engine.put_definition(kind, key, document, Expect::Anything, &admin);
+        self.runtime.block_on(saved).unwrap();
+    }
+
+    pub(crate) fn send(&mut self, sent: Sent<'_>) -> EventVerdict {
+        use engine::Clock;
+        self.sent += 1;
+        // Events of one instant are ordered by chance; what a test sends one after the other happened one after the other.
+        self.pass(Duration(1));
+        let now = self.clock.now();
+        let ids = sent.ids.iter().map(|(kind, value)| {
+            Identifier::new(IdentifierType::parse(kind).unwrap(), *value)
+        });
+        let default_id = format!("m{}", self.sent);
+        let event = Event {
+            source: "default".parse().unwrap(),
+            message_id: sent.message_id.unwrap_or(&default_id).into(),
+            kind: EventKind::Track,
+            name: sent.name.into(),
+            identifiers: ids.collect(),
+            event_time: now.saturating_sub(sent.ago),
+            received_at: now,
+            properties: object(sent.properties),
+            traits: object(sent.traits),
+            context: Object::new(),
+            consents: sent.consents,
+            historical: false,
+        };
+        let items = vec![Item::Event(Box::new(event))];
+        let verdicts = self.runtime.block_on(self.engine.ingest(items)).unwrap();
+        verdicts.into_iter().next().unwrap()
+    }
+
+    pub(crate) fn see(&mut self, ids: &[(&str, &str)], name: &str, properties: Value) {
+        let verdict = self.send(Sent { ids, name, properties, ..Sent::default() });
+        assert_eq!(verdict, EventVerdict::Accepted);
+    }
+
+    pub(crate) fn profile(&self, kind: &str, value: &str) -> Option<Value> {
+        let identifier = Identifier::new(IdentifierType::parse(kind).unwrap(), value);
+        let id = self.engine.find_profile(&identifier).unwrap()?;
+        self.engine.profile(id).unwrap()
+    }
+
+    pub(crate) fn ask(&self, ids: &[(&str, &str)], placement: &str) -> DecideAnswer {
+        self.engine.decide(&request(ids, placement)).unwrap()
+    }
+
+    /// The reason and the content of a decision, in one line.
+    pub(crate) fn shown(&self, ids: &[(&str, &str)], placement: &str) -> String {
+        let answer = self.ask(ids, placement);
+        let decision = &answer.decisions[0];
+        let content = decision.content.as_ref().map(|content| json!(**content).to_string());
+        format!("{} {}", decision.reason, content.unwrap_or("nothing".into()))
+    }
+
+    /// Waits until the engine has done in spare time what `is_done` asks for.
+    pub(crate) fn wait(&self, is_done: impl Fn(&Self) -> bool) {
+        for _ in 0..2_000 {
+            if is_done(self) {
+                return;
+            }
+            std::thread::yield_now();
+            // The writer looks around every 20 ms; it is the writer that is waited for, not an instant.
+            std::thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+        panic!("waited in vain");
+    }
+
+    /// Whether a person is stored as a member, without any evaluation in place.
+    pub(crate) fn since(&self, kind: &str, value: &str, audience: &str) -> Value {
+        self.profile(kind, value).map_or(Value::Null, |p| p["audiences"][audience]["since"].clone())
+    }
+}
+
+pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
+    let ids = ids.iter().map(|(kind, value)| {
+        Identifier::new(IdentifierType::parse(kind).unwrap(), *value)
+    });
+    DecideRequest {
+        identifiers: ids.collect(),
+        placements: Some(vec![placement.parse().unwrap()]),
+        context: Object::new(),
+        consents: Consents::default(),
+        explain: false,
+        record: true,
+        at: None,
+        public: false,
+    }
+}
+
+pub(crate) fn admin() -> Token {
+    Token { name: "test".into(), scopes: vec![Scope::Admin] }
+}
+
+fn object(value: Value) -> Object {
+    match value {
+        Value::Object(object) => object,
+        _ => Object::new(),
+    }
+}
+
+fn open(dir: &std::path::Path, clock: &Arc<ManualClock>) -> Engine {
+    let options = Options {
+        dir: dir.to_owned(),
+        clock: Arc::clone(clock) as Arc<dyn engine::Clock>,
+        cache_bytes: 16 << 20,
+        write_key: None,
+        token: None,
+    };
+    Engine::open(options).unwrap().0
+}
