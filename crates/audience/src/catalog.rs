@@ -11,7 +11,7 @@ use model::{
     value::Path,
 };
 
-use crate::{AudienceDocument, Change, Touched, index::Index};
+use crate::{AudienceDocument, Change, Touched, index::Index, newborn};
 
 /// How many audiences deep a reference may go. Answering in place descends along references, so they are bounded.
 pub const MAX_REFERENCE_DEPTH: usize = 16;
@@ -77,6 +77,9 @@ pub struct Catalog {
     positions: BTreeMap<Key, usize>,
     fingerprint: u64,
     index: Index,
+    unconditional: Touched,
+    /// The purposes of those that are false for somebody without data.
+    conditional_purposes: Vec<Purpose>,
 }
 
 /// What is wrong with which audience.
@@ -105,7 +108,8 @@ impl Catalog {
         let positions = audiences.iter().enumerate().map(|(i, a)| (a.key.clone(), i)).collect();
         let fingerprint = fingerprint(&audiences);
         let index = Index::new(&audiences);
-        Self { audiences, positions, fingerprint, index }
+        let (unconditional, conditional_purposes) = newborn::unconditional(&audiences);
+        Self { audiences, positions, fingerprint, index, unconditional, conditional_purposes }
     }
 
     /// The audiences, each after those it refers to.
@@ -126,6 +130,16 @@ impl Catalog {
     /// Names the set of audiences and versions: a person's memberships of another set are out of date.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// The audiences that must be evaluated for a new person whatever happened to them; every audience, if not all purposes are
+    /// granted that the others need.
+    pub fn for_newborn(&self, is_granted: &dyn Fn(Purpose) -> bool) -> Touched {
+        if self.conditional_purposes.iter().all(|&purpose| is_granted(purpose)) {
+            self.unconditional.clone()
+        } else {
+            self.touched(&Change::Everything)
+        }
     }
 
     /// The audiences that `change` can touch and all that refer to them, those never stored left out.

@@ -28,6 +28,8 @@ pub enum Change<'a> {
     Trait(&'a str),
     /// What may be read for a purpose changed.
     Consent(Purpose),
+    /// The audience at this position of the catalog.
+    Audience(usize),
     /// Anything may have changed: a merge, a split, an erasure, new definitions.
     Everything,
 }
@@ -185,6 +187,7 @@ impl Index {
                 let folded_for = self.purposes.get(&purpose).into_iter().flatten();
                 folded_for.chain(&self.consents).for_each(|p| self.insert(touched, *p));
             }
+            Change::Audience(position) => self.insert(touched, position),
             Change::Everything => self.stored.iter().for_each(|p| touched.insert(*p)),
         }
     }

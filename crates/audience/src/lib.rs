@@ -5,6 +5,7 @@ mod document;
 mod in_place;
 mod index;
 mod memberships;
+mod newborn;
 pub mod reference;
 
 pub use catalog::{Audience, Catalog, Live, MAX_REFERENCE_DEPTH};

@@ -84,6 +84,12 @@ impl Memberships {
         Self { fingerprint, evaluated_at: Timestamp::default(), entries }
     }
 
+    /// Begins with a new person, of whom nothing is known but what is about to be touched: every audience counts as evaluated that
+    /// is not in [`Catalog::for_newborn`], which must be touched with it.
+    pub fn begin(&mut self, catalog: &Catalog) {
+        self.adopt(catalog);
+    }
+
     /// Names the catalog they were evaluated with.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint

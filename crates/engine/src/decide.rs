@@ -176,7 +176,9 @@ impl Decider {
                 (profile, &person.memberships, &person.wins, profile.unit())
             }
             None => {
-                let unit = who::unit(shared, &request.identifiers).unwrap_or(UnitId(id.0 as u64));
+                // Without any identifier there is nobody to be consistent for: each request is drawn by itself.
+                let [_, lower] = halves(id);
+                let unit = who::unit(shared, &request.identifiers).unwrap_or(UnitId(lower));
                 stranger = Stranger::new(unit);
                 (&stranger.profile, &stranger.memberships, &stranger.wins, unit)
             }
@@ -184,8 +186,9 @@ impl Decider {
         // At another instant than now the stored memberships say nothing: everything is evaluated in place.
         let outside = Memberships::default();
         let memberships = if request.at.is_some() { &outside } else { memberships };
-        let views =
-            Views::of(profile, &snapshot.policy).within(&request.context, request.consents);
+        let device = who::unit(shared, &request.identifiers);
+        let views = Views::of(profile, &snapshot.policy);
+        let views = views.within(&request.context, request.consents, device);
         let asked = Asked::new(&views, &snapshot.audiences, memberships, now);
         let is_known = found.is_some();
         let person = Person { profile, is_known, wins, views: &views, asked, unit };
@@ -288,6 +291,12 @@ impl Decider {
         };
         Some(claims.encode(&self.token_key))
     }
+}
+
+/// The upper and the lower half of a decision id.
+fn halves(id: DecisionId) -> [u64; 2] {
+    let half = |shift: u32| u64::try_from(id.0 >> shift & u128::from(u64::MAX)).unwrap_or_default();
+    [half(64), half(0)]
 }
 
 /// Somebody of whom nothing is known.

@@ -59,9 +59,17 @@ impl<'a> Views<'a> {
         Self(purposes.map(|p| Seen { view: profile.view(policy, p), context: None }).collect())
     }
 
-    /// The views of a person within a request.
-    pub(crate) fn within(self, context: &'a Object, said: model::Consents) -> Self {
-        let inside = |seen: Seen<'a>| Seen { view: seen.view.narrowed(said), context: Some(context) };
+    /// The views of a person within a request, met on a device if one is named.
+    pub(crate) fn within(
+        self,
+        context: &'a Object,
+        said: model::Consents,
+        device: Option<UnitId>,
+    ) -> Self {
+        let inside = |seen: Seen<'a>| {
+            let view = device.map_or(seen.view, |device| seen.view.on_device(device));
+            Seen { view: view.narrowed(said), context: Some(context) }
+        };
         Self(self.0.into_iter().map(inside).collect())
     }
 

@@ -24,6 +24,7 @@ use rustc_hash::FxBuildHasher;
 use store::{Reader, StrandKey, Table};
 
 use crate::{
+    definitions::{SourceIdentity, SourceKind},
     ingest::EventVerdict,
     join,
     keys::{self, Hash16, Kind},
@@ -63,6 +64,16 @@ pub(crate) struct News {
     pub(crate) row: Option<(EventName, EventRow)>,
 }
 
+/// Identifiers seen together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) identifiers: &'a [Identifier],
+    /// Canonical position of the observation.
+    pub(crate) order: Order,
+    /// Whether they may join people.
+    pub(crate) is_trusted: bool,
+}
+
 /// What the second pass has to do for one head.
 #[derive(Debug, Default)]
 pub(crate) struct Visit {
@@ -73,8 +84,22 @@ pub(crate) struct Visit {
     pub(crate) is_due: bool,
     /// Definitions changed.
     pub(crate) is_stale: bool,
+    /// The person is new: all there is to know of them is in the news.
+    pub(crate) is_born: bool,
     /// A decision was recorded that changes what later ones see.
     pub(crate) is_recorded: bool,
+}
+
+impl Visit {
+    /// Takes in what was asked for under a head that is none any more.
+    fn absorb(&mut self, other: Self) {
+        self.news.extend(other.news);
+        self.is_rejoined |= other.is_rejoined;
+        self.is_due |= other.is_due;
+        self.is_stale |= other.is_stale;
+        self.is_recorded |= other.is_recorded;
+        self.is_born |= other.is_born;
+    }
 }
 
 /// What does not change while a batch is folded.
@@ -172,7 +197,12 @@ impl<'a> Fold<'a> {
         }
         self.remember(&dedup);
         self.write_event(&route, event, purposes)?;
-        route = self.observe_links(route, &address, &event.identifiers, event.order())?;
+        let seen = Seen {
+            identifiers: &event.identifiers,
+            order: event.order(),
+            is_trusted: self.is_trusted(&event.source),
+        };
+        route = self.observe_links(route, &address, seen)?;
         self.tell(&route, event, purposes);
         Ok(EventVerdict::Accepted)
     }
@@ -236,6 +266,7 @@ impl<'a> Fold<'a> {
         join::write_meta(&mut self.pending, keys, strand, &route.key, route.meta_head(), &meta)?;
         let row_key = keys::route(address.lane, &address.pair);
         self.pending.put(Table::Index, row_key, keys::strand(strand));
+        self.visits.entry(strand).or_default().is_born = true;
         Ok(self.keep(address.pair, route))
     }
 
@@ -280,20 +311,35 @@ impl<'a> Fold<'a> {
         let row_key = keys::row(route.strand, Kind::Consent, &rest);
         let record = StoredConsent::V1 {
             consents: event.consents,
-            identified: event.user_id().is_some(),
+            identified: self.is_identified(event),
             source: event.source.clone(),
         };
         let sealed = keys.seal(&route.key, &row_key, &[], &record)?;
         self.pending.put(Table::Strand, row_key, sealed);
         let strands = crate::load::component_strands(&self.pending, route.head)?;
-        let consents = crate::load::consents_of(&self.pending, keys, &strands)?;
+        let ledger = crate::load::ledger_of(&self.pending, keys, &strands)?;
         for strand in strands {
             let (head, key, meta) = route::read_meta(&self.pending, keys, strand)?;
+            let consents = crate::load::basis_on(&ledger, head.unit);
             let head = crate::record::MetaHead { consents, ..head };
             join::write_meta(&mut self.pending, keys, strand, &key, head, &meta)?;
             self.reroute(strand, &meta)?;
         }
+        let consents = crate::load::basis_on(&ledger, route.unit);
         Ok(Arc::new(Route { consents, ..(*route).clone() }))
+    }
+
+    /// Whether an event names the person with proof. What a public source says about consent binds only the device.
+    fn is_identified(&self, event: &Event) -> bool {
+        let rights = self.ground.snapshot.sources.get(&event.source);
+        event.user_id().is_some() && rights.is_some_and(|r| r.source.kind == SourceKind::Server)
+    }
+
+    /// Whether the identifiers of an event may join people: not mere claims from a source that demands proof.
+    fn is_trusted(&self, source: &Key) -> bool {
+        self.ground.snapshot.sources.get(source).is_none_or(|rights| {
+            rights.source.kind == SourceKind::Server || rights.identity == SourceIdentity::Open
+        })
     }
 
     /// Reads a strand's route anew after its meta row changed.
@@ -351,9 +397,9 @@ impl<'a> Fold<'a> {
         &mut self,
         route: Arc<Route>,
         address: &Address,
-        identifiers: &[Identifier],
-        order: Order,
+        seen: Seen<'_>,
     ) -> Result<Arc<Route>, RowError> {
+        let Seen { identifiers, order, is_trusted } = seen;
         let keys = self.ground.keys;
         let mut changed: Option<Route> = None;
         let mut is_new = false;
@@ -377,7 +423,7 @@ impl<'a> Fold<'a> {
                 continue;
             }
             is_new |= before.is_none_or(|link| link.order != after.order);
-            self.write_link(&route, normalised, &after)?;
+            self.write_link(&route, normalised, &after, is_trusted)?;
             let route = changed.get_or_insert_with(|| (*route).clone());
             route.links.retain(|link| link.hash != hash);
             route.links.push(after);
@@ -396,10 +442,11 @@ impl<'a> Fold<'a> {
         route: &Route,
         identifier: Identifier,
         known: &KnownLink,
+        trusted: bool,
     ) -> Result<(), RowError> {
         let KnownLink { hash, order, last } = *known;
         let strand = route.strand;
-        let link = profile::Link { strand, identifier, order, last, count: 1, trusted: true };
+        let link = profile::Link { strand, identifier, order, last, count: 1, trusted };
         self.identifiers.push(hash);
         join::write_link(&mut self.pending, self.ground.keys, &route.key, &hash, &link, None)
     }
@@ -436,13 +483,6 @@ impl<'a> Fold<'a> {
         }
         for gone in rejoined.gone {
             self.gone.insert(gone);
-            if let Some(visit) = self.visits.remove(&gone)
-                && let Some(head) = self.heads.get(&gone)
-            {
-                let moved = self.visits.entry(*head).or_default();
-                moved.news.extend(visit.news);
-                moved.is_due |= visit.is_due;
-            }
         }
         Ok(())
     }
@@ -468,7 +508,7 @@ impl<'a> Fold<'a> {
             order,
             consents: event.consents,
             purposes,
-            is_identified: event.user_id().is_some(),
+            is_identified: self.is_identified(event),
             traits: event.traits.clone(),
             row,
         };
@@ -482,9 +522,12 @@ impl<'a> Fold<'a> {
 
     /// Second pass: every person that something happened to.
     pub(crate) fn people(&mut self) -> Result<(), RowError> {
-        let visits = std::mem::take(&mut self.visits);
-        for (head, visit) in visits {
+        let mut visits: BTreeMap<StrandId, Visit> = BTreeMap::new();
+        for (head, visit) in std::mem::take(&mut self.visits) {
             let head = self.heads.get(&head).copied().unwrap_or(head);
+            visits.entry(head).or_default().absorb(visit);
+        }
+        for (head, visit) in visits {
             crate::visit::person(self, head, &visit)?;
         }
         let gone: Vec<StrandId> = self.gone.iter().copied().collect();

@@ -206,9 +206,10 @@ fn write_component(
             pending.put(Table::Strand, member, Vec::new());
         }
     }
-    let consents = load::consents_of(pending, keys, &component.strands)?;
+    let ledger = load::ledger_of(pending, keys, &component.strands)?;
     for strand in &component.strands {
         if let Some((head, key, meta)) = metas.get(strand) {
+            let consents = load::basis_on(&ledger, head.unit);
             let head = MetaHead { head: component.head, consents, ..*head };
             write_meta(pending, keys, *strand, key, head, meta)?;
         }

@@ -12,7 +12,7 @@ use model::{
 use profile::{
     Assignment, Component, ConsentLedger, KnownIdentifier, Profile, Seen, Statement, TraitValue,
 };
-use store::{KeyRange, Reader, ScanOrder, StrandKey, Table};
+use store::{Reader, ScanOrder, StrandKey, Table};
 
 use crate::{
     keys::{self, Kind},
@@ -71,12 +71,12 @@ pub(crate) fn component_strands(
     Ok(strands)
 }
 
-/// What a set of strands has said about consent, purpose by purpose.
-pub(crate) fn consents_of(
+/// What a set of strands has said about consent.
+pub(crate) fn ledger_of(
     reader: &dyn Reader,
     keys: &Keys,
     strands: &[StrandId],
-) -> Result<Consents, RowError> {
+) -> Result<ConsentLedger, RowError> {
     let mut ledger = ConsentLedger::default();
     for &strand in strands {
         let meta_key = keys::kind(strand, Kind::Meta);
@@ -87,14 +87,14 @@ pub(crate) fn consents_of(
             ledger.record(statement(keys, &key, strand, head.unit, &row_key, &row)?);
         }
     }
-    Ok(basis_of(&ledger))
+    Ok(ledger)
 }
 
-/// What a ledger comes to, purpose by purpose.
-pub(crate) fn basis_of(ledger: &ConsentLedger) -> Consents {
+/// What a ledger comes to on a device, purpose by purpose.
+pub(crate) fn basis_on(ledger: &ConsentLedger, device: UnitId) -> Consents {
     let mut consents = Consents::default();
     for purpose in (0..Purpose::COUNT).filter_map(Purpose::from_number) {
-        match ledger.basis(purpose) {
+        match ledger.basis_on(device, purpose) {
             model::Basis::Granted => consents.granted = consents.granted.with(purpose),
             model::Basis::Denied => consents.denied = consents.denied.with(purpose),
             model::Basis::Unknown => {}
@@ -143,6 +143,8 @@ fn statement(
 /// What has been read of a person so far.
 struct Gathered {
     head: StrandId,
+    /// The strands of the component, where there is more than one.
+    strands: Vec<StrandId>,
     profile: Profile,
     unit: UnitId,
     identifiers: BTreeMap<model::Identifier, KnownIdentifier>,
@@ -163,11 +165,10 @@ pub(crate) struct Loader<'a> {
 impl Loader<'_> {
     /// The person whose head strand is `head`.
     pub(crate) fn person(&self, head: StrandId) -> Result<Person, RowError> {
-        let strands = component_strands(self.reader, head)?;
-        let component = Component { head, strands, identifiers: Vec::new() };
         let mut gathered = Gathered {
             head,
-            profile: Profile::new(component.clone(), UnitId(0)),
+            strands: Vec::new(),
+            profile: Profile::new(Component::of(head), UnitId(0)),
             unit: UnitId(0),
             identifiers: BTreeMap::new(),
             entries: Vec::new(),
@@ -175,14 +176,21 @@ impl Loader<'_> {
             due: None,
             wins: BTreeMap::new(),
         };
-        for &strand in &component.strands {
-            let key = self.strand(strand, &mut gathered)?;
-            self.timeline(strand, &key, &mut gathered.profile)?;
+        self.strand(head, &mut gathered)?;
+        for strand in gathered.strands.clone() {
+            if strand != head {
+                self.strand(strand, &mut gathered)?;
+            }
         }
-        let Gathered { mut profile, unit, identifiers, entries, fingerprint, due, wins, .. } =
-            gathered;
+        let Gathered {
+            mut strands, mut profile, unit, identifiers, entries, fingerprint, due, wins, ..
+        } = gathered;
+        if strands.is_empty() {
+            strands.push(head);
+        }
+        strands.sort_unstable();
         let identifiers = identifiers.into_values().collect();
-        profile.recompose(Component { identifiers, ..component }, unit);
+        profile.recompose(Component { head, strands, identifiers }, unit);
         Ok(Person {
             profile,
             memberships: Memberships::restore(fingerprint, entries),
@@ -192,30 +200,44 @@ impl Loader<'_> {
         })
     }
 
-    /// Takes in a strand's small rows; returns its key.
-    fn strand(&self, strand: StrandId, gathered: &mut Gathered) -> Result<StrandKey, RowError> {
-        let from = keys::strand(strand);
-        let to = keys::kind(strand, Kind::Event);
-        let mut rows: Vec<Row> = Vec::new();
+    /// Takes in a strand: its small rows, and its events as far as live definitions read them.
+    ///
+    /// One scan serves both unless the timeline is long.
+    fn strand(&self, strand: StrandId, gathered: &mut Gathered) -> Result<(), RowError> {
+        let prefix = keys::strand(strand);
+        let mut small: Vec<Row> = Vec::new();
+        let mut events: Vec<Row> = Vec::new();
+        let mut is_long = false;
         self.reader.scan(
             Table::Strand,
-            KeyRange::new(&from, &to),
+            store::prefix_range(&prefix),
             ScanOrder::Ascending,
             &mut |key, value| {
-                rows.push((key.to_vec(), value.to_vec()));
+                if key.get(prefix.len()) != Some(&(Kind::Event as u8)) {
+                    small.push((key.to_vec(), value.to_vec()));
+                } else if events.len() < TIMELINE_SCAN_MAX {
+                    events.push((key.to_vec(), value.to_vec()));
+                } else {
+                    is_long = true;
+                    return ControlFlow::Break(());
+                }
                 ControlFlow::Continue(())
             },
         )?;
-        let (_, meta) = rows.first().ok_or(Unreadable("strand"))?;
+        let (_, meta) = small.first().ok_or(Unreadable("strand"))?;
         let meta = MetaHead::parse(meta)?;
         let key = self.keys.vault.key(store::Slot(meta.slot))?;
         if strand == gathered.head {
             gathered.unit = meta.unit;
         }
-        for row in &rows {
+        for row in &small {
             self.small_row((strand, meta.unit), &key, row, gathered)?;
         }
-        Ok(key)
+        if is_long {
+            self.long_timeline(strand, &key, &mut gathered.profile)
+        } else {
+            self.take_rows(&events, &key, &mut gathered.profile)
+        }
     }
 
     fn small_row(
@@ -258,7 +280,7 @@ impl Loader<'_> {
                 records.assignments.insert(experience, Assignment { seq, strand, variant });
             }
             // Rows of a former head may wait for their removal.
-            Kind::Membership | Kind::State if strand != gathered.head => {}
+            Kind::Component | Kind::Membership | Kind::State if strand != gathered.head => {}
             Kind::Membership => {
                 let StoredMembership::V1 { version, truth, since, valid_until } =
                     record::decode(row, "membership")?;
@@ -276,42 +298,24 @@ impl Loader<'_> {
                 let time = keys::parse_ordered(time).ok_or(Unreadable("win"))?;
                 gathered.wins.entry(key_text(experience)?).or_default().push(time);
             }
-            Kind::Component | Kind::Event => {}
+            Kind::Component => gathered.strands.extend(keys::parse_strand(rest)),
+            Kind::Event => {}
         }
         Ok(())
     }
 
-    /// Takes in a strand's events, as far as live definitions read them.
-    fn timeline(
+    /// Takes in the newest events of each name that live definitions read.
+    fn long_timeline(
         &self,
         strand: StrandId,
         key: &StrandKey,
         profile: &mut Profile,
     ) -> Result<(), RowError> {
-        let prefix = keys::kind(strand, Kind::Event);
-        let mut found: Vec<Row> = Vec::new();
-        let mut is_long = false;
-        self.reader.scan(
-            Table::Strand,
-            store::prefix_range(&prefix),
-            ScanOrder::Ascending,
-            &mut |key, value| {
-                if found.len() == TIMELINE_SCAN_MAX {
-                    is_long = true;
-                    return ControlFlow::Break(());
-                }
-                found.push((key.to_vec(), value.to_vec()));
-                ControlFlow::Continue(())
-            },
-        )?;
-        if !is_long {
-            return self.take_rows(&found, key, profile);
-        }
         let names: Vec<EventName> = self.snapshot.projection.names().cloned().collect();
         for name in names {
-            let mut rest = prefix.clone();
-            rest.extend_from_slice(&name.hash.to_be_bytes());
-            let (rows, overflow) = self.newest(&rest)?;
+            let mut prefix = keys::kind(strand, Kind::Event);
+            prefix.extend_from_slice(&name.hash.to_be_bytes());
+            let (rows, overflow) = self.newest(&prefix)?;
             self.take_rows(&rows, key, profile)?;
             if overflow {
                 profile.records_mut().timeline.mark_overflow(&name);

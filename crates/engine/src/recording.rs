@@ -12,7 +12,7 @@ use serde_json::json;
 use store::{Reader, Table};
 
 use crate::{
-    fold::{self, Fold},
+    fold::{self, Fold, Seen},
     keys::{self, Kind},
     load,
     record::{LogEntry, StoredDecision, encode},
@@ -46,13 +46,17 @@ pub(crate) fn write(fold: &mut Fold<'_>, shared: &Shared, record: Record) -> Res
     let keys = &shared.keys;
     let Some(address) = Address::of(&record.identifiers, keys) else { return Ok(()) };
     let policy = &fold.ground.snapshot.policy;
-    let route = match fold.route(&address)? {
+    let known = fold.route(&address)?;
+    let is_new = known.is_none();
+    let route = match known {
         Some(route) => route,
         None if fold::collect(policy, record.said, record.said) == PurposeSet::NONE => return Ok(()),
         None => fold.bear(&address)?,
     };
-    let order = Order { time: record.at, tie: record.id.0 as u64 };
-    let route = fold.observe_links(route, &address, &record.identifiers, order)?;
+    let order = Order { time: record.at, tie: model::hash::event_name(&record.id.to_string()) };
+    // A question about somebody proves nothing about who they are: it joins nobody.
+    let seen = Seen { identifiers: &record.identifiers, order, is_trusted: false };
+    let route = if is_new { fold.observe_links(route, &address, seen)? } else { route };
     let purposes = fold::collect(&fold.ground.snapshot.policy, route.consents, record.said);
     if purposes == PurposeSet::NONE {
         return Ok(());

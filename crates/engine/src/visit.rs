@@ -128,6 +128,15 @@ fn evaluate(
         transitions += person.memberships.advance(catalog, &views, ground.now).len();
         fold.log(LogEntry::Timer { lane: head.lane, born: head.born, due });
     }
+    let mut touched = touched.clone();
+    if visit.is_born && !visit.is_rejoined {
+        let is_granted = |purpose| views.seen(purpose).is_some_and(|seen| seen.view.granted());
+        for position in catalog.for_newborn(&is_granted).iter() {
+            catalog.touch(&mut touched, &Change::Audience(position));
+        }
+        person.memberships.begin(catalog);
+    }
+    let touched = &touched;
     if !touched.is_empty() || visit.is_due || person.memberships.is_outdated(catalog) {
         transitions += person.memberships.update(catalog, &views, touched, ground.now).len();
     }

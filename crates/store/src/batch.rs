@@ -6,20 +6,23 @@ use crate::{StoreError, Table};
 
 /// The longest value of a row.
 ///
-/// With less than a disk page (4 KiB), losing any one page of a journal breaks the structure of a batch, which recovery notices
-/// and cuts off, instead of damaging only the inside of a value, which stops recovery.
+/// With less than a disk page (4 KiB), losing any one page of a journal breaks the structure of a
+/// batch, which recovery notices and cuts off, instead of damaging only the inside of a value,
+/// which stops recovery.
 pub const MAX_VALUE_BYTES: usize = 4_000;
 
 /// The longest key. Real ones are under 64 bytes; a limit far above them only catches mistakes.
 pub const MAX_KEY_BYTES: usize = 1_024;
 
-/// The most bytes, keys and values together, that one commit takes: it must fit into memory several times over.
+/// The most bytes, keys and values together, that one commit takes: it must fit into memory several
+/// times over.
 pub const MAX_BATCH_BYTES: usize = 64 * 1024 * 1024;
 
 /// Writes that are applied together. A later write to the same key wins.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Keys and values one after the other. One growing buffer is much cheaper than two vectors a row.
+    /// Keys and values one after the other. One growing buffer is much cheaper than two vectors a
+    /// row.
     bytes: Vec<u8>,
     writes: Vec<Write>,
     refused: Option<StoreError>,
@@ -56,7 +59,8 @@ impl Batch {
 
     /// Sets `key` to `value`.
     ///
-    /// A key or value over its limit makes the commit of the whole batch fail, so that callers need not check every row.
+    /// A key or value over its limit makes the commit of the whole batch fail, so that callers need
+    /// not check every row.
     pub fn put(&mut self, table: Table, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let value = value.as_ref();
         if value.len() > MAX_VALUE_BYTES {
@@ -151,7 +155,8 @@ impl Batch {
             });
         }
         let bytes = &self.bytes;
-        // The sort is stable, so that of equal keys the last one written stays last; that is the one to keep.
+        // The sort is stable, so that of equal keys the last one written stays last; that is the
+        // one to keep.
         self.writes.sort_by(|a, b| {
             (a.table, &bytes[a.key.clone()]).cmp(&(b.table, &bytes[b.key.clone()]))
         });

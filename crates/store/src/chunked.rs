@@ -1,7 +1,8 @@
 //! Values that are longer than a row may be, such as definitions, cut into rows.
 //!
-//! The chunks of `key` lie at `key ‖ index` with one byte of index. The first begins with the length of the whole value (`u32`,
-//! big endian). A table that holds chunked values must have no two keys of which one is the other plus one byte.
+//! The chunks of `key` lie at `key ‖ index` with one byte of index. The first begins with the
+//! length of the whole value (`u32`, big endian). A table that holds chunked values must have no
+//! two keys of which one is the other plus one byte.
 
 use std::ops::ControlFlow;
 
@@ -69,7 +70,8 @@ pub fn get_chunked(
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let mut framed = Vec::new();
     let (from, to) = (chunk_key(key, 0), chunk_key(key, MAX_CHUNKS));
-    // One scan, not one read a chunk: a scan sees one instant, so a value that is replaced meanwhile is never read in part.
+    // One scan, not one read a chunk: a scan sees one instant, so a value that is replaced
+    // meanwhile is never read in part.
     reader.scan(
         table,
         KeyRange::new(&from, &to),

@@ -1,7 +1,8 @@
 //! What every store must do, as cases that run against any of them.
 //!
-//! [`store_conformance!`](crate::store_conformance) makes a test of each case for one kind of store, and
-//! [`fault_conformance!`](crate::fault_conformance) of each case of failing for a kind of store inside [`Faulty`].
+//! [`store_conformance!`](crate::store_conformance) makes a test of each case for one kind of
+//! store, and [`fault_conformance!`](crate::fault_conformance) of each case of failing for a kind
+//! of store inside [`Faulty`].
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
@@ -25,7 +26,8 @@ pub trait Subject {
     fn reopen(&mut self);
 }
 
-/// Makes a module of tests, one per case, for the stores that `$subject` (a function that makes an empty [`Subject`]) gives.
+/// Makes a module of tests, one per case, for the stores that `$subject` (a function that makes an
+/// empty [`Subject`]) gives.
 #[macro_export]
 macro_rules! store_conformance {
     ($module:ident, $subject:expr) => {
@@ -49,7 +51,8 @@ macro_rules! store_conformance {
     };
 }
 
-/// Makes a module of tests, one per case of failing, for the stores that `$subject` gives. The cases wrap them in [`Faulty`].
+/// Makes a module of tests, one per case of failing, for the stores that `$subject` gives. The
+/// cases wrap them in [`Faulty`].
 #[macro_export]
 macro_rules! fault_conformance {
     ($module:ident, $subject:expr) => {
@@ -308,7 +311,8 @@ pub fn a_batch_over_a_limit_changes_nothing(subject: impl Subject) {
     commit_keys(store, &[b"a"]);
 }
 
-/// Chunked values of all lengths come back, replacing longer by shorter leaves nothing behind, and neighbours are left alone.
+/// Chunked values of all lengths come back, replacing longer by shorter leaves nothing behind, and
+/// neighbours are left alone.
 pub fn long_values_are_kept_in_chunks(subject: impl Subject) {
     let store = subject.store();
     let all = |table| rows(store, table, KeyRange::all(), ScanOrder::Ascending);
@@ -394,7 +398,8 @@ pub fn a_full_disk_refuses_commits_until_there_is_space(subject: impl Subject) {
     assert_eq!(keys(&store, KeyRange::all(), ScanOrder::Ascending), [b"a", b"b"]);
 }
 
-/// After a commit that failed half-way nothing can be written, and what a restart finds is all of it or nothing.
+/// After a commit that failed half-way nothing can be written, and what a restart finds is all of
+/// it or nothing.
 pub fn a_poisoned_store_refuses_commits_until_it_restarts(mut subject: impl Subject) {
     for (fault, key) in [(Fault::PoisonBefore, b"x"), (Fault::PoisonAfter, b"y")] {
         let store = Faulty::new(subject.store().clone());

@@ -36,7 +36,7 @@ impl Directory {
     /// Locks the directory, creating it if needed, and checks its format.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let io = |what| move |source| StoreError::Io { what, source };
-        make_dir(path, true).map_err(io("create the data directory"))?;
+        make_dir(path).map_err(io("create the data directory"))?;
         let lock = private_file()
             .write(true)
             .create(true)
@@ -76,18 +76,10 @@ impl Directory {
     }
 }
 
-/// Free bytes for this process on the disk that holds `path`, where the platform tells.
+/// Free bytes for this process on the disk that holds `path`, if the disk tells.
 pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
-    #[cfg(unix)]
-    {
-        let stat = rustix::fs::statvfs(path).ok()?;
-        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
+    let stat = rustix::fs::statvfs(path).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Refuses a directory of another version, and marks a new one with this version.
@@ -113,7 +105,8 @@ fn check_format(path: &Path, rows: &Path) -> Result<(), StoreError> {
 
 /// Removes the engine's files when a crash interrupted their creation.
 ///
-/// The engine cannot resume that itself. Before its version file is there, no table is, so nothing can have been stored.
+/// The engine cannot resume that itself. Before its version file is there, no table is, so nothing
+/// can have been stored.
 fn remove_unfinished(rows: &Path) -> Result<(), StoreError> {
     if !rows.exists() || rows.join(ROWS_VERSION_FILE).exists() {
         return Ok(());

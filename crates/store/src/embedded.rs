@@ -1,6 +1,7 @@
 //! The embedded store: one directory, one process, an LSM tree (fjall) below.
 //!
-//! The directory holds `FORMAT` (the version of this layout), `LOCK` (held while open) and `rows/` (the engine's files).
+//! The directory holds `FORMAT` (the version of this layout), `LOCK` (held while open) and `rows/`
+//! (the engine's files).
 
 use std::{
     fmt,
@@ -9,6 +10,8 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -24,26 +27,37 @@ use parking_lot::Mutex;
 use crate::{
     Batch, KeyRange, Reader, ScanOrder, Snapshot, Store, StoreError, Table, Usage, Visit,
     directory::{Directory, free_bytes},
+    repair,
 };
 
 const MIB: u64 = 1024 * 1024;
 
+/// How many full memtables of a table may wait to be written out before commits to it wait. The
+/// engine itself waits at one more.
+const WAITING_MEMTABLES_MAX: usize = 3;
+
+/// How often a waiting commit looks again. Writing out a memtable takes tens of milliseconds.
+const WAIT_STEP: Duration = Duration::from_millis(2);
+
 /// How an embedded store uses memory and disk.
 ///
-/// Memory at rest is about the cache, one memtable per busy table and the filters (ten bits per key of [`Table::Index`] and
-/// [`Table::Dedup`]). While writes outrun the disk, up to four memtables more per busy table wait to be written out; then commits wait.
+/// Memory at rest is about the cache, one memtable per busy table and the filters (ten bits per key
+/// of [`Table::Index`] and [`Table::Dedup`]). While writes outrun the disk, up to three memtables
+/// more per busy table wait to be written out; then commits wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FjallOptions {
     /// Blocks kept decoded in memory.
     pub cache_bytes: u64,
-    /// Sealed journals kept before tables are made to flush. At most this, one sealed journal and the active one, of about
-    /// 64 MiB each, are read when the store is opened after a crash.
+    /// Sealed journals kept before tables are made to flush. At most this, one sealed journal and
+    /// the active one, of about 64 MiB each, are read when the store is opened after a crash.
     pub journal_bytes_max: u64,
-    /// Rows in memory of the two busiest tables, each, before they are written out; the others get half or a quarter.
+    /// Rows in memory of the two busiest tables, each, before they are written out; the others get
+    /// half or a quarter.
     pub memtable_bytes: u64,
     /// Threads for flushes and compactions.
     pub worker_threads: usize,
-    /// Free disk space below which commits are refused, so that journals and compactions never hit the end of the disk.
+    /// Free disk space below which commits are refused, so that journals and compactions never hit
+    /// the end of the disk.
     pub reserve_bytes: u64,
 }
 
@@ -53,13 +67,21 @@ impl Default for FjallOptions {
             cache_bytes: 64 * MIB,
             journal_bytes_max: 64 * MIB,
             memtable_bytes: 16 * MIB,
-            worker_threads: 2,
+            worker_threads: worker_threads(),
             reserve_bytes: 256 * MIB,
         }
     }
 }
 
-/// The embedded store. Clones share it; the directory is released when the last clone and the last snapshot are gone.
+/// With several workers, the engine keeps the first one free for flushes by letting it spin while a
+/// compaction waits. That is worth a core only where there are cores to spare.
+fn worker_threads() -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    if cores > 2 { 2 } else { 1 }
+}
+
+/// The embedded store. Clones share it; the directory is released when the last clone and the last
+/// snapshot are gone.
 #[derive(Clone, Debug)]
 pub struct Fjall {
     inner: Arc<Inner>,
@@ -80,11 +102,12 @@ impl Fjall {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`] when another process has it open, [`StoreError::Version`] when another version wrote it,
-    /// [`StoreError::Corrupt`] when its journals are damaged beyond a torn tail; see [`repair`](crate::repair::repair).
+    /// [`StoreError::Locked`] when another process has it open, [`StoreError::Version`] when
+    /// another version wrote it, [`StoreError::Corrupt`] when its journals are damaged beyond a
+    /// torn tail; see [`repair`](repair::repair).
     pub fn open(dir: &Path, options: FjallOptions) -> Result<Self, StoreError> {
         let directory = Directory::open(dir)?;
-        crate::repair::require_sound(directory.rows())?;
+        repair::make_ready(directory.rows())?;
         let database = Database::builder(directory.rows())
             .cache_size(options.cache_bytes)
             .max_journaling_size(options.journal_bytes_max.max(64 * MIB))
@@ -126,8 +149,8 @@ impl Inner {
 
     /// Refuses a commit before it begins when it could run into the end of the disk.
     ///
-    /// The engine treats a failed journal write as fatal, rightly, since what a half-written journal holds is unknown. So the disk
-    /// must never be full when it writes.
+    /// The engine treats a failed journal write as fatal, rightly, since what a half-written
+    /// journal holds is unknown. So the disk must never be full when it writes.
     fn require_space(&self, batch_bytes: usize) -> Result<(), StoreError> {
         let reserve_bytes = self.reserve_bytes.load(Ordering::Relaxed);
         match free_bytes(self.directory.path()) {
@@ -138,11 +161,34 @@ impl Inner {
         }
     }
 
+    /// Waits while memtables of the `touched` tables pile up, since memory must stay bounded.
+    ///
+    /// The engine waits as well, but longer at a time, and for ever once its workers have failed.
+    fn wait_for_flushes(&self, touched: [bool; Table::ALL.len()]) -> Result<(), StoreError> {
+        for table in Table::ALL.into_iter().filter(|table| touched[table.index()]) {
+            while self.keyspace(table).tree.sealed_memtable_count() >= WAITING_MEMTABLES_MAX {
+                self.require_running()?;
+                thread::sleep(WAIT_STEP);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notices when a worker of the engine has failed, of which it tells only on a write; this
+    /// writes nothing.
+    fn require_running(&self) -> Result<(), StoreError> {
+        if self.poisoned.lock().is_some() {
+            return Err(StoreError::Poisoned);
+        }
+        self.database.persist(PersistMode::Buffer).map_err(|error| self.poison(&error))
+    }
+
     /// Has the memtables among those `touched` that are full written out in the background.
     ///
-    /// The engine would do so by itself, but by a message to its workers from every commit on a full memtable. When these fill the
-    /// queue, each worker can wait for room in it while none is left to make any, and memory and journals grow without bound from
-    /// then on. So its own limit is off, and this sends one message per memtable, never from a worker.
+    /// The engine would do so by itself, but by a message to its workers from every commit on a
+    /// full memtable. When these fill the queue, each worker can wait for room in it while none is
+    /// left to make any, and memory and journals grow without bound from then on. So its own limit
+    /// is off, and this sends one message per memtable, never from a worker.
     fn write_out_full_memtables(&self, touched: [bool; Table::ALL.len()]) {
         for table in Table::ALL.into_iter().filter(|table| touched[table.index()]) {
             let keyspace = self.keyspace(table);
@@ -180,7 +226,8 @@ impl Inner {
 
 impl Reader for Fjall {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        // Rows enter the memtable only after the sync, so the newest version is always a durable one.
+        // Rows enter the memtable only after the sync, so the newest version is always a durable
+        // one.
         let value = self.inner.keyspace(table).get(key);
         Ok(value.map_err(|error| self.inner.read_error(error))?.map(into_bytes))
     }
@@ -192,7 +239,8 @@ impl Reader for Fjall {
         order: ScanOrder,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
-        // The engine's own live scans read the newest version of each row, even of a batch that is half applied. A snapshot does not.
+        // The engine's own live scans read the newest version of each row, even of a batch that is
+        // half applied. A snapshot does not.
         let snapshot = self.inner.database.snapshot();
         scan(&self.inner, &snapshot, table, &range, order, visit)
     }
@@ -210,9 +258,7 @@ impl Store for Fjall {
         }
         let batch_bytes = batch.bytes();
         let changes = batch.changes()?;
-        if self.inner.poisoned.lock().is_some() {
-            return Err(StoreError::Poisoned);
-        }
+        self.inner.require_running()?;
         self.inner.require_space(batch_bytes)?;
         let mut write = OwnedWriteBatch::with_capacity(self.inner.database.clone(), changes.len())
             .durability(Some(PersistMode::SyncData));
@@ -225,6 +271,7 @@ impl Store for Fjall {
             }
             touched[change.table.index()] = true;
         }
+        self.inner.wait_for_flushes(touched)?;
         write.commit().map_err(|error| self.inner.poison(&error))?;
         self.inner.write_out_full_memtables(touched);
         Ok(())
@@ -232,6 +279,8 @@ impl Store for Fjall {
 
     fn usage(&self) -> Usage {
         let database = &self.inner.database;
+        // A failure is remembered as the cause, which is what is read below.
+        self.inner.require_running().ok();
         let runs = self.inner.tables.iter().map(|keyspace| keyspace.tree.l0_run_count());
         Usage {
             disk_bytes: database.disk_space().unwrap_or_default(),
@@ -321,8 +370,9 @@ fn keyspace_options(table: Table) -> fjall::KeyspaceCreateOptions {
         Table::Log | Table::Decision => 16 * 1024,
         _ => 4 * 1024,
     };
-    // Look-ups here mostly find nothing (a new message, a new identifier), so the last level needs its filters as well. Elsewhere a
-    // key that is asked for exists, and leaving out the last level's filters saves nine tenths of their memory.
+    // Look-ups here mostly find nothing (a new message, a new identifier), so the last level needs
+    // its filters as well. Elsewhere a key that is asked for exists, and leaving out the last
+    // level's filters saves nine tenths of their memory.
     let expects_hits = !matches!(table, Table::Index | Table::Dedup);
     fjall::KeyspaceCreateOptions::default()
         // See `write_out_full_memtables`.

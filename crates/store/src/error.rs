@@ -8,7 +8,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Reading or opening failed. A commit never answers this once it has begun to write: then it is [`Self::Poisoned`].
+    /// Reading or opening failed. A commit never answers this once it has begun to write: then it
+    /// is [`Self::Poisoned`].
     #[error("could not {what}")]
     Io {
         /// The step that failed, as a verb phrase.
@@ -17,7 +18,8 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
-    /// The disk has less free space than the reserve. Nothing was applied; the same batch can be committed again once there is space.
+    /// The disk has less free space than the reserve. Nothing was applied; the same batch can be
+    /// committed again once there is space.
     #[error("the disk is full: {free_bytes} bytes free, {reserve_bytes} kept in reserve")]
     Full {
         /// Free space at the time of the check.

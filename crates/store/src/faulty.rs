@@ -27,13 +27,16 @@ pub enum Fault {
     Io,
     /// The disk is full; nothing is applied, and the next call finds space again.
     Full,
-    /// A commit fails half-way and the batch will *not* be there after a restart. Later commits fail until [`Faulty::restart`].
+    /// A commit fails half-way and the batch will *not* be there after a restart. Later commits
+    /// fail until [`Faulty::restart`].
     PoisonBefore,
-    /// A commit fails half-way and the batch *will* be there. Later commits fail until [`Faulty::restart`].
+    /// A commit fails half-way and the batch *will* be there. Later commits fail until
+    /// [`Faulty::restart`].
     PoisonAfter,
 }
 
-/// A store that passes calls on to another one, except those that are to fail. Clones share the plan.
+/// A store that passes calls on to another one, except those that are to fail. Clones share the
+/// plan.
 #[derive(Clone, Debug)]
 pub struct Faulty<S> {
     store: S,
@@ -70,7 +73,8 @@ impl<S> Faulty<S> {
         plan.faults.insert((operation, call), fault);
     }
 
-    /// From now on makes `per_mille` of a thousand calls fail, drawn from `seed`: reads by [`Fault::Io`], commits by any fault.
+    /// From now on makes `per_mille` of a thousand calls fail, drawn from `seed`: reads by
+    /// [`Fault::Io`], commits by any fault.
     pub fn inject_randomly(&self, seed: u64, per_mille: u16) {
         self.plan.lock().random = Some(Random { seed, per_mille: u64::from(per_mille) });
     }

@@ -1,12 +1,14 @@
-//! Reads the engine's journals without the engine: where a journal is sound, and where it stops being so.
+//! Reads the engine's journals without the engine: where a journal is sound, and where it stops
+//! being so.
 //!
-//! This is the format of the pinned version of fjall (3.1): a journal `<number>.jnl` is a sequence of batches and then zeros,
-//! because the file is made longer than needed at first. A batch is
+//! This is the format of the pinned version of fjall (3.1): a journal `<number>.jnl` is a sequence
+//! of batches and then zeros, because the file is made longer than needed at first. A batch is
 //!
 //! ```text
 //! start: 1, count of items (u32), sequence number (u64)
-//! item:  2, kind, compression, table (u64), key length (u16), value length (u32), stored value length (u32), key, stored value
-//!  or    4, table (u64)                                                                      (which empties the table; unused here)
+//! item:  2, kind, compression, table (u64), key length (u16), value length (u32),
+//!        stored value length (u32), key, stored value
+//!  or    4, table (u64), which empties the table and is not used here
 //! end:   3, xxh3 over all items (u64), "FJL" 3
 //! ```
 //!
@@ -34,8 +36,8 @@ const COMPRESSION_NONE: u8 = 0;
 
 /// What follows the tag of an item before its key: kind, compression, table and three lengths.
 const ITEM_HEADER_BYTES: usize = 1 + 1 + 8 + 2 + 4 + 4;
-/// How far a sequence number can be from the one before. The engine counts every write and flush, so a step this long is damage; the
-/// number itself is not under the checksum.
+/// How far a sequence number can be from the one before. The engine counts every write and flush,
+/// so a step this long is damage; the number itself is not under the checksum.
 const MAX_SEQNO_STEP: u64 = 1 << 40;
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -66,9 +68,9 @@ pub(crate) struct Damage {
 /// Why bytes are not a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// They end or turn into something else in the middle, as a write cut short by a crash does. The engine drops it by itself.
+    /// They end or turn into something else in the middle, as a write cut short by a crash does.
     Unfinished,
-    /// They have the form of a batch, but not its checksum, count or order. The engine refuses to open, or should.
+    /// They have the form of a batch, but not its checksum, count or order.
     Wrong,
 }
 
@@ -127,7 +129,8 @@ struct BatchRead {
     seqno: u64,
 }
 
-/// Reads one batch of at most `rest_bytes`. The outer error is of the disk, the inner one of the content.
+/// Reads one batch of at most `rest_bytes`. The outer error is of the disk, the inner one of the
+/// content.
 fn read_batch(
     reader: &mut dyn Read,
     rest_bytes: u64,
@@ -254,9 +257,11 @@ fn content_end(path: &Path, offset: u64) -> io::Result<u64> {
     Ok(end)
 }
 
-/// Moves `file` to the next byte from `at` on that is on disk, and returns its place; `None` when there is none.
+/// Moves `file` to the next byte from `at` on that is on disk, and returns its place; `None` when
+/// there is none.
 ///
-/// The zeros behind a journal were never written, so that this spares reading tens of megabytes at each start.
+/// The zeros behind a journal were never written, so that this spares reading tens of megabytes at
+/// each start.
 #[cfg(target_os = "linux")]
 fn skip_hole(file: &mut File, at: u64) -> io::Result<Option<u64>> {
     use rustix::{
@@ -278,7 +283,8 @@ fn skip_hole(file: &mut File, at: u64) -> io::Result<Option<u64>> {
     file.seek(io::SeekFrom::Start(at)).map(Some)
 }
 
-/// Counts whole batches anywhere between `offset` and `content_end`. They need not continue the order of those before, whose last may be the damaged one.
+/// Counts whole batches anywhere between `offset` and `content_end`. They need not continue the
+/// order of those before, whose last may be the damaged one.
 fn count_later(path: &Path, offset: u64, content_end: u64) -> io::Result<u64> {
     let mut bytes = Vec::new();
     open_at(path, offset)?.take(content_end - offset).read_to_end(&mut bytes)?;

@@ -9,13 +9,15 @@ use crate::{Batch, KeyRange, Reader, ScanOrder, Snapshot, Store, StoreError, Tab
 
 type Rows = BTreeMap<Vec<u8>, Bytes>;
 
-/// A store in memory. Clones share their rows, so that a clone kept aside is what a restarted process would find.
+/// A store in memory. Clones share their rows, so that a clone kept aside is what a restarted
+/// process would find.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     tables: Arc<RwLock<Tables>>,
 }
 
-/// The rows of all tables. A snapshot shares them, and the next commit copies the tables it changes while one is held.
+/// The rows of all tables. A snapshot shares them, and the next commit copies the tables it changes
+/// while one is held.
 #[derive(Clone, Debug, Default)]
 struct Tables([Arc<Rows>; Table::ALL.len()]);
 

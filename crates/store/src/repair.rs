@@ -1,8 +1,9 @@
 //! Checks the journals of a store that is not running, and cuts off a damaged end.
 //!
-//! A commit is in the journal until its tables are written out, so a journal that cannot be read keeps the store from opening. What
-//! a crash leaves, a last batch that was never acknowledged and is there in part, the engine drops by itself. Damage that reaches
-//! acknowledged batches is a decision of the operator: restore a backup, or give up what follows the damage.
+//! A commit is in the journal until its tables are written out, so a journal that cannot be read
+//! keeps the store from opening. What a crash leaves, a last batch that was never acknowledged and
+//! is there in part, opening the store drops. Damage that reaches acknowledged batches is a
+//! decision of the operator: restore a backup, or give up what follows the damage.
 
 use std::{
     fs::{self, OpenOptions},
@@ -45,8 +46,8 @@ pub struct JournalReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Damage {
-    /// The journal being written ends in the middle of a batch, as after a crash. That batch was never acknowledged. Opening the
-    /// store drops it.
+    /// The journal being written ends in the middle of a batch, as after a crash. That batch was
+    /// never acknowledged. Opening the store drops it.
     TornTail,
     /// The last batch is whole but not what was written. It may have been acknowledged.
     LastBatch,
@@ -55,7 +56,8 @@ pub enum Damage {
         /// How many whole batches follow.
         later_batches: u64,
     },
-    /// An older journal, which was complete once, is not any more. No cut can mend that: newer journals follow.
+    /// An older journal, which was complete once, is not any more. No cut can mend that: newer
+    /// journals follow.
     Sealed,
 }
 
@@ -99,14 +101,17 @@ pub fn check(dir: &Path) -> Result<Report, StoreError> {
     check_rows(directory.rows())
 }
 
-/// Cuts the newest journal of the store in `dir` behind its last sound batch, keeping a copy of it beside.
+/// Cuts the newest journal of the store in `dir` behind its last sound batch, keeping a copy of it
+/// beside.
 ///
-/// What was cut is lost from the journal, but rows of it that had been written out to tables already stay. So after a cut the tables
-/// may not be of one instant, and the engine must rebuild from its log what it derives. The report tells whether anything was cut.
+/// What was cut is lost from the journal, but rows of it that had been written out to tables
+/// already stay. So after a cut the tables may not be of one instant, and the engine must rebuild
+/// from its log what it derives. The report tells whether anything was cut.
 ///
 /// # Errors
 ///
-/// [`StoreError::Corrupt`] when an older journal is damaged, which a cut cannot mend; otherwise as [`check`]. Nothing was changed then.
+/// [`StoreError::Corrupt`] when an older journal is damaged, which a cut cannot mend; otherwise as
+/// [`check`]. Nothing was changed then.
 pub fn repair(dir: &Path) -> Result<Report, StoreError> {
     let directory = Directory::open_existing(dir)?;
     let rows = directory.rows();
@@ -123,12 +128,23 @@ pub fn repair(dir: &Path) -> Result<Report, StoreError> {
     Ok(report)
 }
 
-/// Refuses journals from which opening the store would drop acknowledged batches.
+/// Makes the journals ready for the engine: drops a torn tail, and refuses any other damage.
 ///
-/// The engine itself refuses only some of them: undecodable bytes it takes for a torn tail even in the middle of a journal.
-pub(crate) fn require_sound(rows: &Path) -> Result<(), StoreError> {
+/// The engine refuses only some damage itself: undecodable bytes it takes for a torn tail even in
+/// the middle of a journal, and from damaged lengths it would allocate. After this it reads sound
+/// batches only.
+pub(crate) fn make_ready(rows: &Path) -> Result<(), StoreError> {
     let report = check_rows(rows)?;
-    if report.is_sound() { Ok(()) } else { Err(unsound(&report)) }
+    if !report.is_sound() {
+        return Err(unsound(&report));
+    }
+    match report.journals.last() {
+        Some(journal) if journal.damage == Some(Damage::TornTail) => {
+            truncate(&rows.join(&journal.file), journal.sound_bytes)
+                .map_err(|source| StoreError::Io { what: "drop a torn batch", source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn unsound(report: &Report) -> StoreError {
@@ -193,9 +209,7 @@ fn cut(rows: &Path, journal: &JournalReport, damage: Damage) -> io::Result<Cut> 
     fs::copy(&path, &copy)?;
     OpenOptions::new().write(true).open(&copy)?.sync_all()?;
     sync_dir(rows)?;
-    let file = OpenOptions::new().write(true).open(&path)?;
-    file.set_len(journal.sound_bytes)?;
-    file.sync_all()?;
+    truncate(&path, journal.sound_bytes)?;
     Ok(Cut {
         file: journal.file.clone(),
         copy,
@@ -205,4 +219,10 @@ fn cut(rows: &Path, journal: &JournalReport, damage: Damage) -> io::Result<Cut> 
             _ => 0,
         },
     })
+}
+
+fn truncate(path: &Path, bytes: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.set_len(bytes)?;
+    file.sync_all()
 }

@@ -6,13 +6,16 @@
 //! header ‖ nonce (12) ‖ encrypted( flag (1) ‖ [length (4, LE)] ‖ body ) ‖ tag (16)
 //! ```
 //!
-//! encrypted and authenticated by ChaCha20-Poly1305 (RFC 8439). The header is readable without the key and, like the row's key,
-//! bound to the rest: a value that was moved under another key or given another header does not open. Flag 0 is followed by the
-//! plaintext, flag 1 by the length of the plaintext and an LZ4 block of it.
+//! encrypted and authenticated by ChaCha20-Poly1305 (RFC 8439). The header is readable without the
+//! key and, like the row's key, bound to the rest: a value that was moved under another key or
+//! given another header does not open. Flag 0 is followed by the plaintext, flag 1 by the length of
+//! the plaintext and an LZ4 block of it.
 //!
-//! A nonce is 4 bytes drawn when the sealer is made and a 64-bit counter from a drawn start. No nonce is ever used twice by one
-//! sealer, and that two of them overlap is as improbable as guessing a key. Nothing needs to be stored for that, so that restoring
-//! an old backup of the keys does not bring used nonces back, as it would with a stored counter.
+//! A nonce is 4 bytes drawn when the sealer is made and a 64-bit counter from a drawn start. One
+//! sealer never uses a nonce twice. Two overlap only if the 4 bytes agree and their starts are
+//! closer than what they seal: below 2^-38 over 4,096 restarts with 2^32 values each. Nothing is
+//! stored for that, so restoring an old backup of the keys does not bring used nonces back, as it
+//! would with a stored counter.
 
 use std::{
     cell::RefCell,
@@ -36,7 +39,8 @@ pub const TAG_BYTES: usize = 16;
 pub const OVERHEAD_BYTES: usize = NONCE_BYTES + FLAG_BYTES + TAG_BYTES;
 /// Plaintexts up to this length are stored as they are: LZ4 gains nothing on them.
 pub const COMPRESS_ABOVE_BYTES: usize = 96;
-/// The longest plaintext. It bounds what opening a value can cost, whatever the value says about itself.
+/// The longest plaintext. It bounds what opening a value can cost, whatever the value says about
+/// itself.
 pub const MAX_PLAINTEXT_BYTES: usize = 64 * 1024;
 
 const FLAG_BYTES: usize = 1;
@@ -172,7 +176,8 @@ pub fn header(header_len: usize, sealed: &[u8]) -> Result<&[u8], SealError> {
     split(header_len, sealed).map(|parts| parts.header)
 }
 
-/// Opens a value sealed for the row `row_key` behind a header of `header_len` bytes, and returns the plaintext.
+/// Opens a value sealed for the row `row_key` behind a header of `header_len` bytes, and returns
+/// the plaintext.
 ///
 /// # Errors
 ///
@@ -214,7 +219,8 @@ fn cipher(key: &StrandKey) -> ChaCha20Poly1305 {
     ChaCha20Poly1305::new(&Key::from(key.0))
 }
 
-/// Calls `f` with what the tag binds besides the plaintext: the row's key, the header, and where one ends and the other begins.
+/// Calls `f` with what the tag binds besides the plaintext: the row's key, the header, and where
+/// one ends and the other begins.
 fn with_bound<T>(row_key: &[u8], header: &[u8], f: impl FnOnce(&[u8]) -> T) -> T {
     let mut stack = [0_u8; 160];
     let key_end = LENGTH_BYTES + row_key.len();

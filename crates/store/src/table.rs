@@ -2,8 +2,8 @@
 
 /// A table: one ordered map from bytes to bytes.
 ///
-/// Every key of a table that holds rows of a person begins with the lane (`u16`, big endian), so that a lane is a contiguous
-/// range of each of them.
+/// Every key of a table that holds rows of a person begins with the lane (`u16`, big endian), so
+/// that a lane is a contiguous range of each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 #[repr(u8)]

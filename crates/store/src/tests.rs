@@ -52,7 +52,8 @@ impl Subject for FjallSubject {
     }
 }
 
-/// Another subject's store, wrapped but with no fault planned: the wrapper itself must change nothing.
+/// Another subject's store, wrapped but with no fault planned: the wrapper itself must change
+/// nothing.
 struct FaultySubject<T: Subject> {
     store: Option<Faulty<T::Store>>,
     subject: T,

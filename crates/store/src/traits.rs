@@ -20,7 +20,8 @@ pub trait Reader {
 
     /// Visits the rows of `range` in `order` until `visit` breaks.
     ///
-    /// The rows are those of one instant: commits during the scan do not show. `visit` may call the store.
+    /// The rows are those of one instant: commits during the scan do not show. `visit` may call the
+    /// store.
     ///
     /// # Errors
     ///
@@ -46,14 +47,15 @@ pub trait Store: Reader + Send + Sync + fmt::Debug + 'static {
     /// When the view cannot be opened.
     fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
 
-    /// Applies all writes of `batch` atomically and returns once they are on disk, at the price of one sync.
+    /// Applies all writes of `batch` atomically and returns once they are on disk, at the price of
+    /// one sync.
     ///
     /// Readers never see a part of a batch in one scan or snapshot. An empty batch is done at once.
     ///
     /// # Errors
     ///
-    /// After any error but [`StoreError::Poisoned`] nothing was applied. After that one the outcome is unknown until the process
-    /// has restarted, and every later commit answers the same.
+    /// After any error but [`StoreError::Poisoned`] nothing was applied. After that one the outcome
+    /// is unknown until the process has restarted, and every later commit answers the same.
     fn commit(&self, batch: Batch) -> Result<(), StoreError>;
 
     /// How much the store takes up and how far behind it is; cheap enough to ask every second.
@@ -74,13 +76,14 @@ pub struct Usage {
     pub memtable_bytes: u64,
     /// Bytes in the block cache.
     pub cache_bytes: u64,
-    /// Memtables that wait for being written out. A number that grows means that writes outrun the disk.
+    /// Memtables that wait for being written out. A number that grows means that writes outrun the
+    /// disk.
     pub flushes_waiting: u64,
     /// Compactions that run now.
     pub compactions_running: u64,
     /// Most runs in the first level of any table; commits are slowed down from 20 and halted at 30.
     pub level_zero_runs_max: u64,
-    /// Free bytes on the disk, where the platform tells.
+    /// Free bytes on the disk, if it tells.
     pub free_bytes: Option<u64>,
     /// Why the store stopped accepting writes, if it did.
     pub poisoned: Option<String>,

@@ -1,15 +1,20 @@
-//! The keys: one per strand in a file of slots, and the workspace's own, all apart from the engine and its backups.
+//! The keys: one per strand in a file of slots, and the workspace's own, all apart from the engine
+//! and its backups.
 //!
 //! The key directory holds
 //!
-//! - `workspace.key`: 32 random bytes and a check over them; all other keys of the workspace are derived from it;
-//! - `slots`: records of 32 bytes. Record 0 is a header, record *n* the key of slot *n*; all zeros is an erased key. The file is
-//!   filled with random keys ahead of need, so that a new strand costs no sync of its own.
+//! - `workspace.key`: 32 random bytes and a check over them; all other keys of the workspace are
+//!   derived from it;
+//! - `slots`: records of 32 bytes. Record 0 is a header, record *n* the key of slot *n*; all zeros
+//!   is an erased key. The file is filled with random keys ahead of need, so that a new strand
+//!   costs no sync of its own.
 //!
-//! Which slots are in use is not kept here: the engine commits its high-water mark together with the strands.
+//! Which slots are in use is not kept here: the engine commits its high-water mark together with
+//! the strands.
 
 use std::{
     fmt, fs, io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -100,14 +105,15 @@ pub struct Vault {
 impl Vault {
     /// Opens the key directory, creating it with fresh keys if there is none.
     ///
-    /// `next_slot` is the engine's high-water mark: the first slot that no committed strand uses (0 and 1 mean none does).
-    /// Slots from there on are handed out again, as nothing that was sealed with them survived.
+    /// `next_slot` is the engine's high-water mark: the first slot that no committed strand uses (0
+    /// and 1 mean none does). Slots from there on are handed out again, as nothing that was sealed
+    /// with them survived.
     ///
     /// # Errors
     ///
     /// When the files cannot be read or written, or are not key files.
     pub fn open(dir: &Path, next_slot: u64) -> Result<Self, VaultError> {
-        make_dir(dir, true).map_err(io("create the key directory"))?;
+        make_dir(dir).map_err(io("create the key directory"))?;
         let workspace = WorkspaceKey::open(dir)?;
         let slots = open_slots(dir)?;
         let next = next_slot.max(1);
@@ -125,7 +131,8 @@ impl Vault {
         Ok(vault)
     }
 
-    /// Hands out the next free slot. It costs no sync as long as [`Self::prepare`] is called in time.
+    /// Hands out the next free slot. It costs no sync as long as [`Self::prepare`] is called in
+    /// time.
     ///
     /// # Errors
     ///
@@ -150,7 +157,8 @@ impl Vault {
         self.next.load(Ordering::Acquire)
     }
 
-    /// Whether the free slots run low, so that [`Self::prepare`] should be called, best from a background thread.
+    /// Whether the free slots run low, so that [`Self::prepare`] should be called, best from a
+    /// background thread.
     pub fn needs_preparing(&self) -> bool {
         let filled = self.filled.load(Ordering::Acquire);
         filled.saturating_sub(self.next.load(Ordering::Acquire)) < SLOT_CHUNK / 2
@@ -170,7 +178,7 @@ impl Vault {
         let filled = self.filled.load(Ordering::Acquire);
         let mut keys = Zeroizing::new(vec![0_u8; CHUNK_BYTES]);
         fill_random(&mut keys)?;
-        write_at(&self.slots, &keys, filled * SLOT_BYTES).map_err(io("fill slots"))?;
+        self.slots.write_all_at(&keys, filled * SLOT_BYTES).map_err(io("fill slots"))?;
         self.slots.sync_data().map_err(io("sync slots"))?;
         self.filled.store(filled + SLOT_CHUNK, Ordering::Release);
         Ok(())
@@ -184,15 +192,17 @@ impl Vault {
     pub fn key(&self, slot: Slot) -> Result<StrandKey, VaultError> {
         self.check(slot)?;
         let mut key = StrandKey([0; KEY_BYTES]);
-        read_at(&self.slots, &mut key.0, slot.0 * SLOT_BYTES).map_err(io("read a slot"))?;
+        self.slots.read_exact_at(&mut key.0, slot.0 * SLOT_BYTES).map_err(io("read a slot"))?;
         if key.0 == [0; KEY_BYTES] { Err(VaultError::Erased { slot }) } else { Ok(key) }
     }
 
-    /// Overwrites the key in `slot` and returns when that is on disk. Erasing twice is erasing once.
+    /// Overwrites the key in `slot` and returns when that is on disk. Erasing twice is erasing
+    /// once.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written; the key may then still be readable, and the call must be repeated.
+    /// When the file cannot be written; the key may then still be readable, and the call must be
+    /// repeated.
     pub fn erase(&self, slot: Slot) -> Result<(), VaultError> {
         self.erase_all(&[slot])
     }
@@ -206,7 +216,8 @@ impl Vault {
         let _writing = self.writing.lock();
         for &slot in slots {
             self.check(slot)?;
-            write_at(&self.slots, &[0; KEY_BYTES], slot.0 * SLOT_BYTES)
+            self.slots
+                .write_all_at(&[0; KEY_BYTES], slot.0 * SLOT_BYTES)
                 .map_err(io("erase a slot"))?;
         }
         self.slots.sync_data().map_err(io("sync an erasure"))
@@ -240,7 +251,8 @@ impl Vault {
         &self.sealer
     }
 
-    /// Copies all key files into `dir`, replacing an earlier copy there, and returns when the copy is on disk.
+    /// Copies all key files into `dir`, replacing an earlier copy there, and returns when the copy
+    /// is on disk.
     ///
     /// There must be one copy only, never a history, or else an erased key lives on in an old one.
     ///
@@ -249,7 +261,7 @@ impl Vault {
     /// When a file cannot be read or written; the earlier copy of that file is then still in place.
     pub fn copy_to(&self, dir: &Path) -> Result<(), VaultError> {
         let _writing = self.writing.lock();
-        make_dir(dir, true).map_err(io("create the directory for the copy"))?;
+        make_dir(dir).map_err(io("create the directory for the copy"))?;
         for file in [WORKSPACE_FILE, SLOTS_FILE] {
             let content = fs::read(self.dir.join(file)).map(Zeroizing::new);
             let content = content.map_err(io("read a key file"))?;
@@ -340,7 +352,7 @@ fn open_slots(dir: &Path) -> Result<fs::File, VaultError> {
     let slots =
         private_file().read(true).write(true).open(path).map_err(io("open the slots file"))?;
     let mut header = [0; KEY_BYTES];
-    match read_at(&slots, &mut header, 0) {
+    match slots.read_exact_at(&mut header, 0) {
         Ok(()) if header == SLOTS_HEADER => {}
         Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
             return Err(VaultError::Io { what: "read the slots file", source: error });
@@ -353,9 +365,11 @@ fn open_slots(dir: &Path) -> Result<fs::File, VaultError> {
     Ok(slots)
 }
 
-/// The first slot from `next` on that holds no key. Slots below `next` that the file lacks become erased ones.
+/// The first slot from `next` on that holds no key. Slots below `next` that the file lacks become
+/// erased ones.
 ///
-/// The file lacks used slots when it is an older copy. Fresh keys there would pass for the lost ones, so they stay zero.
+/// The file lacks used slots when it is an older copy. Fresh keys there would pass for the lost
+/// ones, so they stay zero.
 fn count_filled(slots: &fs::File, next: u64) -> Result<u64, VaultError> {
     let length = slots.metadata().map_err(io("read the slots file"))?.len();
     let end = length / SLOT_BYTES;
@@ -366,7 +380,7 @@ fn count_filled(slots: &fs::File, next: u64) -> Result<u64, VaultError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     for slot in next..end {
         // A crash while filling can leave zeros where keys were meant to be.
-        read_at(slots, &mut *key, slot * SLOT_BYTES).map_err(io("read a slot"))?;
+        slots.read_exact_at(&mut *key, slot * SLOT_BYTES).map_err(io("read a slot"))?;
         if *key == [0; KEY_BYTES] {
             return Ok(slot);
         }
@@ -380,16 +394,6 @@ pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), SealError> {
 
 fn io(what: &'static str) -> impl Fn(io::Error) -> VaultError {
     move |source| VaultError::Io { what, source }
-}
-
-#[cfg(unix)]
-fn read_at(file: &fs::File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-}
-
-#[cfg(unix)]
-fn write_at(file: &fs::File, buffer: &[u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, buffer, offset)
 }
 
 #[cfg(test)]

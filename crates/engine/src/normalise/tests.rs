@@ -63,9 +63,7 @@ fn show(item: &Item, out: &mut String) {
                 event.identifiers.iter().map(|id| format!("{}={}", id.kind, id.value)).collect();
             writeln!(out, "{} `{}` {}", event.kind, event.name, ids.join(" ")).unwrap();
             writeln!(out, "  at {}", event.event_time).unwrap();
-            for (name, object) in
-                [("properties", &event.properties), ("traits", &event.traits)]
-            {
+            for (name, object) in [("properties", &event.properties), ("traits", &event.traits)] {
                 if !object.is_empty() {
                     writeln!(out, "  {name} {}", Value::Object(object.clone())).unwrap();
                 }
@@ -98,7 +96,9 @@ fn check_batch(body: &str, expected: Expect) {
 fn segment_python() {
     let body = include_str!("tests/segment-analytics-python-2.4.0.json");
     assert_eq!(split(body.as_bytes(), 500).unwrap().write_key.as_deref(), Some("WK"));
-    check_batch(body, expect![[r#"
+    check_batch(
+        body,
+        expect![[r#"
         identify `Identify` user_id=u1 email=a@b.c
           at 2026-11-22T03:27:55.766Z
           traits {"email":"a@b.c","plan":"pro"}
@@ -117,12 +117,15 @@ fn segment_python() {
         alias `Alias` user_id=u1 anonymous_id=an1
           at 2026-11-22T03:27:55.766Z
           properties {"previous_id":"an1"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn rudder_python() {
-    check_batch(include_str!("tests/rudder-sdk-python-2.1.9.json"), expect![[r#"
+    check_batch(
+        include_str!("tests/rudder-sdk-python-2.1.9.json"),
+        expect![[r#"
         identify `Identify` user_id=u1 email=a@b.c
           at 2026-11-22T03:27:56.323Z
           traits {"email":"a@b.c"}
@@ -138,12 +141,15 @@ fn rudder_python() {
         alias `Alias` user_id=u1 anonymous_id=an1
           at 2026-11-22T03:27:56.324Z
           properties {"previous_id":"an1"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn segment_node() {
-    check_batch(include_str!("tests/segment-analytics-node-3.1.0.json"), expect![[r#"
+    check_batch(
+        include_str!("tests/segment-analytics-node-3.1.0.json"),
+        expect![[r#"
         identify `Identify` user_id=u1 email=a@b.c
           at 2026-11-22T03:27:58.317Z
           traits {"email":"a@b.c"}
@@ -159,21 +165,27 @@ fn segment_node() {
         page `Page Viewed` user_id=u1
           at 2026-11-22T03:27:58.318Z
           properties {"category":"C","name":"P"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn segment_node_before_version_one() {
-    check_batch(include_str!("tests/analytics-node-6.2.0.json"), expect![[r#"
+    check_batch(
+        include_str!("tests/analytics-node-6.2.0.json"),
+        expect![[r#"
         identify `Identify` user_id=12 email=a@b.c
           at 2026-11-22T03:27:58.372Z
           traits {"email":"a@b.c"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn rudder_node() {
-    check_batch(include_str!("tests/rudder-sdk-node-3.0.13.json"), expect![[r#"
+    check_batch(
+        include_str!("tests/rudder-sdk-node-3.0.13.json"),
+        expect![[r#"
         track `E` user_id=u1 anonymous_id=an
           at 2023-11-14T22:13:20.000Z
           properties {"a":1}
@@ -186,7 +198,8 @@ fn rudder_node() {
         page `Page Viewed` user_id=u1
           at 2026-11-22T03:27:58.395Z
           properties {"name":"P"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -230,10 +243,8 @@ fn both_spellings_are_read_and_the_first_counts() {
     assert_eq!(event.routing().unwrap().value, "a1", "the client's own anonymous id routes");
     assert_eq!(event.message_id, "m");
 
-    let both = normalise(
-        br#"{"type":"page","userId":"first","user_id":"second"}"#,
-        &envelope(&web()),
-    );
+    let both =
+        normalise(br#"{"type":"page","userId":"first","user_id":"second"}"#, &envelope(&web()));
     let Item::Event(both) = both else { panic!("refused") };
     assert_eq!(both.identifiers.len(), 1);
     assert_eq!(both.identifiers[0].value, "first");
@@ -272,7 +283,8 @@ fn every_place_that_names_the_person_is_read_once() {
         phone=46701234567
         device_id=d1
         external:crm_contact=x
-        external:brazeexternalid=7"#]].assert_eq(&ids.join("\n"));
+        external:brazeexternalid=7"#]]
+    .assert_eq(&ids.join("\n"));
     assert_eq!(event.traits["email"], "a@b.c", "the call's own traits win");
     assert_eq!(event.traits["city"], "Lund");
     assert!(!event.context.contains_key("traits"), "nothing is kept twice");
@@ -369,7 +381,8 @@ fn clocks_are_corrected_within_reason() {
         2100: timestamp_in_future
         1970: timestamp_too_old
         no time at all: bad_timestamp
-        a number: bad_timestamp"#]].assert_eq(&lines.join("\n"));
+        a number: bad_timestamp"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -385,8 +398,7 @@ fn imported_events_keep_their_times() {
 #[test]
 fn faults_have_stable_codes() {
     let long = "x".repeat(600);
-    let many: Vec<Value> =
-        (0..25).map(|i| json!({"type": "crm", "id": format!("c{i}")})).collect();
+    let many: Vec<Value> = (0..25).map(|i| json!({"type": "crm", "id": format!("c{i}")})).collect();
     let cases = [
         json!({"type": "track", "event": "E", "userId": "u"}),
         json!({"type": "track", "event": "E"}),
@@ -424,13 +436,18 @@ fn faults_have_stable_codes() {
         malformed_event
         too_large
         not_an_object
-        not_an_object"#]].assert_eq(&codes.join("\n"));
+        not_an_object"#]]
+    .assert_eq(&codes.join("\n"));
 }
 
 #[test]
 fn text_that_is_no_json_is_told_apart() {
     let deep_open = "{\"a\":".repeat(100_000);
-    let deep = format!("{{\"type\":\"page\",\"userId\":\"u\",\"p\":{}1{}}}", "[".repeat(40), "]".repeat(40));
+    let deep = format!(
+        "{{\"type\":\"page\",\"userId\":\"u\",\"p\":{}1{}}}",
+        "[".repeat(40),
+        "]".repeat(40)
+    );
     let cases: [&[u8]; 8] = [
         b"",
         b"{",
@@ -450,7 +467,8 @@ fn text_that_is_no_json_is_told_apart() {
         malformed_json
         malformed_event
         malformed_json
-        too_deep"#]].assert_eq(&codes.join("\n"));
+        too_deep"#]]
+    .assert_eq(&codes.join("\n"));
 }
 
 #[test]
@@ -487,7 +505,9 @@ fn a_rejected_event_can_be_replayed_from_what_was_kept() {
         r#"{"type":"page","userId":"u","timestamp":"2100-01-01T00:00:00Z"}"#
     );
     let later = Envelope { received_at: Timestamp(4_102_444_800_000), ..envelope(&source) };
-    assert!(matches!(normalise(&rejected.body, &later), Item::Event(e) if e.kind == EventKind::Page));
+    assert!(
+        matches!(normalise(&rejected.body, &later), Item::Event(e) if e.kind == EventKind::Page)
+    );
     let Item::Rejected(empty) = normalise(b"{}", &by_path) else { panic!("accepted") };
     assert_eq!(empty.body, br#"{"type":"page"}"#);
 }
@@ -505,7 +525,8 @@ fn batches_come_apart_and_one_bad_event_spoils_no_other() {
 
 #[test]
 fn bodies_that_are_no_batch_say_why() {
-    let why = |body: &str| split(body.as_bytes(), 2).map(|b| b.events.len()).unwrap_err().to_string();
+    let why =
+        |body: &str| split(body.as_bytes(), 2).map(|b| b.events.len()).unwrap_err().to_string();
     let bodies = [
         "",
         "[]",
@@ -531,7 +552,8 @@ fn bodies_that_are_no_batch_say_why() {
         the batch has more than 2 events
         the body is not JSON: duplicate field `batch` at line 1 column 19
         the body is not JSON: trailing characters at line 1 column 14
-        the body is not JSON: invalid type: string "text", expected a map at line 1 column 28"#]].assert_eq(&lines.join("\n"));
+        the body is not JSON: invalid type: string "text", expected a map at line 1 column 28"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]
@@ -559,10 +581,28 @@ fn any_json() -> impl Strategy<Value = Value> {
         let key = prop_oneof![
             "[a-z]{1,4}",
             proptest::sample::select(vec![
-                "type", "userId", "anonymousId", "previousId", "groupId", "event", "messageId",
-                "timestamp", "originalTimestamp", "sentAt", "properties", "traits", "context",
-                "externalIds", "device", "id", "consent", "categoryPreferences",
-                "consentManagement", "deniedConsentIds", "batch", "email",
+                "type",
+                "userId",
+                "anonymousId",
+                "previousId",
+                "groupId",
+                "event",
+                "messageId",
+                "timestamp",
+                "originalTimestamp",
+                "sentAt",
+                "properties",
+                "traits",
+                "context",
+                "externalIds",
+                "device",
+                "id",
+                "consent",
+                "categoryPreferences",
+                "consentManagement",
+                "deniedConsentIds",
+                "batch",
+                "email",
             ])
             .prop_map(str::to_owned),
         ];

@@ -45,7 +45,7 @@ fn skew(wire: &Wire<'_>, envelope: &Envelope<'_>) -> Duration {
     let Some(sent_at) = own.or(envelope.sent_at) else { return Duration::default() };
     let skew = envelope.received_at.since(sent_at);
     let size = skew.0.saturating_abs();
-    if SKEW_MIN.0 <= size && size <= SKEW_MAX.0 { skew } else { Duration::default() }
+    if (SKEW_MIN.0..=SKEW_MAX.0).contains(&size) { skew } else { Duration::default() }
 }
 
 fn parse(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Unsound> {

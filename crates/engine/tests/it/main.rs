@@ -5,4 +5,5 @@ mod consent;
 mod decisions;
 mod durability;
 mod identity;
+mod simulation;
 mod world;

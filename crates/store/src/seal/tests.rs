@@ -29,7 +29,9 @@ fn plaintexts() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn what_was_sealed_opens(plaintext in plaintexts(), header in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn what_was_sealed_opens(
+        plaintext in plaintexts(), header in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
         let sealer = Sealer::new().unwrap();
         let mut sealed = b"before".to_vec();
         sealer.seal_into(&key(1), ROW, &header, &plaintext, &mut sealed).unwrap();

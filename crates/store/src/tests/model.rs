@@ -129,8 +129,12 @@ fn run(mut subject: impl Subject, steps: Vec<Step>) {
     check_all(subject.store(), &model);
 }
 
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(count) }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn memory_is_a_map(steps in steps()) {
@@ -139,7 +143,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(16) })]
+    #![proptest_config(cases(16))]
 
     #[test]
     fn fjall_is_a_map(steps in steps()) {

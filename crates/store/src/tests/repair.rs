@@ -128,7 +128,8 @@ fn a_flipped_byte_in_the_middle_costs_what_follows_and_says_so() {
 fn a_lost_page_in_the_middle_is_not_taken_for_the_end() {
     let dir = filled();
     let mut journal = content(dir.path());
-    // From inside one value over the next row's head, so that the bytes no longer parse. The engine alone would drop all that follows.
+    // From inside one value over the next row's head, so that the bytes no longer parse. The engine
+    // alone would drop all that follows.
     let at = find(&journal, &value(1, 0)) + 20;
     journal[at..at + 250].fill(0);
     fs::write(newest(dir.path()), &journal).unwrap();
@@ -210,7 +211,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// One damaged byte anywhere: the store opens with all batches but perhaps the last, or refuses and a repair leaves the first ones.
+/// One damaged byte anywhere: the store opens with all batches but perhaps the last, or refuses and
+/// a repair leaves the first ones.
 #[test]
 fn one_bad_byte_never_shows_wrong_rows() {
     let original = filled();

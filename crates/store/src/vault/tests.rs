@@ -1,4 +1,4 @@
-use std::{collections::HashSet, thread};
+use std::{collections::HashSet, os::unix::fs::PermissionsExt, thread};
 
 use tempfile::TempDir;
 
@@ -133,7 +133,7 @@ fn what_a_crash_while_filling_leaves_is_filled_again() {
     drop(Vault::open(dir.path(), 0).unwrap());
     let file = fs::OpenOptions::new().write(true).open(dir.path().join(SLOTS_FILE)).unwrap();
     // Ten slots arrived, then zeros, then half a slot.
-    write_at(&file, &[0; 1_000], 11 * SLOT_BYTES).unwrap();
+    file.write_all_at(&[0; 1_000], 11 * SLOT_BYTES).unwrap();
     file.set_len(100 * SLOT_BYTES + 5).unwrap();
     let vault = Vault::open(dir.path(), 0).unwrap();
     for _ in 0..SLOT_CHUNK {
@@ -182,14 +182,10 @@ fn keys_are_private_and_never_printed() {
     let slot = vault.allocate().unwrap();
     assert_eq!(format!("{:?}", vault.key(slot).unwrap()), "StrandKey(..)");
     assert!(format!("{vault:?}").contains("WorkspaceKey(..)"));
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&keys), 0o700);
-        assert_eq!(mode(&keys.join(WORKSPACE_FILE)), 0o600);
-        assert_eq!(mode(&keys.join(SLOTS_FILE)), 0o600);
-    }
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&keys), 0o700);
+    assert_eq!(mode(&keys.join(WORKSPACE_FILE)), 0o600);
+    assert_eq!(mode(&keys.join(SLOTS_FILE)), 0o600);
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! Audiences that may hold for someone of whom nothing is known: what must be evaluated for a new person beside what their first
+//! events touch.
+//!
+//! Most conditions ask for something that happened, and are false without evaluation while nothing has. Evaluating hundreds of
+//! them for every new visitor would cost more than everything else about the visitor's first event.
+
+use model::{
+    Key, Purpose, Timestamp, UnitId, Value,
+    condition::{Condition, EventName, Fact, Facts, Membership, Rows, Truth},
+    consent::PurposeKey,
+    value::Path,
+};
+
+use crate::{Audience, Touched};
+
+/// Nobody: no trait, no event, no membership.
+struct Nobody;
+
+impl Facts for Nobody {
+    fn trait_value(&self, _: &Path) -> Fact<&Value> {
+        Fact::Missing
+    }
+
+    fn context(&self, _: &Path) -> Fact<&Value> {
+        Fact::Missing
+    }
+
+    fn events(&self, _: &EventName) -> Fact<Rows<'_>> {
+        Fact::Missing
+    }
+
+    fn membership(&self, _: &Key) -> Option<Membership> {
+        Some(Membership { truth: Truth::False, since: None, valid_until: None })
+    }
+
+    fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
+        Some(false)
+    }
+
+    fn unit(&self) -> UnitId {
+        UnitId(0)
+    }
+}
+
+/// The audiences whose answer for somebody without data is not known to be false for ever, and the purposes of all the others.
+///
+/// Where one of those purposes is not granted, the answer is withheld instead, and everything must be evaluated.
+pub(crate) fn unconditional(audiences: &[Audience]) -> (Touched, Vec<Purpose>) {
+    let mut found = Touched::default();
+    let mut purposes = Vec::new();
+    for (position, audience) in audiences.iter().enumerate().filter(|(_, a)| !a.request_only()) {
+        let verdict = audience.rule().evaluate(&Nobody, Timestamp::default());
+        let is_blank = verdict.truth == Truth::False && verdict.valid_until.is_none();
+        if !is_blank || depends_on_more_than_data(audience.rule().condition()) {
+            found.insert(position);
+        } else if !purposes.contains(&audience.purpose()) {
+            purposes.push(audience.purpose());
+        }
+    }
+    (found, purposes)
+}
+
+/// Whether the condition asks about something that even a person without data has: a unit, consent, another audience.
+fn depends_on_more_than_data(condition: &Condition) -> bool {
+    let mut depends = false;
+    condition.visit(&mut |_, part| {
+        depends |= matches!(
+            part,
+            Condition::Bucket { .. } | Condition::Consent(_) | Condition::Audience { .. }
+        );
+    });
+    depends
+}

@@ -1,0 +1,100 @@
+//! Random histories: what the engine keeps incrementally is what an evaluation of everything finds, at every step, across merges,
+//! late events, withdrawn consent, expiry by the clock and restarts.
+
+use engine::{definitions::Kind, people::AudienceChoice};
+use model::{Consents, Duration, Purpose, PurposeSet};
+use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
+use serde_json::json;
+
+use crate::world::{Sent, World};
+
+const AUDIENCES: [(&str, &str); 7] = [
+    ("viewers", r#"{"event":"View","within":"2h","count":{"op":"gte","value":2}}"#),
+    ("spenders", r#"{"event":"Order","within":"1d","sum":{"property":"total","op":"gt","value":100}}"#),
+    ("quiet", r#"{"not":{"event":"View","within":"1h"}}"#),
+    ("recent", r#"{"event":"Order","since":{"op":"lte","value":"3h"}}"#),
+    ("pro", r#"{"trait":"plan","op":"eq","value":"pro"}"#),
+    ("loyal", r#"{"all":[{"audience":"viewers"},{"any":[{"audience":"pro"},{"audience":"spenders"}]}]}"#),
+    ("half", r#"{"all":[{"bucket":{"salt":"s","below":0.5}},{"not":{"audience":"quiet"}}]}"#),
+];
+
+fn define(world: &World) {
+    for (key, condition) in AUDIENCES {
+        let condition: model::Value = serde_json::from_str(condition).unwrap();
+        world.define(Kind::Audience, json!({"key": key, "condition": condition}));
+    }
+}
+
+fn act(world: &mut World, random: &mut SmallRng) {
+    let devices = ["d1", "d2", "d3"];
+    let users = ["u1", "u2", "u3"];
+    let device = *devices.choose(random).unwrap();
+    let user = *users.choose(random).unwrap();
+    let ids: &[(&str, &str)] = match random.random_range(0..4) {
+        0 => &[("anonymous_id", device)],
+        1 => &[("anonymous_id", device), ("user_id", user)],
+        _ => &[("user_id", user)],
+    };
+    let purposes = match random.random_range(0..30) {
+        0 => Consents { denied: personalization(), ..Consents::default() },
+        1 => Consents { granted: personalization(), ..Consents::default() },
+        _ => Consents::default(),
+    };
+    let plan = *["pro", "free"].choose(random).unwrap();
+    let (name, properties, traits) = match random.random_range(0..10) {
+        0..5 => ("View", json!({}), json!({})),
+        5..8 => ("Order", json!({"total": random.random_range(1..120)}), json!({})),
+        _ => ("Identify", json!({}), json!({"plan": plan})),
+    };
+    let ago = match random.random_range(0..5) {
+        0 => Duration(random.random_range(0..5 * 3_600_000)),
+        _ => Duration(0),
+    };
+    world.send(Sent { ids, name, properties, traits, consents: purposes, ago, ..Sent::default() });
+}
+
+fn personalization() -> PurposeSet {
+    PurposeSet::NONE.with(Purpose::PERSONALIZATION)
+}
+
+/// The members as they are kept, and as an evaluation of full histories finds them.
+fn compare(world: &World, step: usize, seed: u64) {
+    use engine::Clock;
+    for (key, _) in AUDIENCES {
+        let choice = AudienceChoice::Saved(key.parse().unwrap());
+        let list = |at| {
+            let members = world.engine.members(&choice, at, None, 100).unwrap();
+            let ids: Vec<_> = members.items.iter().map(|m| m.profile.to_string()).collect();
+            (ids, members.withheld)
+        };
+        let (kept, found) = (list(None), list(Some(world.clock.now())));
+        assert_eq!(kept, found, "audience {key}, step {step}, seed {seed}");
+    }
+}
+
+fn history(seed: u64, steps: usize) {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let mut world = World::new();
+    let defined_at = random.random_range(0..3);
+    for step in 0..steps {
+        if step == defined_at {
+            define(&world);
+        }
+        match random.next_u32() % 12 {
+            0..8 => act(&mut world, &mut random),
+            8..11 => world.pass(Duration(random.random_range(0..4 * 3_600_000))),
+            _ if step % 5 == 0 => world.restart(),
+            _ => act(&mut world, &mut random),
+        }
+        if step > defined_at {
+            compare(&world, step, seed);
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_what_is_found() {
+    for seed in 0..12 {
+        history(seed, 40);
+    }
+}
