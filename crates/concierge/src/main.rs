@@ -1,1 +1,24 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+mod apply;
+mod cli;
+mod client;
+mod decide;
+mod demo;
+mod doctor;
+mod failure;
+mod host;
+mod import;
+mod profile;
+mod screen;
+mod serve;
+mod settings;
+mod simulate;
+mod target;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,138 @@
+//! `concierge demo`: a shop with audiences, experiences and simulated shoppers, served until told to stop.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use engine::engine::FirstKeys;
+
+use crate::{
+    apply,
+    cli::ServeFlags,
+    client::Client,
+    failure::{Failure, Outcome},
+    host::Host,
+    screen, serve,
+    settings::{Name, Settings},
+    simulate,
+};
+
+mod definitions;
+
+const EXAMPLES: &str = "\
+Examples:
+  concierge demo
+  concierge demo --data /tmp/demo --listen 127.0.0.1:9000 --shoppers 1000
+
+The demo's data lies in a directory of its own; delete it to begin anew.";
+
+/// Where the demo's data lies when nobody says otherwise, so that it never mixes with a real server's.
+const DIR: &str = "concierge-demo";
+/// The world of the demo.
+const SEED: u64 = 1;
+
+/// Arguments of `concierge demo`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) flags: ServeFlags,
+    /// How many shoppers
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    shoppers: u64,
+    /// How many days they have been shopping
+    #[arg(long, default_value_t = 45, value_parser = clap::value_parser!(u32).range(1..=365))]
+    days: u32,
+}
+
+/// Serves, applies the definitions, lets the shoppers act, tells what to try, and serves on.
+pub(crate) fn run(settings: &Settings, args: &DemoArgs) -> Outcome {
+    let settings = settings.with_default(Name::Data, DIR);
+    let is_new = !settings.data().exists();
+    let host = serve::start(&settings)?;
+    let keys = keys(&host, &settings)?;
+    let base = format!("http://{}", host.address());
+    let client = Client::new(base, Some(keys.token.clone()), Some(keys.write_key.clone()));
+    if is_new {
+        fill(&client, args)?;
+    } else {
+        screen::note(format!(
+            "{} is there already: serving it as it is",
+            settings.data().display()
+        ));
+    }
+    screen::say(what_to_try(client.base(), &keys, args));
+    Ok(host.serve_until_signal()?)
+}
+
+/// The keys: those a first start made, or, later, those the settings or the demo's own note tell.
+fn keys(host: &Host, settings: &Settings) -> Result<FirstKeys, Failure> {
+    let note = settings.data().join("demo-keys.json");
+    if let Some(keys) = host.first_keys() {
+        write_keys(&note, keys)?;
+        return Ok(keys.clone());
+    }
+    let given = |name| settings.text(name).map(str::to_owned);
+    if let (Some(write_key), Some(token)) = (given(Name::WriteKey), given(Name::Token)) {
+        return Ok(FirstKeys { write_key, token });
+    }
+    read_keys(&note).ok_or_else(|| {
+        Failure::usage(format!(
+            "{} was not made by the demo: name another directory with --data, or give --token and --write-key",
+            settings.data().display()
+        ))
+    })
+}
+
+/// Keeps the keys beside the data: the demo's data is made up, and whoever runs it again wants the same keys.
+fn write_keys(note: &Path, keys: &FirstKeys) -> anyhow::Result<()> {
+    let text = serde_json::json!({"write_key": keys.write_key, "token": keys.token}).to_string();
+    std::fs::write(note, text).with_context(|| format!("cannot write {}", note.display()))
+}
+
+fn read_keys(note: &Path) -> Option<FirstKeys> {
+    let known: serde_json::Value = serde_json::from_slice(&std::fs::read(note).ok()?).ok()?;
+    let text = |key: &str| Some(known.get(key)?.as_str()?.to_owned());
+    Some(FirstKeys { write_key: text("write_key")?, token: text("token")? })
+}
+
+fn fill(client: &Client, args: &DemoArgs) -> anyhow::Result<()> {
+    let documents = definitions::documents()?;
+    for document in &documents {
+        let name = || format!("applying {}/{}", document.kind.plural(), document.key);
+        apply::apply(client, document).with_context(name)?;
+    }
+    screen::note(format!("{} definitions are live; the shoppers come in …", documents.len()));
+    let tally = simulate::play_demo(client, SEED, args.shoppers, args.days)?;
+    screen::note(simulate::summary(&tally));
+    Ok(())
+}
+
+fn what_to_try(base: &str, keys: &FirstKeys, args: &DemoArgs) -> String {
+    let user = simulate::example_user(SEED, args.shoppers).unwrap_or_default();
+    let FirstKeys { write_key, token } = keys;
+    format!(
+        "\
+The demo serves at {base}
+  write key  {write_key}
+  token      {token}
+
+Try, in another terminal:
+
+1. Send an event
+   curl -sS {base}/v1/track -u {write_key}: -H 'content-type: application/json' \\
+     -d '{{\"userId\":\"{user}\",\"event\":\"Product Added\",\"properties\":{{\"product_id\":\"audio-1\",\"category\":\"audio\",\"price\":58.45}}}}'
+
+2. Ask what this shopper sees on the home page, and why
+   curl -sS {base}/v1/decide -H 'authorization: Bearer {token}' -H 'content-type: application/json' \\
+     -d '{{\"identifiers\":{{\"user_id\":\"{user}\"}},\"placements\":[\"home_hero\"],\"context\":{{\"locale\":\"sv-SE\"}},\"explain\":true,\"record\":false}}'
+
+3. Look the shopper up
+   curl -sS '{base}/api/v1/profiles/lookup?type=user_id&value={user}' -H 'authorization: Bearer {token}'
+
+The same for reading, with the token in CONCIERGE_TOKEN:
+   concierge decide --server {base} --user-id {user} --placement home_hero --explain
+   concierge profile --server {base} user_id {user}
+
+Ctrl-C stops it."
+    )
+}

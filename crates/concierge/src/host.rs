@@ -1,0 +1,153 @@
+//! A server inside this process: what `serve` and `demo` run, and what client commands open with `--data`.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context as _, anyhow};
+use engine::{Engine, SystemClock, engine::FirstKeys};
+use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
+
+/// How to start one.
+#[derive(Debug)]
+pub(crate) struct HostOptions<'a> {
+    pub(crate) dir: &'a Path,
+    /// `HOST:PORT`; port 0 takes any free one.
+    pub(crate) listen: &'a str,
+    pub(crate) cache_bytes: usize,
+    /// Keys for a first start.
+    pub(crate) write_key: Option<String>,
+    pub(crate) token: Option<String>,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Host {
+    runtime: Runtime,
+    engine: Engine,
+    address: std::net::SocketAddr,
+    first_keys: Option<FirstKeys>,
+    stop: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Host {
+    /// Opens the data directory, binds the address and serves.
+    ///
+    /// The address is bound first, so that a busy port is told before a directory is created.
+    pub(crate) fn start(options: HostOptions<'_>) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .thread_name("concierge-http")
+            .build()
+            .context("starting threads")?;
+        let listen = options.listen;
+        let listener = runtime.block_on(TcpListener::bind(listen)).with_context(|| {
+            format!("cannot listen on {listen}: is another server running? Choose another address with --listen")
+        })?;
+        let address = listener.local_addr().context("reading the bound address")?;
+        let (engine, first_keys) = Engine::open(engine::Options {
+            dir: options.dir.to_owned(),
+            clock: Arc::new(SystemClock),
+            cache_bytes: options.cache_bytes,
+            write_key: options.write_key,
+            token: options.token,
+        })
+        .with_context(|| {
+            format!(
+                "cannot open the data directory {}: see `concierge doctor --data {0}`",
+                options.dir.display()
+            )
+        })?;
+        let (stop, stopped) = oneshot::channel();
+        let serving = runtime.spawn(serve(engine.clone(), listener, stopped));
+        let serving = Some(serving);
+        Ok(Self { runtime, engine, address, first_keys, stop: Some(stop), serving })
+    }
+
+    /// The address it listens on.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
+    /// The keys made by a first start; they can be read here and never again.
+    pub(crate) fn first_keys(&self) -> Option<&FirstKeys> {
+        self.first_keys.as_ref()
+    }
+
+    /// Serves until the process is told to stop (SIGTERM, SIGINT) or serving fails, then drains.
+    pub(crate) fn serve_until_signal(mut self) -> anyhow::Result<()> {
+        let failed = match self.serving.as_mut() {
+            None => None,
+            Some(serving) => self.runtime.block_on(async {
+                tokio::select! {
+                    name = signalled() => {
+                        tracing::info!(signal = name, "stopping: answering what was taken, then closing the data directory");
+                        None
+                    }
+                    ended = serving => Some(ended),
+                }
+            }),
+        };
+        match failed {
+            None => self.stop(),
+            Some(ended) => {
+                self.serving = None;
+                self.stop()?;
+                match ended.context("the server's task broke")? {
+                    Ok(()) => Err(anyhow!("the server stopped by itself")),
+                    Err(error) => Err(error.context("the server stopped")),
+                }
+            }
+        }
+    }
+
+    /// Takes no more calls, answers those it has, commits and closes.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        self.close()
+    }
+
+    fn close(&mut self) -> anyhow::Result<()> {
+        // Dropping the sender is the word to stop.
+        drop(self.stop.take());
+        let ended = match self.serving.take() {
+            Some(serving) => self.runtime.block_on(serving).context("the server's task broke"),
+            None => Ok(Ok(())),
+        };
+        self.engine.shutdown();
+        ended?
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "stopping the server");
+        }
+    }
+}
+
+async fn serve(
+    engine: Engine,
+    listener: TcpListener,
+    stopped: oneshot::Receiver<()>,
+) -> anyhow::Result<()> {
+    let stopped = async {
+        // Nothing is ever sent: the sender being gone is the word.
+        stopped.await.unwrap_or_default();
+    };
+    server::serve(engine, server::Options::default(), listener, stopped).await
+}
+
+/// Waits for the first signal to stop, and names it.
+async fn signalled() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals cannot be received: the process stops only when killed");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}
