@@ -1,1 +1,36 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+// What the shell holds.
+mod app;
+mod options;
+mod serve;
+
+// Which paths there are, and their document.
+pub mod openapi;
+mod routes;
+
+// What every path shares.
+mod auth;
+mod body;
+mod cors;
+mod error;
+mod gate;
+mod metrics;
+mod query;
+
+// The paths, by domain.
+mod audiences;
+mod audit;
+mod decide;
+mod definitions;
+mod health;
+mod imports;
+mod ingest;
+mod profiles;
+mod quarantine;
+mod settings;
+mod tokens;
+
+pub use app::router;
+pub use options::Options;
+pub use serve::serve;

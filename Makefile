@@ -1,0 +1,117 @@
+# Everything that a person or CI does with this repository. `make help` lists it.
+#
+# What is built or installed goes to $(CONCIERGE_CACHE), outside the checkout, so that fresh clones share it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+CONCIERGE_CACHE ?= $(HOME)/.cache/concierge
+export CARGO_TARGET_DIR ?= $(CONCIERGE_CACHE)/target
+# Cargo's own variable, so that a slow registry is retried rather than failing a build.
+export CARGO_NET_RETRY ?= 5
+
+# The data of the demonstration and where it listens.
+DEMO_DATA ?= $(CONCIERGE_CACHE)/demo
+DEMO_LISTEN ?= 127.0.0.1:8080
+
+# The suites that run against the real program use this binary.
+BINARY := $(CARGO_TARGET_DIR)/debug/concierge
+export CONCIERGE_BINARY ?= $(BINARY)
+
+VENV := $(CONCIERGE_CACHE)/venv
+PYTHON := $(VENV)/bin/python
+NODE_SUITE := tests/clients/node
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- run ---------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
+	@echo "Building Concierge in release mode. The first time takes some minutes; later starts take seconds."
+	@cargo build --release --locked -p concierge
+	@echo "Starting the demonstration; its data is kept in $(DEMO_DATA). Stop it with Ctrl-C."
+	@mkdir -p "$(dir $(DEMO_DATA))"
+	@exec "$(CARGO_TARGET_DIR)/release/concierge" demo --data "$(DEMO_DATA)" --listen "$(DEMO_LISTEN)"
+
+# --- test --------------------------------------------------------------------------------------
+
+.PHONY: test
+test: test-rust test-vendor test-python test-node test-duckdb ## run every test, installing what the tests need
+
+.PHONY: test-rust
+test-rust: ## unit, property and integration tests of the workspace
+	@cargo test --workspace --locked
+
+.PHONY: test-python
+test-python: $(BINARY) $(VENV)/ready ## the published Python clients
+	@$(PYTHON) -m pytest tests/clients/python
+
+# The modules of the vendor's suite that make requests; each request goes to the real server.
+VENDOR_TESTS := $(addprefix segment.analytics.test.test_,client consumer request module init)
+
+.PHONY: test-vendor
+test-vendor: $(BINARY) $(VENV)/ready ## the tests that the vendor of a Python client wrote for it
+	@PYTHONPATH=tests/clients/python $(PYTHON) tests/harness/concierge_server.py -- \
+	  $(PYTHON) -m pytest -c tests/pytest.ini -p segment_vendor --pyargs $(VENDOR_TESTS)
+
+.PHONY: test-node
+test-node: $(BINARY) $(VENV)/ready $(NODE_SUITE)/node_modules/.ready ## the published Node clients
+	@$(PYTHON) tests/harness/concierge_server.py -- npm --prefix $(NODE_SUITE) test
+
+.PHONY: test-duckdb
+test-duckdb: $(BINARY) $(VENV)/ready ## audiences over real orders, compared with SQL in DuckDB
+	@$(PYTHON) -m pytest tests/duckdb
+
+# Cargo decides what is out of date, so this rule always asks it.
+.PHONY: $(BINARY)
+$(BINARY):
+	@cargo build --locked -p concierge
+
+$(VENV)/ready: tests/requirements.txt tests/harness/make-venv.sh
+	@bash tests/harness/make-venv.sh "$(VENV)" tests/requirements.txt
+
+$(NODE_SUITE)/node_modules/.ready: $(NODE_SUITE)/package-lock.json $(NODE_SUITE)/package.json
+	@npm --prefix $(NODE_SUITE) ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# --- check -------------------------------------------------------------------------------------
+
+.PHONY: check
+check: check-format check-tidy check-licences check-lints check-docs ## everything that judges the code without running it
+
+.PHONY: check-format
+check-format: ## formatting
+	@cargo fmt --all --check
+
+.PHONY: check-tidy
+check-tidy: ## the repository's own rules: arrows, sizes, words, unused dependencies
+	@cargo run --quiet --locked -p xtask -- tidy
+
+.PHONY: check-licences
+check-licences: ## that every dependency may be shipped
+	@cargo run --quiet --locked -p xtask -- licences
+
+.PHONY: check-lints
+check-lints: ## Clippy, with warnings as errors
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: check-docs
+check-docs: ## the documentation of all items, with warnings as errors
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+# --- change and measure ------------------------------------------------------------------------
+
+.PHONY: format
+format: ## format the code
+	@cargo fmt --all
+
+.PHONY: bench
+bench: ## measure speed and size against the budgets
+	@cargo run --release --locked -p xtask -- bench

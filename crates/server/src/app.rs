@@ -1,0 +1,134 @@
+//! What every path holds: the engine, the options, the counters, and the work that must not run on the request threads.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use axum::{Router, extract::State, response::Response};
+use engine::Engine;
+use model::Purpose;
+use tokio::sync::Semaphore;
+
+use crate::{error::ApiError, gate, metrics::Metrics, options::Options, routes};
+
+/// How many reads of people, logs and audiences run at once; the rest wait, so that they never take the cores from decisions.
+const SLOW_READS_MAX: usize = 2;
+
+/// Shared by all paths; clones are one.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) options: Options,
+    pub(crate) metrics: Metrics,
+    /// The server is stopping: it finishes what it has and is no longer ready.
+    pub(crate) is_draining: AtomicBool,
+    slow_reads: Semaphore,
+    request_ids: RequestIds,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    pub(crate) fn new(engine: Engine, options: Options) -> Self {
+        Self(Arc::new(Shared {
+            engine,
+            options,
+            metrics: Metrics::default(),
+            is_draining: AtomicBool::new(false),
+            slow_reads: Semaphore::new(SLOW_READS_MAX),
+            request_ids: RequestIds::new(),
+        }))
+    }
+
+    /// Runs a read that may touch the disk or scan people away from the request threads.
+    pub(crate) async fn slow<T, E>(
+        &self,
+        read: impl FnOnce(&Engine) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        ApiError: From<E>,
+    {
+        let _slot = self.slow_reads.acquire().await;
+        let engine = self.engine.clone();
+        let done = tokio::task::spawn_blocking(move || read(&engine)).await;
+        Ok(done.map_err(|error| ApiError::internal(error.to_string()))??)
+    }
+
+    /// A new name for one call, to find it in the log.
+    pub(crate) fn request_id(&self) -> String {
+        self.request_ids.next()
+    }
+
+    /// The purpose that a consent category's key stands for, in whichever case it is written.
+    pub(crate) fn purpose(&self, key: &str) -> Option<Purpose> {
+        let exact = self.engine.purpose(key);
+        exact.or_else(|| self.engine.purpose(&key.to_ascii_lowercase()))
+    }
+}
+
+/// Names of calls: the process's own random half and a count.
+struct RequestIds {
+    process: u32,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        // The hasher's keys are the standard library's only source of randomness, and ample for a name.
+        use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+        let random = RandomState::new().build_hasher().finish();
+        Self { process: u32::try_from(random >> 32).unwrap_or_default(), count: AtomicU64::new(1) }
+    }
+
+    fn next(&self) -> String {
+        format!("{:08x}-{:08x}", self.process, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The whole HTTP surface over `engine`.
+pub fn router(engine: Engine, options: Options) -> Router {
+    build(App::new(engine, options))
+}
+
+/// Builds the router from the table of routes.
+pub(crate) fn build(app: App) -> Router {
+    let mut router = Router::new();
+    for route in routes::ROUTES {
+        for path in route.all_paths() {
+            router = router.route(&path, gate::guarded(route, &app));
+        }
+    }
+    router.fallback(no_such_path).method_not_allowed_fallback(no_such_method).with_state(app)
+}
+
+async fn no_such_path(State(app): State<App>) -> Response {
+    let error = ApiError::new(
+        axum::http::StatusCode::NOT_FOUND,
+        "no_such_path",
+        "there is nothing under this path; see /openapi.json",
+    );
+    gate::finish_other(&app, Err(error))
+}
+
+async fn no_such_method(State(app): State<App>) -> Response {
+    let error = ApiError::new(
+        axum::http::StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path does not know the method; see /openapi.json",
+    );
+    gate::finish_other(&app, Err(error))
+}

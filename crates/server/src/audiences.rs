@@ -1,0 +1,107 @@
+//! Who is in an audience: its members, and a preview of a condition that may never be saved.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::{Path, Request, State},
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use compact_str::CompactString;
+use engine::{
+    definitions::{AuditEntry, Scope, Token},
+    people::AudienceChoice,
+};
+use model::{Key, Timestamp, Value};
+use serde::Deserialize;
+
+use crate::{
+    app::App,
+    body,
+    error::ApiError,
+    query::{self, checked_limit},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MembersQuery {
+    at: Option<Timestamp>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Lists the members of a saved audience.
+pub(crate) async fn members(
+    State(app): State<App>,
+    Extension(token): Extension<Arc<Token>>,
+    Path(key): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let MembersQuery { at, cursor, limit } = query::parse(&uri)?;
+    let limit = checked_limit(limit)?;
+    let key = audience_key(&key)?;
+    audit(&app, &token, "audience.members", format!("audiences/{key}")).await?;
+    let choice = AudienceChoice::Saved(key);
+    let members =
+        app.slow(move |engine| engine.members(&choice, at, cursor.as_deref(), limit)).await?;
+    Ok(Json(members).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Preview {
+    /// Absent: that of the saved audience.
+    condition: Option<Value>,
+    at: Option<Timestamp>,
+    limit: Option<usize>,
+}
+
+/// Counts who would be in an audience, with a sample.
+///
+/// The sample holds people, so a token that may not read profiles gets the counts alone.
+pub(crate) async fn preview(
+    State(app): State<App>,
+    Extension(token): Extension<Arc<Token>>,
+    Path(key): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(body, &parts.headers, &app.options).await?;
+    let Preview { condition, at, limit } =
+        body::json(if bytes.is_empty() { b"{}" } else { &bytes })?;
+    let limit = checked_limit(limit)?;
+    let key = audience_key(&key)?;
+    let may_see_people = token.allows(Scope::ProfilesRead);
+    if may_see_people {
+        audit(&app, &token, "audience.preview", format!("audiences/{key}")).await?;
+    }
+    let choice = condition.map_or(AudienceChoice::Saved(key), AudienceChoice::Draft);
+    let mut members = app.slow(move |engine| engine.members(&choice, at, None, limit)).await?;
+    if !may_see_people {
+        members.items.clear();
+        members.next_cursor = None;
+    }
+    Ok(Json(members).into_response())
+}
+
+fn audience_key(text: &str) -> Result<Key, ApiError> {
+    text.parse().map_err(|error| ApiError::fault("/key", format!("{error}")))
+}
+
+/// Writes down who looked at people, before they are shown.
+pub(crate) async fn audit(
+    app: &App,
+    token: &Token,
+    action: &'static str,
+    subject: String,
+) -> Result<(), ApiError> {
+    let entry = AuditEntry {
+        at: app.engine.now(),
+        actor: token.name.clone(),
+        action: CompactString::const_new(action),
+        subject,
+        change: None,
+    };
+    Ok(app.engine.record_audit(entry).await?)
+}

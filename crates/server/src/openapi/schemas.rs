@@ -1,0 +1,288 @@
+//! Schemas of bodies and answers that are not definitions, written by hand beside the types they describe.
+
+use model::{Value, value::Object};
+use serde_json::json;
+
+/// A page of `item`s.
+pub(super) fn page(item: Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["items", "next_cursor"],
+        "properties": {
+            "items": {"type": "array", "items": item},
+            "next_cursor": {
+                "type": ["string", "null"],
+                "description": "give this as `cursor` to continue; null at the end",
+            },
+        },
+    })
+}
+
+/// The schemas by name.
+pub(super) fn shared() -> Object {
+    let all = [events(), decisions(), people(), operation()];
+    all.into_iter()
+        .flat_map(|group| match group {
+            Value::Object(group) => group,
+            _ => Object::new(),
+        })
+        .collect()
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn events() -> Value {
+    json!({
+        "Event": {
+            "type": "object",
+            "description": "An event as the Segment tracking specification has it; snake_case names are read too.",
+            "properties": {
+                "type": {"enum": ["track", "identify", "page", "screen", "group", "alias"]},
+                "userId": {"type": ["string", "integer", "null"]},
+                "anonymousId": {"type": ["string", "integer", "null"]},
+                "previousId": {"type": ["string", "integer", "null"]},
+                "groupId": {"type": ["string", "integer", "null"]},
+                "event": {"type": "string", "maxLength": 200},
+                "name": {"type": ["string", "null"]},
+                "category": {"type": ["string", "null"]},
+                "messageId": {"type": ["string", "null"], "maxLength": 200},
+                "timestamp": time(),
+                "originalTimestamp": time(),
+                "sentAt": time(),
+                "properties": {"type": ["object", "null"]},
+                "traits": {"type": ["object", "null"]},
+                "context": {"type": ["object", "null"]},
+                "writeKey": {"type": "string"},
+            },
+        },
+        "Batch": {
+            "type": "object",
+            "required": ["batch"],
+            "properties": {
+                "batch": {"type": "array", "items": reference("Event"), "maxItems": 500},
+                "context": {"type": ["object", "null"]},
+                "sentAt": time(),
+                "writeKey": {"type": "string"},
+            },
+        },
+        "Accepted": {
+            "type": "object",
+            "required": ["success"],
+            "properties": {
+                "success": {"const": true},
+                "events": {
+                    "type": "array",
+                    "items": reference("Verdict"),
+                    "description": "one for each event, with `Prefer: return=representation`",
+                },
+            },
+        },
+        "Verdict": {
+            "type": "object",
+            "required": ["verdict"],
+            "properties": {
+                "verdict": {"enum": ["accepted", "duplicate", "quarantined", "refused"]},
+                "message_id": {"type": ["string", "null"]},
+                "code": {"type": "string"},
+                "detail": {"type": "string"},
+            },
+        },
+        "ImportRows": {
+            "type": "object",
+            "required": ["first_row", "end_row", "events"],
+            "additionalProperties": false,
+            "properties": {
+                "first_row": {"type": "integer", "description": "must equal the watermark"},
+                "end_row": {"type": "integer", "description": "one past the last row"},
+                "source": {"type": "string", "default": "import"},
+                "events": {"type": "array", "items": reference("Event"), "maxItems": 5000},
+            },
+        },
+        "Watermark": {
+            "type": "object",
+            "required": ["watermark"],
+            "properties": {
+                "watermark": {"type": "integer", "description": "the row to continue at"},
+                "file": {"type": "string"},
+                "quarantined": {"type": "integer"},
+            },
+        },
+    })
+}
+
+fn decisions() -> Value {
+    json!({
+        "DecideRequest": {
+            "type": "object",
+            "properties": {
+                "identifiers": {
+                    "type": "object",
+                    "description": "by type: user_id, anonymous_id, email, phone, device_id, external:<name>",
+                    "additionalProperties": {"type": ["string", "integer", "null"]},
+                    "maxProperties": 20,
+                },
+                "placements": {
+                    "type": ["array", "null"],
+                    "items": {"type": "string"},
+                    "maxItems": 50,
+                    "description": "absent: every placement of the page",
+                },
+                "context": {"type": ["object", "null"]},
+                "explain": {"type": "boolean", "default": false, "description": "token only"},
+                "record": {"type": "boolean", "default": true},
+                "at": time(),
+                "write_key": {"type": "string"},
+            },
+        },
+        "DecideAnswer": {
+            "type": "object",
+            "required": ["decisions", "definitions_version"],
+            "properties": {
+                "decisions": {"type": "array", "items": reference("Decision")},
+                "definitions_version": {"type": "integer"},
+            },
+        },
+        "Decision": {
+            "type": "object",
+            "required": [
+                "id", "placement", "experience", "variant", "content", "reason", "propensity",
+            ],
+            "properties": {
+                "id": {"type": "string"},
+                "placement": {"type": "string"},
+                "experience": {"type": ["string", "null"]},
+                "variant": {"type": ["string", "null"]},
+                "content": {"type": ["object", "null"]},
+                "reason": {"enum": [
+                    "targeting_match", "split", "default", "holdout", "no_consent",
+                    "frequency_cap", "excluded", "paused", "error",
+                ]},
+                "propensity": {"type": "number"},
+                "token": {"type": "string", "description": "return it with exposure events"},
+                "unrecorded": {"type": "boolean"},
+                "explanation": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+    })
+}
+
+fn people() -> Value {
+    json!({
+        "Profile": {"type": "object"},
+        "Page": page(json!({"type": "object"})),
+        "AudiencePreview": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "condition": {"description": "absent: that of the saved audience"},
+                "at": time(),
+                "limit": {"type": "integer", "minimum": 1, "maximum": 500},
+            },
+        },
+        "Members": {
+            "type": "object",
+            "required": ["count", "evaluated", "withheld", "items", "next_cursor"],
+            "properties": {
+                "count": {"type": "integer"},
+                "evaluated": {"type": "integer"},
+                "withheld": {"type": "integer"},
+                "items": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["profile"],
+                    "properties": {
+                        "profile": {"type": "string"},
+                        "user_id": {"type": ["string", "null"]},
+                        "since": {"type": ["string", "null"], "format": "date-time"},
+                    },
+                }},
+                "next_cursor": {"type": ["string", "null"]},
+            },
+        },
+    })
+}
+
+fn operation() -> Value {
+    json!({
+        "NewState": {
+            "type": "object",
+            "required": ["state"],
+            "additionalProperties": false,
+            "properties": {"state": {"enum": ["draft", "live", "paused", "archived"]}},
+        },
+        "Sound": {
+            "type": "object",
+            "required": ["sound"],
+            "properties": {"sound": {"const": true}},
+        },
+        "NewToken": {
+            "type": "object",
+            "required": ["name", "scopes"],
+            "additionalProperties": false,
+            "properties": {
+                "name": {"type": "string", "minLength": 1, "maxLength": 64},
+                "scopes": {"type": "array", "minItems": 1, "items": reference("Scope")},
+            },
+        },
+        "CreatedToken": {
+            "type": "object",
+            "required": ["name", "scopes", "secret"],
+            "properties": {
+                "name": {"type": "string"},
+                "scopes": {"type": "array", "items": reference("Scope")},
+                "secret": {"type": "string"},
+            },
+        },
+        "CreatedWriteKey": {
+            "type": "object",
+            "required": ["source", "write_key"],
+            "properties": {"source": {"type": "string"}, "write_key": {"type": "string"}},
+        },
+        "Scope": {"enum": [
+            "admin", "decide", "definitions:read", "definitions:write", "definitions:publish",
+            "profiles:read", "events:write",
+        ]},
+        "AuditPage": page(json!({
+            "type": "object",
+            "required": ["at", "actor", "action", "subject"],
+            "properties": {
+                "at": time(),
+                "actor": {"type": "string"},
+                "action": {"type": "string"},
+                "subject": {"type": "string"},
+                "change": {},
+            },
+        })),
+        "Status": {
+            "type": "object",
+            "required": ["status"],
+            "properties": {"status": {"type": "string"}},
+        },
+        "Foreign": {"type": "object", "description": "a document whose shape others define"},
+        "Problem": {
+            "type": "object",
+            "description": "RFC 9457; programs branch on `code`, people read `detail`",
+            "required": ["title", "status", "code", "detail", "message"],
+            "properties": {
+                "title": {"type": "string"},
+                "status": {"type": "integer"},
+                "code": {"type": "string"},
+                "detail": {"type": "string"},
+                "message": {"type": "string", "description": "`detail` once more, where ingest clients look"},
+                "errors": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["pointer", "detail"],
+                    "properties": {
+                        "pointer": {"type": "string", "description": "JSON pointer into the body"},
+                        "detail": {"type": "string"},
+                    },
+                }},
+            },
+        },
+    })
+}

@@ -1,0 +1,13 @@
+//! The HTTP surface in process: the real router over a real engine in a temporary directory.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, what cannot be is a failure")]
+
+mod access;
+mod bad_input;
+mod decide;
+mod definitions;
+mod document;
+mod harness;
+mod ingest;
+mod people;
+mod serving;

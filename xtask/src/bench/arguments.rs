@@ -1,0 +1,99 @@
+//! What can be asked for on the command line?
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+
+pub(crate) const HELP: &str = "\
+usage: cargo run --release -p xtask -- bench [OPTIONS]
+
+  --profiles N      simulated people [1000000]
+  --seconds N       length of each measurement [20]
+  --quick           50 000 people and 3 seconds
+  --audiences N     live audiences, five for each event name [100]
+  --experiences N   live experiences, spread over 20 placements [200]
+  --seed N          of everything that is drawn [1]
+  --binary FILE     the program to measure [`concierge` beside this one]
+  --data DIR        where its data goes; removed before and after [`bench-data` beside the program]
+  --keep            leave the data behind
+  --out FILE        write the table there too";
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Help,
+    /// Be the echo that the program is compared with. Started by the bench itself.
+    Echo,
+    Bench(Arguments),
+}
+
+/// The parameters of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Arguments {
+    pub(crate) profiles: u64,
+    pub(crate) measured: Duration,
+    pub(crate) audiences: usize,
+    pub(crate) experiences: usize,
+    pub(crate) seed: u64,
+    pub(crate) binary: PathBuf,
+    pub(crate) data: PathBuf,
+    pub(crate) keep: bool,
+    pub(crate) out: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// How long the load runs before a measurement begins.
+    pub(crate) fn warm_up(&self) -> Duration {
+        (self.measured / 4).min(Duration::from_secs(2))
+    }
+}
+
+/// Parses the arguments, without the name of the program.
+pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<Command> {
+    let own = std::env::current_exe().context("cannot find this program's own file")?;
+    let mut arguments = Arguments {
+        profiles: 1_000_000,
+        measured: Duration::from_secs(20),
+        audiences: 100,
+        experiences: 200,
+        seed: 1,
+        binary: own.with_file_name("concierge"),
+        data: own.with_file_name("bench-data"),
+        keep: false,
+        out: None,
+    };
+    while let Some(word) = words.next() {
+        let mut value = || words.next().with_context(|| format!("`{word}` needs a value"));
+        match word.as_str() {
+            "help" | "--help" | "-h" => return Ok(Command::Help),
+            "echo" => return Ok(Command::Echo),
+            "--quick" => {
+                arguments.profiles = 50_000;
+                arguments.measured = Duration::from_secs(3);
+            }
+            "--keep" => arguments.keep = true,
+            "--profiles" => arguments.profiles = number(&word, &value()?)?,
+            "--seconds" => arguments.measured = Duration::from_secs(number(&word, &value()?)?),
+            "--audiences" => arguments.audiences = usize::try_from(number(&word, &value()?)?)?,
+            "--experiences" => arguments.experiences = usize::try_from(number(&word, &value()?)?)?,
+            "--seed" => arguments.seed = number(&word, &value()?)?,
+            "--binary" => arguments.binary = PathBuf::from(value()?),
+            "--data" => arguments.data = PathBuf::from(value()?),
+            "--out" => arguments.out = Some(PathBuf::from(value()?)),
+            _ => bail!("unknown argument `{word}`\n\n{HELP}"),
+        }
+    }
+    ensure!(0 < arguments.profiles, "`--profiles` must be at least 1");
+    ensure!(!arguments.measured.is_zero(), "`--seconds` must be at least 1");
+    ensure!(
+        arguments.binary.is_file(),
+        "{} is missing: run `cargo build --release -p concierge`",
+        arguments.binary.display()
+    );
+    Ok(Command::Bench(arguments))
+}
+
+fn number(name: &str, text: &str) -> anyhow::Result<u64> {
+    text.replace('_', "").parse().with_context(|| format!("`{name}` needs a number, not `{text}`"))
+}

@@ -1,0 +1,109 @@
+//! Does the program keep its budgets on this machine?
+//!
+//! Starts the real binary on a new data directory, loads it as clients would and prints one table: what was measured, the budget
+//! beside it, and whether it was met. `docs/reference/benchmarks.md` says how each figure comes about.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool answers on its standard streams"
+)]
+
+// What is sent.
+mod definitions;
+mod events;
+mod requests;
+mod zipf;
+
+// How it is sent and measured.
+mod client;
+mod latency;
+mod load;
+mod measured;
+mod proc;
+mod server;
+
+// What is measured, in the order of the table.
+mod decide;
+mod echo;
+mod fill;
+mod ingest;
+mod restart;
+
+mod arguments;
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use arguments::{Arguments, Command};
+use server::{Cores, Server};
+use table::Table;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> anyhow::Result<ExitCode> {
+    match arguments::parse(std::env::args().skip(1))? {
+        Command::Help => println!("{}", arguments::HELP),
+        Command::Echo => echo::serve()?,
+        Command::Bench(arguments) => {
+            let table = bench(&arguments)?;
+            let text = table.to_string();
+            print!("{text}");
+            if let Some(path) = &arguments.out {
+                std::fs::write(path, text)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Measures everything, and removes the data that it made.
+fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
+    let mut table = Table::new(table::heading(arguments)?);
+    proc::pin_to(Cores::Generator)?;
+    proc::sharpen_timers()?;
+    remove(arguments)?;
+    let result = measure(arguments, &mut table);
+    if !arguments.keep {
+        remove(arguments)?;
+    }
+    result.map(|()| table)
+}
+
+fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
+    let echo_rate = echo::measure(arguments, table)?;
+
+    let server = Server::start(arguments, Cores::All)?;
+    fill::measure(arguments, &server, table)?;
+    server.stop()?;
+
+    let server = Server::start(arguments, Cores::All)?;
+    restart::measure_memory_at_rest(&server, table)?;
+    let ingest_rate = ingest::measure(arguments, &server, table)?;
+    decide::measure_latency(arguments, &server, ingest_rate, table)?;
+    restart::measure_memory_after_load(&server, table)?;
+    let server = restart::measure_restart(arguments, server, table)?;
+    server.stop()?;
+
+    let server = Server::start(arguments, Cores::Server)?;
+    decide::measure_throughput(arguments, &server, echo_rate, table)?;
+    server.stop()
+}
+
+fn remove(arguments: &Arguments) -> anyhow::Result<()> {
+    let data = &arguments.data;
+    match std::fs::remove_dir_all(data) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", data.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells on standard error what is going on, so that the table alone stands on standard output.
+fn say(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
