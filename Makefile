@@ -100,11 +100,11 @@ check-licences: ## that every dependency may be shipped
 
 .PHONY: check-lints
 check-lints: ## Clippy, with warnings as errors
-	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 .PHONY: check-docs
 check-docs: ## the documentation of all items, with warnings as errors
-	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --document-private-items --locked
 
 # --- change and measure ------------------------------------------------------------------------
 
@@ -113,5 +113,5 @@ format: ## format the code
 	@cargo fmt --all
 
 .PHONY: bench
-bench: ## measure speed and size against the budgets
-	@cargo run --release --locked -p xtask -- bench
+bench: ## measure speed and size against the budgets; ARGUMENTS=--quick for a short run
+	@cargo run --quiet --locked -p xtask -- bench $(ARGUMENTS)

@@ -1,6 +1,6 @@
 //! `concierge demo`: a shop with audiences, experiences and simulated shoppers, served until told to stop.
 
-use std::path::Path;
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use anyhow::Context as _;
 use engine::engine::FirstKeys;
@@ -86,7 +86,10 @@ fn keys(host: &Host, settings: &Settings) -> Result<FirstKeys, Failure> {
 /// Keeps the keys beside the data: the demo's data is made up, and whoever runs it again wants the same keys.
 fn write_keys(note: &Path, keys: &FirstKeys) -> anyhow::Result<()> {
     let text = serde_json::json!({"write_key": keys.write_key, "token": keys.token}).to_string();
-    std::fs::write(note, text).with_context(|| format!("cannot write {}", note.display()))
+    let file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(note);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}", note.display()))
 }
 
 fn read_keys(note: &Path) -> Option<FirstKeys> {

@@ -99,7 +99,8 @@ fn check(dir: &Path) -> Vec<Finding> {
             if report.journals.is_empty() {
                 findings.push(Finding::new(Mark::Fine, "no journal yet: nothing was committed"));
             }
-            findings.push(key_file(dir));
+            let batches = report.journals.iter().map(|journal| journal.batches).sum();
+            findings.push(keys(dir, batches));
             findings
         }
         Err(StoreError::Locked { .. }) => {
@@ -173,16 +174,18 @@ fn repair_finding(report: &Report) -> Finding {
     }
 }
 
-/// The keys of the strands: without them nothing personal can be read again.
-fn key_file(dir: &Path) -> Finding {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    match names.find(|name| name.contains("keys") || name.contains("vault")) {
-        Some(name) => Finding::new(
-            Mark::Fine,
-            format!("key file {name} is there; back it up apart from the rest"),
+/// The keys: without them nothing personal in the directory can be read.
+fn keys(dir: &Path, batches: u64) -> Finding {
+    let is_filled = |name: &str| {
+        std::fs::metadata(dir.join("keys").join(name)).is_ok_and(|file| file.len() > 0)
+    };
+    match (is_filled("workspace.key") && is_filled("slots"), batches) {
+        (true, _) => Finding::new(Mark::Fine, "keys are there; back keys/ up apart from the rest"),
+        (false, 0) => Finding::new(Mark::Note, "no keys yet: a first start makes them"),
+        (false, _) => Finding::new(
+            Mark::Wrong,
+            "keys/ is missing or empty, so nothing personal can be read: restore the newest backup of the keys",
         ),
-        None => Finding::new(Mark::Note, "no key file yet: a first start makes it"),
     }
 }
 

@@ -352,6 +352,11 @@ impl Engine {
         members::members(self.shared(), audience, at, cursor, limit)
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared_for_tests(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
     fn shared(&self) -> &Shared {
         &self.inner.shared
     }

@@ -38,6 +38,7 @@ use crate::{
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Caches,
+    writer::sweep::is_expired,
 };
 
 /// How long a (source, message id) is remembered.
@@ -174,7 +175,7 @@ impl<'a> Fold<'a> {
         let message = keys.message(&event.source, &event.message_id);
         let dedup = keys::dedup(address.lane, &message);
         if let Some(seen) = self.pending.get(Table::Dedup, &dedup)?
-            && !self.is_forgotten(&seen)
+            && !is_expired(&seen, self.ground.now)
         {
             return Ok(EventVerdict::Duplicate);
         }
@@ -196,20 +197,16 @@ impl<'a> Fold<'a> {
             return Ok(refused("no_consent"));
         }
         self.remember(&dedup);
-        self.write_event(&route, event, purposes)?;
+        let order = event.order();
+        self.write_event(&route, event, order, purposes)?;
         let seen = Seen {
             identifiers: &event.identifiers,
-            order: event.order(),
+            order,
             is_trusted: self.is_trusted(&event.source),
         };
         route = self.observe_links(route, &address, seen)?;
-        self.tell(&route, event, purposes);
+        self.tell(&route, event, order, purposes);
         Ok(EventVerdict::Accepted)
-    }
-
-    fn is_forgotten(&self, seen: &[u8]) -> bool {
-        let seconds = seen.try_into().map_or(0, u32::from_be_bytes);
-        self.ground.now.0 / 1000 - i64::from(seconds) > DEDUP_WINDOW_SECONDS
     }
 
     fn remember(&mut self, dedup: &[u8; 18]) {
@@ -361,6 +358,7 @@ impl<'a> Fold<'a> {
         &mut self,
         route: &Route,
         event: &Event,
+        order: Order,
         purposes: PurposeSet,
     ) -> Result<(), RowError> {
         let name = hash::event_name(&event.name);
@@ -372,7 +370,7 @@ impl<'a> Fold<'a> {
         });
         let row_key = keys::event(route.strand, name, event.event_time, seq);
         let record = StoredEvent::of(event);
-        let mut head = EventHead { chunks: 1, purposes, tie: event.order().tie };
+        let mut head = EventHead { chunks: 1, purposes, tie: order.tie };
         let keys = self.ground.keys;
         let mut sealed = keys.seal(&route.key, &row_key, &head.to_bytes(), &record)?;
         if sealed.len() > EVENT_ROW_BYTES {
@@ -488,10 +486,9 @@ impl<'a> Fold<'a> {
     }
 
     /// Keeps what the second pass needs to know of an event.
-    fn tell(&mut self, route: &Route, event: &Event, purposes: PurposeSet) {
+    fn tell(&mut self, route: &Route, event: &Event, order: Order, purposes: PurposeSet) {
         let projection = &self.ground.snapshot.projection;
         let name = hash::event_name(&event.name);
-        let order = event.order();
         let row = projection.name(name).map(|known| {
             let values = projection.row_values(name, &event.properties);
             let row = EventRow { time: event.event_time, tie: order.tie, purposes, values };

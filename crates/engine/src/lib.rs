@@ -22,6 +22,8 @@ mod pending;
 mod record;
 mod recording;
 mod registry;
+#[cfg(test)]
+mod replay;
 mod route;
 mod sealed;
 mod snapshot;

@@ -370,7 +370,7 @@ impl Loader<'_> {
                 let event = event.into_event(at.time)?;
                 self.snapshot.projection.row_values(at.name, &event.properties)
             } else {
-                Box::default()
+                Arc::default()
             };
             let row = EventRow { time: at.time, tie: head.tie, purposes: head.purposes, values };
             records.timeline.insert(name, row);

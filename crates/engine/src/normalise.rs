@@ -1,4 +1,5 @@
-//! From what a client sent to a normal-form event: which fields count, what is corrected, and what is set aside with which reason.
+//! From what a client sent to a normal-form event: which fields count, what is corrected, and what
+//! is set aside with which reason.
 //!
 //! Pure: the time of arrival, the source and the purposes of the workspace come in with the [`Envelope`].
 //! Nothing a client sends makes this fail: an unsound event becomes an [`Item::Rejected`] with a stable code.

@@ -7,6 +7,7 @@ mod backfill;
 mod batch;
 mod operation;
 pub(crate) mod quarantine;
+pub(crate) mod sweep;
 mod timers;
 
 use std::{sync::Arc, thread, time::Duration};
@@ -59,6 +60,7 @@ pub(crate) struct Writer {
     now: Timestamp,
     timers: timers::Timers,
     backfill: Option<backfill::Backfill>,
+    sweep: sweep::Sweep,
 }
 
 /// Where the log ends.
@@ -103,7 +105,8 @@ impl Writer {
         let timers = timers::Timers::read(&*shared.store)?;
         let backfill = backfill::Backfill::if_due(&shared)?;
         let LogEnd { next_seq, now, .. } = end;
-        let mut writer = Self { shared, jobs, records, next_seq, now, timers, backfill };
+        let sweep = sweep::Sweep::after(shared.clock.now());
+        let mut writer = Self { shared, jobs, records, next_seq, now, timers, backfill, sweep };
         thread::Builder::new()
             .name("writer".into())
             .spawn(move || writer.run())
@@ -128,6 +131,7 @@ impl Writer {
             }
             if is_idle {
                 self.backfill_step();
+                self.sweep_step();
             }
             if self.shared.keys.vault.needs_preparing()
                 && let Err(error) = self.shared.keys.vault.prepare()

@@ -77,8 +77,9 @@ pub struct EventRow {
     pub tie: u64,
     /// The purposes it may be read for.
     pub purposes: PurposeSet,
-    /// The properties that live definitions name for this event, by path; absent ones are left out.
-    pub values: Box<[(Path, Value)]>,
+    /// The properties that live definitions name for this event, by path; absent ones are left out. Shared, so that copying a
+    /// timeline on write copies no values.
+    pub values: std::sync::Arc<[(Path, Value)]>,
 }
 
 impl EventRow {

@@ -15,8 +15,10 @@ use tokio::sync::Semaphore;
 
 use crate::{error::ApiError, gate, metrics::Metrics, options::Options, routes};
 
-/// How many reads of people, logs and audiences run at once; the rest wait, so that they never take the cores from decisions.
-const SLOW_READS_MAX: usize = 2;
+/// How many reads that may touch the disk run at once; the rest wait.
+const READS_MAX: usize = 16;
+/// How many reads over all people run at once; the rest wait, so that they never take all cores from decisions.
+const SCANS_MAX: usize = 1;
 
 /// Shared by all paths; clones are one.
 #[derive(Clone)]
@@ -28,7 +30,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// The server is stopping: it finishes what it has and is no longer ready.
     pub(crate) is_draining: AtomicBool,
-    slow_reads: Semaphore,
+    reads: Semaphore,
+    scans: Semaphore,
     request_ids: RequestIds,
 }
 
@@ -47,13 +50,14 @@ impl App {
             options,
             metrics: Metrics::default(),
             is_draining: AtomicBool::new(false),
-            slow_reads: Semaphore::new(SLOW_READS_MAX),
+            reads: Semaphore::new(READS_MAX),
+            scans: Semaphore::new(SCANS_MAX),
             request_ids: RequestIds::new(),
         }))
     }
 
-    /// Runs a read that may touch the disk or scan people away from the request threads.
-    pub(crate) async fn slow<T, E>(
+    /// Runs a read that may touch the disk away from the request threads.
+    pub(crate) async fn read<T, E>(
         &self,
         read: impl FnOnce(&Engine) -> Result<T, E> + Send + 'static,
     ) -> Result<T, ApiError>
@@ -62,10 +66,24 @@ impl App {
         E: Send + 'static,
         ApiError: From<E>,
     {
-        let _slot = self.slow_reads.acquire().await;
+        let _slot = self.reads.acquire().await;
         let engine = self.engine.clone();
         let done = tokio::task::spawn_blocking(move || read(&engine)).await;
         Ok(done.map_err(|error| ApiError::internal(error.to_string()))??)
+    }
+
+    /// [`App::read`] for a read over all people.
+    pub(crate) async fn scan<T, E>(
+        &self,
+        scan: impl FnOnce(&Engine) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        ApiError: From<E>,
+    {
+        let _slot = self.scans.acquire().await;
+        self.read(scan).await
     }
 
     /// A new name for one call, to find it in the log.

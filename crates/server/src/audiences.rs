@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json,
-    extract::{Path, Request, State},
+    extract::{Path, Request, State as Shared},
     http::Uri,
     response::{IntoResponse, Response},
 };
 use compact_str::CompactString;
 use engine::{
-    definitions::{AuditEntry, Scope, Token},
+    definitions::{AuditEntry, Kind, Scope, Token},
     people::AudienceChoice,
 };
-use model::{Key, Timestamp, Value};
+use model::{Key, Timestamp, Value, definition::State};
 use serde::Deserialize;
 
 use crate::{
@@ -33,7 +33,7 @@ struct MembersQuery {
 
 /// Lists the members of a saved audience.
 pub(crate) async fn members(
-    State(app): State<App>,
+    Shared(app): Shared<App>,
     Extension(token): Extension<Arc<Token>>,
     Path(key): Path<String>,
     uri: Uri,
@@ -42,9 +42,9 @@ pub(crate) async fn members(
     let limit = checked_limit(limit)?;
     let key = audience_key(&key)?;
     audit(&app, &token, "audience.members", format!("audiences/{key}")).await?;
-    let choice = AudienceChoice::Saved(key);
+    let choice = saved(&app, key)?;
     let members =
-        app.slow(move |engine| engine.members(&choice, at, cursor.as_deref(), limit)).await?;
+        app.scan(move |engine| engine.members(&choice, at, cursor.as_deref(), limit)).await?;
     Ok(Json(members).into_response())
 }
 
@@ -61,7 +61,7 @@ struct Preview {
 ///
 /// The sample holds people, so a token that may not read profiles gets the counts alone.
 pub(crate) async fn preview(
-    State(app): State<App>,
+    Shared(app): Shared<App>,
     Extension(token): Extension<Arc<Token>>,
     Path(key): Path<String>,
     request: Request,
@@ -76,13 +76,28 @@ pub(crate) async fn preview(
     if may_see_people {
         audit(&app, &token, "audience.preview", format!("audiences/{key}")).await?;
     }
-    let choice = condition.map_or(AudienceChoice::Saved(key), AudienceChoice::Draft);
-    let mut members = app.slow(move |engine| engine.members(&choice, at, None, limit)).await?;
+    let is_sent = condition.is_some();
+    let choice = match condition {
+        Some(condition) => AudienceChoice::Draft(condition),
+        None => saved(&app, key)?,
+    };
+    let members = app.scan(move |engine| engine.members(&choice, at, None, limit)).await;
+    let mut members =
+        members.map_err(|error| if is_sent { error.under("/condition") } else { error })?;
     if !may_see_people {
         members.items.clear();
         members.next_cursor = None;
     }
     Ok(Json(members).into_response())
+}
+
+/// A saved audience. One that is not live acts on nobody and is not compiled; its condition is asked instead.
+fn saved(app: &App, key: Key) -> Result<AudienceChoice, ApiError> {
+    let mut definition = app.engine.definition(Kind::Audience, &key, None)?;
+    Ok(match definition.document.remove("condition") {
+        Some(condition) if definition.state != State::Live => AudienceChoice::Draft(condition),
+        _ => AudienceChoice::Saved(key),
+    })
 }
 
 fn audience_key(text: &str) -> Result<Key, ApiError> {

@@ -13,6 +13,6 @@ use crate::{app::App, error::ApiError, query};
 pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
     let paging: query::Paging = query::parse(&uri)?;
     let limit = paging.limit()?;
-    let page = app.slow(move |engine| engine.audit(paging.cursor.as_deref(), limit)).await?;
+    let page = app.read(move |engine| engine.audit(paging.cursor.as_deref(), limit)).await?;
     Ok(Json(page).into_response())
 }

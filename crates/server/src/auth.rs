@@ -25,7 +25,8 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim()).filter(|secret| !secret.is_empty())
 }
 
-/// The user of a Basic header or the secret of a Bearer one. Clients send their write key as the user with an empty password.
+/// The user of a Basic header or the secret of a Bearer one. Clients send their write key as the
+/// user with an empty password.
 fn authorization(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     if let Some(secret) = bearer(headers) {
         return Some(Cow::Borrowed(secret));

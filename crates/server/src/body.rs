@@ -21,7 +21,8 @@ const GZIP_MARK: &[u8] = &[0x1f, 0x8b];
 
 /// Reads a body and decompresses it where it is gzip.
 ///
-/// The mark decides, not the header: some clients compress and do not say so, some proxies decompress and leave the header.
+/// The mark decides, not the header: some clients compress and do not say so, some proxies
+/// decompress and leave the header.
 pub(crate) async fn read(
     body: Body,
     headers: &HeaderMap,

@@ -205,8 +205,8 @@ fn etag(version: u64) -> String {
     format!("\"v{version}\"")
 }
 
-/// What a change is conditional on. Without a precondition the last one to write wins, so that documents can be applied again and
-/// again from files.
+/// What a change is conditional on. Without a precondition the last one to write wins, so that
+/// documents can be applied again and again from files.
 fn expectation(engine: &Engine, target: &Target, headers: &HeaderMap) -> Result<Expect, ApiError> {
     let if_match = listed(headers, &header::IF_MATCH);
     let if_none_match = listed(headers, &header::IF_NONE_MATCH);

@@ -1,4 +1,5 @@
-//! What stands before and after every path: who may pass, what is counted, what is logged, and that a panic stays inside.
+//! What stands before and after every path: who may pass, what is counted, what is logged, and that
+//! a panic stays inside.
 
 use std::{
     any::Any,
@@ -147,4 +148,40 @@ pub(crate) fn panicked(app: &App) -> ApiError {
     app.metrics.panics.fetch_add(1, Ordering::Relaxed);
     tracing::error!("a call panicked: this is a bug");
     ApiError::internal("a call panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, routing::get};
+    use engine::{Engine, ManualClock};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_answers_its_own_call_with_500_and_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, _) = Engine::open(engine::Options {
+            dir: dir.path().join("data"),
+            clock: Arc::new(ManualClock::default()),
+            cache_bytes: 1 << 20,
+            write_key: None,
+            token: None,
+        })
+        .unwrap();
+        let app = App::new(engine.clone(), crate::Options::default());
+        async fn broken() -> Response {
+            panic!("a bug with a secret in its message")
+        }
+        let route = get(broken).route_layer(catch_panics(&app));
+        let router: Router = Router::new().route("/", route);
+        let request = Request::new(Body::empty());
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), 500);
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("\"code\":\"internal\"") && !body.contains("secret"), "{body}");
+        assert_eq!(app.metrics.panics.load(Ordering::Relaxed), 1);
+        engine.shutdown();
+    }
 }

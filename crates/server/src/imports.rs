@@ -26,7 +26,7 @@ pub(crate) async fn watermark(
 ) -> Result<Response, ApiError> {
     let file = checked_digest(digest)?;
     let name = file.clone();
-    let watermark = app.slow(move |engine| engine.import_watermark(&name)).await?;
+    let watermark = app.read(move |engine| engine.import_watermark(&name)).await?;
     Ok(Json(serde_json::json!({"file": file, "watermark": watermark})).into_response())
 }
 

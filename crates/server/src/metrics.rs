@@ -1,4 +1,5 @@
-//! What the server counts about itself, cheaply enough for the decide path: plain atomics, no locks, no labels from outside.
+//! What the server counts about itself, cheaply enough for the decide path: plain atomics, no
+//! locks, no labels from outside.
 
 use std::{
     fmt::Write as _,

@@ -13,10 +13,11 @@ pub struct Options {
     pub batch_events_max: usize,
     /// Most connections at once; more wait in the listener's queue.
     pub connections_max: usize,
-    /// How many trusted proxies stand in front: which address of `X-Forwarded-For` is the caller's, counted from the right.
-    /// With 0 the header is not believed and the peer's address counts.
+    /// How many trusted proxies stand in front: which address of `X-Forwarded-For` is the caller's,
+    /// counted from the right. With 0 the header is not believed and the peer's address counts.
     pub proxies: usize,
-    /// The address under which browsers reach the server, as in `https://events.example.org`; read from the call when absent.
+    /// The address under which browsers reach the server, as in `https://events.example.org`; read
+    /// from the call when absent.
     pub public_url: Option<String>,
     /// How long calls in flight may take to finish when the server stops.
     pub drain: Duration,

@@ -36,7 +36,7 @@ pub(crate) async fn lookup(
         return Err(ApiError::invalid("`value` has 1 to 512 bytes"));
     }
     let identifier = Identifier::new(kind, value);
-    let found = app.slow(move |engine| engine.find_profile(&identifier)).await?;
+    let found = app.read(move |engine| engine.find_profile(&identifier)).await?;
     // The value stays out of the answer and the log: it may be personal.
     let id = found.ok_or_else(|| ApiError::not_found(format!("a profile with this {type}")))?;
     audit(&app, &token, "profile.lookup", format!("profiles/{id}")).await?;
@@ -55,7 +55,7 @@ pub(crate) async fn read(
 }
 
 async fn shown(app: &App, id: ProfileId) -> Result<Response, ApiError> {
-    let profile = app.slow(move |engine| engine.profile(id)).await?;
+    let profile = app.read(move |engine| engine.profile(id)).await?;
     Ok(Json(profile.ok_or_else(|| no_profile(id))?).into_response())
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn timeline(
     let paging: query::Paging = query::parse(&uri)?;
     let limit = paging.limit()?;
     audit(&app, &token, "profile.timeline", format!("profiles/{id}")).await?;
-    let page = app.slow(move |engine| engine.timeline(id, paging.cursor.as_deref(), limit)).await?;
+    let page = app.read(move |engine| engine.timeline(id, paging.cursor.as_deref(), limit)).await?;
     Ok(Json(page.ok_or_else(|| no_profile(id))?).into_response())
 }
 
@@ -86,7 +86,7 @@ pub(crate) async fn decisions(
     let limit = paging.limit()?;
     audit(&app, &token, "profile.decisions", format!("profiles/{id}")).await?;
     let page = app
-        .slow(move |engine| engine.profile_decisions(id, paging.cursor.as_deref(), limit))
+        .read(move |engine| engine.profile_decisions(id, paging.cursor.as_deref(), limit))
         .await?;
     Ok(Json(page.ok_or_else(|| no_profile(id))?).into_response())
 }
@@ -112,7 +112,7 @@ pub(crate) async fn explain(
     let ExplainQuery { placement, at, url } = query::parse(&uri)?;
     let placements = placement.map(|list| placement_keys(&list)).transpose()?;
     audit(&app, &token, "profile.explain", format!("profiles/{id}")).await?;
-    let profile = app.slow(move |engine| engine.profile(id)).await?;
+    let profile = app.read(move |engine| engine.profile(id)).await?;
     let profile = profile.ok_or_else(|| no_profile(id))?;
     let mut context = Object::new();
     if let Some(url) = url {

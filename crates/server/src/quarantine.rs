@@ -25,7 +25,7 @@ pub(crate) async fn list(
     let paging: query::Paging = query::parse(&uri)?;
     let limit = paging.limit()?;
     audit(&app, &token, "quarantine.list", "quarantine".to_owned()).await?;
-    let page = app.slow(move |engine| engine.quarantined(paging.cursor.as_deref(), limit)).await?;
+    let page = app.read(move |engine| engine.quarantined(paging.cursor.as_deref(), limit)).await?;
     Ok(Json(page).into_response())
 }
 
@@ -35,7 +35,7 @@ pub(crate) async fn replay(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let name = id.clone();
-    let kept = app.slow(move |engine| engine.quarantined_body(&name)).await?;
+    let kept = app.read(move |engine| engine.quarantined_body(&name)).await?;
     let kept = kept.ok_or_else(|| no_entry(&id))?;
     let verdict = match judged_again(&app, &kept) {
         // Ingesting it would set it aside a second time.
@@ -77,7 +77,7 @@ pub(crate) async fn discard(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let name = id.clone();
-    let kept = app.slow(move |engine| engine.quarantined_body(&name)).await?;
+    let kept = app.read(move |engine| engine.quarantined_body(&name)).await?;
     kept.ok_or_else(|| no_entry(&id))?;
     app.engine.release_quarantined(&id).await?;
     audit(&app, &token, "quarantine.discard", format!("quarantine/{id}")).await?;

@@ -30,8 +30,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Serves `engine` on `listener` until `shutdown` completes; then takes no more connections, finishes the calls in flight within
-/// [`Options::drain`], and shuts the engine down.
+/// Serves `engine` on `listener` until `shutdown` completes; then takes no more connections,
+/// finishes the calls in flight within [`Options::drain`], and shuts the engine down.
 pub async fn serve(
     engine: Engine,
     options: Options,
@@ -88,7 +88,8 @@ fn connect(
     router: Router,
     graceful: &GracefulShutdown,
 ) {
-    // Answers are small and written at once; waiting to fill a packet would only delay them. Failing costs time, not sense.
+    // Answers are small and written at once; waiting to fill a packet would only delay them.
+    // Failing costs time, not sense.
     drop(stream.set_nodelay(true));
     let service = Peered { peer: Peer(peer), inner: TowerToHyperService::new(router) };
     let connection = http1::Builder::new()

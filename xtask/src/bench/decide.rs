@@ -129,5 +129,6 @@ fn add_costs(found: &Measured, table: &mut Table) {
     let calls = found.load.answered();
     table.row("server CPU per request, µs", found.server_cpu_us_per(calls));
     table.row("load generator CPU per request, µs", found.own_cpu_us_per(calls));
+    table.row("cores busy with other things", found.others_cores());
     table.row("requests refused", found.load.refused as f64);
 }

@@ -42,6 +42,7 @@ pub(crate) fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Resul
     table.row("latency p99, µs", us(found.load.latencies.per_mille(990)));
     table.row("server CPU per request, µs", found.server_cpu_us_per(calls));
     table.row("load generator CPU per request, µs", found.own_cpu_us_per(calls));
+    table.row("cores busy with other things", found.others_cores());
     server.stop()?;
     Ok(rate)
 }

@@ -53,6 +53,7 @@ fn measure_with(
     table.row("batch latency p50, ms", ms(found.load.latencies.per_mille(500)));
     table.row("batch latency p99, ms", ms(found.load.latencies.per_mille(990)));
     table.row("load generator CPU per event, µs", found.own_cpu_us_per(events));
+    table.row("cores busy with other things", found.others_cores());
     table.row("batches refused", found.load.refused as f64);
     Ok(rate)
 }

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{arguments::Arguments, load::Load, proc::Usage, server::Server};
+use crate::{
+    arguments::Arguments,
+    load::Load,
+    proc::{self, Usage},
+    server::Server,
+};
 
 /// A load with what it cost.
 #[derive(Debug)]
@@ -10,6 +15,8 @@ pub(crate) struct Measured {
     pub(crate) load: Load,
     server: Usage,
     own: Usage,
+    /// Of the whole machine.
+    busy: Duration,
     /// Batches that the server committed, each with one sync.
     pub(crate) commits: u64,
 }
@@ -24,11 +31,13 @@ pub(crate) fn measured(
     let commits_before = commits(server)?;
     let server_before = Usage::of(server.pid())?;
     let own_before = Usage::of_self()?;
+    let busy_before = proc::busy()?;
     let load = run(arguments.measured)?;
     Ok(Measured {
         load,
         server: Usage::of(server.pid())?.since(server_before),
         own: Usage::of_self()?.since(own_before),
+        busy: proc::busy()?.saturating_sub(busy_before),
         commits: commits(server)? - commits_before,
     })
 }
@@ -46,6 +55,12 @@ impl Measured {
     /// The load generator's.
     pub(crate) fn own_cpu_us_per(&self, count: f64) -> f64 {
         us(self.own.cpu) / count
+    }
+
+    /// How many cores other processes kept busy meanwhile: where it is not about 0, the figures are worse than they should be.
+    pub(crate) fn others_cores(&self) -> f64 {
+        let others = self.busy.saturating_sub(self.server.cpu + self.own.cpu);
+        others.as_secs_f64() / self.load.took.as_secs_f64()
     }
 
     /// Bytes that the server wrote for each of so many things.

@@ -28,10 +28,8 @@ impl Usage {
         let mut tick =
             || ticks.next().context("/proc/<pid>/stat is too short")?.context("no number");
         let ticks: u64 = tick()? + tick()?;
-        let ticks_per_second = rustix::param::clock_ticks_per_second();
         let written_bytes = number_after(&read(pid, "io")?, "write_bytes:").unwrap_or_default();
-        let cpu = Duration::from_secs(ticks) / u32::try_from(ticks_per_second)?;
-        Ok(Self { cpu, written_bytes })
+        Ok(Self { cpu: of_ticks(ticks)?, written_bytes })
     }
 
     /// Of this process.
@@ -46,6 +44,21 @@ impl Usage {
             written_bytes: self.written_bytes.saturating_sub(before.written_bytes),
         }
     }
+}
+
+/// The processor time that the whole machine has spent on anything, this process and the server included.
+pub(crate) fn busy() -> anyhow::Result<Duration> {
+    let text = std::fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
+    let line = text.lines().next().unwrap_or_default();
+    // After the name: user, nice, system, idle, waiting, interrupts, soft interrupts, stolen.
+    let ticks = line.split_whitespace().skip(1).take(8).enumerate();
+    let counted = ticks.filter(|(position, _)| ![3, 4].contains(position));
+    let ticks: u64 = counted.filter_map(|(_, ticks)| ticks.parse::<u64>().ok()).sum();
+    of_ticks(ticks)
+}
+
+fn of_ticks(ticks: u64) -> anyhow::Result<Duration> {
+    Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
 }
 
 /// The memory of a process that is in RAM, in mebibytes.

@@ -93,6 +93,7 @@ impl fmt::Display for Table {
 /// A number with as many digits as it deserves, and blanks between thousands.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
+        0.0 => 0,
         size if size < 0.1 => 4,
         size if size < 10.0 => 2,
         size if size < 100.0 => 1,
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn numbers_have_the_digits_they_deserve() {
-        let shown = [0.0123, 1.234, 12.34, 1_234_567.8].map(number);
-        assert_eq!(shown, ["0.0123", "1.23", "12.3", "1 234 568"]);
+        let shown = [0.0, 0.0123, 1.234, 12.34, 1_234_567.8].map(number);
+        assert_eq!(shown, ["0", "0.0123", "1.23", "12.3", "1 234 568"]);
     }
 }

@@ -71,8 +71,8 @@ pub fn split(body: &[u8], events_max: usize) -> Result<Batch<'_>, BatchError> {
     })
 }
 
-/// Takes out the elements of the list under the top-level key `key`, unparsed: the rest of the body with an empty list in its
-/// place, and the text of each element. The rest is not parsed either.
+/// Takes out the elements of the list under the top-level key `key`, unparsed: the rest of the body
+/// with an empty list in its place, and the text of each element. The rest is not parsed either.
 pub fn split_list<'a>(
     body: &'a [u8],
     key: &'static str,

@@ -9,14 +9,15 @@ use super::{Unsound, push_identifier, too_long};
 pub(super) struct Sent<'a> {
     pub(super) user_id: Option<&'a str>,
     pub(super) anonymous_id: Option<&'a str>,
-    /// Only of an alias call. It is taken as an anonymous id: that is what clients put there, and a user id among them must not
-    /// join two known people without review.
+    /// Only of an alias call. It is taken as an anonymous id: that is what clients put there, and a
+    /// user id among them must not join two known people without review.
     pub(super) previous_id: Option<&'a str>,
     pub(super) traits: &'a Object,
     pub(super) context: &'a Object,
 }
 
-/// Collects the identifiers, the client's own anonymous id before an alias call's previous one, because the first one routes.
+/// Collects the identifiers, the client's own anonymous id before an alias call's previous one,
+/// because the first one routes.
 pub(super) fn collect(sent: &Sent<'_>) -> Result<Vec<Identifier>, Unsound> {
     let mut found = Vec::with_capacity(3);
     add(&mut found, IdentifierType::UserId, sent.user_id)?;
@@ -55,7 +56,8 @@ fn add_external(found: &mut Vec<Identifier>, entries: &[Value]) -> Result<(), Un
     Ok(())
 }
 
-/// The type an external id's name stands for: ours where it is one of ours, else `external:<name>` with the name made legal.
+/// The type an external id's name stands for: ours where it is one of ours, else `external:<name>`
+/// with the name made legal.
 fn external_type(name: &str) -> Option<IdentifierType> {
     if let Some(kind) = IdentifierType::parse(name) {
         return Some(kind);

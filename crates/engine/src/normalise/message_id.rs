@@ -11,8 +11,8 @@ const PER_ATTEMPT: [&str; 7] =
 
 /// 128 bits of BLAKE3, in hexadecimal, over the source, the call, an import's row and the event as canonical JSON.
 ///
-/// The client's time enters as the event's own `timestamp`. Two equal events that carry neither a message id nor a time cannot be
-/// told from a retry, and are one event within the dedup window.
+/// The client's time enters as the event's own `timestamp`. Two equal events that carry neither a
+/// message id nor a time cannot be told from a retry, and are one event within the dedup window.
 pub(super) fn derive(
     text: &str,
     kind: EventKind,

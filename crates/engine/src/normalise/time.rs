@@ -10,14 +10,15 @@ const FUTURE_MAX: Duration = Duration::hours(24);
 const OLDEST: Timestamp = Timestamp(946_684_800_000);
 /// A larger difference between `sentAt` and arrival is no clock error but nonsense, and corrects nothing.
 const SKEW_MAX: Duration = Duration::days(365);
-/// A smaller difference is the way through the network. Correcting it would replace a good clock by the jitter of the way, and
-/// turn round events that a browser sends one by one.
+/// A smaller difference is the way through the network. Correcting it would replace a good clock by
+/// the jitter of the way, and turn round events that a browser sends one by one.
 const SKEW_MIN: Duration = Duration::seconds(5);
 
 /// The corrected event time.
 ///
-/// `timestamp` is the sender's time; `originalTimestamp` stands in where it is absent. Both, when they differ, mean that somebody
-/// on the way has set `timestamp` on purpose, and it is taken as it is. Without either, the event happened when it arrived.
+/// `timestamp` is the sender's time; `originalTimestamp` stands in where it is absent. Both, when
+/// they differ, mean that somebody on the way has set `timestamp` on purpose, and it is taken as it
+/// is. Without either, the event happened when it arrived.
 pub(super) fn event_time(wire: &Wire<'_>, envelope: &Envelope<'_>) -> Result<Timestamp, Unsound> {
     let timestamp = parse("timestamp", wire.timestamp.as_deref())?;
     let original = parse("originalTimestamp", wire.original_timestamp.as_deref())?;

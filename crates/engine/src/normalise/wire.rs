@@ -1,7 +1,7 @@
 //! The fields of a call as clients write them, read once and borrowed from the body where possible.
 //!
-//! Written by hand because clients differ: names come in two spellings, ids come as numbers, `null` stands for absent, and both
-//! spellings may be sent at once (the first one counts).
+//! Written by hand because clients differ: names come in two spellings, ids come as numbers, `null`
+//! stands for absent, and both spellings may be sent at once (the first one counts).
 
 use std::{borrow::Cow, fmt};
 

@@ -1,6 +1,9 @@
 //! What timelines keep of events: the properties that definitions that act read, and no others.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use model::{
     Value,
@@ -51,7 +54,7 @@ impl Projection {
     }
 
     /// What a row keeps of an event's properties, by path; absent ones are left out.
-    pub(crate) fn row_values(&self, name_hash: u64, properties: &Object) -> Box<[(Path, Value)]> {
+    pub(crate) fn row_values(&self, name_hash: u64, properties: &Object) -> Arc<[(Path, Value)]> {
         let paths = self.events.get(&name_hash).map_or(&[][..], |(_, paths)| paths);
         let found = paths.iter().filter_map(|path| {
             let value = path.find(properties)?;

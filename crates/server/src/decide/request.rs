@@ -167,7 +167,8 @@ impl<'de> Visitor<'de> for IdentifiersVisitor {
     }
 }
 
-/// Adds what the call itself tells about a browser: its address and its name for itself, where the context leaves them out.
+/// Adds what the call itself tells about a browser: its address and its name for itself, where the
+/// context leaves them out.
 pub(super) fn fill_context(context: &mut Object, parts: &Parts, proxies: usize) {
     if !context.contains_key("ip")
         && let Some(ip) = caller_ip(parts, proxies)
@@ -203,4 +204,49 @@ fn forwarded(headers: &HeaderMap, proxies: usize) -> Option<String> {
     let position = listed.len().checked_sub(proxies)?;
     let address: std::net::IpAddr = listed.get(position)?.trim().parse().ok()?;
     Some(address.to_canonical().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(forwarded: &[&str], peer: Option<&str>) -> Parts {
+        let mut request = axum::http::Request::new(());
+        for value in forwarded {
+            request.headers_mut().append("x-forwarded-for", value.parse().unwrap());
+        }
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
+        }
+        request.into_parts().0
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let peer = Some("[::ffff:10.0.0.9]:5000");
+        let chain: &[&str] = &["1.1.1.1, 2.2.2.2", "3.3.3.3"];
+        let ip = |forwarded, proxies| caller_ip(&parts(forwarded, peer), proxies);
+        assert_eq!(ip(chain, 0).as_deref(), Some("10.0.0.9"), "the header proves nothing");
+        assert_eq!(ip(chain, 1).as_deref(), Some("3.3.3.3"));
+        assert_eq!(ip(chain, 2).as_deref(), Some("2.2.2.2"));
+        assert_eq!(ip(chain, 9).as_deref(), Some("10.0.0.9"));
+        assert_eq!(ip(&["unknown"], 1).as_deref(), Some("10.0.0.9"));
+        assert_eq!(caller_ip(&parts(&[], None), 0), None);
+    }
+
+    #[test]
+    fn a_context_that_says_it_itself_is_left_alone() {
+        let mut parts = parts(&[], Some("10.0.0.9:1"));
+        parts.headers.insert(header::USER_AGENT, "Browser/1".parse().unwrap());
+        let mut context = Object::new();
+        fill_context(&mut context, &parts, 0);
+        assert_eq!(
+            Value::Object(context),
+            serde_json::json!({"ip": "10.0.0.9", "user_agent": "Browser/1"})
+        );
+        let sent = serde_json::json!({"ip": "", "userAgent": "x"});
+        let mut context = sent.as_object().unwrap().clone();
+        fill_context(&mut context, &parts, 0);
+        assert_eq!(Value::Object(context), sent);
+    }
 }

@@ -20,7 +20,7 @@ pub(super) fn page(item: Value) -> Value {
 
 /// The schemas by name.
 pub(super) fn shared() -> Object {
-    let all = [events(), decisions(), people(), operation()];
+    let all = [events(), verdicts(), imports(), decisions(), people(), access(), operation()];
     all.into_iter()
         .flat_map(|group| match group {
             Value::Object(group) => group,
@@ -71,6 +71,11 @@ fn events() -> Value {
                 "writeKey": {"type": "string"},
             },
         },
+    })
+}
+
+fn verdicts() -> Value {
+    json!({
         "Accepted": {
             "type": "object",
             "required": ["success"],
@@ -93,6 +98,11 @@ fn events() -> Value {
                 "detail": {"type": "string"},
             },
         },
+    })
+}
+
+fn imports() -> Value {
+    json!({
         "ImportRows": {
             "type": "object",
             "required": ["first_row", "end_row", "events"],
@@ -207,7 +217,7 @@ fn people() -> Value {
     })
 }
 
-fn operation() -> Value {
+fn access() -> Value {
     json!({
         "NewState": {
             "type": "object",
@@ -258,6 +268,11 @@ fn operation() -> Value {
                 "change": {},
             },
         })),
+    })
+}
+
+fn operation() -> Value {
+    json!({
         "Status": {
             "type": "object",
             "required": ["status"],

@@ -198,7 +198,13 @@ async fn members_and_previews_count_people() {
 
     let missing = server.verdict(preview(json!({})).admin()).await;
     assert_eq!(missing, "404 not_found: audience `pros` not found");
+    let broken = preview(json!({"condition": {"all": [{"trait": "plan", "op": "equals"}]}}));
+    let broken = server.call(broken.admin()).await;
+    assert_eq!(broken.status.as_u16(), 422);
+    assert_eq!(broken.json()["errors"][0]["pointer"], "/condition/all/0/op");
     let mut saved = audience("pro");
+    server.ok(put("/api/v1/audiences/pros", &saved).admin()).await;
+    assert_eq!(server.ok(preview(json!({})).admin()).await["count"], 2, "a draft is previewed");
     saved["state"] = "live".into();
     server.ok(put("/api/v1/audiences/pros", &saved).admin()).await;
     let members = server.ok(get("/api/v1/audiences/pros/members?limit=1").admin()).await;

@@ -163,3 +163,19 @@ fn wrong_mappings_say_where() {
     assert!(fault(&format!("{event}properties.p = {{ count = true }}")).contains("with a group"));
     assert!(fault(&format!("{event}message_id = \"x{{\"")).contains("not closed"));
 }
+
+#[test]
+fn the_mappings_of_the_guide_and_the_example_are_sound() {
+    let guide = include_str!("../../../../../docs/guide/import.md");
+    let mut blocks = guide.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let whole = blocks.next().unwrap().to_owned();
+    let part = blocks.next().unwrap();
+    let head = "time.column = \"t\"\n";
+    let part = format!("{head}{part}\n[events.identifiers]\nuser_id = \"u\"\n");
+    let example = include_str!("../../../../../examples/online-retail/mapping.toml").to_owned();
+    for text in [whole, part, example] {
+        let mapping: Mapping = toml::from_str(&text).unwrap();
+        Plan::new(&mapping, "d").unwrap();
+        TimeReader::new(&mapping.time).unwrap();
+    }
+}

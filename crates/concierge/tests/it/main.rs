@@ -1,0 +1,16 @@
+//! The real binary, as its users run it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod commands;
+mod crash;
+mod demo;
+mod import;
+mod online_retail;
+mod serve;
+mod support;

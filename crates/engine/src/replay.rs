@@ -1,0 +1,101 @@
+//! Replay equals live (I3): the log, read back and folded again, ends in the same state.
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use audience::Memberships;
+use model::{Event, ProfileId, Seq, StrandId, Timestamp};
+use serde_json::{Value, json};
+use store::{KeyRange, ScanOrder, Table};
+
+use crate::{
+    load::{Loader, Person},
+    people::show,
+    record::{LogEntry, LogRow, decode},
+    sealed::RowError,
+    state::Shared,
+    writer::heads,
+};
+
+/// The inputs of one batch, as the log has them.
+#[derive(Debug)]
+pub(crate) struct Logged {
+    /// The batch's instant.
+    pub(crate) now: Timestamp,
+    /// Its events, in order.
+    pub(crate) events: Vec<Event>,
+}
+
+/// Reads the log back: the events of each batch.
+pub(crate) fn read(shared: &Shared) -> Result<Vec<Logged>, RowError> {
+    let mut rows: Vec<(Seq, LogRow)> = Vec::new();
+    let mut damaged = None;
+    let all = KeyRange::all();
+    shared.store.scan(Table::Log, all, ScanOrder::Ascending, &mut |key, row| {
+        let first = key.try_into().map_or(0, u64::from_be_bytes);
+        match decode(row, "log") {
+            Ok(row) => rows.push((Seq(first), row)),
+            Err(error) => damaged = Some(error),
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = damaged {
+        return Err(error.into());
+    }
+    let mut batches: Vec<Logged> = Vec::new();
+    for (first, LogRow::V1 { now, entries, .. }) in rows {
+        let mut events = Vec::new();
+        for (seq, entry) in (first.0..).zip(entries) {
+            if let LogEntry::Event { lane, born, name, time } = entry {
+                let strand = StrandId { born, lane };
+                let name = u64::from_be_bytes(name);
+                let key = crate::keys::event(strand, name, time, Seq(seq));
+                events.push(show::stored_event(shared, &key)?);
+            }
+        }
+        match batches.last_mut().filter(|last| last.now == now) {
+            Some(last) => last.events.extend(events),
+            None => batches.push(Logged { now, events }),
+        }
+    }
+    Ok(batches)
+}
+
+/// Everything that is known of everyone, in one canonical form: what a replay must reproduce.
+pub(crate) fn export(shared: &Arc<Shared>) -> Result<BTreeMap<String, Value>, RowError> {
+    let snapshot = shared.registry.snapshot_full();
+    let frozen = shared.store.snapshot()?;
+    let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot: &snapshot };
+    let mut people = BTreeMap::new();
+    heads(&*frozen, &mut |head| {
+        let person = loader.person(head)?;
+        people.insert(ProfileId(head).to_string(), canonical(shared, &person)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(people)
+}
+
+fn canonical(shared: &Shared, person: &Person) -> Result<Value, RowError> {
+    let records = person.profile.records();
+    let timeline = show::page(shared, &person.profile, None, 1_000)?;
+    let traits: BTreeMap<_, _> = records
+        .traits
+        .iter()
+        .map(|(name, t)| (name.to_string(), json!([t.value, t.source, t.order, t.purposes.0])))
+        .collect();
+    Ok(json!({
+        "strands": records.component.strands,
+        "identifiers": records.component.identifiers,
+        "traits": traits,
+        "timeline": timeline.items,
+        "memberships": memberships(&person.memberships),
+    }))
+}
+
+/// Members and since when; until when is not canonical, since a stored bound may be earlier than need be.
+fn memberships(memberships: &Memberships) -> Vec<Value> {
+    let entries = memberships.entries().iter().filter(|e| e.truth.is_true() || e.since.is_some());
+    entries.map(|e| json!([e.key, e.version, e.truth, e.since])).collect()
+}
+
+#[cfg(test)]
+mod tests;
