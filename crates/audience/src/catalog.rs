@@ -86,7 +86,8 @@ pub struct Catalog {
 type Faults = BTreeMap<Key, Vec<Fault>>;
 
 impl Catalog {
-    /// Compiles the live audiences. Faulty ones, and those that refer to faulty ones, are left out and told; the others work.
+    /// Compiles the live audiences. Faulty ones, and those that refer to faulty ones, are left out
+    /// and told; the others work.
     pub fn compile(live: Vec<Live>) -> (Self, Vec<(Key, Vec<Fault>)>) {
         let mut faults = Faults::new();
         let mut sound = parse(live, &mut faults);
@@ -132,8 +133,8 @@ impl Catalog {
         self.fingerprint
     }
 
-    /// The audiences that must be evaluated for a new person whatever happened to them; every audience, if not all purposes are
-    /// granted that the others need.
+    /// The audiences that must be evaluated for a new person whatever happened to them; every
+    /// audience, if not all purposes are granted that the others need.
     pub fn for_newborn(&self, is_granted: &dyn Fn(Purpose) -> bool) -> Touched {
         if self.conditional_purposes.iter().all(|&purpose| is_granted(purpose)) {
             self.unconditional.clone()
@@ -269,8 +270,9 @@ fn references(audience: &Audience) -> Vec<(String, &Key)> {
     found
 }
 
-/// Orders the audiences so that each comes after those it refers to; equal ones by key, so that the order is always the same.
-/// Those that go round in circles or too deep, and those that refer to them, are left out.
+/// Orders the audiences so that each comes after those it refers to; equal ones by key, so that the
+/// order is always the same. Those that go round in circles or too deep, and those that refer to
+/// them, are left out.
 fn in_order(mut waiting: BTreeMap<Key, Audience>, faults: &mut Faults) -> Vec<Audience> {
     let mut ordered = Vec::new();
     let mut done = BTreeSet::new();

@@ -14,8 +14,9 @@ use crate::{Audience, Catalog, Memberships};
 
 /// A person's facts for one purpose within one request, with their memberships.
 ///
-/// A stored answer is taken if it stands; one that has expired, was given for another version, or depends on the request is
-/// evaluated here, at most once. Memberships of another purpose's audiences are withheld.
+/// A stored answer is taken if it stands; one that has expired, was given for another version, or
+/// depends on the request is evaluated here, at most once. Memberships of another purpose's
+/// audiences are withheld.
 pub struct InPlace<'a> {
     catalog: &'a Catalog,
     memberships: &'a Memberships,

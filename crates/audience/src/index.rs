@@ -82,8 +82,9 @@ struct EventReader {
 impl EventReader {
     /// Whether `row` can matter to the audience.
     ///
-    /// Every measure looks only at events that pass the filters, `not` or no `not`, so one that fails the filters of each
-    /// condition changes nothing. An event that may not be read always matters: it may turn an answer withheld.
+    /// Every measure looks only at events that pass the filters, `not` or no `not`, so one that
+    /// fails the filters of each condition changes nothing. An event that may not be read always
+    /// matters: it may turn an answer withheld.
     fn sees(&self, row: &EventRow) -> bool {
         !row.purposes.contains(self.purpose)
             || self.conditions.iter().any(|condition| condition.selects(row))

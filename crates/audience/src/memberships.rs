@@ -44,8 +44,9 @@ impl Entry {
 
 /// One person's memberships in all stored audiences of a catalog.
 ///
-/// An audience without an entry is one they are not in, never were in, and will not enter by the passing of time. That is
-/// known only of the audiences of the catalog they were last evaluated with, whose fingerprint is kept.
+/// An audience without an entry is one they are not in, never were in, and will not enter by the
+/// passing of time. That is known only of the audiences of the catalog they were last evaluated
+/// with, whose fingerprint is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memberships {
     fingerprint: u64,
@@ -78,14 +79,16 @@ pub struct Transition {
 }
 
 impl Memberships {
-    /// Memberships as they were stored: the fingerprint of the catalog they were evaluated with, and their entries in any order.
+    /// Memberships as they were stored: the fingerprint of the catalog they were evaluated with,
+    /// and their entries in any order.
     pub fn restore(fingerprint: u64, mut entries: Vec<Entry>) -> Self {
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         Self { fingerprint, evaluated_at: Timestamp::default(), entries }
     }
 
-    /// Begins with a new person, of whom nothing is known but what is about to be touched: every audience counts as evaluated that
-    /// is not in [`Catalog::for_newborn`], which must be touched with it.
+    /// Begins with a new person, of whom nothing is known but what is about to be touched: every
+    /// audience counts as evaluated that is not in [`Catalog::for_newborn`], which must be touched
+    /// with it.
     pub fn begin(&mut self, catalog: &Catalog) {
         self.adopt(catalog);
     }
@@ -105,7 +108,8 @@ impl Memberships {
         &self.entries
     }
 
-    /// The first instant at which some membership may change without anything new: when to call [`Memberships::advance`].
+    /// The first instant at which some membership may change without anything new: when to call
+    /// [`Memberships::advance`].
     pub fn next_due(&self) -> Option<Timestamp> {
         self.entries.iter().filter_map(|entry| entry.valid_until).min()
     }
@@ -117,8 +121,9 @@ impl Memberships {
 
     /// Re-evaluates what `touched` names and what is due, at `now`, and tells who went in or out.
     ///
-    /// `now` never goes back between calls. After a change of definitions everything is evaluated once, whatever is touched;
-    /// someone in both versions of an audience stays in without a transition, and audiences that are gone are forgotten without one.
+    /// `now` never goes back between calls. After a change of definitions everything is evaluated
+    /// once, whatever is touched; someone in both versions of an audience stays in without a
+    /// transition, and audiences that are gone are forgotten without one.
     pub fn update(
         &mut self,
         catalog: &Catalog,
@@ -160,8 +165,8 @@ impl Memberships {
         transitions
     }
 
-    /// The stored answer about `audience`, if it stands at `now`: given for the live version, and neither expired nor younger than
-    /// `now`, which may lie in the past.
+    /// The stored answer about `audience`, if it stands at `now`: given for the live version, and
+    /// neither expired nor younger than `now`, which may lie in the past.
     pub fn standing(
         &self,
         catalog: &Catalog,
@@ -267,8 +272,8 @@ impl Memberships {
 /// Membership of someone of whom nothing is recorded.
 const OUTSIDE: Membership = Membership { truth: Truth::False, since: None, valid_until: None };
 
-/// A person's facts, with memberships answered from the fold in progress. Audiences are evaluated after those they refer to, so
-/// what it answers is already brought up to date.
+/// A person's facts, with memberships answered from the fold in progress. Audiences are evaluated
+/// after those they refer to, so what it answers is already brought up to date.
 struct Folded<'a> {
     person: &'a dyn Facts,
     memberships: &'a Memberships,

@@ -1,8 +1,9 @@
-//! Audiences that may hold for someone of whom nothing is known: what must be evaluated for a new person beside what their first
-//! events touch.
+//! Audiences that may hold for someone of whom nothing is known: what must be evaluated for a new
+//! person beside what their first events touch.
 //!
-//! Most conditions ask for something that happened, and are false without evaluation while nothing has. Evaluating hundreds of
-//! them for every new visitor would cost more than everything else about the visitor's first event.
+//! Most conditions ask for something that happened, and are false without evaluation while nothing
+//! has. Evaluating hundreds of them for every new visitor would cost more than everything else
+//! about the visitor's first event.
 
 use model::{
     Key, Purpose, Timestamp, UnitId, Value,
@@ -42,7 +43,8 @@ impl Facts for Nobody {
     }
 }
 
-/// The audiences whose answer for somebody without data is not known to be false for ever, and the purposes of all the others.
+/// The audiences whose answer for somebody without data is not known to be false for ever, and the
+/// purposes of all the others.
 ///
 /// Where one of those purposes is not granted, the answer is withheld instead, and everything must be evaluated.
 pub(crate) fn unconditional(audiences: &[Audience]) -> (Touched, Vec<Purpose>) {

@@ -1,7 +1,8 @@
 //! The reference: memberships by looking at the full history, again at every instant at which one could change.
 //!
-//! It uses neither the dependency index, nor expiries, nor the evaluation of rules (only their order and the documents they were
-//! compiled from), so that the incremental fold can be held against it in property tests and simulations. It is slow.
+//! It uses neither the dependency index, nor expiries, nor the evaluation of rules (only their
+//! order and the documents they were compiled from), so that the incremental fold can be held
+//! against it in property tests and simulations. It is slow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,7 +173,8 @@ pub fn members(
     last
 }
 
-/// Replays the history up to `until` and shows the memberships at every instant at which one could change, and at `until`.
+/// Replays the history up to `until` and shows the memberships at every instant at which one could
+/// change, and at `until`.
 pub fn replay(
     history: &[Observation],
     catalog: &Catalog,
@@ -224,7 +226,8 @@ fn evaluate(
     }
 }
 
-/// Every instant at which an answer could change: something is learnt, an event begins to count, leaves a window, or reaches an age.
+/// Every instant at which an answer could change: something is learnt, an event begins to count,
+/// leaves a window, or reaches an age.
 fn instants(history: &[Observation], catalog: &Catalog) -> BTreeSet<Timestamp> {
     let conditions: Vec<_> = catalog
         .audiences()

@@ -23,7 +23,7 @@ Examples:
   concierge apply -f launch.json              (one definition with its \"kind\", or a list of them)
   concierge apply -f definitions/ --dry-run
 
-A definition is saved as a new version only where it differs. Without \"state\" a new one is a draft, and acts on nobody, and a
+A definition is saved as a new version only where it differs. Without \"state\" a new one is a draft, and acts on nobody, and a \
 known one keeps its state; \"state\": \"live\" puts it live.";
 
 /// Arguments of `concierge apply`.

@@ -27,7 +27,7 @@ Examples:
     concierge profile user_id u1
     concierge decide --user-id u1 --placement home_hero --explain
 
-Every setting can be a flag, a variable CONCIERGE_… or a line of concierge.toml, in this order of precedence;
+Every setting can be a flag, a variable CONCIERGE_… or a line of concierge.toml, in this order of precedence; \
 `concierge config` shows the effective values. Exit codes: 0 fine, 1 failed, 2 bad usage.";
 
 #[derive(Debug, Parser)]
@@ -36,7 +36,8 @@ struct Cli {
     /// Read settings from this file [env: CONCIERGE_CONFIG; default: concierge.toml, when it is there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How much to log: error, warn, info, debug, trace, or a filter such as info,engine=debug [env: CONCIERGE_LOG; default: info]
+    /// How much to log: error, warn, info, debug, trace, or a filter such as info,engine=debug
+    /// [env: CONCIERGE_LOG; default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
     #[command(subcommand)]
@@ -77,6 +78,13 @@ pub(crate) struct ServeFlags {
     /// Cap of the profile cache in mebibytes [env: CONCIERGE_CACHE_MB; default: 128]
     #[arg(long, value_name = "MIB")]
     pub(crate) cache_mb: Option<String>,
+    /// How many trusted proxies stand in front, so that the caller's address is known [env:
+    /// CONCIERGE_PROXIES; default: 0]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) proxies: Option<String>,
+    /// The address under which browsers reach the server; that of the call when not set [env: CONCIERGE_PUBLIC_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
     /// On first start, the first source's write key instead of a generated one [env: CONCIERGE_WRITE_KEY]
     #[arg(long, value_name = "KEY")]
     pub(crate) write_key: Option<String>,
@@ -91,6 +99,8 @@ impl ServeFlags {
             (Name::Data, self.data.clone()),
             (Name::Listen, self.listen.clone()),
             (Name::CacheMb, self.cache_mb.clone()),
+            (Name::Proxies, self.proxies.clone()),
+            (Name::PublicUrl, self.public_url.clone()),
             (Name::WriteKey, self.write_key.clone()),
             (Name::Token, self.token.clone()),
         ]

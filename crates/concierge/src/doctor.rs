@@ -22,7 +22,7 @@ Examples:
   concierge doctor --data /var/lib/concierge
   concierge doctor --data /var/lib/concierge --repair-journal     (after a backup, on damage only)
 
-The directory is only read, unless --repair-journal is given. While a server has it open, its files cannot be checked;
+The directory is only read, unless --repair-journal is given. While a server has it open, its files cannot be checked; \
 the server's own health is asked instead.";
 
 /// Arguments of `concierge doctor`.

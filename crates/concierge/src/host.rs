@@ -13,6 +13,7 @@ pub(crate) struct HostOptions<'a> {
     /// `HOST:PORT`; port 0 takes any free one.
     pub(crate) listen: &'a str,
     pub(crate) cache_bytes: usize,
+    pub(crate) server: server::Options,
     /// Keys for a first start.
     pub(crate) write_key: Option<String>,
     pub(crate) token: Option<String>,
@@ -58,7 +59,7 @@ impl Host {
             )
         })?;
         let (stop, stopped) = oneshot::channel();
-        let serving = runtime.spawn(serve(engine.clone(), listener, stopped));
+        let serving = runtime.spawn(serve(engine.clone(), options.server, listener, stopped));
         let serving = Some(serving);
         Ok(Self { runtime, engine, address, first_keys, stop: Some(stop), serving })
     }
@@ -127,6 +128,7 @@ impl Drop for Host {
 
 async fn serve(
     engine: Engine,
+    options: server::Options,
     listener: TcpListener,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
@@ -134,7 +136,7 @@ async fn serve(
         // Nothing is ever sent: the sender being gone is the word.
         stopped.await.unwrap_or_default();
     };
-    server::serve(engine, server::Options::default(), listener, stopped).await
+    server::serve(engine, options, listener, stopped).await
 }
 
 /// Waits for the first signal to stop, and names it.

@@ -42,8 +42,8 @@ Examples:
   Import it:
     concierge import --mapping orders.toml orders.csv.gz
 
-An import that was interrupted is continued by running it again: the server keeps, for each file, how many of its events it
-has applied. A file is known by its uncompressed content, so the same rows are never applied twice, whatever the file is called.
+An import that was interrupted is continued by running it again: the server keeps, for each file, how many of its events it \
+has applied. A file is known by its uncompressed content, so the same rows are never applied twice, whatever the file is called. \
 To import the same file on purpose once more, with another mapping, name it: --as second-try.
 
 A mapping is a TOML file; docs/guide/import.md explains it, examples/online-retail/mapping.toml is one.";
@@ -282,7 +282,7 @@ impl Imported {
         }
         if self.quarantined > 0 {
             lines.push(format!(
-                "  {} events are in the quarantine, each with its reason",
+                "  {} events are in the quarantine, each with its reason: GET /api/v1/quarantine",
                 thousands(self.quarantined)
             ));
         }
@@ -309,7 +309,7 @@ mod tests {
             imported.summary("a.csv"),
             "a.csv: 541,909 rows read, 22,000 events applied in 12.3 s\n  \
              190 events had been applied before\n  \
-             2 events are in the quarantine, each with its reason\n  \
+             2 events are in the quarantine, each with its reason: GET /api/v1/quarantine\n  \
              135,080 rows left out: no customer (first at line 623)"
         );
     }

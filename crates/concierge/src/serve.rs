@@ -44,6 +44,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Host, Failure> {
         dir: &dir,
         listen: &listen,
         cache_bytes: settings.cache_bytes()?,
+        server: settings.server_options()?,
         write_key: given(Name::WriteKey),
         token: given(Name::Token),
     })?;

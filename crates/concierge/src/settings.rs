@@ -17,6 +17,8 @@ pub(crate) enum Name {
     Data,
     Listen,
     CacheMb,
+    Proxies,
+    PublicUrl,
     Log,
     Server,
     Token,
@@ -37,10 +39,12 @@ pub(crate) struct Spec {
 }
 
 /// Every setting.
-pub(crate) const SPECS: [Spec; 7] = [
+pub(crate) const SPECS: [Spec; 9] = [
     Spec { name: Name::Data, key: "data", default: Some("concierge-data"), secret: false },
     Spec { name: Name::Listen, key: "listen", default: Some("127.0.0.1:8080"), secret: false },
     Spec { name: Name::CacheMb, key: "cache_mb", default: Some("128"), secret: false },
+    Spec { name: Name::Proxies, key: "proxies", default: Some("0"), secret: false },
+    Spec { name: Name::PublicUrl, key: "public_url", default: None, secret: false },
     Spec { name: Name::Log, key: "log", default: Some("info"), secret: false },
     Spec {
         name: Name::Server,
@@ -177,6 +181,21 @@ impl Settings {
         let wrong = || self.wrong(Name::CacheMb, "a whole number of mebibytes from 1 to 1000000");
         let mebibytes: usize = text.parse().map_err(|_| wrong())?;
         if (1..=1_000_000).contains(&mebibytes) { Ok(mebibytes << 20) } else { Err(wrong()) }
+    }
+
+    /// How to serve: what stands between the server and its callers.
+    pub(crate) fn server_options(&self) -> Result<server::Options, Failure> {
+        let proxies = self.text(Name::Proxies).unwrap_or_default().parse().map_err(|_| {
+            self.wrong(
+                Name::Proxies,
+                "how many trusted proxies stand in front: write a whole number",
+            )
+        })?;
+        let public_url = self.text(Name::PublicUrl).map(str::to_owned);
+        if public_url.as_ref().is_some_and(|url| !url.starts_with("http")) {
+            return Err(self.wrong(Name::PublicUrl, "an address: write https://HOST"));
+        }
+        Ok(server::Options { proxies, public_url, ..server::Options::default() })
     }
 
     /// The address of the server that client commands speak to, without a closing slash.

@@ -1,4 +1,5 @@
-//! `concierge simulate`: seeded shoppers with known truths who act against a server, to learn the tool and to check what it tells.
+//! `concierge simulate`: seeded shoppers with known truths who act against a server, to learn the
+//! tool and to check what it tells.
 
 use std::{io::Write as _, path::Path, path::PathBuf, sync::Arc};
 
@@ -34,7 +35,7 @@ Examples:
   The same at the pace of the clock, from now on:
     concierge simulate --shoppers 200 --days 1 --live
 
-A shopper has tastes, a sensitivity to price, skill, consents, one to three devices (some shared), active hours, and a response to every
+A shopper has tastes, a sensitivity to price, skill, consents, one to three devices (some shared), active hours, and a response to every \
 variant of every experience. None of it is told to the server; --truth writes it down for whoever checks the server's results.
 The same seed gives the same shoppers and message ids, so playing a world twice within a week changes nothing.";
 

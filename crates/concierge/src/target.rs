@@ -33,6 +33,7 @@ impl Target {
             dir: Path::new(dir),
             listen: "127.0.0.1:0",
             cache_bytes: settings.cache_bytes()?,
+            server: settings.server_options()?,
             write_key: write_key.clone(),
             token: token.clone(),
         })?;

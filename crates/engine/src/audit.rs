@@ -22,7 +22,8 @@ const MAX_PAGE: usize = 500;
 /// Longest part of an entry's subject or action that is kept, in bytes.
 const MAX_TEXT_BYTES: usize = 512;
 
-/// First byte of the rows in table `Meta`: `0x44`, instant, counter; both inverted, so that a scan meets the newest first.
+/// First byte of the rows in table `Meta`: `0x44`, instant, counter; both inverted, so that a scan
+/// meets the newest first.
 const PREFIX: u8 = 0x44;
 const KEY_BYTES: usize = 1 + 8 + 8;
 

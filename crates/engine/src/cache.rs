@@ -1,8 +1,9 @@
 //! Decoded state kept in memory, so that decisions do not wait for the store.
 //!
-//! The writer publishes what it has committed; readers that had to go to the store offer what they found. An offer that was read
-//! before a publication may be older than it, so every publication raises a generation, and an offer is only taken when no
-//! publication began since its read did. Both happen under the shard's lock, which makes the check and the insertion one step.
+//! The writer publishes what it has committed; readers that had to go to the store offer what they
+//! found. An offer that was read before a publication may be older than it, so every publication
+//! raises a generation, and an offer is only taken when no publication began since its read did.
+//! Both happen under the shard's lock, which makes the check and the insertion one step.
 
 use std::{
     hash::{BuildHasher, Hash},

@@ -1,7 +1,7 @@
 //! Secrets that callers show: write keys of sources and tokens of the management API.
 //!
-//! A secret is shown once, when it is made. What is stored and held in memory is its keyed hash, so that neither a copy of the data
-//! nor the time a comparison takes tells anything about it.
+//! A secret is shown once, when it is made. What is stored and held in memory is its keyed hash, so
+//! that neither a copy of the data nor the time a comparison takes tells anything about it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -239,7 +239,8 @@ impl FirstStart {
 
 /// Prepares what a workspace begins with: a source, its write key and an administrator token, as given or else random.
 ///
-/// The source is public. That lets browsers and servers send through it alike; it gives a server no more than a browser may read.
+/// The source is public. That lets browsers and servers send through it alike; it gives a server no
+/// more than a browser may read.
 pub(crate) fn first_start(
     registry: &Registry,
     vault: &Vault,

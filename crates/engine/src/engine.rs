@@ -22,9 +22,7 @@ use crate::{
     audit,
     clock::Clock,
     decide::{DecideAnswer, DecideRequest, Decider},
-    definitions::{
-        AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token,
-    },
+    definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     ingest::{EventVerdict, ImportRows, IngestError, Item, Rejected},
     people::{AudienceChoice, Members, members, show},
     registry,
@@ -313,7 +311,8 @@ impl Engine {
         Ok(show::find(self.shared(), identifier)?)
     }
 
-    /// The profile as contract.md gives it (identifiers, traits, consents, audiences, recent timeline); `None` when unknown.
+    /// The profile as contract.md gives it (identifiers, traits, consents, audiences, recent
+    /// timeline); `None` when unknown.
     pub fn profile(&self, id: ProfileId) -> Result<Option<Value>, EngineError> {
         let snapshot = self.shared().registry.snapshot_full();
         Ok(show::profile(self.shared(), &snapshot, id)?)

@@ -20,7 +20,8 @@ pub(crate) fn before(
     now: Timestamp,
 ) -> Vec<Step> {
     let Some(found) = found else {
-        let text = "no profile: nobody was seen with these identifiers, so only the context decides";
+        let text =
+            "no profile: nobody was seen with these identifiers, so only the context decides";
         return vec![Step::note(Stage::Identity, text)];
     };
     let mut steps = events(profile);

@@ -1,8 +1,9 @@
 //! The fold of one batch: from events to rows and changed people.
 //!
-//! It runs in two passes. The first takes the events one by one: dedup, strand, collect gate, the event's row, and who is whom. The
-//! second takes the people that something happened to one by one: timeline, traits, due timers, audiences. In between every head is
-//! final, so that a merge in the middle of a batch needs no special care.
+//! It runs in two passes. The first takes the events one by one: dedup, strand, collect gate, the
+//! event's row, and who is whom. The second takes the people that something happened to one by one:
+//! timeline, traits, due timers, audiences. In between every head is final, so that a merge in the
+//! middle of a batch needs no special care.
 //!
 //! It is a function of the stored state, the events and the batch's `now` (I3).
 
@@ -119,7 +120,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) pending: Pending<'a>,
     pub(crate) next_seq: Seq,
     pub(crate) entries: Vec<LogEntry>,
-    /// Routes read or changed in this batch, and whether the cache lacks them; `None` where a pair will open a new strand.
+    /// Routes read or changed in this batch, and whether the cache lacks them; `None` where a pair
+    /// will open a new strand.
     pub(crate) routes: HashMap<Hash16, (Option<Arc<Route>>, bool), FxBuildHasher>,
     /// Heads that changed in this batch, by strand.
     heads: HashMap<StrandId, StrandId, FxBuildHasher>,
@@ -244,8 +246,10 @@ impl<'a> Fold<'a> {
         let slot = keys.vault.allocate()?;
         let key = Arc::new(keys.vault.key(slot)?);
         self.separate_users(address)?;
-        let strand =
-            StrandId { born: self.log(LogEntry::Strand { lane: address.lane }), lane: address.lane };
+        let strand = StrandId {
+            born: self.log(LogEntry::Strand { lane: address.lane }),
+            lane: address.lane,
+        };
         let route = Route {
             strand,
             head: strand,
@@ -537,8 +541,8 @@ impl<'a> Fold<'a> {
 
 /// The collect gate: the purposes that an event may be kept for.
 ///
-/// Both what holds by now, the event's own statement included, and that statement by itself must allow it: a late event that was
-/// denied when it happened stays denied whatever was granted since.
+/// Both what holds by now, the event's own statement included, and that statement by itself must
+/// allow it: a late event that was denied when it happened stays denied whatever was granted since.
 pub(crate) fn collect(policy: &PurposePolicy, known: Consents, said: Consents) -> PurposeSet {
     let allowed = policy.rules().iter().map(|rule| rule.purpose).filter(|&purpose| {
         said.basis(purpose) != model::Basis::Denied

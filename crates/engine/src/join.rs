@@ -1,8 +1,9 @@
 //! From newly observed identifiers to components: who turns out to be whom.
 //!
-//! An observation that connects strands makes the engine gather the *closure*: every strand reachable over shared identifiers. The
-//! pure fold `profile::identity::resolve` then divides it into components by the rules, from the set of links alone, so that the
-//! order of arrival does not matter. Merge and split rewrite the heads of strands, never their rows.
+//! An observation that connects strands makes the engine gather the *closure*: every strand
+//! reachable over shared identifiers. The pure fold `profile::identity::resolve` then divides it
+//! into components by the rules, from the set of links alone, so that the order of arrival does not
+//! matter. Merge and split rewrite the heads of strands, never their rows.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -101,9 +102,8 @@ pub(crate) fn read_links(
     keys: &Keys,
     strand: StrandId,
 ) -> Result<Vec<StoredObservation>, RowError> {
-    let meta = reader
-        .get(Table::Strand, &keys::kind(strand, Kind::Meta))?
-        .ok_or(Unreadable("strand"))?;
+    let meta =
+        reader.get(Table::Strand, &keys::kind(strand, Kind::Meta))?.ok_or(Unreadable("strand"))?;
     let key = keys.vault.key(store::Slot(MetaHead::parse(&meta)?.slot))?;
     let mut rows = Vec::new();
     let prefix = keys::kind(strand, Kind::Link);

@@ -18,7 +18,7 @@ use crate::{
     keys::{self, Kind},
     record::{
         self, EventHead, MetaHead, StoredAssignment, StoredConsent, StoredEvent, StoredLink,
-        StoredMembership, StoredMeta, StoredState, StoredTrait, Unreadable,
+        StoredMembership, StoredState, StoredTrait, Unreadable,
     },
     sealed::{Keys, RowError},
     snapshot::Snapshot,
@@ -183,7 +183,15 @@ impl Loader<'_> {
             }
         }
         let Gathered {
-            mut strands, mut profile, unit, identifiers, entries, fingerprint, due, wins, ..
+            mut strands,
+            mut profile,
+            unit,
+            identifiers,
+            entries,
+            fingerprint,
+            due,
+            wins,
+            ..
         } = gathered;
         if strands.is_empty() {
             strands.push(head);
@@ -250,16 +258,14 @@ impl Loader<'_> {
         let (_, kind, rest) = keys::parse_row(row_key).ok_or(Unreadable("strand"))?;
         let records = gathered.profile.records_mut();
         match kind {
-            Kind::Meta => {
-                let StoredMeta::V1 { born_at, .. } =
-                    self.keys.open(key, row_key, MetaHead::BYTES, row, "strand")?;
-                widen(&mut records.seen, born_at);
-            }
+            Kind::Meta => {}
             Kind::Link => {
                 let refused = record::refused(*row.first().ok_or(Unreadable("link"))?)?;
+                let StoredLink::V1 { identifier, order, last, .. } =
+                    self.keys.open(key, row_key, 1, row, "link")?;
+                widen(&mut records.seen, order.time);
+                widen(&mut records.seen, last);
                 if refused.is_none() {
-                    let StoredLink::V1 { identifier, order, last, .. } =
-                        self.keys.open(key, row_key, 1, row, "link")?;
                     know(&mut gathered.identifiers, identifier, order.time, last);
                 }
             }
@@ -293,8 +299,7 @@ impl Loader<'_> {
                 gathered.fingerprint = fingerprint;
             }
             Kind::Win => {
-                let (experience, time) =
-                    rest.split_last_chunk::<8>().ok_or(Unreadable("win"))?;
+                let (experience, time) = rest.split_last_chunk::<8>().ok_or(Unreadable("win"))?;
                 let time = keys::parse_ordered(time).ok_or(Unreadable("win"))?;
                 gathered.wins.entry(key_text(experience)?).or_default().push(time);
             }

@@ -43,7 +43,8 @@ impl Default for Metrics {
         let accepted = counter("events_accepted", "Events made durable and applied");
         let duplicates = counter("events_duplicate", "Events that had been applied before");
         let quarantined = counter("events_quarantined", "Events set aside with a reason");
-        let refused = counter("events_refused", "Events that consent or suppression forbids to keep");
+        let refused =
+            counter("events_refused", "Events that consent or suppression forbids to keep");
         let overloaded = counter("ingest_overloaded", "Calls answered with 429");
         let commits = counter("commits", "Batches committed, one sync each");
         let committed_bytes = counter("committed_bytes", "Bytes of keys and values committed");

@@ -1,7 +1,8 @@
 //! Writes that are decided but not yet committed, readable as if they were.
 //!
-//! The fold of a batch reads rows that earlier events of the same batch have just written. [`Pending`] lays those over the store, so
-//! that the fold need not know which of the two it reads, and becomes one atomic [`Batch`] at the end.
+//! The fold of a batch reads rows that earlier events of the same batch have just written.
+//! [`Pending`] lays those over the store, so that the fold need not know which of the two it reads,
+//! and becomes one atomic [`Batch`] at the end.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,8 +16,8 @@ use store::{Batch, KeyRange, Reader, ScanOrder, StoreError, Table, Visit};
 /// The store under writes that are not committed yet.
 pub(crate) struct Pending<'a> {
     base: &'a dyn Reader,
-    /// Point look-ups far outnumber scans, and most writes are never read again: tables whose rows are only ever read by key are
-    /// kept in a hash map.
+    /// Point look-ups far outnumber scans, and most writes are never read again: tables whose rows
+    /// are only ever read by key are kept in a hash map.
     points: HashMap<(Table, Vec<u8>), Option<Bytes>, FxBuildHasher>,
     /// Tables that are scanned stay sorted.
     sorted: BTreeMap<(Table, Vec<u8>), Option<Bytes>>,
@@ -81,8 +82,7 @@ impl<'a> Pending<'a> {
 impl Reader for Pending<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let id = (table, key.to_vec());
-        let written =
-            if is_scanned(table) { self.sorted.get(&id) } else { self.points.get(&id) };
+        let written = if is_scanned(table) { self.sorted.get(&id) } else { self.points.get(&id) };
         match written {
             Some(value) => Ok(value.clone()),
             None => self.base.get(table, key),

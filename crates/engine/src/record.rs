@@ -1,14 +1,13 @@
 //! What stands in rows: versioned records and their encoding.
 //!
-//! A record is an enum whose first variant is version 1; postcard writes the variant's number first. A new shape is a new variant
-//! and an arm that turns it into the current one; `tests/fixtures` holds bytes of every version ever written.
+//! A record is an enum whose first variant is version 1; postcard writes the variant's number
+//! first. A new shape is a new variant and an arm that turns it into the current one;
+//! `tests/fixtures` holds bytes of every version ever written.
 
 use compact_str::CompactString;
 use model::{
-    Consents, Event, EventKind, Identifier, Key, Lane, PurposeSet, Seq, StrandId, Timestamp, UnitId,
-    condition::Truth,
-    event::Order,
-    value::Object,
+    Consents, Event, EventKind, Identifier, Key, Lane, PurposeSet, Seq, StrandId, Timestamp,
+    UnitId, condition::Truth, event::Order, value::Object,
 };
 use profile::Reason;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -28,13 +27,20 @@ pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 }
 
 /// Decodes a record; `what` names it in the error.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, Unreadable> {
+pub(crate) fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    what: &'static str,
+) -> Result<T, Unreadable> {
     postcard::from_bytes(bytes).map_err(|_| Unreadable(what))
 }
 
 /// JSON inside a record: as text, since postcard does not describe itself.
 pub(crate) fn json_text(object: &Object) -> String {
-    if object.is_empty() { String::new() } else { serde_json::to_string(object).unwrap_or_default() }
+    if object.is_empty() {
+        String::new()
+    } else {
+        serde_json::to_string(object).unwrap_or_default()
+    }
 }
 
 /// Reads JSON written by [`json_text`].

@@ -1,14 +1,14 @@
 //! Decision records: what was decided, on what, for whom; written behind the answer by the one writer.
 //!
-//! Decide answers from memory and hands its record to a bounded queue. The writer takes the queue into its next batch, within
-//! 50 ms, together with the assignment and the wins that follow from it.
+//! Decide answers from memory and hands its record to a bounded queue. The writer takes the queue
+//! into its next batch, within 50 ms, together with the assignment and the wins that follow from
+//! it.
 
 use model::{
-    Consents, DecisionId, Identifier, Key, PurposeSet, Timestamp,
-    event::Order,
+    Consents, DecisionId, Identifier, Key, PurposeSet, Timestamp, UnitId, event::Order,
     value::Object,
 };
-use serde_json::json;
+use serde::Serialize;
 use store::{Reader, Table};
 
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
     state::Shared,
 };
 
-/// Longest context kept in a record, as JSON; a longer one is left out and the record says so.
-const CONTEXT_BYTES_MAX: usize = 4 * 1024;
+/// Longest record, as JSON; in a longer one the context is left out, and it says so.
+const DOCUMENT_BYTES_MAX: usize = 16 * 1024;
 
 /// One answered request, to be recorded.
 #[derive(Debug)]
@@ -50,7 +50,9 @@ pub(crate) fn write(fold: &mut Fold<'_>, shared: &Shared, record: Record) -> Res
     let is_new = known.is_none();
     let route = match known {
         Some(route) => route,
-        None if fold::collect(policy, record.said, record.said) == PurposeSet::NONE => return Ok(()),
+        None if fold::collect(policy, record.said, record.said) == PurposeSet::NONE => {
+            return Ok(());
+        }
         None => fold.bear(&address)?,
     };
     let order = Order { time: record.at, tie: model::hash::event_name(&record.id.to_string()) };
@@ -62,13 +64,10 @@ pub(crate) fn write(fold: &mut Fold<'_>, shared: &Shared, record: Record) -> Res
         return Ok(());
     }
     let strand = route.strand;
-    let seq = fold.log(LogEntry::Decision {
-        lane: strand.lane,
-        born: strand.born,
-        id: record.id.0,
-    });
+    let seq =
+        fold.log(LogEntry::Decision { lane: strand.lane, born: strand.born, id: record.id.0 });
     let row_key = keys::decision(strand, record.at, record.id);
-    let stored = StoredDecision::V1 { json: text(&record, &route.unit.to_string()) };
+    let stored = StoredDecision::V1 { json: text(&record, route.unit) };
     let sealed = keys.seal(&route.key, &row_key, &[], &stored)?;
     for (table, key, value) in rows::cut(Table::Decision, &row_key, &sealed)? {
         fold.pending.put(table, key, value.unwrap_or_default());
@@ -98,40 +97,70 @@ pub(crate) fn write(fold: &mut Fold<'_>, shared: &Shared, record: Record) -> Res
     Ok(())
 }
 
-fn text(record: &Record, unit: &str) -> String {
-    let placements: Vec<_> = record.outcomes.iter().zip(&record.ids).map(outcome_json).collect();
-    let context = serde_json::to_string(&record.context).unwrap_or_default();
-    let context = if context.len() <= CONTEXT_BYTES_MAX {
-        json!(record.context)
-    } else {
-        json!({"left_out": "larger than 4 KiB"})
-    };
-    json!({
-        "id": record.id.to_string(),
-        "at": record.at,
-        "unit": unit,
-        "definitions_version": record.definitions_version,
-        "memberships": record.memberships,
-        "context": context,
-        "decisions": placements,
-    })
-    .to_string()
+/// The document of a record. Analysis reads it, so its parts are named as in the answer.
+#[derive(Serialize)]
+struct Document<'a> {
+    id: String,
+    at: Timestamp,
+    unit: String,
+    definitions_version: u64,
+    memberships: &'a [Key],
+    context: Context<'a>,
+    decisions: Vec<Decided<'a>>,
 }
 
-fn outcome_json((outcome, id): (&decision::Outcome, &DecisionId)) -> model::Value {
-    json!({
-        "id": id.to_string(),
-        "placement": outcome.placement,
-        "placement_version": outcome.placement_version,
-        "experience": outcome.experience,
-        "variant": outcome.variant,
-        "reason": outcome.reason,
-        "propensity": outcome.propensity,
-        "shadow": outcome.shadow,
-        "candidates": outcome.candidates,
-        "consent": {
-            "asked": outcome.consent.asked.0,
-            "granted": outcome.consent.granted.0,
-        },
-    })
+/// The context of a request, or the note that it was too large to keep.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Context<'a> {
+    Kept(&'a Object),
+    LeftOut { left_out: &'static str },
+}
+
+#[derive(Serialize)]
+struct Decided<'a> {
+    id: String,
+    placement: &'a Key,
+    placement_version: Option<u64>,
+    experience: Option<&'a decision::Reference>,
+    variant: Option<&'a Key>,
+    reason: decision::Reason,
+    propensity: f64,
+    shadow: Option<&'a decision::Shadow>,
+    candidates: &'a [decision::Candidate],
+    consent: decision::ConsentBasis,
+}
+
+fn text(record: &Record, unit: UnitId) -> String {
+    let document = |context| Document {
+        id: record.id.to_string(),
+        at: record.at,
+        unit: unit.to_string(),
+        definitions_version: record.definitions_version,
+        memberships: &record.memberships,
+        context,
+        decisions: record.outcomes.iter().zip(&record.ids).map(decided).collect(),
+    };
+    // Maps of text and numbers always serialise.
+    let write = |document: Document<'_>| serde_json::to_string(&document).unwrap_or_default();
+    let whole = write(document(Context::Kept(&record.context)));
+    if whole.len() <= DOCUMENT_BYTES_MAX {
+        return whole;
+    }
+    write(document(Context::LeftOut { left_out: "the context was too large" }))
+}
+
+fn decided<'a>((outcome, id): (&'a decision::Outcome, &DecisionId)) -> Decided<'a> {
+    Decided {
+        id: id.to_string(),
+        placement: &outcome.placement,
+        placement_version: outcome.placement_version,
+        experience: outcome.experience.as_ref(),
+        variant: outcome.variant.as_ref(),
+        reason: outcome.reason,
+        propensity: outcome.propensity,
+        shadow: outcome.shadow.as_ref(),
+        candidates: &outcome.candidates,
+        consent: outcome.consent,
+    }
 }

@@ -1,8 +1,9 @@
 //! The definitions: saved as versions, checked before they are saved, compiled into the snapshot that acts (I9).
 //!
-//! A save has three steps. `prepare_…` checks it and compiles the snapshot that would follow; the writer commits the rows it asks
-//! for together with a log entry; [`Registry::publish`] lets readers see it. All run on the writer's thread, one save after the
-//! other, so what was prepared is still true when it is published. Readers never wait.
+//! A save has three steps. `prepare_…` checks it and compiles the snapshot that would follow; the
+//! writer commits the rows it asks for together with a log entry; [`Registry::publish`] lets
+//! readers see it. All run on the writer's thread, one save after the other, so what was prepared
+//! is still true when it is published. Readers never wait.
 
 mod check;
 mod difference;
@@ -192,7 +193,8 @@ impl Registry {
         self.follow(&documents, draft, Timestamp::default(), "").map(drop)
     }
 
-    /// Prepares saving a document as a new version. Its state is that of the document; without one it stays, or is `draft`.
+    /// Prepares saving a document as a new version. Its state is that of the document; without one
+    /// it stays, or is `draft`.
     pub(crate) fn prepare_put(
         &self,
         kind: Kind,

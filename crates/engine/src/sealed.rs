@@ -60,8 +60,8 @@ impl Keys {
 
     /// The unit of the strands that a routing identifier opens.
     ///
-    /// It is a hash of the identifier, so that a visitor who has no strand yet is assigned as they will be once they have one, and
-    /// logging in on a device changes no assignment.
+    /// It is a hash of the identifier, so that a visitor who has no strand yet is assigned as they
+    /// will be once they have one, and logging in on a device changes no assignment.
     pub(crate) fn unit(&self, routing: &Identifier) -> UnitId {
         let hash = self.vault.hash("unit", &written(routing));
         UnitId(hash.first_chunk().map_or(0, |head| u64::from_be_bytes(*head)))

@@ -143,7 +143,8 @@ fn evaluate(
     fold.transitions += transitions;
 }
 
-/// Writes the membership rows that say something new: another answer, or one that stands for less long than the stored one says.
+/// Writes the membership rows that say something new: another answer, or one that stands for less
+/// long than the stored one says.
 fn write_memberships(
     fold: &mut Fold<'_>,
     head: StrandId,
@@ -151,20 +152,29 @@ fn write_memberships(
     after: &Memberships,
 ) {
     let row_key = |entry: &Entry| keys::row(head, Kind::Membership, entry.key.as_str().as_bytes());
+    // Both are sorted by audience, so that one walk over both finds every difference.
+    let mut old = before.entries().iter().peekable();
     for entry in after.entries() {
-        if before.entry(&entry.key).is_none_or(|old| says_less(old, entry)) {
-            fold.pending.put(Table::Strand, row_key(entry), encode(&load::stored_membership(entry)));
+        while let Some(gone) = old.next_if(|old| old.key < entry.key) {
+            fold.pending.delete(Table::Strand, row_key(gone));
+        }
+        let known = old.next_if(|old| old.key == entry.key);
+        if known.is_none_or(|known| says_less(known, entry)) {
+            fold.pending.put(
+                Table::Strand,
+                row_key(entry),
+                encode(&load::stored_membership(entry)),
+            );
         }
     }
-    for entry in before.entries() {
-        if after.entry(&entry.key).is_none() {
-            fold.pending.delete(Table::Strand, row_key(entry));
-        }
+    for gone in old {
+        fold.pending.delete(Table::Strand, row_key(gone));
     }
 }
 
-/// Whether a stored `old` does not stand in for `new`. An older, earlier `valid_until` does: it only makes the answer be looked at
-/// once more, and saves a write for every event that prolongs a membership.
+/// Whether a stored `old` does not stand in for `new`. An older, earlier `valid_until` does: it
+/// only makes the answer be looked at once more, and saves a write for every event that prolongs a
+/// membership.
 fn says_less(old: &Entry, new: &Entry) -> bool {
     let ends = |entry: &Entry| entry.valid_until.unwrap_or(Timestamp::MAX);
     (old.version, old.truth, old.since) != (new.version, new.truth, new.since)

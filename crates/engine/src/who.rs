@@ -27,7 +27,8 @@ pub(crate) struct Found {
     pub(crate) by: Identifier,
 }
 
-/// Finds the person: by the strand these very identifiers opened, else by the component that holds one of them, known users first.
+/// Finds the person: by the strand these very identifiers opened, else by the component that holds
+/// one of them, known users first.
 pub(crate) fn find(shared: &Shared, identifiers: &[Identifier]) -> Result<Option<Found>, RowError> {
     let Some(address) = Address::of(identifiers, &shared.keys) else { return Ok(None) };
     if let Some(route) = exact(shared, &address)? {
@@ -74,8 +75,8 @@ fn exact(shared: &Shared, address: &Address) -> Result<Option<Arc<route::Route>>
     Ok(Some(found))
 }
 
-/// The head of the one component that holds an identifier; `None` when nobody does, or when more than one strand claims it and none
-/// of their components was given it.
+/// The head of the one component that holds an identifier; `None` when nobody does, or when more
+/// than one strand claims it and none of their components was given it.
 pub(crate) fn holder(
     shared: &Shared,
     identifier: &Identifier,

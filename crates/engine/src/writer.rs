@@ -1,7 +1,9 @@
-//! The one writer: takes what has been queued, folds it, commits it with one sync, publishes it, and only then answers (I1).
+//! The one writer: takes what has been queued, folds it, commits it with one sync, publishes it,
+//! and only then answers (I1).
 //!
-//! The engine's store commits one batch at a time, so the writer takes everything that is waiting into the next batch: under load
-//! the sync is shared by many calls, and a single call waits for nobody.
+//! The engine's store commits one batch at a time, so the writer takes everything that is waiting
+//! into the next batch: under load the sync is shared by many calls, and a single call waits for
+//! nobody.
 
 mod backfill;
 mod batch;
@@ -24,9 +26,9 @@ use crate::{
     state::Shared,
 };
 
-pub(crate) use operation::{Operation, PreparedOperation};
 pub(crate) use backfill::heads;
 pub(crate) use batch::import_key;
+pub(crate) use operation::{Operation, PreparedOperation};
 
 /// Events folded into one batch at most: enough to share a sync, small enough to keep a call's wait short.
 const BATCH_EVENTS_MAX: usize = 2_000;
@@ -74,15 +76,10 @@ pub(crate) struct LogEnd {
 /// Reads where the log ends; a new log begins at 1, so that no strand has the number 0.
 pub(crate) fn log_end(reader: &dyn Reader) -> Result<LogEnd, StoreError> {
     let mut last = None;
-    reader.scan(
-        Table::Log,
-        store::KeyRange::all(),
-        ScanOrder::Descending,
-        &mut |key, row| {
-            last = Some((key.to_vec(), row.to_vec()));
-            std::ops::ControlFlow::Break(())
-        },
-    )?;
+    reader.scan(Table::Log, store::KeyRange::all(), ScanOrder::Descending, &mut |key, row| {
+        last = Some((key.to_vec(), row.to_vec()));
+        std::ops::ControlFlow::Break(())
+    })?;
     let Some((key, row)) = last else {
         return Ok(LogEnd { next_seq: Seq(1), now: Timestamp(0), next_slot: 0 });
     };

@@ -1,20 +1,23 @@
 //! The condition language: one language for audiences, eligibility and journey branches.
 //!
-//! A [`Condition`] is the parsed document, a [`Rule`] is its compiled form. A rule is evaluated against [`Facts`] at an instant and
-//! answers with a [`Verdict`]: true, false or withheld, and until when that holds if nothing new happens (I5).
+//! A [`Condition`] is the parsed document, a [`Rule`] is its compiled form. A rule is evaluated
+//! against [`Facts`] at an instant and answers with a [`Verdict`]: true, false or withheld, and
+//! until when that holds if nothing new happens (I5).
 //!
 //! What the words mean, beyond what their names say (`spec/conditions.json` holds the cases):
 //!
-//! - A missing value, JSON `null` included, makes every comparison false, `ne`, `not_in` and `not_contains` too; `missing` is how to
-//!   ask for it. A value of another type is present, so it is not equal, and it has no order.
-//! - Numbers compare by value, texts by code point unless `ignore_case`. Two texts that are both RFC 3339 date-times or full dates
-//!   compare as instants. A number in a text stays a text. `contains` looks for a part of a text or an element of an array.
-//! - An event counts from its own time on, and in a window `(now − d, now]`. No events count 0 and sum to 0, but have no last,
-//!   first or age, so that those are false.
-//! - An event that may not be read may be any event or none: an answer that could turn on it is withheld. Its time may be looked at,
-//!   so one outside the window withholds nothing.
-//! - Where older events are lost to overflow and the window reaches for them, what would need them is false: sums and first events
-//!   always, counts unless the events held already settle it.
+//! - A missing value, JSON `null` included, makes every comparison false, `ne`, `not_in` and
+//!   `not_contains` too; `missing` is how to ask for it. A value of another type is present, so it
+//!   is not equal, and it has no order.
+//! - Numbers compare by value, texts by code point unless `ignore_case`. Two texts that are both
+//!   RFC 3339 date-times or full dates compare as instants. A number in a text stays a text.
+//!   `contains` looks for a part of a text or an element of an array.
+//! - An event counts from its own time on, and in a window `(now − d, now]`. No events count 0 and
+//!   sum to 0, but have no last, first or age, so that those are false.
+//! - An event that may not be read may be any event or none: an answer that could turn on it is
+//!   withheld. Its time may be looked at, so one outside the window withholds nothing.
+//! - Where older events are lost to overflow and the window reaches for them, what would need them
+//!   is false: sums and first events always, counts unless the events held already settle it.
 //! - Membership `for_at_least` a time counts from the last recorded entry; where none is recorded it is false.
 
 mod comparison;
@@ -77,8 +80,8 @@ pub struct EventRow {
     pub tie: u64,
     /// The purposes it may be read for.
     pub purposes: PurposeSet,
-    /// The properties that live definitions name for this event, by path; absent ones are left out. Shared, so that copying a
-    /// timeline on write copies no values.
+    /// The properties that live definitions name for this event, by path; absent ones are left out.
+    /// Shared, so that copying a timeline on write copies no values.
     pub values: std::sync::Arc<[(Path, Value)]>,
 }
 

@@ -1,6 +1,7 @@
 //! The hashes that bind meaning: lanes, event names and traffic buckets. `spec/hashing.json` holds their cases.
 //!
-//! None of them is keyed or secret; identifiers inside stored keys use the workspace's keyed hash, which lives with the store.
+//! None of them is keyed or secret; identifiers inside stored keys use the workspace's keyed hash,
+//! which lives with the store.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -24,8 +25,9 @@ pub fn event_name(name: &str) -> u64 {
 
 /// The bucket of `unit` under `salt`, `0..BUCKET_COUNT`.
 ///
-/// It is MurmurHash3 x86 32 with seed 0 over `salt ":" unit` (the unit as 16 lower-case hexadecimal digits), taken modulo the
-/// bucket count: the field's customary hash, easy to repeat in any language.
+/// It is MurmurHash3 x86 32 with seed 0 over `salt ":" unit` (the unit as 16 lower-case hexadecimal
+/// digits), taken modulo the bucket count: the field's customary hash, easy to repeat in any
+/// language.
 pub fn bucket(salt: &str, unit: UnitId) -> u32 {
     murmur3_32(format!("{salt}:{unit}").as_bytes()) % BUCKET_COUNT
 }

@@ -101,8 +101,8 @@ impl Identifier {
         Self { kind, value: value.into() }
     }
 
-    /// The form under which equal identifiers meet: e-mail lower-cased and trimmed, phone reduced to digits and a leading `+`,
-    /// the others as sent.
+    /// The form under which equal identifiers meet: e-mail lower-cased and trimmed, phone reduced
+    /// to digits and a leading `+`, the others as sent.
     pub fn normalised(&self) -> Self {
         let value = match self.kind {
             IdentifierType::Email => self.value.trim().to_lowercase().into(),

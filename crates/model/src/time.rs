@@ -41,8 +41,8 @@ impl fmt::Display for Timestamp {
 impl FromStr for Timestamp {
     type Err = TimeError;
 
-    /// Parses RFC 3339 (any offset, any sub-second precision; cut to milliseconds). A time without offset is taken as UTC, a date
-    /// as its midnight.
+    /// Parses RFC 3339 (any offset, any sub-second precision; cut to milliseconds). A time without
+    /// offset is taken as UTC, a date as its midnight.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let invalid = || TimeError::Timestamp(text.chars().take(40).collect());
         if let Ok(instant) = text.parse::<jiff::Timestamp>() {
@@ -85,7 +85,8 @@ impl schemars::JsonSchema for Timestamp {
     }
 }
 
-/// A length of time in milliseconds. Text form: a whole number and one of `s m h d w`, as in `90s`, `15m`, `2h`, `7d`, `4w`.
+/// A length of time in milliseconds. Text form: a whole number and one of `s m h d w`, as in `90s`,
+/// `15m`, `2h`, `7d`, `4w`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(pub i64);
 
@@ -101,6 +102,20 @@ impl Duration {
     /// `count` days of 24 hours.
     pub const fn days(count: i64) -> Self {
         Self(count * 86_400_000)
+    }
+
+    /// The duration in its two largest units, as in `5d 18h`: for reading, not for parsing.
+    pub fn in_words(self) -> String {
+        let mut rest = self.0;
+        let mut words = Vec::new();
+        for (unit, millis) in UNITS {
+            if rest >= millis {
+                words.push(format!("{}{unit}", rest / millis));
+                rest %= millis;
+            }
+        }
+        words.truncate(2);
+        if words.is_empty() { format!("{}ms", self.0) } else { words.join(" ") }
     }
 
     /// `count` hours.
@@ -193,6 +208,13 @@ mod tests {
         );
         assert!("yesterday".parse::<Timestamp>().is_err());
         assert!("".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(Duration(500_392_342).in_words(), "5d 18h");
+        assert_eq!(Duration::days(14).in_words(), "2w");
+        assert_eq!(Duration(12).in_words(), "12ms");
     }
 
     #[test]

@@ -18,8 +18,9 @@ pub struct Assignment {
 
 /// The effective assignment of a person for each experience.
 ///
-/// The earliest wins, so that a person who turns out to be two visitors keeps what either saw first. The rows of the component's
-/// strands are the truth: after a split each side is folded from its own rows.
+/// The earliest wins, so that a person who turns out to be two visitors keeps what either saw
+/// first. The rows of the component's strands are the truth: after a split each side is folded from
+/// its own rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Assignments(Arc<BTreeMap<Key, Assignment>>);

@@ -1,7 +1,8 @@
 //! What a person agreed to: statements, what they come to, and what the workspace makes of silence.
 //!
-//! A grant is never retroactive and a withdrawal is immediate. The ledger answers only what holds *now*; that older data stays
-//! closed after a grant is realised by the purposes that every value and row was collected for, which never grow.
+//! A grant is never retroactive and a withdrawal is immediate. The ledger answers only what holds
+//! *now*; that older data stays closed after a grant is realised by the purposes that every value
+//! and row was collected for, which never grow.
 
 mod policy;
 #[cfg(test)]
@@ -26,7 +27,8 @@ pub struct Statement {
     pub strand: StrandId,
     /// The device it came from: the unit of the strand, which all strands of one routing identifier share.
     pub device: UnitId,
-    /// Whether the person was identified with proof (a server, or an identity token); else it speaks for the device only.
+    /// Whether the person was identified with proof (a server, or an identity token); else it
+    /// speaks for the device only.
     pub identified: bool,
     /// What was said.
     pub consents: Consents,
@@ -68,8 +70,9 @@ impl Statement {
 
 /// The statements of a component that still matter.
 ///
-/// A statement stays as long as it is, for some purpose, the newest of its voice; the log keeps them all. So the ledger is bounded
-/// by the number of devices, and taking in statements is commutative, associative and idempotent.
+/// A statement stays as long as it is, for some purpose, the newest of its voice; the log keeps
+/// them all. So the ledger is bounded by the number of devices, and taking in statements is
+/// commutative, associative and idempotent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConsentLedger(Arc<Vec<Statement>>);
@@ -104,14 +107,15 @@ impl ConsentLedger {
         self.weigh(purpose, |_| true)
     }
 
-    /// What holds for a purpose when the person is met on this device: a grant that only another device gave does not count.
+    /// What holds for a purpose when the person is met on this device: a grant that only another
+    /// device gave does not count.
     pub fn basis_on(&self, device: UnitId, purpose: Purpose) -> Basis {
         self.weigh(purpose, |other| other == device)
     }
 
-    /// The identified person's newest statement holds, until an unidentified device denies later: the most restrictive wins, until
-    /// the identified person speaks again. Where the identified person never spoke, a denial of any device wins over the grants of
-    /// the devices that count.
+    /// The identified person's newest statement holds, until an unidentified device denies later:
+    /// the most restrictive wins, until the identified person speaks again. Where the identified
+    /// person never spoke, a denial of any device wins over the grants of the devices that count.
     fn weigh(&self, purpose: Purpose, counts: impl Fn(UnitId) -> bool) -> Basis {
         let mut newest: BTreeMap<Voice, &Statement> = BTreeMap::new();
         for statement in self.0.iter().filter(|s| s.purposes().contains(purpose)) {

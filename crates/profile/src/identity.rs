@@ -1,8 +1,9 @@
 //! Who is one person: from the links that were observed to components of strands.
 //!
-//! A [`Link`] says that a strand was seen with an identifier. [`resolve`] folds all links of a closure in canonical order into
-//! [`Component`]s and tells which links it refused. It looks at nothing but the set of links, so the order of arrival, retries
-//! and replays cannot change the answer.
+//! A [`Link`] says that a strand was seen with an identifier. [`resolve`] folds all links of a
+//! closure in canonical order into [`Component`]s and tells which links it refused. It looks at
+//! nothing but the set of links, so the order of arrival, retries and replays cannot change the
+//! answer.
 
 mod resolve;
 mod rules;
@@ -22,8 +23,8 @@ pub const MAX_IDENTIFIERS: usize = 1_000;
 
 /// Most merges one component goes through; a link that would need another is refused as [`Reason::Full`].
 ///
-/// Only the joining of two components that both existed before the link counts. A known person who arrives on a new strand is
-/// no merge, however often that happens.
+/// Only the joining of two components that both existed before the link counts. A known person who
+/// arrives on a new strand is no merge, however often that happens.
 pub const MAX_MERGES: u32 = 100;
 
 /// A strand was seen with an identifier.
@@ -41,15 +42,16 @@ pub struct Link {
     pub last: Timestamp,
     /// How many observations there were.
     pub count: u32,
-    /// Whether it may join people; false for a claim from a public source that is set to `verified` and showed no identity token.
+    /// Whether it may join people; false for a claim from a public source that is set to `verified`
+    /// and showed no identity token.
     pub trusted: bool,
 }
 
 impl Link {
     /// Takes in another state of the same link: what either knows, without adding up what both may have counted.
     ///
-    /// Commutative, associative and idempotent, so that two copies of one link are one link. To count a further observation, raise
-    /// [`Link::count`] first.
+    /// Commutative, associative and idempotent, so that two copies of one link are one link. To
+    /// count a further observation, raise [`Link::count`] first.
     pub fn absorb(&mut self, other: &Self) {
         debug_assert!(self.strand == other.strand && self.identifier == other.identifier);
         self.order = self.order.min(other.order);
@@ -62,8 +64,8 @@ impl Link {
 /// One person: strands that accepted links hold together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Component {
-    /// The strand with which derived state lives: the earliest-born of those linked to the component's user id, else the
-    /// earliest-born of all.
+    /// The strand with which derived state lives: the earliest-born of those linked to the
+    /// component's user id, else the earliest-born of all.
     pub head: StrandId,
     /// All its strands, sorted.
     pub strands: Vec<StrandId>,
@@ -133,7 +135,8 @@ pub struct Resolution {
     pub components: Vec<Component>,
     /// The links that did not join, in canonical order.
     pub refusals: Vec<Refusal>,
-    /// The identifiers that two users were seen with, and from when on. An anonymous event with one of these opens a new strand.
+    /// The identifiers that two users were seen with, and from when on. An anonymous event with one
+    /// of these opens a new strand.
     pub contested: BTreeMap<Identifier, Order>,
 }
 

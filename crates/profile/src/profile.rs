@@ -47,8 +47,9 @@ pub struct Records {
 
 /// A person.
 ///
-/// Its data is not readable here. Whatever decides goes through [`Profile::view`] and names a purpose (I10); only storage and the
-/// pages of those who may see a whole person use [`Profile::records`]. Clones share their large parts until one of them changes.
+/// Its data is not readable here. Whatever decides goes through [`Profile::view`] and names a
+/// purpose (I10); only storage and the pages of those who may see a whole person use
+/// [`Profile::records`]. Clones share their large parts until one of them changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     records: Records,
@@ -131,14 +132,15 @@ impl Profile {
         self.records.suppressed = suppressed;
     }
 
-    /// Says anew which strands and identifiers are this person, after a link or a refold that left the data of the component as it is.
+    /// Says anew which strands and identifiers are this person, after a link or a refold that left
+    /// the data of the component as it is.
     pub fn recompose(&mut self, component: Component, unit: UnitId) {
         self.records.component = component;
         self.records.unit = unit;
     }
 
-    /// Takes in the data of another part of the component. Commutative, associative and idempotent but for component and unit, which
-    /// [`Profile::recompose`] sets.
+    /// Takes in the data of another part of the component. Commutative, associative and idempotent
+    /// but for component and unit, which [`Profile::recompose`] sets.
     pub fn merge(&mut self, other: &Self) {
         let (ours, theirs) = (&mut self.records, &other.records);
         ours.traits.merge(&theirs.traits);

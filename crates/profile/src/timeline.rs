@@ -31,8 +31,8 @@ struct Track {
 
 /// A person's events by name: for each name the [`MAX_ROWS`] newest by canonical order.
 ///
-/// Taking in rows is commutative, associative and idempotent. How many names there are is bounded by whoever inserts: only events
-/// that live definitions read are decoded.
+/// Taking in rows is commutative, associative and idempotent. How many names there are is bounded
+/// by whoever inserts: only events that live definitions read are decoded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
     tracks: BTreeMap<EventName, Track>,

@@ -21,7 +21,8 @@ pub const MAX_VALUE_BYTES: usize = 2 * 1024;
 /// Decisions never see one: they read through [`crate::View`], which checks the purposes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TraitValue {
-    /// The value; `null` says that the trait was removed, and is kept so that an older value that arrives later stays removed.
+    /// The value; `null` says that the trait was removed, and is kept so that an older value that
+    /// arrives later stays removed.
     pub value: Value,
     /// The source it came from.
     pub source: SourceKey,
@@ -34,8 +35,8 @@ pub struct TraitValue {
 impl TraitValue {
     /// Whether `self` replaces `known`: it does when it is newer.
     ///
-    /// One event gives a trait one value, so values of equal order are the same; should they differ, their text decides, so that
-    /// the order of arrival never does.
+    /// One event gives a trait one value, so values of equal order are the same; should they
+    /// differ, their text decides, so that the order of arrival never does.
     fn replaces(&self, known: &Self) -> bool {
         if self.order != known.order {
             return self.order > known.order;
@@ -68,8 +69,8 @@ pub struct RefusedTrait {
 
 /// The traits of a person by name: for each the newest by canonical order.
 ///
-/// Taking in values is commutative, associative and idempotent, bound included: the [`MAX_TRAITS`] newest are the same ones in
-/// whichever order they arrive.
+/// Taking in values is commutative, associative and idempotent, bound included: the [`MAX_TRAITS`]
+/// newest are the same ones in whichever order they arrive.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Traits(Arc<BTreeMap<CompactString, TraitValue>>);
@@ -112,7 +113,8 @@ impl Traits {
         if traits.len() <= MAX_TRAITS {
             return None;
         }
-        // Per name the order only grows, so a trait among the newest in the end was among them at every moment, and stayed.
+        // Per name the order only grows, so a trait among the newest in the end was among them at
+        // every moment, and stayed.
         let oldest = traits.iter().min_by(|(a, x), (b, y)| (x.order, a).cmp(&(y.order, b)));
         let name = oldest.map(|(name, _)| name.clone())?;
         traits.remove(&name);

@@ -14,8 +14,9 @@ use crate::{Assignment, Profile, PurposePolicy, Records, TraitValue};
 
 /// A person through one purpose: the only door to a person's data for whatever decides.
 ///
-/// If the purpose is not granted now, everything is withheld. If it is, what was collected without it stays withheld, because a
-/// grant is never retroactive. The service purpose opens nothing here; its checks have [`ServiceView`].
+/// If the purpose is not granted now, everything is withheld. If it is, what was collected without
+/// it stays withheld, because a grant is never retroactive. The service purpose opens nothing here;
+/// its checks have [`ServiceView`].
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     records: &'a Records,
@@ -43,7 +44,8 @@ impl<'a> View<'a> {
         Self { device: Some(device), ..self }.settled()
     }
 
-    /// The same person where the request itself says so much about consent: what it denies is denied, what it grants changes nothing.
+    /// The same person where the request itself says so much about consent: what it denies is
+    /// denied, what it grants changes nothing.
     #[must_use]
     pub fn narrowed(self, request: Consents) -> Self {
         Self { request, ..self }.settled()
@@ -95,8 +97,8 @@ impl<'a> View<'a> {
         if value.value.is_null() { Fact::Missing } else { Fact::Known(&value.value) }
     }
 
-    /// The value at a path: its first part names the trait, the rest leads into the value. A trait whose name contains the dots is
-    /// found before.
+    /// The value at a path: its first part names the trait, the rest leads into the value. A trait
+    /// whose name contains the dots is found before.
     pub fn trait_value(&self, path: &Path) -> Fact<&'a Value> {
         if !self.open() {
             return Fact::Withheld;
@@ -117,8 +119,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The events of a name. Rows collected without the purpose are among them with their time, so that conditions over them come out
-    /// withheld instead of false.
+    /// The events of a name. Rows collected without the purpose are among them with their time, so
+    /// that conditions over them come out withheld instead of false.
     pub fn events(&self, name: &EventName) -> Fact<Rows<'a>> {
         if !self.open() {
             return Fact::Withheld;
@@ -142,7 +144,8 @@ impl<'a> View<'a> {
 
     /// The person as templates see them: `id`, and `traits` by name. What is withheld is left out.
     ///
-    /// `public_only` keeps nothing but these paths of that object (`traits.first_name`), for callers who proved nothing.
+    /// `public_only` keeps nothing but these paths of that object (`traits.first_name`), for
+    /// callers who proved nothing.
     pub fn fields(&self, public_only: Option<&[Path]>) -> Object {
         if !self.open() {
             return Object::new();

@@ -1,6 +1,7 @@
 //! Keeps a server busy for a while, in a closed loop or at a fixed rate.
 //!
-//! Senders are threads that block: they cost little, and they sleep to the microsecond, which a runtime's timer does not.
+//! Senders are threads that block: they cost little, and they sleep to the microsecond, which a
+//! runtime's timer does not.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,6 +20,8 @@ pub(crate) type Writer = Box<dyn FnMut(&mut Vec<u8>) + Send>;
 pub(crate) struct Load {
     pub(crate) latencies: Latencies,
     pub(crate) took: Duration,
+    /// Calls that were due and not sent because the server was too far behind; their times so far are among the latencies.
+    pub(crate) abandoned: usize,
     /// Answers with a status other than 200.
     pub(crate) refused: usize,
 }
@@ -26,7 +29,7 @@ pub(crate) struct Load {
 impl Load {
     /// Calls that were answered with 200.
     pub(crate) fn answered(&self) -> f64 {
-        self.latencies.count() as f64
+        (self.latencies.count() - self.abandoned) as f64
     }
 
     /// The same, a second.
@@ -46,8 +49,9 @@ pub(crate) enum Pace {
 
 /// Sends for as long as told, one connection for each writer.
 ///
-/// At a fixed rate, a call's time counts from the instant at which it was due: when the server stalls, the calls that could not be sent
-/// meanwhile are counted with their wait rather than left out ("coordinated omission").
+/// At a fixed rate, a call's time counts from the instant at which it was due: when the server
+/// stalls, the calls that could not be sent meanwhile are counted with their wait rather than left
+/// out ("coordinated omission").
 pub(crate) fn run(
     address: SocketAddr,
     pace: Pace,

@@ -1,7 +1,8 @@
 //! Does the program keep its budgets on this machine?
 //!
-//! Starts the real binary on a new data directory, loads it as clients would and prints one table: what was measured, the budget
-//! beside it, and whether it was met. `docs/reference/benchmarks.md` says how each figure comes about.
+//! Starts the real binary on a new data directory, loads it as clients would and prints one table:
+//! what was measured, the budget beside it, and whether it was met. `docs/reference/benchmarks.md`
+//! says how each figure comes about.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -57,7 +57,8 @@ impl Measured {
         us(self.own.cpu) / count
     }
 
-    /// How many cores other processes kept busy meanwhile: where it is not about 0, the figures are worse than they should be.
+    /// How many cores other processes kept busy meanwhile: where it is not about 0, the figures are
+    /// worse than they should be.
     pub(crate) fn others_cores(&self) -> f64 {
         let others = self.busy.saturating_sub(self.server.cpu + self.own.cpu);
         others.as_secs_f64() / self.load.took.as_secs_f64()

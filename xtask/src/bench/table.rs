@@ -21,7 +21,11 @@ impl Budget {
             Self::AtMost(limit) => (found <= limit, found / limit - 1.0),
             Self::AtLeast(limit) => (limit <= found, 1.0 - found / limit),
         };
-        if met { "met".to_owned() } else { format!("MISSED by {:.0} %", by * 100.0) }
+        match by * 100.0 {
+            _ if met => "met".to_owned(),
+            percent if percent < 1000.0 => format!("MISSED by {percent:.0} %"),
+            percent => format!("MISSED {}-fold", number((percent / 100.0).round())),
+        }
     }
 }
 
@@ -93,10 +97,9 @@ impl fmt::Display for Table {
 /// A number with as many digits as it deserves, and blanks between thousands.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
-        0.0 => 0,
-        size if size < 0.1 => 4,
-        size if size < 10.0 => 2,
-        size if size < 100.0 => 1,
+        size if 1e-9 < size && size < 0.1 => 4,
+        size if 1e-9 < size && size < 10.0 => 2,
+        size if 10.0 <= size && size < 100.0 => 1,
         _ => 0,
     };
     let text = format!("{value:.decimals$}");
@@ -152,6 +155,7 @@ mod tests {
     fn a_budget_says_by_how_much_it_was_missed() {
         assert_eq!(Budget::AtMost(30.0).verdict(30.0), "met");
         assert_eq!(Budget::AtMost(30.0).verdict(45.0), "MISSED by 50 %");
+        assert_eq!(Budget::AtMost(30.0).verdict(30_030.0), "MISSED 1 000-fold");
         assert_eq!(Budget::AtLeast(25_000.0).verdict(50_000.0), "met");
         assert_eq!(Budget::AtLeast(25_000.0).verdict(20_000.0), "MISSED by 20 %");
         assert_eq!(Budget::AtLeast(25_000.0).to_string(), ">= 25 000");

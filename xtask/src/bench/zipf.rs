@@ -2,7 +2,8 @@
 //!
 //! Either everybody alike, or few people often and most seldom, after Zipf's law.
 
-/// A stream of pseudo-random numbers: `SplitMix64` of Steele, Lea and Flood (2014). Quick, seeded, and good enough to draw load.
+/// A stream of pseudo-random numbers: `SplitMix64` of Steele, Lea and Flood (2014). Quick, seeded,
+/// and good enough to draw load.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -69,7 +70,8 @@ impl People {
     /// The next person.
     pub(crate) fn next(&mut self) -> u64 {
         match &self.zipf {
-            // A prime larger than any count spreads the popular people over all numbers, each rank to a number of its own.
+            // A prime larger than any count spreads the popular people over all numbers, each rank
+            // to a number of its own.
             Some(zipf) => {
                 let rank = u128::from(zipf.draw(&mut self.random) - 1);
                 u64::try_from(rank * 18_446_744_073_709_551_557 % u128::from(self.count))

@@ -155,7 +155,8 @@ impl Draft {
         self.totals.iter().map(kept).sum()
     }
 
-    /// The event as JSON. A list that would make it larger than [`EVENT_BYTES_MAX`] is cut, and the event says by how much.
+    /// The event as JSON. A list that would make it larger than [`EVENT_BYTES_MAX`] is cut, and the
+    /// event says by how much.
     pub(super) fn into_json(mut self, rule: &Rule, row: u64) -> String {
         loop {
             let text = self.json(rule, row);

@@ -1,7 +1,9 @@
-//! From the rows of a file to its events, in an order that is the same at every run: this order is what an import's watermark counts.
+//! From the rows of a file to its events, in an order that is the same at every run: this order is
+//! what an import's watermark counts.
 //!
-//! A row that is an event of its own, and a group whose rows stand next to each other, make their event where they end; groups
-//! whose rows stand anywhere make theirs at the end of the file, in the order of their first rows.
+//! A row that is an event of its own, and a group whose rows stand next to each other, make their
+//! event where they end; groups whose rows stand anywhere make theirs at the end of the file, in
+//! the order of their first rows.
 
 use std::collections::{BTreeMap, HashMap};
 

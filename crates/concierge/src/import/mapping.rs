@@ -93,7 +93,8 @@ pub(super) struct EventSpec {
     /// The event's name; `{column}` stands for the row's value. Required for track.
     #[serde(default)]
     pub(super) name: String,
-    /// The message id; `{column}` stands for the row's value, `{digest}` and `{row}` for the file and the event's place.
+    /// The message id; `{column}` stands for the row's value, `{digest}` and `{row}` for the file
+    /// and the event's place.
     #[serde(default = "by_place")]
     pub(super) message_id: String,
     /// Rows that make one event together.

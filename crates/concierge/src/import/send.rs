@@ -84,8 +84,8 @@ impl<'a> Sender<'a> {
 
     /// Sends a batch, or what the watermark has not reached of it.
     ///
-    /// An answer that was lost on its way, and a server that is restarting, are followed by asking for the watermark: what was
-    /// applied moved it, so nothing is sent twice.
+    /// An answer that was lost on its way, and a server that is restarting, are followed by asking
+    /// for the watermark: what was applied moved it, so nothing is sent twice.
     pub(super) fn send(&mut self, batch: &Batch) -> anyhow::Result<()> {
         for attempt in 0..LOST_TRIES {
             let Some((first, end)) = batch.open_range(self.watermark) else {
@@ -126,10 +126,11 @@ impl<'a> Sender<'a> {
             return Err(answer.problem().into_error(&path).context(Refused));
         }
         let answer = answer.json()?;
-        self.quarantined += answer.get("quarantined").and_then(Value::as_u64).unwrap_or(0);
+        let quarantined = answer.get("quarantined").and_then(Value::as_u64).unwrap_or(0);
+        self.quarantined += quarantined;
         let before = (batch.len() as u64).saturating_sub(end - first);
         self.applied_before += before;
-        self.applied += end - first;
+        self.applied += (end - first).saturating_sub(quarantined);
         self.watermark = end;
         Ok(true)
     }

@@ -99,7 +99,8 @@ impl TimeReader {
         }
     }
 
-    /// A time on the clocks of the zone. One that clocks skip is taken an hour later, one they show twice the first time.
+    /// A time on the clocks of the zone. One that clocks skip is taken an hour later, one they show
+    /// twice the first time.
     fn in_zone(&self, civil: jiff::civil::DateTime) -> Option<Timestamp> {
         let instant = self.zone.to_ambiguous_timestamp(civil).compatible().ok()?;
         Some(Timestamp(instant.as_millisecond()))

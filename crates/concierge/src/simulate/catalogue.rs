@@ -1,4 +1,5 @@
-//! What the simulated shop sells. The catalogue is the same for every seed, so that definitions can name its categories.
+//! What the simulated shop sells. The catalogue is the same for every seed, so that definitions can
+//! name its categories.
 
 /// A product.
 #[derive(Clone, Debug, PartialEq)]

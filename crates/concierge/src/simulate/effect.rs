@@ -6,8 +6,8 @@ use super::{chance::Chance, shopper::Shopper};
 
 /// The true effect of one variant, in log-odds of acting on it.
 ///
-/// It depends on the keys alone, so that it is known for whatever experiences a server has. A variant called `control`, a holdout and a
-/// placement's default do nothing.
+/// It depends on the keys alone, so that it is known for whatever experiences a server has. A
+/// variant called `control`, a holdout and a placement's default do nothing.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Effect {
     pub(crate) experience: String,

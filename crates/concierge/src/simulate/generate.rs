@@ -1,7 +1,7 @@
 //! What the shoppers do: their visits, turn by turn, as events and as questions for a decision.
 //!
-//! Pure: a visit is told what was shown and answers with what the shopper does next. The same seed and the same answers give the
-//! same events, byte for byte.
+//! Pure: a visit is told what was shown and answers with what the shopper does next. The same seed
+//! and the same answers give the same events, byte for byte.
 
 use std::sync::Arc;
 

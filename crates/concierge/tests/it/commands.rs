@@ -123,7 +123,7 @@ fn the_definitions_of_the_guide_do_what_it_says_without_a_server_running() {
     let created =
         "audiences/buyers: created\nplacements/home_hero: created\nexperiences/thanks: created\n";
     assert_eq!(stdout(&output), created, "{}", stderr(&output));
-    let visits = "at,who,name\n1,u1,Ann\n";
+    let visits = "at,who,name\n1767225600,u1,Ann\n";
     std::fs::write(dir.path().join("orders.csv"), visits).unwrap();
     let mapping = "time = { column = \"at\", format = \"unix_seconds\" }\n[[events]]\nname = \"Order Completed\"\n\
                    identifiers.user_id = \"who\"\ntraits.first_name = \"name\"\n";
@@ -133,6 +133,6 @@ fn the_definitions_of_the_guide_do_what_it_says_without_a_server_running() {
     assert!(stdout(&output).contains("1 events applied"), "{}", stderr(&output));
     let decide = ["decide", "--data", "data", "--user-id", "u1", "--placement", "home_hero"];
     let title = |at: &str| stdout(&run(dir.path(), &[&decide[..], &["--at", at]].concat()));
-    assert!(title("1970-01-10").contains("Good to see you, Ann"), "{}", title("1970-01-10"));
-    assert!(title("1970-03-10").contains("Welcome"), "{}", title("1970-03-10"));
+    assert!(title("2026-01-10").contains("Good to see you, Ann"), "{}", title("2026-01-10"));
+    assert!(title("2026-03-10").contains("Welcome"), "{}", title("2026-03-10"));
 }

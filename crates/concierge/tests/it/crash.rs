@@ -48,8 +48,8 @@ fn fifty_kills_lose_nothing_that_was_acknowledged() {
     }
 }
 
-/// Sends batch after batch, and kills the server at an instant that the round's seed fixes: some acknowledged batches and up to
-/// three milliseconds into the next ones.
+/// Sends batch after batch, and kills the server at an instant that the round's seed fixes: some
+/// acknowledged batches and up to three milliseconds into the next ones.
 fn send_until_killed(server: Server, user: &str, round: u64) -> Sent {
     let mut rng = ChaCha8Rng::seed_from_u64(round);
     let batches_before = rng.random_range(1..8_u64);

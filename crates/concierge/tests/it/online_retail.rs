@@ -41,7 +41,8 @@ fn by_hand(file: &Path) -> (usize, usize, usize) {
     let mut customers: BTreeMap<&str, (i64, usize, usize)> = BTreeMap::new();
     for ((customer, _), (at, total)) in &orders {
         let known = customers.entry(customer).or_default();
-        // Windows (now − d, now] before 2011-12-10T00:00 in London, where it is winter at both ends of the shorter ones.
+        // Windows (now − d, now] before 2011-12-10T00:00 in London, where it is winter at both ends
+        // of the shorter ones.
         let after = |start: &str| at.as_str() > start;
         if after("2011-09-11 01:00:00") {
             known.0 += total;

@@ -24,7 +24,8 @@ const KEY_FOLDER: &str = "keys";
 const RETENTION: model::Duration = model::Duration::days(730);
 /// Calls waiting for the writer; events are bounded apart from this.
 const JOBS_MAX: usize = 4_096;
-/// Decision records waiting for the writer: 50 ms at the highest rate a machine of two cores serves, several times over.
+/// Decision records waiting for the writer: 50 ms at the highest rate a machine of two cores
+/// serves, several times over.
 const RECORDS_MAX: usize = 16_384;
 /// Names the key that decision tokens are signed with.
 const TOKEN_CONTEXT: &str = "concierge 2026 decision token";
@@ -46,7 +47,8 @@ pub(super) fn open(options: Options) -> Result<(Engine, Option<FirstKeys>), Engi
         AuditLog::open(reader)?,
         Arc::clone(&options.clock),
     ));
-    let first = if shared.credentials.is_empty() { Some(first_keys(&shared, &options)?) } else { None };
+    let first =
+        if shared.credentials.is_empty() { Some(first_keys(&shared, &options)?) } else { None };
     let (jobs, jobs_taken) = crossbeam_channel::bounded(JOBS_MAX);
     let (records, records_taken) = crossbeam_channel::bounded(RECORDS_MAX);
     let writer = Writer::start(Arc::clone(&shared), jobs_taken, records_taken, end)?;

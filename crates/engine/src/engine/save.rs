@@ -6,10 +6,8 @@ use store::Table;
 use tokio::sync::oneshot;
 
 use crate::{
-    definitions::{
-        AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Token,
-    },
     credentials::{Issued, Secret},
+    definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Token},
     engine::{Engine, open::random},
     ingest::IngestError,
     record::LogEntry,
@@ -125,7 +123,9 @@ impl Engine {
             Box::new(move |shared, now| {
                 let act = Act { actor: &actor, now, audit: &shared.audit };
                 match prepare(shared, act) {
-                    Ok(prepared) if prepared.changes() => Some(saved(shared, kind, prepared, reply)),
+                    Ok(prepared) if prepared.changes() => {
+                        Some(saved(shared, kind, prepared, reply))
+                    }
                     Ok(prepared) => answer(reply, Ok(prepared.definition().clone())),
                     Err(error) => answer(reply, Err(error)),
                 }
@@ -204,10 +204,7 @@ impl Engine {
 }
 
 /// Answers at once; nothing is to be committed.
-fn answer<T>(
-    reply: Reply<T>,
-    result: Result<T, DefinitionError>,
-) -> Option<PreparedOperation> {
+fn answer<T>(reply: Reply<T>, result: Result<T, DefinitionError>) -> Option<PreparedOperation> {
     // A caller that has gone away needs no answer.
     drop(reply.send(result));
     None
@@ -223,9 +220,7 @@ fn saved(
     let key = definition.document.get("key").and_then(|key| key.as_str());
     let key = key.and_then(|key| key.parse().ok());
     let entry = match key {
-        Some(key) => {
-            LogEntry::Definition { kind: kind as u8, key, version: definition.version }
-        }
+        Some(key) => LogEntry::Definition { kind: kind as u8, key, version: definition.version },
         None => LogEntry::Act { action: "definition".into() },
     };
     let before = shared.registry.snapshot().audiences.fingerprint();

@@ -143,8 +143,7 @@ fn consents(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
 fn audiences(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String, Value> {
     let now = shared.clock.now();
     let views = crate::facts::Views::of(&person.profile, &snapshot.policy);
-    let asked =
-        crate::facts::Asked::new(&views, &snapshot.audiences, &person.memberships, now);
+    let asked = crate::facts::Asked::new(&views, &snapshot.audiences, &person.memberships, now);
     let answers = snapshot.audiences.audiences().iter().filter_map(|audience| {
         let membership = asked.facts(audience.purpose()).membership(audience.key())?;
         let is_told = membership.truth.is_true() || membership.since.is_some();
@@ -250,8 +249,7 @@ pub(crate) fn stored_event(shared: &Shared, row_key: &[u8]) -> Result<model::Eve
     let ((_, first), chunks) = found.split_first().ok_or(Unreadable("event"))?;
     let (_, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
     let row = load::joined(first, chunks);
-    let stored: StoredEvent =
-        shared.keys.open(&key, row_key, EventHead::BYTES, &row, "event")?;
+    let stored: StoredEvent = shared.keys.open(&key, row_key, EventHead::BYTES, &row, "event")?;
     Ok(stored.into_event(at.time)?)
 }
 

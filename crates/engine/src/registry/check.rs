@@ -241,7 +241,8 @@ pub(crate) fn is_built_in(key: &Key) -> bool {
     Purpose::BUILT_IN.into_iter().any(|(_, known)| known == key.as_str())
 }
 
-/// The longest stretch of the past an event condition asks about, with the field that says so; `None` for the whole past.
+/// The longest stretch of the past an event condition asks about, with the field that says so;
+/// `None` for the whole past.
 fn window(event: &EventCondition) -> Option<(Duration, &'static str)> {
     match (&event.measure, event.within) {
         (_, Some(within)) => Some((within, "within")),

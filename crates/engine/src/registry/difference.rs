@@ -5,11 +5,12 @@ use serde_json::json;
 
 /// Most places a difference lists one by one; beyond that it gives the two documents whole.
 const MAX_PLACES: usize = 200;
-/// Longest pointers a difference lists, together, in bytes: keys are free text, so pointers could outgrow the documents.
+/// Longest pointers a difference lists, together, in bytes: keys are free text, so pointers could
+/// outgrow the documents.
 const MAX_POINTER_BYTES: usize = 64 * 1024;
 
-/// The places where `new` differs from `old`: `[{"pointer": …, "old": …, "new": …}]`, `old` absent where something was added and
-/// `new` where something was taken away.
+/// The places where `new` differs from `old`: `[{"pointer": …, "old": …, "new": …}]`, `old` absent
+/// where something was added and `new` where something was taken away.
 pub(crate) fn difference(old: Option<&Object>, new: Option<&Object>) -> Value {
     let (Some(old), Some(new)) = (old, new) else { return whole(old, new) };
     let mut places = Places::default();

@@ -41,7 +41,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Takes in a document. Its key, if it has one, must be `key`; its state, if it has none, is that of the version before.
+    /// Takes in a document. Its key, if it has one, must be `key`; its state, if it has none, is
+    /// that of the version before.
     pub(super) fn new(
         documents: &Documents,
         kind: Kind,

@@ -1,8 +1,9 @@
 //! How a value of any length becomes rows, and rows become values again.
 //!
-//! A row holds less than a disk page, a definition can be longer. The chunks of `key` lie at `key ‖ index` with one byte of index;
-//! the first begins with the length of the whole value (`u32`, big endian), so that a missing chunk shows. Values cut like this are
-//! written once and never overwritten.
+//! A row holds less than a disk page, a definition can be longer. The chunks of `key` lie at `key ‖
+//! index` with one byte of index; the first begins with the length of the whole value (`u32`, big
+//! endian), so that a missing chunk shows. Values cut like this are written once and never
+//! overwritten.
 
 use std::ops::ControlFlow;
 

@@ -177,7 +177,8 @@ pub(super) fn versions(
     Ok(found)
 }
 
-/// Reads a version. One that does not read back is kept, so that it shows up among the faults and a new version can replace it.
+/// Reads a version. One that does not read back is kept, so that it shows up among the faults and a
+/// new version can replace it.
 fn contained(kind: Kind, key: &Key, number: u64, value: &[u8]) -> Version {
     read(kind, number, value).unwrap_or_else(|_| {
         let mut document = Object::new();

@@ -1,6 +1,4 @@
-use model::{
-    Consents, Duration, EventKind, Identifier, IdentifierType, PurposeSet, value::Object,
-};
+use model::{Consents, Duration, EventKind, Identifier, IdentifierType, PurposeSet, value::Object};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
 use super::*;
@@ -106,7 +104,8 @@ fn the_log_folded_again_ends_in_the_same_state() {
         let live = World::new();
         let mut number = 0;
         for _ in 0..30 {
-            live.clock.set(live.clock.now().saturating_add(Duration(random.random_range(1..3_600_000))));
+            live.clock
+                .set(live.clock.now().saturating_add(Duration(random.random_range(1..3_600_000))));
             let count = random.random_range(1..5);
             let events = (0..count)
                 .map(|_| {
@@ -129,15 +128,19 @@ fn the_log_folded_again_ends_in_the_same_state() {
         replayed.clock.set(end);
         let (live, replayed) = (live.export(), replayed.export());
         let of = |people: &BTreeMap<String, Value>| {
-            people.values().map(without_numbers).map(|v| v.to_string()).collect::<std::collections::BTreeSet<_>>()
+            people
+                .values()
+                .map(without_numbers)
+                .map(|v| v.to_string())
+                .collect::<std::collections::BTreeSet<_>>()
         };
         assert_eq!(of(&live), of(&replayed), "seed {seed}");
         assert!(live.len() > 2, "several people");
     }
 }
 
-/// Log positions differ where an idle writer logged a timer at another moment; who is whom, what is known and who is in which
-/// audience since when do not.
+/// Log positions differ where an idle writer logged a timer at another moment; who is whom, what is
+/// known and who is in which audience since when do not.
 fn without_numbers(person: &Value) -> Value {
     let mut person = person.clone();
     if let Some(fields) = person.as_object_mut() {

@@ -1,7 +1,7 @@
 //! After definitions changed: everyone is looked at once more, when the writer has nothing else to do.
 //!
-//! Decisions need not wait for it, since they evaluate in place what is stored for another version. It makes entries, exits and
-//! timers of people nothing happens to.
+//! Decisions need not wait for it, since they evaluate in place what is stored for another version.
+//! It makes entries, exits and timers of people nothing happens to.
 
 use std::{ops::ControlFlow, sync::Arc};
 
@@ -87,10 +87,7 @@ impl Writer {
 }
 
 /// The first strand at or after `from`, with its head.
-fn next_strand(
-    reader: &dyn Reader,
-    from: &[u8],
-) -> Result<Option<(StrandId, StrandId)>, RowError> {
+fn next_strand(reader: &dyn Reader, from: &[u8]) -> Result<Option<(StrandId, StrandId)>, RowError> {
     let mut found = None;
     reader.scan(
         Table::Strand,

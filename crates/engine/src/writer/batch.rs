@@ -44,7 +44,8 @@ impl Writer {
                 tracing::error!(%error, "a batch was not committed");
                 // The timers are still on disk.
                 self.timers.restore(&due);
-                let unavailable = || Err(IngestError::Unavailable("the store takes no writes".into()));
+                let unavailable =
+                    || Err(IngestError::Unavailable("the store takes no writes".into()));
                 replies.iter().map(|_| unavailable()).collect()
             }
         };
@@ -163,7 +164,7 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                if matches!(error, StoreError::Poisoned { .. }) {
+                if matches!(error, StoreError::Poisoned) {
                     self.shared.fail("the store has failed and the server must be restarted");
                 }
                 Err(error.to_string())
@@ -203,7 +204,10 @@ fn call(
 }
 
 /// Moves an import's watermark, if the rows continue it.
-fn step_import(fold: &mut Fold<'_>, rows: &ImportRows) -> Result<Result<(), IngestError>, RowError> {
+fn step_import(
+    fold: &mut Fold<'_>,
+    rows: &ImportRows,
+) -> Result<Result<(), IngestError>, RowError> {
     let key = import_key(&rows.file);
     let row = fold.pending.get(Table::Import, &key)?;
     let watermark = row.map_or(0, |row| row[..].try_into().map_or(0, u64::from_be_bytes));

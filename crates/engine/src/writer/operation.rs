@@ -1,15 +1,11 @@
-//! Operators' acts: definitions, credentials, audit. Each is prepared on the writer's thread, so that nothing changes in between.
+//! Operators' acts: definitions, credentials, audit. Each is prepared on the writer's thread, so
+//! that nothing changes in between.
 
 use store::Batch;
 
 use model::Timestamp;
 
-use crate::{
-    record::LogEntry,
-    registry::rows::Write,
-    state::Shared,
-    writer::Writer,
-};
+use crate::{record::LogEntry, registry::rows::Write, state::Shared, writer::Writer};
 
 /// Prepares an act at an instant; `None` when there is nothing to commit. Whoever waits is told by the act itself.
 pub(crate) type Operation = Box<dyn FnOnce(&Shared, Timestamp) -> Option<PreparedOperation> + Send>;

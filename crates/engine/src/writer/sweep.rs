@@ -28,11 +28,7 @@ impl Sweep {
     }
 
     /// The expired entries of the next step. Moves on.
-    fn expired(
-        &mut self,
-        reader: &dyn Reader,
-        now: Timestamp,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
+    fn expired(&mut self, reader: &dyn Reader, now: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut expired = Vec::new();
         let mut seen = 0;
         let mut last = None;

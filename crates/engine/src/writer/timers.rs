@@ -1,7 +1,8 @@
 //! Which timers are due: an index in memory over the timers on disk.
 //!
-//! Timers lie by lane and due instant. In memory there is one instant per lane, that of its first timer, so that a look at all of
-//! them costs a thousand comparisons, and starting costs one seek per lane however many timers there are.
+//! Timers lie by lane and due instant. In memory there is one instant per lane, that of its first
+//! timer, so that a look at all of them costs a thousand comparisons, and starting costs one seek
+//! per lane however many timers there are.
 
 use std::ops::ControlFlow;
 
@@ -107,10 +108,10 @@ fn scan(
     debug_assert!(Lane::from_stored(lane).is_some());
     let (from, to) = (lane.to_be_bytes(), (lane + 1).to_be_bytes());
     let range = KeyRange::new(&from, &to);
-    reader.scan(Table::Timer, range, ScanOrder::Ascending, &mut |key, _| {
-        match keys::parse_timer(key) {
-            Some((head, at)) => visit(at, head),
-            None => ControlFlow::Continue(()),
-        }
+    reader.scan(Table::Timer, range, ScanOrder::Ascending, &mut |key, _| match keys::parse_timer(
+        key,
+    ) {
+        Some((head, at)) => visit(at, head),
+        None => ControlFlow::Continue(()),
     })
 }

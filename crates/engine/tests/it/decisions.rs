@@ -70,7 +70,9 @@ fn a_person_keeps_the_variant_first_seen_through_login_and_restart() {
         let first = world.ask(&anonymous, "hero").decisions[0].variant.clone().unwrap();
         // Recorded behind the answer, within the writer's next look around.
         world.wait(|world| {
-            world.profile("anonymous_id", &phone).is_some_and(|p| p["assignments"]["test"].is_string())
+            world
+                .profile("anonymous_id", &phone)
+                .is_some_and(|p| p["assignments"]["test"].is_string())
         });
         world.see(&[("anonymous_id", &phone), ("user_id", &user)], "login", json!({}));
         let known = [("user_id", user.as_str())];

@@ -27,7 +27,7 @@ fn a_large_event_survives() {
     let mut world = World::new();
     // Random-looking text, so that compression does not make it small.
     let text: String = (0..25_000_u64)
-        .map(|i| char::from(b'a' + u8::try_from((i * i * 2_654_435_761 >> 7) % 26).unwrap()))
+        .map(|i| char::from(b'a' + u8::try_from(((i * i * 2_654_435_761) >> 7) % 26).unwrap()))
         .collect();
     world.see(ANN, "Long", json!({"text": text}));
     world.see(ANN, "Short", json!({}));

@@ -1,5 +1,5 @@
-//! Random histories: what the engine keeps incrementally is what an evaluation of everything finds, at every step, across merges,
-//! late events, withdrawn consent, expiry by the clock and restarts.
+//! Random histories: what the engine keeps incrementally is what an evaluation of everything finds,
+//! at every step, across merges, late events, withdrawn consent, expiry by the clock and restarts.
 
 use engine::{definitions::Kind, people::AudienceChoice};
 use model::{Consents, Duration, Purpose, PurposeSet};
@@ -10,11 +10,17 @@ use crate::world::{Sent, World};
 
 const AUDIENCES: [(&str, &str); 7] = [
     ("viewers", r#"{"event":"View","within":"2h","count":{"op":"gte","value":2}}"#),
-    ("spenders", r#"{"event":"Order","within":"1d","sum":{"property":"total","op":"gt","value":100}}"#),
+    (
+        "spenders",
+        r#"{"event":"Order","within":"1d","sum":{"property":"total","op":"gt","value":100}}"#,
+    ),
     ("quiet", r#"{"not":{"event":"View","within":"1h"}}"#),
     ("recent", r#"{"event":"Order","since":{"op":"lte","value":"3h"}}"#),
     ("pro", r#"{"trait":"plan","op":"eq","value":"pro"}"#),
-    ("loyal", r#"{"all":[{"audience":"viewers"},{"any":[{"audience":"pro"},{"audience":"spenders"}]}]}"#),
+    (
+        "loyal",
+        r#"{"all":[{"audience":"viewers"},{"any":[{"audience":"pro"},{"audience":"spenders"}]}]}"#,
+    ),
     ("half", r#"{"all":[{"bucket":{"salt":"s","below":0.5}},{"not":{"audience":"quiet"}}]}"#),
 ];
 

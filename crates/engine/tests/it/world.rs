@@ -78,20 +78,21 @@ impl World {
         let Value::Object(mut document) = document else { panic!("not an object") };
         document.entry("state").or_insert("live".into());
         let admin = admin();
-        let saved =
-            self.engine.put_definition(kind, key, document, Expect::Anything, &admin);
+        let saved = self.engine.put_definition(kind, key, document, Expect::Anything, &admin);
         self.runtime.block_on(saved).unwrap();
     }
 
     pub(crate) fn send(&mut self, sent: Sent<'_>) -> EventVerdict {
         use engine::Clock;
         self.sent += 1;
-        // Events of one instant are ordered by chance; what a test sends one after the other happened one after the other.
+        // Events of one instant are ordered by chance; what a test sends one after the other
+        // happened one after the other.
         self.pass(Duration(1));
         let now = self.clock.now();
-        let ids = sent.ids.iter().map(|(kind, value)| {
-            Identifier::new(IdentifierType::parse(kind).unwrap(), *value)
-        });
+        let ids = sent
+            .ids
+            .iter()
+            .map(|(kind, value)| Identifier::new(IdentifierType::parse(kind).unwrap(), *value));
         let default_id = format!("m{}", self.sent);
         let event = Event {
             source: "default".parse().unwrap(),
@@ -155,9 +156,9 @@ impl World {
 }
 
 pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
-    let ids = ids.iter().map(|(kind, value)| {
-        Identifier::new(IdentifierType::parse(kind).unwrap(), *value)
-    });
+    let ids = ids
+        .iter()
+        .map(|(kind, value)| Identifier::new(IdentifierType::parse(kind).unwrap(), *value));
     DecideRequest {
         identifiers: ids.collect(),
         placements: Some(vec![placement.parse().unwrap()]),

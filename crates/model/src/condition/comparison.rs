@@ -261,7 +261,8 @@ impl Test {
 
     /// Whether the test holds for `value`; `None` and JSON `null` are a missing value.
     ///
-    /// A missing value makes every comparison false, `ne`, `not_in` and `not_contains` included; only `missing` is true then.
+    /// A missing value makes every comparison false, `ne`, `not_in` and `not_contains` included;
+    /// only `missing` is true then.
     pub fn holds(&self, value: Option<&Value>) -> bool {
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return self.op == Op::Missing;

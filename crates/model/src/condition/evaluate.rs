@@ -1,7 +1,8 @@
 //! Evaluation: how verdicts of parts combine, and what each kind of condition asks of the facts.
 //!
-//! Nothing here allocates. A verdict's expiry is exact where that is cheap and early otherwise; it always lies after the
-//! instant of evaluation, so that re-evaluating at every expiry makes progress.
+//! Nothing here allocates. A verdict's expiry is exact where that is cheap and early otherwise; it
+//! always lies after the instant of evaluation, so that re-evaluating at every expiry makes
+//! progress.
 
 use super::{Condition, Fact, Facts, Membership, Truth, Verdict};
 use crate::{Duration, Timestamp, hash};
@@ -114,7 +115,8 @@ fn at_least(count: usize, parts: &[Condition], facts: &dyn Facts, now: Timestamp
     Verdict { truth: Truth::Withheld, valid_until }
 }
 
-/// Membership for at least a time. Where it is not recorded since when someone is a member, they have not been for long.
+/// Membership for at least a time. Where it is not recorded since when someone is a member, they
+/// have not been for long.
 fn member(membership: Membership, for_at_least: Option<Duration>, now: Timestamp) -> Verdict {
     // An expiry that has passed is the asker's to renew; here it only must not lead backwards.
     let valid_until = membership.valid_until.map(|until| until.max(next_instant(now)));

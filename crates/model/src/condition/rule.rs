@@ -18,7 +18,8 @@ pub struct Needs {
     pub audiences: BTreeSet<Key>,
     /// Purposes asked about by `{"consent": …}`.
     pub purposes: BTreeSet<PurposeKey>,
-    /// The longest window over events, nothing when there are none; `None` when some event condition has none (lifetime).
+    /// The longest window over events, nothing when there are none; `None` when some event
+    /// condition has none (lifetime).
     pub longest_window: Option<Duration>,
 }
 

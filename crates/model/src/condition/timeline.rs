@@ -1,8 +1,9 @@
 //! Conditions on events: one walk over the window, newest event first.
 //!
-//! Time alone changes a window in two ways: its oldest event leaves, and an event dated in the future enters. Because events
-//! leave oldest first, what a walk has found after each event is what will be found once all older ones have left. So the
-//! walk that finds the answer also finds when it ends: when the oldest event at which the answer changed leaves.
+//! Time alone changes a window in two ways: its oldest event leaves, and an event dated in the
+//! future enters. Because events leave oldest first, what a walk has found after each event is what
+//! will be found once all older ones have left. So the walk that finds the answer also finds when
+//! it ends: when the oldest event at which the answer changed leaves.
 
 use super::{
     EventCondition, EventRow, Fact, Measure, Rows, Truth, Verdict,
@@ -208,12 +209,14 @@ impl<'a> Window<'a> {
             Measure::Count(_) => selected().count().to_string(),
             Measure::Sum { property, .. } => {
                 let amounts = selected().filter_map(|(_, row)| row.value(property)?.as_f64());
-                amounts.fold(0.0, |sum, amount| sum + amount).to_string()
+                // Cut to millionths: what lies behind is the noise of adding decimals in binary.
+                let sum = amounts.fold(0.0, |sum, amount| sum + amount);
+                ((sum * 1e6_f64).round() / 1e6).to_string()
             }
             Measure::Last(filter) => shown(selected().next(), &filter.property),
             Measure::First(filter) => shown(selected().last(), &filter.property),
             Measure::Since(_) => match selected().next() {
-                Some((_, row)) => now.since(row.time).to_string(),
+                Some((_, row)) => now.since(row.time).in_words(),
                 None => "unknown, as there is no such event".into(),
             },
         };

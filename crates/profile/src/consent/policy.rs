@@ -33,8 +33,8 @@ pub enum PolicyError {
 
 /// The purposes of a workspace.
 ///
-/// A purpose that is not listed is granted to nobody. The service purpose is always granted and cannot be listed: it opens only
-/// [`crate::ServiceView`], never a person's data.
+/// A purpose that is not listed is granted to nobody. The service purpose is always granted and
+/// cannot be listed: it opens only [`crate::ServiceView`], never a person's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PurposePolicy {
     /// By number.
@@ -60,8 +60,8 @@ impl PurposePolicy {
         Ok(Self { rules })
     }
 
-    /// The policy of a new workspace: the built-in purposes. Choosing what to show and measuring it are opt-out; messages and
-    /// advertising are opt-in.
+    /// The policy of a new workspace: the built-in purposes. Choosing what to show and measuring it
+    /// are opt-out; messages and advertising are opt-in.
     pub fn built_in() -> Self {
         let rule = |(purpose, key): (Purpose, &str)| {
             let granted_by_default =
@@ -112,9 +112,10 @@ impl PurposePolicy {
 
     /// The collect gate: the purposes that an event from this device may be kept for.
     ///
-    /// Both the event's own statement and what holds by now must allow it. A late event that was denied when it happened stays
-    /// denied whatever was granted since, and one that was granted then is denied if that was withdrawn since. The ledger must have
-    /// taken in the event's own statement already.
+    /// Both the event's own statement and what holds by now must allow it. A late event that was
+    /// denied when it happened stays denied whatever was granted since, and one that was granted
+    /// then is denied if that was withdrawn since. The ledger must have taken in the event's own
+    /// statement already.
     pub fn collect(&self, device: UnitId, ledger: &ConsentLedger, event: Consents) -> PurposeSet {
         let undenied = self.select(|purpose| event.basis(purpose) != Basis::Denied);
         self.allowed_on(device, ledger).intersection(undenied)

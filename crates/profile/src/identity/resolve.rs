@@ -17,19 +17,24 @@ pub(super) struct Bounds {
     pub(super) merges: u32,
 }
 
-/// Folds the links of a closure (all links of all strands that any identifier connects, refused links included) into people.
+/// Folds the links of a closure (all links of all strands that any identifier connects, refused
+/// links included) into people.
 ///
-/// Links are taken in canonical order: by `order`, within one event by priority of the identifier's type, then by identifier and strand.
-/// So the weakest identifier of an event is the first to be dropped. Each link is judged once, against what the links before it made:
+/// Links are taken in canonical order: by `order`, within one event by priority of the identifier's
+/// type, then by identifier and strand. So the weakest identifier of an event is the first to be
+/// dropped. Each link is judged once, against what the links before it made:
 ///
 /// 1. A placeholder value, or a claim that needs proof, joins nothing.
-/// 2. An identifier of a shared kind is *contested* from the first link under which its strands, those of refused links included,
-///    stand for two users. From then on it joins nobody; what it joined before stays.
-/// 3. An identifier that nobody holds is taken by the strand's component, one that another component holds joins the two — unless
-///    that makes one person of two users, breaks a limit, or outgrows a bound.
+/// 2. An identifier of a shared kind is *contested* from the first link under which its strands,
+///    those of refused links included, stand for two users. From then on it joins nobody; what it
+///    joined before stays.
+/// 3. An identifier that nobody holds is taken by the strand's component, one that another
+///    component holds joins the two — unless that makes one person of two users, breaks a limit, or
+///    outgrows a bound.
 ///
-/// The answer depends on nothing but the set of links; several states of one link count as one ([`Link::absorb`]). Links that no
-/// identifier connects do not influence each other, so a late link makes only its own closure be folded again.
+/// The answer depends on nothing but the set of links; several states of one link count as one
+/// ([`Link::absorb`]). Links that no identifier connects do not influence each other, so a late
+/// link makes only its own closure be folded again.
 pub fn resolve(links: &[Link], rules: &IdentityRules) -> Resolution {
     resolve_within(links, rules, Bounds { identifiers: MAX_IDENTIFIERS, merges: MAX_MERGES })
 }

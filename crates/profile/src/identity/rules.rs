@@ -92,7 +92,8 @@ impl IdentityRules {
         self
     }
 
-    /// The same rules with `value` blocked for every type, in any case and quoted or not: a word of the organisation's own tests.
+    /// The same rules with `value` blocked for every type, in any case and quoted or not: a word of
+    /// the organisation's own tests.
     #[must_use]
     pub fn with_blocked(mut self, value: &str) -> Self {
         self.blocked_values.insert(comparable(value).into());
@@ -111,8 +112,8 @@ impl IdentityRules {
         })
     }
 
-    /// Whether the value is one that many people share by mistake: empty, only zeros and dashes, a placeholder, or blocked by the
-    /// administrator.
+    /// Whether the value is one that many people share by mistake: empty, only zeros and dashes, a
+    /// placeholder, or blocked by the administrator.
     pub fn blocked(&self, identifier: &Identifier) -> bool {
         let mut value = comparable(&identifier.value);
         if identifier.kind == IdentifierType::Phone

@@ -356,7 +356,8 @@ fn only_so_many_merges_and_arrivals_are_no_merges() {
 
 #[test]
 fn a_new_strand_that_links_two_people_merges_them() {
-    // The strand of the last event is new, so its joining the first person is an arrival; what it then brings together is a merge.
+    // The strand of the last event is new, so its joining the first person is an arrival; what it
+    // then brings together is a merge.
     let links = events(
         "1d s1 phone=+461
          2d s2 anonymous_id=a1

@@ -124,7 +124,8 @@ fn events() -> impl Strategy<Value = Vec<Told>> {
 }
 
 proptest! {
-    /// Merge algebra: strands folded apart and merged are the strands folded together, in any order and as often as one likes.
+    /// Merge algebra: strands folded apart and merged are the strands folded together, in any order
+    /// and as often as one likes.
     #[test]
     fn the_order_of_arrival_does_not_matter(
         (events, shuffled) in events().prop_flat_map(|e| (Just(e.clone()), Just(e).prop_shuffle())),

@@ -207,7 +207,8 @@ fn the_public_sees_only_what_is_marked() {
 }
 
 proptest! {
-    /// Whatever was said and collected: a value is known only under a purpose that is granted now and was when it was collected.
+    /// Whatever was said and collected: a value is known only under a purpose that is granted now
+    /// and was when it was collected.
     #[test]
     fn nothing_is_read_without_its_purpose(
         collected in any::<u32>(),

@@ -1,4 +1,5 @@
-//! The stated rule once more, as plainly as possible: nothing is remembered but the verdicts, everything is found by scanning.
+//! The stated rule once more, as plainly as possible: nothing is remembered but the verdicts,
+//! everything is found by scanning.
 
 use std::collections::BTreeSet;
 
