@@ -144,6 +144,14 @@ impl Engine {
         open::open(options)
     }
 
+    /// Opens over a store of the caller's, with the key files in `options.dir`: for simulations and tests with faults.
+    pub fn open_over(
+        store: Arc<dyn store::Store>,
+        options: Options,
+    ) -> Result<(Self, Option<FirstKeys>), EngineError> {
+        open::over(store, options)
+    }
+
     /// Takes no more input, commits what is queued, stops the threads. Idempotent.
     pub fn shutdown(&self) {
         stop(&self.inner.jobs, &self.inner.writer);

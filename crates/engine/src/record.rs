@@ -381,3 +381,6 @@ pub(crate) enum StoredDecision {
     /// JSON text, since its parts are documents for analysis and their set grows.
     V1 { json: String },
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,15 @@ const RECORDS_MAX: usize = 16_384;
 const TOKEN_CONTEXT: &str = "concierge 2026 decision token";
 
 pub(super) fn open(options: Options) -> Result<(Engine, Option<FirstKeys>), EngineError> {
-    let store: Arc<dyn Store> = Arc::new(Fjall::open(&options.dir, FjallOptions::default())?);
+    let store = Arc::new(Fjall::open(&options.dir, FjallOptions::default())?);
+    over(store, options)
+}
+
+/// Opens over a store that somebody else opened.
+pub(super) fn over(
+    store: Arc<dyn Store>,
+    options: Options,
+) -> Result<(Engine, Option<FirstKeys>), EngineError> {
     let reader: &dyn Reader = &*store;
     let end = writer::log_end(reader)?;
     let vault = Vault::open(&options.dir.join(KEY_FOLDER), end.next_slot)?;

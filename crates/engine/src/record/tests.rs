@@ -1,0 +1,109 @@
+//! Bytes of every record ever written. A change here is a change of the stored format: add a variant instead.
+
+use expect_test::{Expect, expect};
+use model::{Purpose, hash};
+use serde_json::json;
+
+use super::*;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The record is written as it always was, and reads back.
+fn pinned<T>(record: &T, expected: &Expect)
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    let bytes = encode(record);
+    expected.assert_eq(&hex(&bytes));
+    assert_eq!(decode::<T>(&bytes, "record").unwrap(), *record);
+}
+
+fn identifier() -> Identifier {
+    Identifier::new(model::IdentifierType::AnonymousId, "a1")
+}
+
+fn key(text: &str) -> Key {
+    text.parse().unwrap()
+}
+
+fn strand() -> StrandId {
+    StrandId { born: Seq(77), lane: hash::lane(&identifier()) }
+}
+
+const ORDER: Order = Order { time: Timestamp(1_790_000_000_000), tie: 9 };
+
+#[test]
+fn heads_are_pinned() {
+    let consents =
+        Consents { granted: PurposeSet::NONE.with(Purpose::ANALYTICS), denied: PurposeSet::NONE };
+    let meta = MetaHead { slot: 5, head: strand(), unit: UnitId(3), consents };
+    expect!["0100000000000000050110000000000000004d00000000000000030000000400000000"].assert_eq(&hex(&meta.to_bytes()));
+    assert_eq!(MetaHead::parse(&meta.to_bytes()), Ok(meta));
+    let event = EventHead { chunks: 2, purposes: PurposeSet(6), tie: 9 };
+    expect!["0102000000060000000000000009"].assert_eq(&hex(&event.to_bytes()));
+    assert_eq!(EventHead::parse(&event.to_bytes()), Ok(event));
+    assert!(MetaHead::parse(&[2; 40]).is_err(), "a version nobody has written yet");
+}
+
+#[test]
+fn records_of_strands_are_pinned() {
+    let user = Some(Identifier::new(model::IdentifierType::UserId, "u1"));
+    let born_at = ORDER.time;
+    pinned(&StoredMeta::V1 { routing: identifier(), user, born_at }, &expect!["000c616e6f6e796d6f75735f69640261310107757365725f696402753180b083c59868"]);
+    let link =
+        StoredLink::V1 { identifier: identifier(), order: ORDER, last: ORDER.time, trusted: true };
+    pinned(&link, &expect!["000c616e6f6e796d6f75735f696402613180b083c598680980b083c5986801"]);
+    let known = StoredTrait::V1 {
+        name: "plan".into(),
+        value: json!("pro").to_string(),
+        source: key("web"),
+        order: ORDER,
+        purposes: PurposeSet(6),
+    };
+    pinned(&known, &expect!["0004706c616e052270726f220377656280b083c598680906"]);
+    let consents = Consents { granted: PurposeSet(2), denied: PurposeSet(4) };
+    let said = StoredConsent::V1 { consents, identified: true, source: key("web") };
+    pinned(&said, &expect!["0002040103776562"]);
+    pinned(&StoredAssignment::V1 { variant: key("b"), seq: Seq(5) }, &expect!["00016205"]);
+    pinned(&StoredUsers::V1 { users: vec![[7; 16]] }, &expect!["000107070707070707070707070707070707"]);
+    let membership = StoredMembership::V1 {
+        version: 3,
+        truth: Truth::True,
+        since: Some(ORDER.time),
+        valid_until: None,
+    };
+    pinned(&membership, &expect!["0003000180b083c5986800"]);
+    let state = StoredState::V1 { due: Some(ORDER.time), fingerprint: 12 };
+    pinned(&state, &expect!["000180b083c598680c"]);
+}
+
+#[test]
+fn events_decisions_and_the_log_are_pinned() {
+    let event = StoredEvent::V1 {
+        kind: EventKind::Page,
+        name: "Page Viewed".into(),
+        source: key("web"),
+        message_id: "m1".into(),
+        identifiers: vec![identifier()],
+        received_at: ORDER.time,
+        properties: json!({"a": 1}).to_string(),
+        traits: String::new(),
+        context: String::new(),
+        consents: Consents::default(),
+        historical: false,
+    };
+    pinned(&event, &expect!["00020b506167652056696577656403776562026d31010c616e6f6e796d6f75735f696402613180b083c59868077b2261223a317d0000000000"]);
+    pinned(&StoredDecision::V1 { json: "{}".into() }, &expect!["00027b7d"]);
+    let StrandId { born, lane } = strand();
+    let entries = vec![
+        LogEntry::Event { lane, born, name: [1; 8], time: ORDER.time },
+        LogEntry::Strand { lane },
+        LogEntry::Definition { kind: 2, key: key("vip"), version: 4 },
+        LogEntry::Timer { lane, born, due: ORDER.time },
+        LogEntry::Decision { lane, born, id: 11 },
+        LogEntry::Act { action: "token.create".into() },
+    ];
+    pinned(&LogRow::V1 { now: ORDER.time, next_slot: 6, entries }, &expect!["0080b083c5986806060090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e637265617465"]);
+}

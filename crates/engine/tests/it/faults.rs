@@ -1,0 +1,95 @@
+//! When the disk is full or fails: refused, never lost, never half.
+
+use std::sync::Arc;
+
+use engine::{
+    Engine, ManualClock, Options,
+    ingest::{EventVerdict, IngestError, Item},
+};
+use model::{Consents, Event, EventKind, Identifier, IdentifierType, value::Object};
+use store::{Fault, Faulty, Memory, Operation};
+
+struct Failing {
+    engine: Engine,
+    store: Arc<Faulty<Memory>>,
+    runtime: tokio::runtime::Runtime,
+    _keys: tempfile::TempDir,
+}
+
+fn failing() -> Failing {
+    let keys = tempfile::tempdir().unwrap();
+    let store = Arc::new(Faulty::new(Memory::default()));
+    let options = Options {
+        dir: keys.path().to_owned(),
+        clock: Arc::new(ManualClock::at(crate::world::START)),
+        cache_bytes: 1 << 20,
+        write_key: None,
+        token: None,
+    };
+    let (engine, _) =
+        Engine::open_over(Arc::clone(&store) as Arc<dyn store::Store>, options).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    Failing { engine, store, runtime, _keys: keys }
+}
+
+impl Failing {
+    fn send(&self, message_id: &str) -> Result<EventVerdict, IngestError> {
+        let event = Event {
+            source: "default".parse().unwrap(),
+            message_id: message_id.into(),
+            kind: EventKind::Track,
+            name: "View".into(),
+            identifiers: vec![Identifier::new(IdentifierType::UserId, "ann")],
+            event_time: crate::world::START,
+            received_at: crate::world::START,
+            properties: Object::new(),
+            traits: Object::new(),
+            context: Object::new(),
+            consents: Consents::default(),
+            historical: false,
+        };
+        let items = vec![Item::Event(Box::new(event))];
+        let verdicts = self.runtime.block_on(self.engine.ingest(items))?;
+        Ok(verdicts.into_iter().next().unwrap())
+    }
+
+    fn events(&self) -> usize {
+        let ann = Identifier::new(IdentifierType::UserId, "ann");
+        let Some(id) = self.engine.find_profile(&ann).unwrap() else { return 0 };
+        self.engine.timeline(id, None, 100).unwrap().map_or(0, |page| page.items.len())
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_and_recovers() {
+    let world = failing();
+    assert_eq!(world.send("one").unwrap(), EventVerdict::Accepted);
+    world.store.set_full(true);
+    assert!(matches!(world.send("two"), Err(IngestError::Unavailable(_))));
+    assert_eq!(world.events(), 1, "nothing of it shows");
+    assert!(world.engine.ready(), "it still decides and reads");
+    world.store.set_full(false);
+    assert_eq!(world.send("two").unwrap(), EventVerdict::Accepted, "the refused try left no trace");
+    assert_eq!(world.send("two").unwrap(), EventVerdict::Duplicate);
+    assert_eq!(world.events(), 2);
+}
+
+#[test]
+fn a_commit_that_fails_by_io_is_refused_whole() {
+    let world = failing();
+    world.send("one").unwrap();
+    world.store.inject(Operation::Commit, 1, Fault::Io);
+    assert!(matches!(world.send("two"), Err(IngestError::Unavailable(_))));
+    assert_eq!(world.send("two").unwrap(), EventVerdict::Accepted);
+    assert_eq!(world.events(), 2);
+}
+
+#[test]
+fn a_poisoned_store_stops_taking_events_and_says_so() {
+    let world = failing();
+    world.send("one").unwrap();
+    world.store.inject(Operation::Commit, 1, Fault::PoisonAfter);
+    assert!(matches!(world.send("two"), Err(IngestError::Unavailable(_))));
+    assert!(!world.engine.ready());
+    assert!(matches!(world.send("three"), Err(IngestError::Unavailable(_))));
+}
