@@ -14,22 +14,49 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 
-/// How many locks a cache is split over: a power of two, some times the number of cores of a large machine.
-const SHARD_COUNT: usize = 64;
+/// How many locks a cache is split over.
+///
+/// Each shard evicts by itself, so a shard must be many times as large as the largest entry: with
+/// many small shards, one person with tens of thousands of events would push everyone else out of
+/// theirs, and two such people each other.
+const SHARD_COUNT: usize = 8;
 
-/// Counts publications. One for all caches of an engine.
-#[derive(Debug, Default)]
-pub(crate) struct Generation(AtomicU64);
+/// How many keys are told apart by their generation. Keys that share one only make each other's
+/// offers fail now and then.
+const GENERATION_COUNT: usize = 4_096;
 
-impl Generation {
-    /// The generation to read the store under.
-    pub(crate) fn current(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+/// Counts publications, key by key: a person who takes long to read must not be refused because
+/// somebody else changed meanwhile.
+pub(crate) struct Generations(Box<[AtomicU64]>);
+
+impl std::fmt::Debug for Generations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Generations")
+    }
+}
+
+impl Default for Generations {
+    fn default() -> Self {
+        Self((0..GENERATION_COUNT).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Generations {
+    /// The generation of a key, to be taken before the store is read.
+    pub(crate) fn of(&self, key: &impl Hash) -> u64 {
+        self.slot(key).map_or(0, |slot| slot.load(Ordering::Acquire))
     }
 
-    /// Begins a publication: offers read before this call are refused from here on.
-    pub(crate) fn raise(&self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+    /// Begins a publication of a key: offers read before this call are refused from here on.
+    pub(crate) fn raise(&self, key: &impl Hash) {
+        if let Some(slot) = self.slot(key) {
+            slot.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn slot(&self, key: &impl Hash) -> Option<&AtomicU64> {
+        let hash = FxBuildHasher.hash_one(key) >> 32;
+        self.0.get(usize::try_from(hash).unwrap_or_default() % GENERATION_COUNT)
     }
 }
 
@@ -78,12 +105,12 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         }
     }
 
-    /// Sets `key` to what a reader found in the store, unless something was published since it began at `generation`.
-    pub(crate) fn offer(&self, key: K, value: V, generation: u64, current: &Generation) {
+    /// Sets `key` to what a reader found in the store, unless it was published since the read began at `generation`.
+    pub(crate) fn offer(&self, key: K, value: V, generation: u64, current: &Generations) {
         let weight = (self.weigh)(&value);
         if let Some(shard) = self.shard(&key) {
             let mut shard = shard.lock();
-            if current.current() == generation {
+            if current.of(&key) == generation {
                 shard.put(key, value, weight, self.shard_weight_max);
             }
         }
@@ -134,13 +161,13 @@ mod tests {
 
     #[test]
     fn stays_under_its_weight_and_keeps_the_recent() {
-        let cache: Cache<u64, Vec<u8>> = Cache::new(64 * 1000, Vec::len);
+        let cache: Cache<u64, Vec<u8>> = Cache::new(SHARD_COUNT * 10_000, Vec::len);
         for key in 0..10_000 {
             cache.publish(key, vec![0; 100]);
         }
         let (entries, weight) = cache.size();
-        assert!(weight <= 64 * 1000, "{weight}");
-        assert!(entries > 300, "{entries}");
+        assert!(weight <= SHARD_COUNT * 10_000, "{weight}");
+        assert!(entries > SHARD_COUNT * 50, "{entries}");
         assert!(cache.get(&9_999).is_some());
         assert!(cache.get(&0).is_none());
         cache.remove(&9_999);
@@ -149,17 +176,19 @@ mod tests {
 
     #[test]
     fn an_offer_read_before_a_publication_is_refused() {
-        let generation = Generation::default();
-        let cache: Cache<u64, u64> = Cache::new(64 * 100, |_| 1);
-        let before = generation.current();
-        generation.raise();
+        let generations = Generations::default();
+        let cache: Cache<u64, u64> = Cache::new(SHARD_COUNT * 100, |_| 1);
+        let before = generations.of(&1_u64);
+        generations.raise(&1_u64);
         cache.publish(1, 2);
-        cache.offer(1, 1, before, &generation);
+        cache.offer(1, 1, before, &generations);
         assert_eq!(cache.get(&1), Some(2));
         cache.remove(&1);
-        cache.offer(1, 1, before, &generation);
+        cache.offer(1, 1, before, &generations);
         assert_eq!(cache.get(&1), None);
-        cache.offer(1, 3, generation.current(), &generation);
-        assert_eq!(cache.get(&1), Some(3));
+        let now = generations.of(&1_u64);
+        generations.raise(&2_u64);
+        cache.offer(1, 3, now, &generations);
+        assert_eq!(cache.get(&1), Some(3), "another key's publication does not matter");
     }
 }

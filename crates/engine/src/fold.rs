@@ -20,7 +20,7 @@ use model::{
     hash,
     value::Object,
 };
-use profile::{IdentityRules, PurposePolicy};
+use profile::{Assignment, IdentityRules, PurposePolicy};
 use rustc_hash::FxBuildHasher;
 use store::{Reader, StrandKey, Table};
 
@@ -76,6 +76,15 @@ pub(crate) struct Seen<'a> {
     pub(crate) is_trusted: bool,
 }
 
+/// Something a recorded decision leaves behind.
+#[derive(Clone, Debug)]
+pub(crate) enum Recorded {
+    /// The variant first drawn in an experience.
+    Assigned(Key, Assignment),
+    /// A win of an experience that has a cap.
+    Won(Key, Timestamp),
+}
+
 /// What the second pass has to do for one head.
 #[derive(Debug, Default)]
 pub(crate) struct Visit {
@@ -88,8 +97,8 @@ pub(crate) struct Visit {
     pub(crate) is_stale: bool,
     /// The person is new: all there is to know of them is in the news.
     pub(crate) is_born: bool,
-    /// A decision was recorded that changes what later ones see.
-    pub(crate) is_recorded: bool,
+    /// What recorded decisions change for later ones.
+    pub(crate) recorded: Vec<Recorded>,
 }
 
 impl Visit {
@@ -99,7 +108,7 @@ impl Visit {
         self.is_rejoined |= other.is_rejoined;
         self.is_due |= other.is_due;
         self.is_stale |= other.is_stale;
-        self.is_recorded |= other.is_recorded;
+        self.recorded.extend(other.recorded);
         self.is_born |= other.is_born;
     }
 }

@@ -65,11 +65,12 @@ impl<'a> Pending<'a> {
         self.points.len() + self.sorted.len()
     }
 
-    /// The writes as one batch.
-    pub(crate) fn into_batch(self) -> Batch {
-        let mut batch = Batch::with_capacity(self.len(), self.bytes);
-        let all = self.sorted.into_iter().chain(self.points);
-        for ((table, key), value) in all {
+    /// Takes the writes out as one batch.
+    pub(crate) fn take_batch(&mut self) -> Batch {
+        let mut batch = Batch::with_capacity(self.len(), std::mem::take(&mut self.bytes));
+        let sorted = std::mem::take(&mut self.sorted);
+        let points = std::mem::take(&mut self.points);
+        for ((table, key), value) in sorted.into_iter().chain(points) {
             match value {
                 Some(value) => batch.put(table, &key, &value),
                 None => batch.delete(table, &key),
@@ -220,7 +221,7 @@ mod tests {
             let through: Vec<_> = [ScanOrder::Ascending, ScanOrder::Descending]
                 .map(|order| collect(&pending, order, limit))
                 .into();
-            store.commit(pending.into_batch()).unwrap();
+            store.commit(pending.take_batch()).unwrap();
             let committed: Vec<_> = [ScanOrder::Ascending, ScanOrder::Descending]
                 .map(|order| collect(&store, order, limit))
                 .into();

@@ -8,11 +8,12 @@ use model::{
     Consents, DecisionId, Identifier, Key, PurposeSet, Timestamp, UnitId, event::Order,
     value::Object,
 };
+use profile::Assignment;
 use serde::Serialize;
 use store::{Reader, Table};
 
 use crate::{
-    fold::{self, Fold, Seen},
+    fold::{self, Fold, Recorded, Seen},
     keys::{self, Kind},
     load,
     record::{LogEntry, StoredDecision, encode},
@@ -72,7 +73,6 @@ pub(crate) fn write(fold: &mut Fold<'_>, shared: &Shared, record: Record) -> Res
     for (table, key, value) in rows::cut(Table::Decision, &row_key, &sealed)? {
         fold.pending.put(table, key, value.unwrap_or_default());
     }
-    let mut is_person_changed = false;
     for outcome in &record.outcomes {
         let Some(won) = outcome.won() else { continue };
         if let Some(variant) = &outcome.assignment {
@@ -81,18 +81,17 @@ pub(crate) fn write(fold: &mut Fold<'_>, shared: &Shared, record: Record) -> Res
             if fold.pending.get(Table::Strand, &row)?.is_none() {
                 let assignment = load::stored_assignment(variant.clone(), seq);
                 fold.pending.put(Table::Strand, row, encode(&assignment));
-                is_person_changed = true;
+                let assignment = Assignment { seq, strand, variant: variant.clone() };
+                let assigned = Recorded::Assigned(won.key.clone(), assignment);
+                fold.visit(route.head).recorded.push(assigned);
             }
         }
         if record.capped.contains(&won.key) {
             let mut rest = won.key.as_str().as_bytes().to_vec();
             rest.extend_from_slice(&keys::ordered(record.at));
             fold.pending.put(Table::Strand, keys::row(strand, Kind::Win, &rest), Vec::new());
-            is_person_changed = true;
+            fold.visit(route.head).recorded.push(Recorded::Won(won.key.clone(), record.at));
         }
-    }
-    if is_person_changed {
-        fold.visit(route.head).is_recorded = true;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use store::Store;
 
 use crate::{
     audit::AuditLog,
-    cache::{Cache, Generation},
+    cache::{Cache, Generations},
     clock::Clock,
     credentials::Credentials,
     keys::Hash16,
@@ -35,7 +35,7 @@ pub(crate) struct Caches {
     pub(crate) holders: Cache<Hash16, StrandId>,
     /// By head.
     pub(crate) people: Cache<StrandId, SharedPerson>,
-    pub(crate) generation: Generation,
+    pub(crate) generations: Generations,
 }
 
 impl Caches {
@@ -47,7 +47,7 @@ impl Caches {
             routes: Cache::new(rest / 4 * 3, |route| route.weight()),
             holders: Cache::new(rest / 4, |_| 96),
             people: Cache::new(people, |person| person.weight() + 96),
-            generation: Generation::default(),
+            generations: Generations::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use store::Table;
 
 use crate::{
     facts::Views,
-    fold::{Fold, News, Visit},
+    fold::{Fold, News, Recorded, Visit},
     keys::{self, Kind},
     load::{self, Loader, Person},
     record::{LogEntry, StoredState, encode},
@@ -22,7 +22,7 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
     let needs_person = visit.is_rejoined || visit.is_due || visit.is_stale || !touched.is_empty();
     let has_facts = |n: &News| !n.traits.is_empty() || !n.consents.is_empty();
     let ground = fold.ground;
-    let cached = if visit.is_rejoined || visit.is_recorded {
+    let cached = if visit.is_rejoined {
         None
     } else {
         let current = |p: &Arc<Person>| p.epoch == ground.snapshot.projection.epoch;
@@ -47,6 +47,9 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
     for news in &visit.news {
         observe(&mut person, news, is_cold);
         write_traits(fold, &person, news)?;
+    }
+    if !is_cold {
+        visit.recorded.iter().for_each(|recorded| remember(&mut person, recorded));
     }
     evaluate(fold, &mut person, head, visit, &touched);
     write_memberships(fold, head, &before, &person.memberships);
@@ -92,6 +95,14 @@ fn observe(person: &mut Person, news: &News, is_cold: bool) {
         traits: &news.traits,
         row,
     });
+}
+
+/// Takes in what a recorded decision left behind. A cold person was read with its rows already there.
+fn remember(person: &mut Person, recorded: &Recorded) {
+    match recorded.clone() {
+        Recorded::Assigned(experience, assignment) => person.profile.assign(experience, assignment),
+        Recorded::Won(experience, at) => person.wins.entry(experience).or_default().push(at),
+    }
 }
 
 /// Writes the traits of an event that are the newest of their name.

@@ -66,12 +66,12 @@ fn exact(shared: &Shared, address: &Address) -> Result<Option<Arc<route::Route>>
     if let Some(route) = shared.caches.routes.get(&address.pair) {
         return Ok(Some(route));
     }
-    let generation = shared.caches.generation.current();
+    let generation = shared.caches.generations.of(&address.pair);
     let store: &dyn Reader = &*shared.store;
     let found = route::find(store, &shared.keys, address.lane, &address.pair)?;
     let Some(found) = found.map(Arc::new) else { return Ok(None) };
     let caches = &shared.caches;
-    caches.routes.offer(address.pair, Arc::clone(&found), generation, &caches.generation);
+    caches.routes.offer(address.pair, Arc::clone(&found), generation, &caches.generations);
     Ok(Some(found))
 }
 
@@ -89,9 +89,9 @@ pub(crate) fn holder(
     if let Some(head) = shared.caches.holders.get(&hash) {
         return Ok(Some(head));
     }
-    let generation = shared.caches.generation.current();
+    let generation = shared.caches.generations.of(&hash);
     let Some(head) = accepted(&*shared.store, &normalised, &hash)? else { return Ok(None) };
-    shared.caches.holders.offer(hash, head, generation, &shared.caches.generation);
+    shared.caches.holders.offer(hash, head, generation, &shared.caches.generations);
     Ok(Some(head))
 }
 
@@ -130,11 +130,11 @@ pub(crate) fn person(
     {
         return Ok((person, false));
     }
-    let generation = caches.generation.current();
+    let generation = caches.generations.of(&head);
     // Several scans must see one instant, or a merge in between would show half of it.
     let frozen = shared.store.snapshot()?;
     let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot };
     let person = Arc::new(loader.person(head)?);
-    caches.people.offer(head, Arc::clone(&person), generation, &caches.generation);
+    caches.people.offer(head, Arc::clone(&person), generation, &caches.generations);
     Ok((person, true))
 }

@@ -65,8 +65,8 @@ impl Default for FjallOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 64 * MIB,
-            journal_bytes_max: 64 * MIB,
-            memtable_bytes: 16 * MIB,
+            journal_bytes_max: 128 * MIB,
+            memtable_bytes: 32 * MIB,
             worker_threads: worker_threads(),
             reserve_bytes: 256 * MIB,
         }

@@ -129,6 +129,8 @@ fn add_costs(found: &Measured, table: &mut Table) {
     let calls = found.load.answered();
     table.row("server CPU per request, µs", found.server_cpu_us_per(calls));
     table.row("load generator CPU per request, µs", found.own_cpu_us_per(calls));
+    table.row("requests that read the store, %", found.cold as f64 / calls * 100.0);
     table.row("cores busy with other things", found.others_cores());
+    table.row("requests given up, 5 s late", found.load.abandoned as f64);
     table.row("requests refused", found.load.refused as f64);
 }

@@ -12,15 +12,20 @@ use anyhow::{Context as _, anyhow};
 
 use crate::{client::Client, latency::Latencies, proc};
 
+/// A call that could not be sent for so long after it was due is given up, so that a server that
+/// is too slow for the rate ends the run with a bad figure rather than never.
+const BEHIND_MAX: Duration = Duration::from_secs(5);
+
 /// Writes the next request of a sender over what is in the buffer.
 pub(crate) type Writer = Box<dyn FnMut(&mut Vec<u8>) + Send>;
 
-/// What a load came to.
-#[derive(Debug)]
+/// What a load, or one sender of it, came to.
+#[derive(Debug, Default)]
 pub(crate) struct Load {
     pub(crate) latencies: Latencies,
     pub(crate) took: Duration,
-    /// Calls that were due and not sent because the server was too far behind; their times so far are among the latencies.
+    /// Calls that were due and not sent because the server was too far behind; their times so far
+    /// are among the latencies.
     pub(crate) abandoned: usize,
     /// Answers with a status other than 200.
     pub(crate) refused: usize,
@@ -71,10 +76,12 @@ pub(crate) fn run(
             .map(|part| part.map_err(|_| anyhow!("a sender panicked"))?)
             .collect::<Result<Vec<_>, _>>()
     })?;
-    let took = start.elapsed();
-    let refused = parts.iter().map(|(_, refused)| refused).sum();
-    let latencies = Latencies::merged(parts.into_iter().map(|(latencies, _)| latencies));
-    Ok(Load { latencies, took, refused })
+    Ok(Load {
+        took: start.elapsed(),
+        refused: parts.iter().map(|part| part.refused).sum(),
+        abandoned: parts.iter().map(|part| part.abandoned).sum(),
+        latencies: Latencies::merged(parts.into_iter().map(|part| part.latencies)),
+    })
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,25 +113,26 @@ impl Schedule<'_> {
     }
 }
 
-fn send(
-    address: SocketAddr,
-    schedule: Schedule<'_>,
-    mut writer: Writer,
-) -> anyhow::Result<(Latencies, usize)> {
+fn send(address: SocketAddr, schedule: Schedule<'_>, mut writer: Writer) -> anyhow::Result<Load> {
     proc::sharpen_timers()?;
     let mut client = Client::connect(address)?;
     let mut request = Vec::new();
-    let (mut latencies, mut refused) = (Latencies::default(), 0);
+    let mut load = Load::default();
     writer(&mut request);
     while let Some(due) = schedule.next() {
+        if BEHIND_MAX < due.elapsed() {
+            load.abandoned += 1;
+            load.latencies.push(due.elapsed());
+            continue;
+        }
         let answer = client.call(&request).context("during a load")?;
         if answer.status == 200 {
-            latencies.push(due.elapsed());
+            load.latencies.push(due.elapsed());
         } else {
-            refused += 1;
+            load.refused += 1;
         }
         // Written ahead of its time, so that writing is no part of the call.
         writer(&mut request);
     }
-    Ok((latencies, refused))
+    Ok(load)
 }

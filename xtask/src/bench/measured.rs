@@ -19,6 +19,8 @@ pub(crate) struct Measured {
     busy: Duration,
     /// Batches that the server committed, each with one sync.
     pub(crate) commits: u64,
+    /// Decision requests for which the server had to read its store.
+    pub(crate) cold: u64,
 }
 
 /// Runs a load for a while without looking, then measures it.
@@ -28,7 +30,9 @@ pub(crate) fn measured(
     run: impl Fn(Duration) -> anyhow::Result<Load>,
 ) -> anyhow::Result<Measured> {
     run(arguments.warm_up())?;
-    let commits_before = commits(server)?;
+    let commits = || server.metric("concierge_commits_total");
+    let cold = || server.metric("concierge_decisions_cold_total");
+    let (commits_before, cold_before) = (commits()?, cold()?);
     let server_before = Usage::of(server.pid())?;
     let own_before = Usage::of_self()?;
     let busy_before = proc::busy()?;
@@ -38,12 +42,9 @@ pub(crate) fn measured(
         server: Usage::of(server.pid())?.since(server_before),
         own: Usage::of_self()?.since(own_before),
         busy: proc::busy()?.saturating_sub(busy_before),
-        commits: commits(server)? - commits_before,
+        commits: commits()? - commits_before,
+        cold: cold()? - cold_before,
     })
-}
-
-fn commits(server: &Server) -> anyhow::Result<u64> {
-    server.metric("concierge_commits_total")
 }
 
 impl Measured {

@@ -97,9 +97,10 @@ impl fmt::Display for Table {
 /// A number with as many digits as it deserves, and blanks between thousands.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
-        size if 1e-9 < size && size < 0.1 => 4,
-        size if 1e-9 < size && size < 10.0 => 2,
-        size if 10.0 <= size && size < 100.0 => 1,
+        0.0..1e-9 => 0,
+        1e-9..0.1 => 4,
+        0.1..10.0 => 2,
+        10.0..100.0 => 1,
         _ => 0,
     };
     let text = format!("{value:.decimals$}");

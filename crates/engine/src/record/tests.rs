@@ -39,7 +39,8 @@ fn heads_are_pinned() {
     let consents =
         Consents { granted: PurposeSet::NONE.with(Purpose::ANALYTICS), denied: PurposeSet::NONE };
     let meta = MetaHead { slot: 5, head: strand(), unit: UnitId(3), consents };
-    expect!["0100000000000000050110000000000000004d00000000000000030000000400000000"].assert_eq(&hex(&meta.to_bytes()));
+    expect!["0100000000000000050110000000000000004d00000000000000030000000400000000"]
+        .assert_eq(&hex(&meta.to_bytes()));
     assert_eq!(MetaHead::parse(&meta.to_bytes()), Ok(meta));
     let event = EventHead { chunks: 2, purposes: PurposeSet(6), tie: 9 };
     expect!["0102000000060000000000000009"].assert_eq(&hex(&event.to_bytes()));
@@ -51,7 +52,10 @@ fn heads_are_pinned() {
 fn records_of_strands_are_pinned() {
     let user = Some(Identifier::new(model::IdentifierType::UserId, "u1"));
     let born_at = ORDER.time;
-    pinned(&StoredMeta::V1 { routing: identifier(), user, born_at }, &expect!["000c616e6f6e796d6f75735f69640261310107757365725f696402753180b083c59868"]);
+    pinned(
+        &StoredMeta::V1 { routing: identifier(), user, born_at },
+        &expect!["000c616e6f6e796d6f75735f69640261310107757365725f696402753180b083c59868"],
+    );
     let link =
         StoredLink::V1 { identifier: identifier(), order: ORDER, last: ORDER.time, trusted: true };
     pinned(&link, &expect!["000c616e6f6e796d6f75735f696402613180b083c598680980b083c5986801"]);
@@ -67,7 +71,10 @@ fn records_of_strands_are_pinned() {
     let said = StoredConsent::V1 { consents, identified: true, source: key("web") };
     pinned(&said, &expect!["0002040103776562"]);
     pinned(&StoredAssignment::V1 { variant: key("b"), seq: Seq(5) }, &expect!["00016205"]);
-    pinned(&StoredUsers::V1 { users: vec![[7; 16]] }, &expect!["000107070707070707070707070707070707"]);
+    pinned(
+        &StoredUsers::V1 { users: vec![[7; 16]] },
+        &expect!["000107070707070707070707070707070707"],
+    );
     let membership = StoredMembership::V1 {
         version: 3,
         truth: Truth::True,
@@ -94,7 +101,12 @@ fn events_decisions_and_the_log_are_pinned() {
         consents: Consents::default(),
         historical: false,
     };
-    pinned(&event, &expect!["00020b506167652056696577656403776562026d31010c616e6f6e796d6f75735f696402613180b083c59868077b2261223a317d0000000000"]);
+    pinned(
+        &event,
+        &expect![
+            "00020b506167652056696577656403776562026d31010c616e6f6e796d6f75735f696402613180b083c59868077b2261223a317d0000000000"
+        ],
+    );
     pinned(&StoredDecision::V1 { json: "{}".into() }, &expect!["00027b7d"]);
     let StrandId { born, lane } = strand();
     let entries = vec![
@@ -105,5 +117,10 @@ fn events_decisions_and_the_log_are_pinned() {
         LogEntry::Decision { lane, born, id: 11 },
         LogEntry::Act { action: "token.create".into() },
     ];
-    pinned(&LogRow::V1 { now: ORDER.time, next_slot: 6, entries }, &expect!["0080b083c5986806060090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e637265617465"]);
+    pinned(
+        &LogRow::V1 { now: ORDER.time, next_slot: 6, entries },
+        &expect![
+            "0080b083c5986806060090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e637265617465"
+        ],
+    );
 }

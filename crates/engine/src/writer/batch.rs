@@ -12,7 +12,7 @@ use crate::{
     record::{LogEntry, LogRow, encode},
     recording,
     sealed::RowError,
-    state::Shared,
+    state::{Caches, Shared},
     writer::{Ingest, Writer, quarantine},
 };
 
@@ -94,37 +94,22 @@ impl Writer {
     /// Commits what was folded and lets readers see it.
     pub(super) fn commit_fold(
         &mut self,
-        fold: Fold<'_>,
+        mut fold: Fold<'_>,
         answers: &[Answer],
         recorded: usize,
     ) -> Result<(), RowError> {
-        let Fold { pending, entries, ground, .. } = fold;
+        let (now, entries) = (fold.ground.now, std::mem::take(&mut fold.entries));
         let entry_count = entries.len();
-        let mut batch = pending.into_batch();
-        self.log_rows(&mut batch, ground.now, entries);
+        let mut batch = fold.pending.take_batch();
+        self.log_rows(&mut batch, now, entries);
         self.commit(batch).map_err(|reason| StoreError::Corrupt { what: reason })?;
-        self.advance(ground.now, entry_count);
-        let shared = &self.shared;
-        // From here on, what readers found in the store before is not taken into the caches.
-        shared.caches.generation.raise();
-        for (pair, (route, is_changed)) in fold.routes {
-            match route {
-                Some(route) if is_changed => shared.caches.routes.publish(pair, route),
-                Some(_) => {}
-                None => shared.caches.routes.remove(&pair),
-            }
-        }
-        fold.identifiers.iter().for_each(|hash| shared.caches.holders.remove(hash));
-        fold.stale.iter().for_each(|head| shared.caches.people.remove(head));
-        fold.gone.iter().for_each(|head| shared.caches.people.remove(head));
-        for person in fold.people {
-            shared.caches.people.publish(person.profile.id().0, person);
-        }
+        self.advance(now, entry_count);
+        publish(&self.shared.caches, &mut fold);
         self.timers.add(&fold.timers);
-        let metrics = &shared.metrics;
+        let metrics = &self.shared.metrics;
         metrics.transitions.inc_by(fold.transitions as u64);
         metrics.decisions_recorded.inc_by(recorded as u64);
-        count_verdicts(shared, answers);
+        count_verdicts(&self.shared, answers);
         Ok(())
     }
 
@@ -170,6 +155,28 @@ impl Writer {
                 Err(error.to_string())
             }
         }
+    }
+}
+
+/// Lets readers see a committed batch.
+fn publish(caches: &Caches, fold: &mut Fold<'_>) {
+    let generations = &caches.generations;
+    // From here on, what readers found in the store before is not taken into the caches.
+    fold.routes.keys().for_each(|pair| generations.raise(pair));
+    fold.identifiers.iter().for_each(|hash| generations.raise(hash));
+    fold.stale.iter().chain(&fold.gone).for_each(|head| generations.raise(head));
+    fold.people.iter().for_each(|person| generations.raise(&person.profile.id().0));
+    for (pair, (route, is_changed)) in fold.routes.drain() {
+        match route {
+            Some(route) if is_changed => caches.routes.publish(pair, route),
+            Some(_) => {}
+            None => caches.routes.remove(&pair),
+        }
+    }
+    fold.identifiers.iter().for_each(|hash| caches.holders.remove(hash));
+    fold.stale.iter().chain(&fold.gone).for_each(|head| caches.people.remove(head));
+    for person in fold.people.drain(..) {
+        caches.people.publish(person.profile.id().0, person);
     }
 }
 
