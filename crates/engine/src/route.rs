@@ -59,6 +59,18 @@ pub(crate) fn find(
     read(reader, keys, strand).map(Some)
 }
 
+/// The head of the component of the strand that a pair opened: two point reads, where [`find`] has to scan.
+pub(crate) fn head(
+    reader: &dyn Reader,
+    lane: model::Lane,
+    pair: &Hash16,
+) -> Result<Option<StrandId>, RowError> {
+    let Some(row) = reader.get(Table::Index, &keys::route(lane, pair))? else { return Ok(None) };
+    let strand = keys::parse_strand(&row).ok_or(Unreadable("route"))?;
+    let meta = reader.get(Table::Strand, &keys::kind(strand, Kind::Meta))?;
+    Ok(Some(MetaHead::parse(&meta.ok_or(Unreadable("strand"))?)?.head))
+}
+
 /// The route of a strand that exists.
 pub(crate) fn read(reader: &dyn Reader, keys: &Keys, strand: StrandId) -> Result<Route, RowError> {
     let mut meta = None;

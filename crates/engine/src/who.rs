@@ -31,9 +31,9 @@ pub(crate) struct Found {
 /// one of them, known users first.
 pub(crate) fn find(shared: &Shared, identifiers: &[Identifier]) -> Result<Option<Found>, RowError> {
     let Some(address) = Address::of(identifiers, &shared.keys) else { return Ok(None) };
-    if let Some(route) = exact(shared, &address)? {
+    if let Some(head) = exact(shared, &address)? {
         let by = address.user.unwrap_or(address.routing);
-        return Ok(Some(Found { head: route.head, by }));
+        return Ok(Some(Found { head, by }));
     }
     let mut by_rank: Vec<&Identifier> = identifiers.iter().collect();
     by_rank.sort_by_key(|identifier| rank(&identifier.kind));
@@ -62,17 +62,21 @@ fn rank(kind: &IdentifierType) -> u8 {
     }
 }
 
-fn exact(shared: &Shared, address: &Address) -> Result<Option<Arc<route::Route>>, RowError> {
-    if let Some(route) = shared.caches.routes.get(&address.pair) {
-        return Ok(Some(route));
-    }
-    let generation = shared.caches.generations.of(&address.pair);
-    let store: &dyn Reader = &*shared.store;
-    let found = route::find(store, &shared.keys, address.lane, &address.pair)?;
-    let Some(found) = found.map(Arc::new) else { return Ok(None) };
+/// The head of the component of the strand that these very identifiers opened.
+fn exact(shared: &Shared, address: &Address) -> Result<Option<StrandId>, RowError> {
     let caches = &shared.caches;
-    caches.routes.offer(address.pair, Arc::clone(&found), generation, &caches.generations);
-    Ok(Some(found))
+    if let Some(route) = caches.routes.get(&address.pair) {
+        return Ok(Some(route.head));
+    }
+    if let Some(head) = caches.holders.get(&address.pair) {
+        return Ok(Some(head));
+    }
+    let generation = caches.generations.of(&address.pair);
+    let Some(head) = route::head(&*shared.store, address.lane, &address.pair)? else {
+        return Ok(None);
+    };
+    caches.holders.offer(address.pair, head, generation, &caches.generations);
+    Ok(Some(head))
 }
 
 /// The head of the one component that holds an identifier; `None` when nobody does, or when more

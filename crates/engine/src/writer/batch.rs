@@ -167,6 +167,9 @@ fn publish(caches: &Caches, fold: &mut Fold<'_>) {
     fold.stale.iter().chain(&fold.gone).for_each(|head| generations.raise(head));
     fold.people.iter().for_each(|person| generations.raise(&person.profile.id().0));
     for (pair, (route, is_changed)) in fold.routes.drain() {
+        if is_changed {
+            caches.holders.remove(&pair);
+        }
         match route {
             Some(route) if is_changed => caches.routes.publish(pair, route),
             Some(_) => {}
