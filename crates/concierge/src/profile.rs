@@ -22,7 +22,7 @@ const VALUE_CHARS_MAX: usize = 100;
 pub(crate) struct ProfileArgs {
     #[command(flatten)]
     pub(crate) flags: ClientFlags,
-    /// user_id, email, phone, anonymous_id, device_id or external:<name>
+    /// `user_id`, `email`, `phone`, `anonymous_id`, `device_id` or `external:<name>`
     #[arg(value_name = "TYPE")]
     kind: String,
     /// The identifier's value

@@ -1,6 +1,6 @@
 //! Who is one person: from the links that were observed to components of strands.
 //!
-//! A [`Link`] says that a strand was seen with an identifier. [`resolve`] folds all links of a
+//! A [`Link`] says that a strand was seen with an identifier. [`resolve()`] folds all links of a
 //! closure in canonical order into [`Component`]s and tells which links it refused. It looks at
 //! nothing but the set of links, so the order of arrival, retries and replays cannot change the
 //! answer.
