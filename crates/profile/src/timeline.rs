@@ -35,35 +35,52 @@ struct Track {
 /// by whoever inserts: only events that live definitions read are decoded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
-    tracks: BTreeMap<EventName, Track>,
+    /// Sorted by name. A map would take a node with room for eleven names for the few that most people have.
+    tracks: Vec<(EventName, Track)>,
 }
 
 impl Timeline {
     /// Takes in one event, late ones at their place. The same event (by time and tie) is taken in once.
     pub fn insert(&mut self, name: &EventName, row: EventRow) {
-        if !self.tracks.contains_key(name) {
-            self.tracks.insert(name.clone(), Track::default());
-        }
-        if let Some(track) = self.tracks.get_mut(name) {
+        if let Some(track) = self.track_mut(name) {
             track.insert(row);
         }
     }
 
     /// Notes that older events of this name exist than those that are held.
     pub fn mark_overflow(&mut self, name: &EventName) {
-        self.tracks.entry(name.clone()).or_default().overflow = true;
+        if let Some(track) = self.track_mut(name) {
+            track.overflow = true;
+        }
+    }
+
+    fn place(&self, name: &EventName) -> Result<usize, usize> {
+        self.tracks.binary_search_by(|(known, _)| known.cmp(name))
+    }
+
+    fn track(&self, name: &EventName) -> Option<&Track> {
+        self.place(name).ok().and_then(|place| self.tracks.get(place)).map(|(_, track)| track)
+    }
+
+    /// The track of a name, made where there is none; always `Some`.
+    fn track_mut(&mut self, name: &EventName) -> Option<&mut Track> {
+        let place = self.place(name).unwrap_or_else(|place| {
+            self.tracks.insert(place, (name.clone(), Track::default()));
+            place
+        });
+        self.tracks.get_mut(place).map(|(_, track)| track)
     }
 
     /// Takes in the events of another part of the component.
     pub fn merge(&mut self, other: &Self) {
         for (name, theirs) in &other.tracks {
-            match self.tracks.get_mut(name) {
-                None => {
-                    self.tracks.insert(name.clone(), theirs.clone());
-                }
-                Some(track) => {
-                    track.overflow |= theirs.overflow;
-                    theirs.rows.iter().for_each(|row| track.insert(row.clone()));
+            match self.place(name) {
+                Err(place) => self.tracks.insert(place, (name.clone(), theirs.clone())),
+                Ok(place) => {
+                    if let Some((_, track)) = self.tracks.get_mut(place) {
+                        track.overflow |= theirs.overflow;
+                        theirs.rows.iter().for_each(|row| track.insert(row.clone()));
+                    }
                 }
             }
         }
@@ -71,7 +88,7 @@ impl Timeline {
 
     /// The events of a name, oldest first, and whether older ones exist beyond them.
     pub fn rows(&self, name: &EventName) -> (&[EventRow], bool) {
-        self.tracks.get(name).map_or((&[], false), |track| (&track.rows, track.overflow))
+        self.track(name).map_or((&[], false), |track| (&track.rows, track.overflow))
     }
 
     /// How many events of a name are held.
@@ -86,7 +103,7 @@ impl Timeline {
 
     /// The names of which events are held.
     pub fn names(&self) -> impl Iterator<Item = &EventName> {
-        self.tracks.keys()
+        self.tracks.iter().map(|(name, _)| name)
     }
 
     /// All events that are held, newest first over all names.

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use compact_str::CompactString;
 use model::{PurposeSet, SourceKey, Value, event::Order, value::Object};
@@ -71,9 +71,11 @@ pub struct RefusedTrait {
 ///
 /// Taking in values is commutative, associative and idempotent, bound included: the [`MAX_TRAITS`]
 /// newest are the same ones in whichever order they arrive.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Traits(Arc<BTreeMap<CompactString, TraitValue>>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traits(
+    /// Sorted by name. A map would take a node with room for eleven traits for the few most people have.
+    Arc<Vec<(CompactString, TraitValue)>>,
+);
 
 impl Traits {
     /// Takes in the traits of one event; returns those that are not kept, dropped older ones included.
@@ -105,20 +107,34 @@ impl Traits {
 
     /// Takes in one sound value; returns the trait that had to go for it, which may be itself.
     fn insert(&mut self, name: CompactString, value: TraitValue) -> Option<RefusedTrait> {
-        if self.0.get(&name).is_some_and(|known| !value.replaces(known)) {
+        let place = self.place(&name);
+        if place.is_ok_and(|at| self.0.get(at).is_some_and(|(_, known)| !value.replaces(known))) {
             return None;
         }
         let traits = Arc::make_mut(&mut self.0);
-        traits.insert(name, value);
+        match place {
+            Ok(at) => {
+                if let Some((_, known)) = traits.get_mut(at) {
+                    *known = value;
+                }
+            }
+            Err(at) => traits.insert(at, (name, value)),
+        }
         if traits.len() <= MAX_TRAITS {
             return None;
         }
         // Per name the order only grows, so a trait among the newest in the end was among them at
         // every moment, and stayed.
-        let oldest = traits.iter().min_by(|(a, x), (b, y)| (x.order, a).cmp(&(y.order, b)));
-        let name = oldest.map(|(name, _)| name.clone())?;
-        traits.remove(&name);
+        let age = |(_, (name, value)): &(usize, &(CompactString, TraitValue))| {
+            (value.order, name.clone())
+        };
+        let (oldest, _) = traits.iter().enumerate().min_by_key(age)?;
+        let (name, _) = traits.remove(oldest);
         Some(RefusedTrait { name, fault: Fault::Count })
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
     /// Takes in the traits of another part of the component.
@@ -134,12 +150,12 @@ impl Traits {
 
     /// The trait with this very name, removed ones included.
     pub fn get(&self, name: &str) -> Option<&TraitValue> {
-        self.0.get(name)
+        self.place(name).ok().and_then(|at| self.0.get(at)).map(|(_, value)| value)
     }
 
     /// All traits by name, removed ones included.
     pub fn iter(&self) -> impl Iterator<Item = (&CompactString, &TraitValue)> {
-        self.0.iter()
+        self.0.iter().map(|(name, value)| (name, value))
     }
 
     /// How many traits there are, removed ones included.
@@ -154,8 +170,7 @@ impl Traits {
 
     /// Roughly how many bytes they take in memory.
     pub(crate) fn weight(&self) -> usize {
-        let entry =
-            |(name, t): (&CompactString, &TraitValue)| 96 + name.len() + weight_of(&t.value);
+        let entry = |(name, t): &(CompactString, TraitValue)| 96 + name.len() + weight_of(&t.value);
         self.0.iter().map(entry).sum()
     }
 }

@@ -1,5 +1,7 @@
 //! Folding traits, and its bounds.
 
+use std::collections::BTreeMap;
+
 use model::Timestamp;
 use proptest::{collection::vec, prelude::*};
 use serde_json::json;
