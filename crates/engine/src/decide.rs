@@ -169,6 +169,7 @@ impl Decider {
             None => None,
         };
         shared.metrics.decisions_cold.inc_by(u64::from(matches!(loaded, Some((_, true)))));
+        let device = who::unit(shared, &request.identifiers);
         let stranger;
         let (profile, memberships, wins, unit) = match &loaded {
             Some((person, _)) => {
@@ -178,7 +179,7 @@ impl Decider {
             None => {
                 // Without any identifier there is nobody to be consistent for: each request is drawn by itself.
                 let [_, lower] = halves(id);
-                let unit = who::unit(shared, &request.identifiers).unwrap_or(UnitId(lower));
+                let unit = device.unwrap_or(UnitId(lower));
                 stranger = Stranger::new(unit);
                 (&stranger.profile, &stranger.memberships, &stranger.wins, unit)
             }
@@ -186,7 +187,6 @@ impl Decider {
         // At another instant than now the stored memberships say nothing: everything is evaluated in place.
         let outside = Memberships::default();
         let memberships = if request.at.is_some() { &outside } else { memberships };
-        let device = who::unit(shared, &request.identifiers);
         let views = Views::of(profile, &snapshot.policy);
         let views = views.within(&request.context, request.consents, device);
         let asked = Asked::new(&views, &snapshot.audiences, memberships, now);

@@ -287,13 +287,13 @@ impl<'a> Fold<'a> {
             return Ok(());
         }
         let keys = self.ground.keys;
-        let users_key = keys::users(address.lane, &keys.pair(&address.routing, None));
+        let anonymous = keys.pair(&address.routing, None);
+        let users_key = keys::users(address.lane, &anonymous);
         let StoredUsers::V1 { mut users } = match self.pending.get(Table::Index, &users_key)? {
             Some(row) => decode(&row, "users")?,
             None => StoredUsers::V1 { users: Vec::new() },
         };
         if !users.is_empty() {
-            let anonymous = keys.pair(&address.routing, None);
             self.pending.delete(Table::Index, keys::route(address.lane, &anonymous));
             self.routes.insert(anonymous, (None, true));
         }

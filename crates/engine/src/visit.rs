@@ -1,6 +1,6 @@
 //! Second pass of the fold: one person, everything that happened to them in the batch.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use audience::{Change, Entry, Memberships, Touched};
 use model::{StrandId, Timestamp};
@@ -139,17 +139,17 @@ fn evaluate(
         transitions += person.memberships.advance(catalog, &views, ground.now).len();
         fold.log(LogEntry::Timer { lane: head.lane, born: head.born, due });
     }
-    let mut touched = touched.clone();
+    // Few are new, so few pay for a copy.
+    let mut touched = Cow::Borrowed(touched);
     if visit.is_born && !visit.is_rejoined {
         let is_granted = |purpose| views.seen(purpose).is_some_and(|seen| seen.view.granted());
         for position in catalog.for_newborn(&is_granted).iter() {
-            catalog.touch(&mut touched, &Change::Audience(position));
+            catalog.touch(touched.to_mut(), &Change::Audience(position));
         }
         person.memberships.begin(catalog);
     }
-    let touched = &touched;
     if !touched.is_empty() || visit.is_due || person.memberships.is_outdated(catalog) {
-        transitions += person.memberships.update(catalog, &views, touched, ground.now).len();
+        transitions += person.memberships.update(catalog, &views, &touched, ground.now).len();
     }
     fold.transitions += transitions;
 }
