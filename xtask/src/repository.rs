@@ -57,9 +57,12 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// The root of the repository, found from where this crate was built.
+    /// The root of the repository, found from where this crate lies.
     pub(crate) fn find_root() -> anyhow::Result<PathBuf> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Asked for when it runs: clones share build results, so the path at compile time may be that
+        // of another clone.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR");
+        let here = here.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = here.parent().context("xtask has no folder above it")?;
         Ok(root.to_owned())
     }
