@@ -1,6 +1,6 @@
 //! The engine: what the shell holds and calls.
 
-mod open;
+pub(crate) mod open;
 mod save;
 
 use std::{
@@ -108,21 +108,24 @@ struct Inner {
     jobs: Sender<Job>,
     /// Events queued and not yet answered.
     waiting: AtomicUsize,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    /// The reader and the writer, while they run.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        stop(&self.jobs, &self.writer);
+        stop(&self.jobs, &self.threads);
     }
 }
 
-fn stop(jobs: &Sender<Job>, writer: &Mutex<Option<JoinHandle<()>>>) {
-    let Some(handle) = writer.lock().take() else { return };
-    // The writer may have ended by itself; then there is nobody to tell.
+fn stop(jobs: &Sender<Job>, threads: &Mutex<Vec<JoinHandle<()>>>) {
+    let mut threads = threads.lock();
+    // They may have ended by themselves; then there is nobody to tell.
     drop(jobs.send(Job::Stop));
-    if handle.join().is_err() {
-        tracing::error!("the writer ended by a panic");
+    for thread in threads.drain(..) {
+        if thread.join().is_err() {
+            tracing::error!("the reader or the writer ended by a panic");
+        }
     }
 }
 
@@ -154,12 +157,13 @@ impl Engine {
 
     /// Takes no more input, commits what is queued, stops the threads. Idempotent.
     pub fn shutdown(&self) {
-        stop(&self.inner.jobs, &self.inner.writer);
+        stop(&self.inner.jobs, &self.inner.threads);
     }
 
     /// Whether it can answer: definitions compiled, writer running, store not failed.
     pub fn ready(&self) -> bool {
-        let is_running = self.inner.writer.lock().as_ref().is_some_and(|w| !w.is_finished());
+        let threads = self.inner.threads.lock();
+        let is_running = !threads.is_empty() && threads.iter().all(|thread| !thread.is_finished());
         is_running && self.shared().failure().is_none()
     }
 

@@ -112,6 +112,11 @@ pub(crate) fn parse_row(key: &[u8]) -> Option<(StrandId, Kind, &[u8])> {
     Some((parse_strand(head)?, Kind::from_byte(*kind)?, rest))
 }
 
+/// Whether a strand row is of a kind.
+pub(crate) fn is_kind(key: &[u8], kind: Kind) -> bool {
+    key.get(STRAND_BYTES) == Some(&(kind as u8))
+}
+
 /// Reads a strand's name.
 pub(crate) fn parse_strand(bytes: &[u8]) -> Option<StrandId> {
     let (lane, born) = bytes.split_at_checked(2)?;

@@ -19,6 +19,7 @@ mod keys;
 mod load;
 mod metrics;
 mod pending;
+mod reading;
 mod record;
 mod recording;
 mod registry;

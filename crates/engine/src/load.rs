@@ -20,6 +20,7 @@ use crate::{
         self, EventHead, MetaHead, StoredAssignment, StoredConsent, StoredEvent, StoredLink,
         StoredMembership, StoredState, StoredTrait, Unreadable,
     },
+    route::{KnownLink, Route},
     sealed::{Keys, RowError},
     snapshot::Snapshot,
 };
@@ -148,10 +149,58 @@ struct Gathered {
     profile: Profile,
     unit: UnitId,
     identifiers: BTreeMap<model::Identifier, KnownIdentifier>,
+    /// The links of the strand that is being read.
+    links: Vec<KnownLink>,
     entries: Vec<Entry>,
     fingerprint: u64,
     due: Option<Timestamp>,
     wins: BTreeMap<Key, Vec<Timestamp>>,
+}
+
+impl Gathered {
+    fn of(head: StrandId) -> Self {
+        Self {
+            head,
+            strands: Vec::new(),
+            profile: Profile::new(Component::of(head), UnitId(0)),
+            unit: UnitId(0),
+            identifiers: BTreeMap::new(),
+            links: Vec::new(),
+            entries: Vec::new(),
+            fingerprint: 0,
+            due: None,
+            wins: BTreeMap::new(),
+        }
+    }
+
+    fn into_person(self, epoch: u64) -> Person {
+        let Self { head, mut strands, mut profile, unit, identifiers, .. } = self;
+        if strands.is_empty() {
+            strands.push(head);
+        }
+        strands.sort_unstable();
+        let identifiers = identifiers.into_values().collect();
+        profile.recompose(Component { head, strands, identifiers }, unit);
+        let memberships = Memberships::restore(self.fingerprint, self.entries);
+        Person { profile, memberships, due: self.due, wins: self.wins, epoch }
+    }
+}
+
+/// The rows of a strand, as one scan gives them.
+struct StrandRows {
+    meta: MetaHead,
+    key: StrandKey,
+    /// All but the events.
+    small: Vec<Row>,
+    /// The events, unless there are too many.
+    events: Vec<Row>,
+    is_long: bool,
+}
+
+/// A strand's route; and its person, if the strand is the head of its component.
+pub(crate) struct Read {
+    pub(crate) route: Route,
+    pub(crate) person: Option<Person>,
 }
 
 /// Reads people from rows.
@@ -165,53 +214,43 @@ pub(crate) struct Loader<'a> {
 impl Loader<'_> {
     /// The person whose head strand is `head`.
     pub(crate) fn person(&self, head: StrandId) -> Result<Person, RowError> {
-        let mut gathered = Gathered {
-            head,
-            strands: Vec::new(),
-            profile: Profile::new(Component::of(head), UnitId(0)),
-            unit: UnitId(0),
-            identifiers: BTreeMap::new(),
-            entries: Vec::new(),
-            fingerprint: 0,
-            due: None,
-            wins: BTreeMap::new(),
-        };
-        self.strand(head, &mut gathered)?;
-        for strand in gathered.strands.clone() {
-            if strand != head {
-                self.strand(strand, &mut gathered)?;
-            }
-        }
-        let Gathered {
-            mut strands,
-            mut profile,
-            unit,
-            identifiers,
-            entries,
-            fingerprint,
-            due,
-            wins,
-            ..
-        } = gathered;
-        if strands.is_empty() {
-            strands.push(head);
-        }
-        strands.sort_unstable();
-        let identifiers = identifiers.into_values().collect();
-        profile.recompose(Component { head, strands, identifiers }, unit);
-        Ok(Person {
-            profile,
-            memberships: Memberships::restore(fingerprint, entries),
-            due,
-            wins,
-            epoch: self.snapshot.projection.epoch,
-        })
+        let mut gathered = Gathered::of(head);
+        self.take_strand(head, &self.rows(head)?, &mut gathered)?;
+        self.finish(gathered)
     }
 
-    /// Takes in a strand: its small rows, and its events as far as live definitions read them.
-    ///
-    /// One scan serves both unless the timeline is long.
-    fn strand(&self, strand: StrandId, gathered: &mut Gathered) -> Result<(), RowError> {
+    /// The route of a strand and, where it is a head, its person from the same scan.
+    pub(crate) fn strand_and_person(&self, strand: StrandId) -> Result<Read, RowError> {
+        let rows = self.rows(strand)?;
+        let MetaHead { slot, head, unit, consents } = rows.meta;
+        let mut gathered = Gathered::of(head);
+        let is_head = head == strand;
+        if is_head {
+            self.take_strand(strand, &rows, &mut gathered)?;
+        } else {
+            for row in rows.small.iter().filter(|(key, _)| keys::is_kind(key, Kind::Link)) {
+                self.small_row((strand, unit), &rows.key, row, &mut gathered)?;
+            }
+        }
+        let links = std::mem::take(&mut gathered.links);
+        let key = Arc::new(rows.key);
+        let route = Route { strand, head, slot, key, unit, consents, links };
+        let person = is_head.then(|| self.finish(gathered)).transpose()?;
+        Ok(Read { route, person })
+    }
+
+    /// Takes in the strands of the component beside its head.
+    fn finish(&self, mut gathered: Gathered) -> Result<Person, RowError> {
+        for strand in gathered.strands.clone() {
+            if strand != gathered.head {
+                self.take_strand(strand, &self.rows(strand)?, &mut gathered)?;
+            }
+        }
+        Ok(gathered.into_person(self.snapshot.projection.epoch))
+    }
+
+    /// Reads a strand in one scan, unless its timeline is long.
+    fn rows(&self, strand: StrandId) -> Result<StrandRows, RowError> {
         let prefix = keys::strand(strand);
         let mut small: Vec<Row> = Vec::new();
         let mut events: Vec<Row> = Vec::new();
@@ -221,7 +260,7 @@ impl Loader<'_> {
             store::prefix_range(&prefix),
             ScanOrder::Ascending,
             &mut |key, value| {
-                if key.get(prefix.len()) != Some(&(Kind::Event as u8)) {
+                if !keys::is_kind(key, Kind::Event) {
                     small.push((key.to_vec(), value.to_vec()));
                 } else if events.len() < TIMELINE_SCAN_MAX {
                     events.push((key.to_vec(), value.to_vec()));
@@ -235,16 +274,27 @@ impl Loader<'_> {
         let (_, meta) = small.first().ok_or(Unreadable("strand"))?;
         let meta = MetaHead::parse(meta)?;
         let key = self.keys.vault.key(store::Slot(meta.slot))?;
+        Ok(StrandRows { meta, key, small, events, is_long })
+    }
+
+    /// Takes in a strand: its small rows, and its events as far as live definitions read them.
+    fn take_strand(
+        &self,
+        strand: StrandId,
+        rows: &StrandRows,
+        gathered: &mut Gathered,
+    ) -> Result<(), RowError> {
+        let StrandRows { meta, key, small, events, is_long } = rows;
         if strand == gathered.head {
             gathered.unit = meta.unit;
         }
-        for row in &small {
-            self.small_row((strand, meta.unit), &key, row, gathered)?;
+        for row in small {
+            self.small_row((strand, meta.unit), key, row, gathered)?;
         }
-        if is_long {
-            self.long_timeline(strand, &key, &mut gathered.profile)
+        if *is_long {
+            self.long_timeline(strand, key, &mut gathered.profile)
         } else {
-            self.take_rows(&events, &key, &mut gathered.profile)
+            self.take_rows(events, key, &mut gathered.profile)
         }
     }
 
@@ -263,6 +313,8 @@ impl Loader<'_> {
                 let refused = record::refused(*row.first().ok_or(Unreadable("link"))?)?;
                 let StoredLink::V1 { identifier, order, last, .. } =
                     self.keys.open(key, row_key, 1, row, "link")?;
+                let hash = rest.try_into().map_err(|_| Unreadable("link"))?;
+                gathered.links.push(KnownLink { hash, order, last });
                 widen(&mut records.seen, order.time);
                 widen(&mut records.seen, last);
                 if refused.is_none() {

@@ -366,6 +366,8 @@ pub(crate) enum LogEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LogRow {
     V1 {
+        /// Whether a batch begins with this row: batches may have one instant.
+        begins: bool,
         /// The batch's instant.
         now: Timestamp,
         /// The next free key slot after this batch.

@@ -23,9 +23,11 @@ pub(crate) struct Logged {
     pub(crate) now: Timestamp,
     /// Its events, in order.
     pub(crate) events: Vec<Event>,
+    /// Whether timers fired in it.
+    pub(crate) has_timers: bool,
 }
 
-/// Reads the log back: the events of each batch.
+/// Reads the log back, batch by batch.
 pub(crate) fn read(shared: &Shared) -> Result<Vec<Logged>, RowError> {
     let mut rows: Vec<(Seq, LogRow)> = Vec::new();
     let mut damaged = None;
@@ -42,8 +44,9 @@ pub(crate) fn read(shared: &Shared) -> Result<Vec<Logged>, RowError> {
         return Err(error.into());
     }
     let mut batches: Vec<Logged> = Vec::new();
-    for (first, LogRow::V1 { now, entries, .. }) in rows {
+    for (first, LogRow::V1 { begins, now, entries, .. }) in rows {
         let mut events = Vec::new();
+        let has_timers = entries.iter().any(|entry| matches!(entry, LogEntry::Timer { .. }));
         for (seq, entry) in (first.0..).zip(entries) {
             if let LogEntry::Event { lane, born, name, time } = entry {
                 let strand = StrandId { born, lane };
@@ -52,9 +55,12 @@ pub(crate) fn read(shared: &Shared) -> Result<Vec<Logged>, RowError> {
                 events.push(show::stored_event(shared, &key)?);
             }
         }
-        match batches.last_mut().filter(|last| last.now == now) {
-            Some(last) => last.events.extend(events),
-            None => batches.push(Logged { now, events }),
+        match batches.last_mut().filter(|_| !begins) {
+            Some(last) => {
+                last.events.extend(events);
+                last.has_timers |= has_timers;
+            }
+            None => batches.push(Logged { now, events, has_timers }),
         }
     }
     Ok(batches)

@@ -54,9 +54,18 @@ pub(crate) fn find(
     lane: model::Lane,
     pair: &Hash16,
 ) -> Result<Option<Route>, RowError> {
-    let Some(row) = reader.get(Table::Index, &keys::route(lane, pair))? else { return Ok(None) };
-    let strand = keys::parse_strand(&row).ok_or(Unreadable("route"))?;
+    let Some(strand) = strand(reader, lane, pair)? else { return Ok(None) };
     read(reader, keys, strand).map(Some)
+}
+
+/// The strand that a pair opened.
+pub(crate) fn strand(
+    reader: &dyn Reader,
+    lane: model::Lane,
+    pair: &Hash16,
+) -> Result<Option<StrandId>, RowError> {
+    let Some(row) = reader.get(Table::Index, &keys::route(lane, pair))? else { return Ok(None) };
+    Ok(Some(keys::parse_strand(&row).ok_or(Unreadable("route"))?))
 }
 
 /// The head of the component of the strand that a pair opened: two point reads, where [`find`] has to scan.
@@ -65,8 +74,7 @@ pub(crate) fn head(
     lane: model::Lane,
     pair: &Hash16,
 ) -> Result<Option<StrandId>, RowError> {
-    let Some(row) = reader.get(Table::Index, &keys::route(lane, pair))? else { return Ok(None) };
-    let strand = keys::parse_strand(&row).ok_or(Unreadable("route"))?;
+    let Some(strand) = strand(reader, lane, pair)? else { return Ok(None) };
     let meta = reader.get(Table::Strand, &keys::kind(strand, Kind::Meta))?;
     Ok(Some(MetaHead::parse(&meta.ok_or(Unreadable("strand"))?)?.head))
 }

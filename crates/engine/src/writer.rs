@@ -85,28 +85,32 @@ pub(crate) fn log_end(reader: &dyn Reader) -> Result<LogEnd, StoreError> {
     };
     let corrupt = || StoreError::Corrupt { what: "the end of the log".into() };
     let first = u64::from_be_bytes(key.as_slice().try_into().map_err(|_| corrupt())?);
-    let LogRow::V1 { now, next_slot, entries } =
+    let LogRow::V1 { now, next_slot, entries, .. } =
         record::decode(&row, "log").map_err(|_| corrupt())?;
     let count = u64::try_from(entries.len()).map_err(|_| corrupt())?;
     Ok(LogEnd { next_seq: Seq(first + count.max(1)), now, next_slot })
 }
 
 impl Writer {
-    /// Starts the writer's thread. It ends when it is told to stop or its queue is closed.
-    pub(crate) fn start(
+    /// A writer that continues the log at `end`.
+    pub(crate) fn new(
         shared: Arc<Shared>,
         jobs: Receiver<Job>,
         records: Receiver<Record>,
         end: LogEnd,
-    ) -> Result<thread::JoinHandle<()>, StoreError> {
+    ) -> Result<Self, StoreError> {
         let timers = timers::Timers::read(&*shared.store)?;
         let backfill = backfill::Backfill::if_due(&shared)?;
         let LogEnd { next_seq, now, .. } = end;
         let sweep = sweep::Sweep::after(shared.clock.now());
-        let mut writer = Self { shared, jobs, records, next_seq, now, timers, backfill, sweep };
+        Ok(Self { shared, jobs, records, next_seq, now, timers, backfill, sweep })
+    }
+
+    /// Starts the writer's thread. It ends when it is told to stop or its queue is closed.
+    pub(crate) fn start(mut self) -> Result<thread::JoinHandle<()>, StoreError> {
         thread::Builder::new()
             .name("writer".into())
-            .spawn(move || writer.run())
+            .spawn(move || self.run())
             .map_err(|source| StoreError::Io { what: "start the writer", source })
     }
 
@@ -140,7 +144,9 @@ impl Writer {
 
     /// How long to wait for work: not at all while there is work of the writer's own.
     fn patience(&self) -> Duration {
-        let is_busy = self.backfill.is_some() || self.timers.is_due(self.shared.clock.now());
+        let now = self.shared.clock.now();
+        let is_busy =
+            self.backfill.as_ref().is_some_and(|b| b.is_due(now)) || self.timers.is_due(now);
         if is_busy { Duration::ZERO } else { TICK }
     }
 

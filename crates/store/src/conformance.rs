@@ -387,13 +387,13 @@ pub fn a_failed_commit_changes_nothing_and_can_be_repeated(subject: impl Subject
 pub fn a_full_disk_refuses_commits_until_there_is_space(subject: impl Subject) {
     let store = Faulty::new(subject.store().clone());
     commit_keys(&store, &[b"a"]);
-    store.set_full(true);
+    store.set_failing(Operation::Commit, Some(Fault::Full));
     for _ in 0..2 {
         let refused = store.commit(batch(&[(b"b", b"1")])).unwrap_err();
         assert!(refused.is_retryable());
     }
     assert_eq!(keys(&store, KeyRange::all(), ScanOrder::Ascending), [b"a"]);
-    store.set_full(false);
+    store.set_failing(Operation::Commit, None);
     commit_keys(&store, &[b"b"]);
     assert_eq!(keys(&store, KeyRange::all(), ScanOrder::Ascending), [b"a", b"b"]);
 }

@@ -48,8 +48,9 @@ struct Plan {
     /// The faults to come, by operation and its count.
     faults: BTreeMap<(Operation, u64), Fault>,
     calls: BTreeMap<Operation, u64>,
+    /// What every call of an operation does until it is set otherwise.
+    standing: BTreeMap<Operation, Fault>,
     random: Option<Random>,
-    is_full: bool,
     is_poisoned: bool,
 }
 
@@ -79,9 +80,14 @@ impl<S> Faulty<S> {
         self.plan.lock().random = Some(Random { seed, per_mille: u64::from(per_mille) });
     }
 
-    /// Fills or frees the disk: while it is full, every commit fails with [`StoreError::Full`].
-    pub fn set_full(&self, is_full: bool) {
-        self.plan.lock().is_full = is_full;
+    /// From now on makes every call of `operation` fail, or none by this. Unlike
+    /// [`inject`](Self::inject) it does not depend on who calls first.
+    pub fn set_failing(&self, operation: Operation, fault: Option<Fault>) {
+        let standing = &mut self.plan.lock().standing;
+        match fault {
+            Some(fault) => standing.insert(operation, fault),
+            None => standing.remove(&operation),
+        };
     }
 
     /// Ends all planned faults and accepts commits again, as a restarted process would.
@@ -108,6 +114,7 @@ impl Plan {
         *calls += 1;
         let call = *calls;
         let planned = self.faults.remove(&(operation, call));
+        let planned = planned.or_else(|| self.standing.get(&operation).copied());
         planned.or_else(|| self.random.and_then(|random| random.draw(operation, call)))
     }
 }
@@ -182,7 +189,6 @@ impl<S: Store> Store for Faulty<S> {
             if plan.is_poisoned {
                 return Err(StoreError::Poisoned);
             }
-            let fault = if plan.is_full { Some(Fault::Full) } else { fault };
             plan.is_poisoned = matches!(fault, Some(Fault::PoisonBefore | Fault::PoisonAfter));
             fault
         };

@@ -12,10 +12,11 @@ use crate::{
     decide::Decider,
     definitions::{Scope, Token},
     engine::{Engine, EngineError, FirstKeys, Inner, Options},
+    reading,
     registry::{Act, Registry},
     sealed::Keys,
     state::{Caches, Shared},
-    writer::{self, Writer},
+    writer::{self, LogEnd, Writer},
 };
 
 /// Folder of the key files, which live apart from the store and its backups.
@@ -24,6 +25,9 @@ const KEY_FOLDER: &str = "keys";
 const RETENTION: model::Duration = model::Duration::days(730);
 /// Calls waiting for the writer; events are bounded apart from this.
 const JOBS_MAX: usize = 4_096;
+/// Calls whose people have been read and that wait for the writer: more than one batch takes, and
+/// few enough that the cache still holds their people when their turn comes.
+const JOBS_READ_MAX: usize = 64;
 /// Decision records waiting for the writer: 50 ms at the highest rate a machine of two cores
 /// serves, several times over.
 const RECORDS_MAX: usize = 16_384;
@@ -40,26 +44,15 @@ pub(super) fn over(
     store: Arc<dyn Store>,
     options: Options,
 ) -> Result<(Engine, Option<FirstKeys>), EngineError> {
-    let reader: &dyn Reader = &*store;
-    let end = writer::log_end(reader)?;
-    let vault = Vault::open(&options.dir.join(KEY_FOLDER), end.next_slot)?;
-    vault.prepare()?;
-    let token_key = vault.derive(TOKEN_CONTEXT);
-    let shared = Arc::new(Shared::new(
-        Arc::clone(&store),
-        Keys { vault },
-        IdentityRules::default(),
-        Caches::new(options.cache_bytes),
-        Registry::open(reader, RETENTION)?,
-        Credentials::open(reader)?,
-        AuditLog::open(reader)?,
-        Arc::clone(&options.clock),
-    ));
+    let (shared, end) = shared(store, &options)?;
+    let token_key = shared.keys.vault.derive(TOKEN_CONTEXT);
     let first =
         if shared.credentials.is_empty() { Some(first_keys(&shared, &options)?) } else { None };
     let (jobs, jobs_taken) = crossbeam_channel::bounded(JOBS_MAX);
+    let (read, read_taken) = crossbeam_channel::bounded(JOBS_READ_MAX);
     let (records, records_taken) = crossbeam_channel::bounded(RECORDS_MAX);
-    let writer = Writer::start(Arc::clone(&shared), jobs_taken, records_taken, end)?;
+    let reader = reading::start(Arc::clone(&shared), jobs_taken, read)?;
+    let writer = Writer::new(Arc::clone(&shared), read_taken, records_taken, end)?.start()?;
     let mut prefix = [0; 8];
     random(&mut prefix)?;
     let decider = Decider::new(records, u64::from_be_bytes(prefix), token_key);
@@ -68,9 +61,31 @@ pub(super) fn over(
         decider,
         jobs,
         waiting: AtomicUsize::new(0),
-        writer: Mutex::new(Some(writer)),
+        threads: Mutex::new(vec![reader, writer]),
     };
     Ok((Engine { inner: Arc::new(inner) }, first))
+}
+
+/// What the threads of an engine share, and where its log ends.
+pub(crate) fn shared(
+    store: Arc<dyn Store>,
+    options: &Options,
+) -> Result<(Arc<Shared>, LogEnd), EngineError> {
+    let reader: &dyn Reader = &*store;
+    let end = writer::log_end(reader)?;
+    let vault = Vault::open(&options.dir.join(KEY_FOLDER), end.next_slot)?;
+    vault.prepare()?;
+    let shared = Shared::new(
+        Arc::clone(&store),
+        Keys { vault },
+        IdentityRules::default(),
+        Caches::new(options.cache_bytes),
+        Registry::open(reader, RETENTION)?,
+        Credentials::open(reader)?,
+        AuditLog::open(reader)?,
+        Arc::clone(&options.clock),
+    );
+    Ok((Arc::new(shared), end))
 }
 
 /// Makes the first source, its write key and the first administrator token.

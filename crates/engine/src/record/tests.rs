@@ -118,9 +118,9 @@ fn events_decisions_and_the_log_are_pinned() {
         LogEntry::Act { action: "token.create".into() },
     ];
     pinned(
-        &LogRow::V1 { now: ORDER.time, next_slot: 6, entries },
+        &LogRow::V1 { begins: true, now: ORDER.time, next_slot: 6, entries },
         &expect![
-            "0080b083c5986806060090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e637265617465"
+            "000180b083c5986806060090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e637265617465"
         ],
     );
 }

@@ -5,7 +5,7 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use model::{Seq, StrandId};
+use model::{Seq, StrandId, Timestamp};
 use store::{KeyRange, Reader, ScanOrder, StoreError, Table};
 
 use crate::{
@@ -19,22 +19,26 @@ use crate::{
 
 /// People looked at in one step: a few milliseconds of work.
 const PEOPLE_PER_STEP: usize = 128;
+/// How long to wait after a step that failed.
+const RETRY_AFTER: model::Duration = model::Duration::seconds(1);
 /// Row of table `Meta` that names the audiences everyone was last evaluated with.
 const DONE_KEY: [u8; 1] = [0x50];
 
 /// How far the look at everyone has come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Backfill {
     fingerprint: u64,
     /// The first strand not looked at yet, as a key.
     from: Vec<u8>,
+    /// Not before this instant.
+    next_step: Timestamp,
 }
 
 impl Backfill {
     /// From the beginning.
     pub(crate) fn begin(shared: &Shared) -> Self {
         let fingerprint = shared.registry.snapshot().audiences.fingerprint();
-        Self { fingerprint, from: vec![0] }
+        Self { fingerprint, from: vec![0], next_step: Timestamp(0) }
     }
 
     /// From the beginning, unless the last one was for the same audiences.
@@ -43,16 +47,22 @@ impl Backfill {
         let done = shared.store.get(Table::Meta, &DONE_KEY)?;
         Ok((done.as_deref() != Some(&begun.fingerprint.to_be_bytes()[..])).then_some(begun))
     }
+
+    /// Whether there is a step to do now.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.next_step <= now
+    }
 }
 
 impl Writer {
     /// One step.
     pub(super) fn backfill_step(&mut self) {
-        let Some(backfill) = self.backfill.take() else { return };
-        match self.look_at_some(backfill) {
-            Ok(next) => self.backfill = next,
-            Err(error) => tracing::error!(%error, "could not evaluate everyone anew"),
-        }
+        let now = self.shared.clock.now();
+        let Some(backfill) = self.backfill.take_if(|backfill| backfill.is_due(now)) else { return };
+        self.backfill = self.look_at_some(backfill.clone()).unwrap_or_else(|error| {
+            tracing::error!(%error, "could not evaluate everyone anew; trying again");
+            Some(Backfill { next_step: now.saturating_add(RETRY_AFTER), ..backfill })
+        });
     }
 
     fn look_at_some(&mut self, mut backfill: Backfill) -> Result<Option<Backfill>, RowError> {

@@ -28,7 +28,7 @@ type Answer = Result<Vec<EventVerdict>, IngestError>;
 
 impl Writer {
     /// Folds and commits the calls, what is due and what is recorded, then answers.
-    pub(super) fn batch(&mut self, calls: Vec<Ingest>) {
+    pub(crate) fn batch(&mut self, calls: Vec<Ingest>) {
         let now = self.now.max(self.shared.clock.now());
         let due = self.timers.take_due(&*self.shared.store, now, TIMERS_PER_BATCH);
         let records: Vec<_> = self.records.try_iter().take(RECORDS_PER_BATCH).collect();
@@ -121,7 +121,7 @@ impl Writer {
         while rest.peek().is_some() {
             let entries: Vec<_> = rest.by_ref().take(LOG_ENTRIES_PER_ROW).collect();
             let count = entries.len() as u64;
-            let row = LogRow::V1 { now, next_slot, entries };
+            let row = LogRow::V1 { begins: first == self.next_seq, now, next_slot, entries };
             batch.put(Table::Log, keys::log(first), encode(&row));
             first = Seq(first.0 + count);
         }

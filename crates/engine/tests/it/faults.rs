@@ -64,11 +64,11 @@ impl Failing {
 fn a_full_disk_refuses_and_recovers() {
     let world = failing();
     assert_eq!(world.send("one").unwrap(), EventVerdict::Accepted);
-    world.store.set_full(true);
+    world.store.set_failing(Operation::Commit, Some(Fault::Full));
     assert!(matches!(world.send("two"), Err(IngestError::Unavailable(_))));
     assert_eq!(world.events(), 1, "nothing of it shows");
     assert!(world.engine.ready(), "it still decides and reads");
-    world.store.set_full(false);
+    world.store.set_failing(Operation::Commit, None);
     assert_eq!(world.send("two").unwrap(), EventVerdict::Accepted, "the refused try left no trace");
     assert_eq!(world.send("two").unwrap(), EventVerdict::Duplicate);
     assert_eq!(world.events(), 2);
@@ -78,8 +78,10 @@ fn a_full_disk_refuses_and_recovers() {
 fn a_commit_that_fails_by_io_is_refused_whole() {
     let world = failing();
     world.send("one").unwrap();
-    world.store.inject(Operation::Commit, 1, Fault::Io);
+    // The next commit need not be that of the event: the engine has work of its own.
+    world.store.set_failing(Operation::Commit, Some(Fault::Io));
     assert!(matches!(world.send("two"), Err(IngestError::Unavailable(_))));
+    world.store.set_failing(Operation::Commit, None);
     assert_eq!(world.send("two").unwrap(), EventVerdict::Accepted);
     assert_eq!(world.events(), 2);
 }
