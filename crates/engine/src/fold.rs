@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use compact_str::CompactString;
 use model::{
     Consents, Event, Identifier, Key, Purpose, PurposeSet, Seq, StrandId, Timestamp, UnitId,
@@ -25,6 +26,7 @@ use rustc_hash::FxBuildHasher;
 use store::{Reader, StrandKey, Table};
 
 use crate::{
+    body,
     definitions::{SourceIdentity, SourceKind},
     ingest::EventVerdict,
     join,
@@ -33,7 +35,7 @@ use crate::{
     pending::Pending,
     record::{
         EventHead, LogEntry, MAX_USERS_PER_ROUTING, StoredConsent, StoredEvent, StoredMeta,
-        StoredUsers, Unreadable, decode, encode,
+        StoredProperties, StoredUsers, decode, encode,
     },
     route::{self, KnownLink, Route},
     sealed::{Address, Keys, RowError},
@@ -44,8 +46,6 @@ use crate::{
 
 /// How long a (source, message id) is remembered.
 pub(crate) const DEDUP_WINDOW_SECONDS: i64 = 7 * 86_400;
-/// Most bytes of a sealed event in one row; the rest goes to continuation rows.
-const EVENT_ROW_BYTES: usize = 3_900;
 /// A link's `last` is only rewritten when it moved by this much.
 const LINK_LAST_STEP: model::Duration = model::Duration::days(1);
 /// From this many links on, a strand's own limits may be reached, so its component is looked at again.
@@ -366,7 +366,7 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// Writes the event's row and its log entry.
+    /// Writes the event's log entry, its body and its row in the timeline.
     fn write_event(
         &mut self,
         route: &Route,
@@ -374,6 +374,7 @@ impl<'a> Fold<'a> {
         order: Order,
         purposes: PurposeSet,
     ) -> Result<(), RowError> {
+        let keys = self.ground.keys;
         let name = hash::event_name(&event.name);
         let seq = self.log(LogEntry::Event {
             lane: route.strand.lane,
@@ -381,25 +382,16 @@ impl<'a> Fold<'a> {
             name: name.to_be_bytes(),
             time: event.event_time,
         });
+        let stored = StoredEvent::of(event);
+        body::write(&mut self.pending, keys, &route.key, seq, &stored)?;
         let row_key = keys::event(route.strand, name, event.event_time, seq);
-        let record = StoredEvent::of(event);
-        let mut head = EventHead { chunks: 1, purposes, tie: order.tie };
-        let keys = self.ground.keys;
-        let mut sealed = keys.seal(&route.key, &row_key, &head.to_bytes(), &record)?;
-        if sealed.len() > EVENT_ROW_BYTES {
-            let chunks = sealed.len().div_ceil(EVENT_ROW_BYTES);
-            head.chunks = u8::try_from(chunks).map_err(|_| Unreadable("event"))?;
-            sealed = keys.seal(&route.key, &row_key, &head.to_bytes(), &record)?;
-            for chunk in 1..head.chunks {
-                let from = usize::from(chunk) * EVENT_ROW_BYTES;
-                let to = (from + EVENT_ROW_BYTES).min(sealed.len());
-                let mut chunk_key = row_key.clone();
-                chunk_key.push(chunk);
-                self.pending.put(Table::Strand, chunk_key, sealed.slice(from..to));
-            }
-            sealed.truncate(EVENT_ROW_BYTES);
-        }
-        self.pending.put(Table::Strand, row_key, sealed);
+        let (properties, record) = StoredProperties::of(&stored);
+        let head = EventHead { properties, purposes, tie: order.tie }.to_bytes();
+        let row = match record {
+            Some(record) => keys.seal(&route.key, &row_key, &head, &record)?,
+            None => Bytes::copy_from_slice(&head),
+        };
+        self.pending.put(Table::Strand, row_key, row);
         Ok(())
     }
 

@@ -11,6 +11,7 @@
 //! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32 |
 //! | Timer | lane u16, due u64, born u64 | empty |
 //! | Log | seq u64 of its first entry | `record::LogRow` |
+//! | Body | seq u64 of an event, then a byte for each continuation | `record::StoredEvent`, sealed |
 //! | Decision | lane u16, born u64, time u64, decision u128 | `record::StoredDecision`, sealed |
 //! | Import | digest, 32 bytes | rows applied u64 |
 
@@ -41,7 +42,7 @@ pub(crate) enum Kind {
     State = 0x08,
     /// experience key, time → a recorded win, for experiences with caps.
     Win = 0x09,
-    /// event name hash, time, seq → the event, sealed.
+    /// event name hash, time, seq → what audiences may ask about the event, sealed.
     Event = 0x80,
 }
 
@@ -204,6 +205,16 @@ pub(crate) fn parse_timer(key: &[u8]) -> Option<(StrandId, Timestamp)> {
 /// A log row, by the seq of its first entry.
 pub(crate) fn log(first: Seq) -> [u8; 8] {
     first.0.to_be_bytes()
+}
+
+/// A row of an event's body; continuations count from 1.
+pub(crate) fn body(seq: Seq, row: u8) -> Vec<u8> {
+    let mut key = Vec::with_capacity(9);
+    key.extend_from_slice(&seq.0.to_be_bytes());
+    if row > 0 {
+        key.push(row);
+    }
+    key
 }
 
 /// A decision record.

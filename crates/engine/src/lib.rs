@@ -9,6 +9,7 @@ pub mod normalise;
 pub mod people;
 
 mod audit;
+mod body;
 mod cache;
 mod credentials;
 mod explain;

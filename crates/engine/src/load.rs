@@ -8,6 +8,7 @@ use model::{
     Consents, Key, Purpose, Seq, StrandId, Timestamp, UnitId,
     condition::{EventName, EventRow},
     event::Order,
+    value::Object,
 };
 use profile::{
     Assignment, Component, ConsentLedger, KnownIdentifier, Profile, Seen, Statement, TraitValue,
@@ -15,10 +16,11 @@ use profile::{
 use store::{Reader, ScanOrder, StrandKey, Table};
 
 use crate::{
-    keys::{self, Kind},
+    body,
+    keys::{self, EventKey, Kind},
     record::{
-        self, EventHead, MetaHead, StoredAssignment, StoredConsent, StoredEvent, StoredLink,
-        StoredMembership, StoredState, StoredTrait, Unreadable,
+        self, EventHead, MetaHead, Properties, StoredAssignment, StoredConsent, StoredLink,
+        StoredMembership, StoredProperties, StoredState, StoredTrait, Unreadable,
     },
     route::{KnownLink, Route},
     sealed::{Keys, RowError},
@@ -408,24 +410,16 @@ impl Loader<'_> {
         key: &StrandKey,
         profile: &mut Profile,
     ) -> Result<(), RowError> {
-        let mut rest = rows;
-        while let Some(((row_key, row), after)) = rest.split_first() {
+        let projection = &self.snapshot.projection;
+        for (row_key, row) in rows {
             let (_, _, name) = keys::parse_row(row_key).ok_or(Unreadable("event"))?;
             let head = EventHead::parse(row)?;
-            let more = usize::from(head.chunks).saturating_sub(1).min(after.len());
-            let (chunks, after) = after.split_at(more);
-            rest = after;
-            // Continuation rows without their first one come from a scan that began in the middle.
-            let Some(at) = keys::parse_event(name) else { continue };
+            let at = keys::parse_event(name).ok_or(Unreadable("event"))?;
             let records = profile.records_mut();
             widen(&mut records.seen, at.time);
-            let Some(name) = self.snapshot.projection.name(at.name) else { continue };
-            let values = if self.snapshot.projection.reads_properties(at.name) {
-                let row = joined(row, chunks);
-                let event: StoredEvent =
-                    self.keys.open(key, row_key, EventHead::BYTES, &row, "event")?;
-                let event = event.into_event(at.time)?;
-                self.snapshot.projection.row_values(at.name, &event.properties)
+            let Some(name) = projection.name(at.name) else { continue };
+            let values = if projection.reads_properties(at.name) {
+                projection.row_values(at.name, &self.properties(key, row_key, row, at)?)
             } else {
                 Arc::default()
             };
@@ -434,18 +428,27 @@ impl Loader<'_> {
         }
         Ok(())
     }
-}
 
-/// An event's row with its continuation.
-pub(crate) fn joined<'a>(row: &'a [u8], chunks: &[Row]) -> std::borrow::Cow<'a, [u8]> {
-    if chunks.is_empty() {
-        return row.into();
+    /// The properties of an event, from its timeline row or, where they are too long for it, its body.
+    fn properties(
+        &self,
+        key: &StrandKey,
+        row_key: &[u8],
+        row: &[u8],
+        at: EventKey,
+    ) -> Result<Object, RowError> {
+        match EventHead::parse(row)?.properties {
+            Properties::Absent => Ok(Object::new()),
+            Properties::InRow => {
+                let stored: StoredProperties<'_> =
+                    self.keys.open(key, row_key, EventHead::BYTES, row, "event")?;
+                Ok(stored.into_object()?)
+            }
+            Properties::InBody => {
+                Ok(body::read(self.reader, self.keys, key, at.seq, at.time)?.properties)
+            }
+        }
     }
-    let mut whole = row.to_vec();
-    for (_, chunk) in chunks {
-        whole.extend_from_slice(chunk);
-    }
-    whole.into()
 }
 
 fn widen(seen: &mut Option<Seen>, time: Timestamp) {

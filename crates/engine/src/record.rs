@@ -4,6 +4,8 @@
 //! first. A new shape is a new variant and an arm that turns it into the current one;
 //! `tests/fixtures` holds bytes of every version ever written.
 
+use std::borrow::Cow;
+
 use compact_str::CompactString;
 use model::{
     Consents, Event, EventKind, Identifier, Key, Lane, PurposeSet, Seq, StrandId, Timestamp,
@@ -238,11 +240,23 @@ pub(crate) enum StoredUsers {
 /// Most different user ids that are told apart behind one routing identifier; further ones share no state with it.
 pub(crate) const MAX_USERS_PER_ROUTING: usize = 128;
 
-/// The plain head of an event row, bound to the sealed rest.
+/// Where the properties of an event are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Properties {
+    /// It has none.
+    Absent = 0,
+    /// In its timeline row.
+    InRow = 1,
+    /// Only in its body, since they are long.
+    InBody = 2,
+}
+
+/// The plain head of a timeline row, bound to the sealed rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventHead {
-    /// How many rows the event takes.
-    pub(crate) chunks: u8,
+    /// Where the properties are.
+    pub(crate) properties: Properties,
     /// The collect gate's verdict: what it may be used for.
     pub(crate) purposes: PurposeSet,
     /// Tells events of the same instant apart.
@@ -258,26 +272,59 @@ impl EventHead {
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[0] = Self::VERSION;
-        bytes[1] = self.chunks;
+        bytes[1] = self.properties as u8;
         bytes[2..6].copy_from_slice(&self.purposes.0.to_be_bytes());
         bytes[6..].copy_from_slice(&self.tie.to_be_bytes());
         bytes
     }
 
-    /// From the start of an event row.
+    /// From the start of a timeline row.
     pub(crate) fn parse(row: &[u8]) -> Result<Self, Unreadable> {
         let unreadable = || Unreadable("event");
         let bytes: &[u8; Self::BYTES] = row.first_chunk().ok_or_else(unreadable)?;
-        if bytes[0] != Self::VERSION {
-            return Err(unreadable());
-        }
+        let properties = match bytes[..2] {
+            [Self::VERSION, 0] => Properties::Absent,
+            [Self::VERSION, 1] => Properties::InRow,
+            [Self::VERSION, 2] => Properties::InBody,
+            _ => return Err(unreadable()),
+        };
         let purposes = bytes[2..6].try_into().map(u32::from_be_bytes).map_err(|_| unreadable())?;
         let tie = bytes[6..].try_into().map(u64::from_be_bytes).map_err(|_| unreadable())?;
-        Ok(Self { chunks: bytes[1], purposes: PurposeSet(purposes), tie })
+        Ok(Self { properties, purposes: PurposeSet(purposes), tie })
     }
 }
 
-/// An event in its row; sealed. What the key says (name hash, time) is not repeated, except the name itself.
+/// The properties in a timeline row; sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredProperties<'a> {
+    /// JSON text.
+    V1 { json: Cow<'a, str> },
+}
+
+impl<'a> StoredProperties<'a> {
+    /// The record of an event's properties, and where they are: nothing is kept of none or of long ones.
+    pub(crate) fn of(event: &'a StoredEvent) -> (Properties, Option<Self>) {
+        let StoredEvent::V1 { properties, .. } = event;
+        match properties.len() {
+            0 => (Properties::Absent, None),
+            1..=ROW_PROPERTIES_BYTES_MAX => {
+                (Properties::InRow, Some(Self::V1 { json: properties.into() }))
+            }
+            _ => (Properties::InBody, None),
+        }
+    }
+
+    /// The properties again.
+    pub(crate) fn into_object(self) -> Result<Object, Unreadable> {
+        let Self::V1 { json } = self;
+        json_object(&json, "event")
+    }
+}
+
+/// Longest properties, as JSON text, that a timeline row repeats.
+const ROW_PROPERTIES_BYTES_MAX: usize = 512;
+
+/// The body of an event; sealed. Its time is in the key of its timeline row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredEvent {
     V1 {

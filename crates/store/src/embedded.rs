@@ -203,8 +203,8 @@ impl Inner {
 
     fn memtable_limit(&self, table: Table) -> u64 {
         let share = match table {
-            Table::Strand | Table::Log => 1,
-            Table::Index | Table::Dedup | Table::Timer | Table::Decision => 2,
+            Table::Strand | Table::Body => 1,
+            Table::Index | Table::Dedup | Table::Timer | Table::Log | Table::Decision => 2,
             Table::Definition | Table::Meta | Table::Quarantine | Table::Import => 4,
         };
         self.memtable_bytes / share
@@ -372,9 +372,9 @@ fn into_bytes(slice: Slice) -> Bytes {
 
 /// How the engine keeps a table.
 fn keyspace_options(table: Table) -> fjall::KeyspaceCreateOptions {
-    // The log and decision records are read in long scans, the others by key.
+    // The log, bodies and decision records are read in long scans, the others by key.
     let block_bytes = match table {
-        Table::Log | Table::Decision => 16 * 1024,
+        Table::Log | Table::Body | Table::Decision => 16 * 1024,
         _ => 4 * 1024,
     };
     // Look-ups here mostly find nothing (a new message, a new identifier), so the last level needs

@@ -38,7 +38,7 @@ pub const TAG_BYTES: usize = 16;
 /// How much longer a sealed value is than its header and plaintext, at most.
 pub const OVERHEAD_BYTES: usize = NONCE_BYTES + FLAG_BYTES + TAG_BYTES;
 /// Plaintexts up to this length are stored as they are: LZ4 gains nothing on them.
-pub const COMPRESS_ABOVE_BYTES: usize = 96;
+pub const COMPRESS_ABOVE_BYTES: usize = 192;
 /// The longest plaintext. It bounds what opening a value can cost, whatever the value says about
 /// itself.
 pub const MAX_PLAINTEXT_BYTES: usize = 64 * 1024;

@@ -28,11 +28,13 @@ pub enum Table {
     Decision,
     /// The watermarks of imports.
     Import,
+    /// The bodies of events, by sequence number.
+    Body,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Strand,
         Self::Index,
         Self::Dedup,
@@ -43,6 +45,7 @@ impl Table {
         Self::Quarantine,
         Self::Decision,
         Self::Import,
+        Self::Body,
     ];
 
     /// The name on disk. It is part of the stored format and never changes.
@@ -58,6 +61,7 @@ impl Table {
             Self::Quarantine => "quarantine",
             Self::Decision => "decision",
             Self::Import => "import",
+            Self::Body => "body",
         }
     }
 

@@ -8,11 +8,12 @@ use serde_json::{Map, json};
 use store::{Reader, ScanOrder, Table};
 
 use crate::{
+    body,
     definitions::Page,
     join,
     keys::{self, Kind},
     load::{self, Loader, Person},
-    record::{EventHead, StoredDecision, StoredEvent, Unreadable},
+    record::{StoredDecision, Unreadable},
     registry::rows,
     sealed::RowError,
     snapshot::Snapshot,
@@ -236,21 +237,12 @@ fn event(shared: &Shared, row_key: &[u8]) -> Result<Value, RowError> {
     Ok(shown)
 }
 
-/// Reads one event with its continuation rows.
+/// Reads the event behind a timeline row.
 pub(crate) fn stored_event(shared: &Shared, row_key: &[u8]) -> Result<model::Event, RowError> {
     let (strand, _, rest) = keys::parse_row(row_key).ok_or(Unreadable("event"))?;
     let at = keys::parse_event(rest).ok_or(Unreadable("event"))?;
-    let mut found: Vec<load::Row> = Vec::new();
-    let range = store::prefix_range(row_key);
-    shared.store.scan(Table::Strand, range, ScanOrder::Ascending, &mut |key, row| {
-        found.push((key.to_vec(), row.to_vec()));
-        ControlFlow::Continue(())
-    })?;
-    let ((_, first), chunks) = found.split_first().ok_or(Unreadable("event"))?;
     let (_, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
-    let row = load::joined(first, chunks);
-    let stored: StoredEvent = shared.keys.open(&key, row_key, EventHead::BYTES, &row, "event")?;
-    Ok(stored.into_event(at.time)?)
+    body::read(&*shared.store, &shared.keys, &key, at.seq, at.time)
 }
 
 /// A page of a person's recorded decisions, newest first.

@@ -42,7 +42,7 @@ fn heads_are_pinned() {
     expect!["0100000000000000050110000000000000004d00000000000000030000000400000000"]
         .assert_eq(&hex(&meta.to_bytes()));
     assert_eq!(MetaHead::parse(&meta.to_bytes()), Ok(meta));
-    let event = EventHead { chunks: 2, purposes: PurposeSet(6), tie: 9 };
+    let event = EventHead { properties: Properties::InBody, purposes: PurposeSet(6), tie: 9 };
     expect!["0102000000060000000000000009"].assert_eq(&hex(&event.to_bytes()));
     assert_eq!(EventHead::parse(&event.to_bytes()), Ok(event));
     assert!(MetaHead::parse(&[2; 40]).is_err(), "a version nobody has written yet");
@@ -107,6 +107,9 @@ fn events_decisions_and_the_log_are_pinned() {
             "00020b506167652056696577656403776562026d31010c616e6f6e796d6f75735f696402613180b083c59868077b2261223a317d0000000000"
         ],
     );
+    let (properties, row) = StoredProperties::of(&event);
+    assert_eq!(properties, Properties::InRow);
+    pinned(&row.unwrap(), &expect!["00077b2261223a317d"]);
     pinned(&StoredDecision::V1 { json: "{}".into() }, &expect!["00027b7d"]);
     let StrandId { born, lane } = strand();
     let entries = vec![

@@ -1,0 +1,69 @@
+//! The bodies of events: each as it was taken in, once, in the order of the log.
+//!
+//! A row of a timeline only repeats what audiences may ask about. Timelines lie by person, so the
+//! store has to merge each new row among older ones again and again, while bodies arrive in the order
+//! of their keys and are written once. Whoever wants all events in order reads them in one go.
+
+use std::borrow::Cow;
+
+use model::{Event, Seq, Timestamp};
+use store::{Reader, StrandKey, Table};
+
+use crate::{
+    keys,
+    pending::Pending,
+    record::{StoredEvent, Unreadable},
+    sealed::{Keys, RowError},
+};
+
+/// Most bytes of a sealed body in one row; the rest goes to continuation rows.
+const ROW_BYTES: usize = 3_900;
+
+/// The plain start of a body: its version, and how many rows it takes.
+const HEAD_BYTES: usize = 2;
+const VERSION: u8 = 1;
+
+/// Writes the body of the event at `seq`.
+pub(crate) fn write(
+    pending: &mut Pending<'_>,
+    keys: &Keys,
+    key: &StrandKey,
+    seq: Seq,
+    event: &StoredEvent,
+) -> Result<(), RowError> {
+    let row_key = keys::body(seq, 0);
+    let mut sealed = keys.seal(key, &row_key, &[VERSION, 1], event)?;
+    if sealed.len() > ROW_BYTES {
+        // How many rows it takes is bound to the rest, and does not change its length.
+        let rows = u8::try_from(sealed.len().div_ceil(ROW_BYTES)).map_err(|_| Unreadable("event"))?;
+        sealed = keys.seal(key, &row_key, &[VERSION, rows], event)?;
+        for row in 1..rows {
+            let from = usize::from(row) * ROW_BYTES;
+            let to = (from + ROW_BYTES).min(sealed.len());
+            pending.put(Table::Body, keys::body(seq, row), sealed.slice(from..to));
+        }
+        sealed.truncate(ROW_BYTES);
+    }
+    pending.put(Table::Body, row_key, sealed);
+    Ok(())
+}
+
+/// Reads the event at `seq`; its time is in the key of its timeline row.
+pub(crate) fn read(
+    reader: &dyn Reader,
+    keys: &Keys,
+    key: &StrandKey,
+    seq: Seq,
+    time: Timestamp,
+) -> Result<Event, RowError> {
+    let row_key = keys::body(seq, 0);
+    let row = |index| reader.get(Table::Body, &keys::body(seq, index));
+    let first = row(0)?.ok_or(Unreadable("event"))?;
+    let &[VERSION, rows, ..] = &first[..] else { return Err(Unreadable("event").into()) };
+    let mut whole = Cow::Borrowed(&first[..]);
+    for index in 1..rows {
+        whole.to_mut().extend_from_slice(&row(index)?.ok_or(Unreadable("event"))?);
+    }
+    let stored: StoredEvent = keys.open(key, &row_key, HEAD_BYTES, &whole, "event")?;
+    Ok(stored.into_event(time)?)
+}
