@@ -35,7 +35,8 @@ pub(crate) fn write(
     let mut sealed = keys.seal(key, &row_key, &[VERSION, 1], event)?;
     if sealed.len() > ROW_BYTES {
         // How many rows it takes is bound to the rest, and does not change its length.
-        let rows = u8::try_from(sealed.len().div_ceil(ROW_BYTES)).map_err(|_| Unreadable("event"))?;
+        let rows =
+            u8::try_from(sealed.len().div_ceil(ROW_BYTES)).map_err(|_| Unreadable("event"))?;
         sealed = keys.seal(key, &row_key, &[VERSION, rows], event)?;
         for row in 1..rows {
             let from = usize::from(row) * ROW_BYTES;

@@ -154,7 +154,7 @@ impl<'a> Fold<'a> {
     pub(crate) fn new(ground: Ground<'a>, base: &'a dyn Reader, next_seq: Seq) -> Self {
         Self {
             ground,
-            pending: Pending::over(base),
+            pending: Pending::over(base, next_seq),
             next_seq,
             entries: Vec::new(),
             routes: HashMap::default(),

@@ -46,8 +46,7 @@ pub(crate) fn write_link(
     let sealed = keys.seal(key, &row_key, &[record::verdict(refused)], &record)?;
     pending.put(Table::Strand, row_key, sealed);
     let lane = route::holder_lane(&link.identifier);
-    pending.put(Table::Index, keys::holder(lane, hash, link.strand), Vec::new());
-    Ok(())
+    route::hold(pending, lane, hash, link.strand)
 }
 
 /// What a new look at a closure changed.

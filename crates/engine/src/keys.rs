@@ -7,7 +7,8 @@
 //! | Strand | lane u16, born u64, kind u8, … | see [`Kind`] |
 //! | Index | lane u16, `01`, hash16 of (routing, user or none) | strand |
 //! | Index | lane u16, `02`, hash16 of routing | the users seen with it |
-//! | Index | lane u16, `03`, hash16 of identifier, strand | empty |
+//! | Index | lane u16, `03`, hash16 of identifier | the strand that observed it first; `01` if others follow |
+//! | Index | lane u16, `03`, hash16 of identifier, strand | empty: one of the others |
 //! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32 |
 //! | Timer | lane u16, due u64, born u64 | empty |
 //! | Log | seq u64 of its first entry | `record::LogRow` |
@@ -156,12 +157,12 @@ pub(crate) fn users(lane: Lane, routing: &Hash16) -> Vec<u8> {
     index(lane, 0x02, routing)
 }
 
-/// The strands that observed an identifier: the prefix of their rows.
+/// The row of the strand that observed an identifier first, and the prefix of those of the others.
 pub(crate) fn holders(lane: Lane, identifier: &Hash16) -> Vec<u8> {
     index(lane, 0x03, identifier)
 }
 
-/// The row that says that `strand_id` observed an identifier.
+/// The row that says that `strand_id` observed an identifier, but not first.
 pub(crate) fn holder(lane: Lane, identifier: &Hash16, strand_id: StrandId) -> Vec<u8> {
     let mut key = holders(lane, identifier);
     key.extend_from_slice(&strand(strand_id));

@@ -10,12 +10,20 @@ use std::{
 };
 
 use bytes::Bytes;
+use model::{Seq, StrandId};
 use rustc_hash::FxBuildHasher;
 use store::{Batch, KeyRange, Reader, ScanOrder, StoreError, Table, Visit};
+
+use crate::keys;
+
+/// Length of the lane at the start of a key.
+const LANE_BYTES: usize = 2;
 
 /// The store under writes that are not committed yet.
 pub(crate) struct Pending<'a> {
     base: &'a dyn Reader,
+    /// Strands born here or later have no rows in the store, which saves looking for them.
+    born_from: Seq,
     /// Point look-ups far outnumber scans, and most writes are never read again: tables whose rows
     /// are only ever read by key are kept in a hash map.
     points: HashMap<(Table, Vec<u8>), Option<Bytes>, FxBuildHasher>,
@@ -36,9 +44,18 @@ fn is_scanned(table: Table) -> bool {
 }
 
 impl<'a> Pending<'a> {
-    /// No writes over `base`.
-    pub(crate) fn over(base: &'a dyn Reader) -> Self {
-        Self { base, points: HashMap::default(), sorted: BTreeMap::new(), bytes: 0 }
+    /// No writes over `base`, all of whose strands were born before `born_from`.
+    pub(crate) fn over(base: &'a dyn Reader, born_from: Seq) -> Self {
+        Self { base, born_from, points: HashMap::default(), sorted: BTreeMap::new(), bytes: 0 }
+    }
+
+    /// Whether the store cannot have a row of the keys from `from` up to `to`: they lie in one lane,
+    /// and where the lane's strands of this batch begin.
+    fn is_unborn(&self, table: Table, from: &[u8], to: &[u8]) -> bool {
+        let is_new = |strand: StrandId| self.born_from <= strand.born;
+        table == Table::Strand
+            && from.get(..LANE_BYTES) == to.get(..LANE_BYTES)
+            && from.get(..keys::STRAND_BYTES).and_then(keys::parse_strand).is_some_and(is_new)
     }
 
     /// Sets `key` to `value`.
@@ -86,6 +103,7 @@ impl Reader for Pending<'_> {
         let written = if is_scanned(table) { self.sorted.get(&id) } else { self.points.get(&id) };
         match written {
             Some(value) => Ok(value.clone()),
+            None if self.is_unborn(table, key, key) => Ok(None),
             None => self.base.get(table, key),
         }
     }
@@ -112,10 +130,31 @@ impl Reader for Pending<'_> {
             .take_while(|((of, _), _)| *of == table)
             .map(|((_, key), value)| (key.as_slice(), value.as_ref()))
             .collect();
+        let is_unborn = range.to.as_ref().is_some_and(|to| self.is_unborn(table, &range.from, to));
+        let base: &dyn Reader = if is_unborn { &Nothing } else { self.base };
         if written.is_empty() {
-            return self.base.scan(table, range, order, visit);
+            return base.scan(table, range, order, visit);
         }
-        merge(self.base, table, range, order, written, visit)
+        merge(base, table, range, order, written, visit)
+    }
+}
+
+/// A store without rows.
+struct Nothing;
+
+impl Reader for Nothing {
+    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
+    }
+
+    fn scan(
+        &self,
+        _: Table,
+        _: KeyRange<'_>,
+        _: ScanOrder,
+        _: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 
@@ -211,7 +250,7 @@ mod tests {
             }
             store.commit(batch).unwrap();
             let snapshot = store.snapshot().unwrap();
-            let mut pending = Pending::over(&*snapshot);
+            let mut pending = Pending::over(&*snapshot, Seq(u64::MAX));
             for (key, value) in writes {
                 match value {
                     Some(value) => pending.put(Table::Strand, [key], vec![value]),
@@ -226,6 +265,39 @@ mod tests {
                 .map(|order| collect(&store, order, limit))
                 .into();
             prop_assert_eq!(through, committed);
+        }
+
+        /// Not looking into the store for strands of the batch changes nothing that is read.
+        #[test]
+        fn strands_of_the_batch_read_as_committed(
+            base in proptest::collection::btree_set((0_u64..4, 0_u8..3), 0..8),
+            writes in proptest::collection::btree_set((0_u64..8, 0_u8..3), 0..8),
+            born in 0_u64..8,
+        ) {
+            let key = |(born, rest): &(u64, u8)| {
+                let lane = model::Lane::from_hash(1);
+                [&keys::strand(StrandId { born: Seq(*born), lane })[..], &[*rest]].concat()
+            };
+            let store = Memory::default();
+            let mut batch = Batch::new();
+            base.iter().for_each(|row| batch.put(Table::Strand, key(row), [0]));
+            store.commit(batch).unwrap();
+            let mut pending = Pending::over(&store, Seq(4));
+            writes.iter().for_each(|row| pending.put(Table::Strand, key(row), vec![1]));
+            let prefix = &key(&(born, 0))[..keys::STRAND_BYTES];
+            let mut found = Vec::new();
+            pending.scan(Table::Strand, store::prefix_range(prefix), ScanOrder::Ascending, &mut |key, _| {
+                found.push(key.to_vec());
+                ControlFlow::Continue(())
+            }).unwrap();
+            let mut expected: Vec<_> = base.union(&writes).map(key).collect();
+            expected.retain(|key| key.starts_with(prefix));
+            prop_assert_eq!(&found, &expected);
+            for row in 0..3 {
+                let key = key(&(born, row));
+                let is_there = pending.get(Table::Strand, &key).unwrap().is_some();
+                prop_assert_eq!(is_there, expected.contains(&key));
+            }
         }
     }
 }

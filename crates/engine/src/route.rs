@@ -7,6 +7,7 @@ use store::{Reader, StrandKey, Table};
 
 use crate::{
     keys::{self, Hash16, Kind},
+    pending::Pending,
     record::{MetaHead, StoredLink, StoredMeta, Unreadable},
     sealed::{Keys, RowError},
 };
@@ -131,7 +132,12 @@ fn read_row(
     Ok(())
 }
 
-/// The strands that observed an identifier.
+/// Says in a first holder's row that there are others.
+const OTHERS: u8 = 0x01;
+
+/// The strands that observed an identifier, at most about `limit`.
+///
+/// Nearly every identifier has one holder or none, which is one point read.
 pub(crate) fn holders(
     reader: &dyn Reader,
     lane: model::Lane,
@@ -139,17 +145,57 @@ pub(crate) fn holders(
     limit: usize,
 ) -> Result<Vec<StrandId>, RowError> {
     let prefix = keys::holders(lane, identifier);
-    let mut strands = Vec::new();
+    let Some(row) = reader.get(Table::Index, &prefix)? else { return Ok(Vec::new()) };
+    let (first, has_others) = parse_holder(&row)?;
+    let mut strands = vec![first];
+    if !has_others {
+        return Ok(strands);
+    }
     reader.scan(
         Table::Index,
         store::prefix_range(&prefix),
         store::ScanOrder::Ascending,
         &mut |key, _| {
+            // The first holder's own row has nothing after the prefix.
             strands.extend(keys::parse_strand(&key[prefix.len()..]));
             if strands.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         },
     )?;
     Ok(strands)
+}
+
+/// Remembers that a strand observed an identifier.
+pub(crate) fn hold(
+    pending: &mut Pending<'_>,
+    lane: model::Lane,
+    identifier: &Hash16,
+    strand: StrandId,
+) -> Result<(), RowError> {
+    let row_key = keys::holders(lane, identifier);
+    let Some(row) = pending.get(Table::Index, &row_key)? else {
+        pending.put(Table::Index, row_key, keys::strand(strand));
+        return Ok(());
+    };
+    let (first, has_others) = parse_holder(&row)?;
+    if first == strand {
+        return Ok(());
+    }
+    if !has_others {
+        pending.put(Table::Index, row_key, [&keys::strand(first)[..], &[OTHERS]].concat());
+    }
+    pending.put(Table::Index, keys::holder(lane, identifier, strand), Vec::new());
+    Ok(())
+}
+
+fn parse_holder(row: &[u8]) -> Result<(StrandId, bool), Unreadable> {
+    let has_others = match row.get(keys::STRAND_BYTES..) {
+        Some([]) => false,
+        Some([OTHERS]) => true,
+        _ => return Err(Unreadable("holder")),
+    };
+    let first = row.get(..keys::STRAND_BYTES).and_then(keys::parse_strand);
+    let first = first.ok_or(Unreadable("holder"))?;
+    Ok((first, has_others))
 }
 
 /// Opens the sealed part of a strand's meta row.
