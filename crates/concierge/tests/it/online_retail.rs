@@ -11,8 +11,13 @@ use flate2::read::MultiGzDecoder;
 
 use crate::support::{Server, run, stderr, stdout};
 
+/// The repository, asked for when the test runs: clones share build results.
+fn root() -> PathBuf {
+    Path::new(&std::env::var_os("CARGO_MANIFEST_DIR").unwrap()).join("../..")
+}
+
 fn file() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root();
     let data = std::env::var("CONCIERGE_DATA").map(PathBuf::from);
     let data = data.unwrap_or_else(|_| root.join("../shared/data"));
     let file = data.join("online-retail/online_retail.csv.gz");
@@ -62,7 +67,7 @@ fn the_examples_audiences_hold_whom_a_count_by_hand_finds() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/online-retail");
+    let example = root().join("examples/online-retail");
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     let server = Server::start(dir.path(), "127.0.0.1:0");
     let definitions = text(&example.join("definitions"));

@@ -102,7 +102,7 @@ impl Writer {
         let entry_count = entries.len();
         let mut batch = fold.pending.take_batch();
         self.log_rows(&mut batch, now, entries);
-        self.commit(batch).map_err(|reason| StoreError::Corrupt { what: reason })?;
+        self.commit(batch)?;
         self.advance(now, entry_count);
         publish(&self.shared.caches, &mut fold);
         self.timers.add(&fold.timers);
@@ -134,9 +134,9 @@ impl Writer {
     }
 
     /// Commits with one sync. A store that has failed stays failed, and readiness says so.
-    pub(super) fn commit(&self, batch: Batch) -> Result<(), String> {
-        if let Some(reason) = self.shared.failure() {
-            return Err(reason);
+    pub(super) fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        if self.shared.failure().is_some() {
+            return Err(StoreError::Poisoned);
         }
         let bytes = batch.bytes();
         let started = Instant::now();
@@ -152,7 +152,7 @@ impl Writer {
                 if matches!(error, StoreError::Poisoned) {
                     self.shared.fail("the store has failed and the server must be restarted");
                 }
-                Err(error.to_string())
+                Err(error)
             }
         }
     }

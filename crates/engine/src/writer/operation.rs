@@ -41,7 +41,7 @@ impl Writer {
         if result.is_ok() {
             self.advance(now, 1);
         }
-        finish(&shared, result);
+        finish(&shared, result.map_err(|error| error.to_string()));
         if begins_backfill {
             self.backfill = Some(super::backfill::Backfill::begin(&shared));
         }

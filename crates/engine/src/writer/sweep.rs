@@ -77,7 +77,7 @@ impl Writer {
         if !batch.is_empty()
             && let Err(error) = self.commit(batch)
         {
-            tracing::error!(error, "could not remove expired dedup entries");
+            tracing::error!(%error, "could not remove expired dedup entries");
         }
     }
 }

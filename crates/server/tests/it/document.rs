@@ -6,7 +6,9 @@ use crate::harness::{get, server};
 
 #[test]
 fn the_document_in_the_repository_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/openapi.json");
+    // Asked for when the test runs: clones share build results.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap();
+    let path = Path::new(&package).join("../../docs/reference/openapi.json");
     let mut current = serde_json::to_string_pretty(&server::openapi::document()).unwrap();
     current.push('\n');
     if std::env::var_os("UPDATE_EXPECT").is_some() {
