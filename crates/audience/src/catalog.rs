@@ -1,6 +1,9 @@
 //! All live audiences, compiled: which work, in what order they are evaluated, what they need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use model::{
     Key, Purpose,
@@ -30,7 +33,7 @@ pub struct Live {
 /// A compiled audience.
 #[derive(Clone, Debug)]
 pub struct Audience {
-    key: Key,
+    key: Arc<Key>,
     version: u32,
     purpose_key: PurposeKey,
     purpose: Purpose,
@@ -41,6 +44,11 @@ pub struct Audience {
 impl Audience {
     /// Its key.
     pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Its key, to be held by what is recorded of people.
+    pub(crate) fn shared_key(&self) -> &Arc<Key> {
         &self.key
     }
 
@@ -103,10 +111,10 @@ impl Catalog {
             audience.request_only = !needs.contexts.is_empty()
                 || needs.audiences.iter().any(|key| request_only.contains(key));
             if audience.request_only {
-                request_only.insert(audience.key.clone());
+                request_only.insert(audience.key().clone());
             }
         }
-        let positions = audiences.iter().enumerate().map(|(i, a)| (a.key.clone(), i)).collect();
+        let positions = audiences.iter().enumerate().map(|(i, a)| (a.key().clone(), i)).collect();
         let fingerprint = fingerprint(&audiences);
         let index = Index::new(&audiences);
         let (unconditional, conditional_purposes) = newborn::unconditional(&audiences);
@@ -202,7 +210,7 @@ fn parse(live: Vec<Live>, faults: &mut Faults) -> BTreeMap<Key, Audience> {
             (Some(rule), Some(purpose)) if found.is_empty() => {
                 let request_only = false;
                 let audience = Audience {
-                    key: key.clone(),
+                    key: Arc::new(key.clone()),
                     version,
                     purpose_key,
                     purpose,
@@ -222,7 +230,7 @@ fn drop_dangling(sound: &mut BTreeMap<Key, Audience>, faults: &mut Faults) {
     loop {
         let dangling: Vec<(Key, Vec<Fault>)> = sound
             .values()
-            .map(|audience| (audience.key.clone(), faults_of_references(audience, sound, faults)))
+            .map(|audience| (audience.key().clone(), faults_of_references(audience, sound, faults)))
             .filter(|(_, found)| !found.is_empty())
             .collect();
         if dangling.is_empty() {
@@ -243,7 +251,7 @@ fn faults_of_references(
     let mut found = Vec::new();
     for (pointer, key) in references(audience) {
         let detail = match sound.get(key) {
-            _ if *key == audience.key => format!("audience `{key}` refers to itself"),
+            _ if key == audience.key() => format!("audience `{key}` refers to itself"),
             Some(other) if other.purpose == audience.purpose => continue,
             Some(other) => format!(
                 "audience `{key}` is for the purpose `{}`, and this one for `{}`; both need the same",
@@ -298,7 +306,7 @@ fn in_order(mut waiting: BTreeMap<Key, Audience>, faults: &mut Faults) -> Vec<Au
             };
             found.push(Fault::new(pointer, detail));
         }
-        faults.entry(audience.key.clone()).or_default().extend(found);
+        faults.entry(audience.key().clone()).or_default().extend(found);
     }
     ordered
 }

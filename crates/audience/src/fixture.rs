@@ -2,7 +2,7 @@
 
 use model::{
     Key, Purpose, PurposeSet, Timestamp, Value,
-    condition::EventRow,
+    condition::{EventRow, RowValues},
     definition::{Fault, State},
     value::Path,
 };
@@ -47,6 +47,11 @@ pub(crate) fn catalog<const N: usize>(audiences: [(&str, Value); N]) -> Catalog 
 }
 
 pub(crate) fn row(time: Timestamp, purposes: PurposeSet, x: Option<Value>) -> EventRow {
-    let values = x.into_iter().map(|x| (Path::parse("x").unwrap(), x)).collect();
+    let values = RowValues::pack(&paths(), |_| x.as_ref());
     EventRow { time, tie: 0, purposes, values }
+}
+
+/// The properties that rows keep here.
+pub(crate) fn paths() -> Vec<Path> {
+    vec![Path::parse("x").unwrap()]
 }

@@ -52,10 +52,10 @@ impl<'a> InPlace<'a> {
     /// Since when `truth` has been so, as far as is recorded: if it differs from what is recorded, since that expired.
     fn since(&self, audience: &Audience, truth: Truth) -> Option<Timestamp> {
         let entry = self.memberships.entry(audience.key())?;
-        if entry.truth.is_true() == truth.is_true() {
-            return entry.since.filter(|since| *since <= self.now);
+        if entry.truth().is_true() == truth.is_true() {
+            return entry.since().filter(|since| *since <= self.now);
         }
-        entry.valid_until.filter(|until| *until <= self.now)
+        entry.valid_until().filter(|until| *until <= self.now)
     }
 }
 

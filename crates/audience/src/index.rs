@@ -3,7 +3,8 @@
 use compact_str::CompactString;
 use model::{
     Purpose,
-    condition::{EventCondition, EventRow},
+    condition::{EventCondition, Row},
+    value::Path,
 };
 use rustc_hash::FxHashMap;
 
@@ -17,7 +18,9 @@ pub enum Change<'a> {
         /// `hash::event_name` of the name.
         name_hash: u64,
         /// The event.
-        row: &'a EventRow,
+        row: Row<'a>,
+        /// The properties that rows of its name keep.
+        paths: &'a [Path],
     },
     /// The timeline of a name changed in another way: events were removed, rewritten, or lost to overflow.
     Timeline {
@@ -85,9 +88,9 @@ impl EventReader {
     /// Every measure looks only at events that pass the filters, `not` or no `not`, so one that
     /// fails the filters of each condition changes nothing. An event that may not be read always
     /// matters: it may turn an answer withheld.
-    fn sees(&self, row: &EventRow) -> bool {
+    fn sees(&self, row: Row<'_>, paths: &[Path]) -> bool {
         !row.purposes.contains(self.purpose)
-            || self.conditions.iter().any(|condition| condition.selects(row))
+            || self.conditions.iter().any(|condition| condition.selects(row, paths))
     }
 }
 
@@ -169,9 +172,9 @@ impl Index {
     /// Adds what `change` can touch to `touched`.
     pub(crate) fn touch(&self, touched: &mut Touched, change: &Change<'_>) {
         match *change {
-            Change::Event { name_hash, row } => {
+            Change::Event { name_hash, row, paths } => {
                 let readers = self.events.get(&name_hash).into_iter().flatten();
-                for reader in readers.filter(|reader| reader.sees(row)) {
+                for reader in readers.filter(|reader| reader.sees(row, paths)) {
                     self.insert(touched, reader.position);
                 }
             }

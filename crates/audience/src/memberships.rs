@@ -1,10 +1,13 @@
 //! One person's memberships: the incremental fold.
 
+use std::sync::Arc;
+
 use model::{
     Key, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Rows, Truth, Verdict},
     consent::PurposeKey,
     value::Path,
+    weight,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,28 +20,77 @@ pub trait FactsByPurpose {
 }
 
 /// What is recorded of one person and one audience.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// People have a dozen of these each, so the key is shared with the catalog and an instant takes no more than itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The audience.
-    pub key: Key,
-    /// The version of the audience that was evaluated.
-    pub version: u32,
-    /// In, out, or not to be known for the audience's purpose.
-    pub truth: Truth,
-    /// When they last went in or out, if they ever did.
-    pub since: Option<Timestamp>,
-    /// The instant from which the answer may differ without anything new.
-    pub valid_until: Option<Timestamp>,
+    key: Arc<Key>,
+    since: Packed,
+    valid_until: Packed,
+    version: u32,
+    truth: Truth,
 }
 
 impl Entry {
-    fn membership(&self) -> Membership {
-        Membership { truth: self.truth, since: self.since, valid_until: self.valid_until }
+    /// What the membership in an audience comes to, as of a version of it.
+    pub fn new(key: Arc<Key>, version: u32, membership: Membership) -> Self {
+        let Membership { truth, since, valid_until } = membership;
+        Self { key, since: since.into(), valid_until: valid_until.into(), version, truth }
+    }
+
+    /// The audience.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The version of the audience that was evaluated.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// In, out, or not to be known for the audience's purpose.
+    pub fn truth(&self) -> Truth {
+        self.truth
+    }
+
+    /// When they last went in or out, if they ever did.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.since.into()
+    }
+
+    /// The instant from which the answer may differ without anything new.
+    pub fn valid_until(&self) -> Option<Timestamp> {
+        self.valid_until.into()
+    }
+
+    /// All that is recorded but the version.
+    pub fn membership(&self) -> Membership {
+        Membership { truth: self.truth, since: self.since(), valid_until: self.valid_until() }
     }
 
     /// Whether it says no more than the absence of an entry does.
     fn is_blank(&self) -> bool {
-        self.truth == Truth::False && self.since.is_none() && self.valid_until.is_none()
+        self.membership() == OUTSIDE
+    }
+}
+
+/// An instant or none, which is written as the one instant that never comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packed(i64);
+
+impl Packed {
+    const NONE: Self = Self(i64::MIN);
+}
+
+impl From<Option<Timestamp>> for Packed {
+    fn from(instant: Option<Timestamp>) -> Self {
+        instant.map_or(Self::NONE, |instant| Self(instant.0))
+    }
+}
+
+impl From<Packed> for Option<Timestamp> {
+    fn from(packed: Packed) -> Self {
+        (packed != Packed::NONE).then_some(Timestamp(packed.0))
     }
 }
 
@@ -47,11 +99,11 @@ impl Entry {
 /// An audience without an entry is one they are not in, never were in, and will not enter by the
 /// passing of time. That is known only of the audiences of the catalog they were last evaluated
 /// with, whose fingerprint is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memberships {
     fingerprint: u64,
     evaluated_at: Timestamp,
-    /// Sorted by key.
+    /// Sorted by key, without room to spare.
     entries: Vec<Entry>,
 }
 
@@ -80,9 +132,15 @@ pub struct Transition {
 
 impl Memberships {
     /// Memberships as they were stored: the fingerprint of the catalog they were evaluated with,
-    /// and their entries in any order.
-    pub fn restore(fingerprint: u64, mut entries: Vec<Entry>) -> Self {
+    /// and their entries in any order. The keys are shared with `catalog`, where it has them.
+    pub fn restore(catalog: &Catalog, fingerprint: u64, mut entries: Vec<Entry>) -> Self {
         entries.sort_by(|a, b| a.key.cmp(&b.key));
+        for entry in &mut entries {
+            if let Some(audience) = catalog.get(&entry.key) {
+                entry.key = Arc::clone(audience.shared_key());
+            }
+        }
+        entries.shrink_to_fit();
         Self { fingerprint, evaluated_at: Timestamp::default(), entries }
     }
 
@@ -98,9 +156,9 @@ impl Memberships {
         self.fingerprint
     }
 
-    /// Roughly how many bytes they take in memory.
+    /// Bytes in memory, beside the memberships themselves and the keys, which are shared by all people.
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.entries.capacity() * size_of::<Entry>()
+        weight::block(self.entries.capacity() * size_of::<Entry>())
     }
 
     /// What is recorded, sorted by audience.
@@ -111,7 +169,7 @@ impl Memberships {
     /// The first instant at which some membership may change without anything new: when to call
     /// [`Memberships::advance`].
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.entries.iter().filter_map(|entry| entry.valid_until).min()
+        self.entries.iter().filter_map(Entry::valid_until).min()
     }
 
     /// Whether the person was last evaluated with another catalog than this one.
@@ -179,7 +237,7 @@ impl Memberships {
         match self.entry(audience.key()) {
             Some(entry) => {
                 let stands = entry.version == audience.version()
-                    && entry.valid_until.is_none_or(|until| now < until);
+                    && entry.valid_until().is_none_or(|until| now < until);
                 stands.then(|| entry.membership())
             }
             None => (!self.is_outdated(catalog)).then_some(OUTSIDE),
@@ -192,7 +250,7 @@ impl Memberships {
     }
 
     fn place(&self, key: &Key) -> Result<usize, usize> {
-        self.entries.binary_search_by(|entry| entry.key.cmp(key))
+        self.entries.binary_search_by(|entry| entry.key().cmp(key))
     }
 
     /// Forgets the audiences that `catalog` does not store.
@@ -204,7 +262,7 @@ impl Memberships {
     fn with_due(&self, catalog: &Catalog, touched: &Touched, now: Timestamp) -> Touched {
         let mut touched = touched.clone();
         for entry in &self.entries {
-            if entry.valid_until.is_some_and(|until| until <= now)
+            if entry.valid_until().is_some_and(|until| until <= now)
                 && let Some(position) = catalog.position(&entry.key)
             {
                 catalog.touch_position(&mut touched, position);
@@ -228,6 +286,7 @@ impl Memberships {
             self.evaluated_at = now;
             transitions.extend(self.record(audience, verdict, now));
         }
+        self.entries.shrink_to_fit();
     }
 
     fn record(
@@ -244,14 +303,11 @@ impl Memberships {
             (true, false) => Some(TransitionKind::Left),
             _ => None,
         };
-        let since = if kind.is_some() { Some(now) } else { before.and_then(|entry| entry.since) };
-        let entry = Entry {
-            key: audience.key().clone(),
-            version: audience.version(),
-            truth: verdict.truth,
-            since,
-            valid_until: verdict.valid_until,
-        };
+        let since = if kind.is_some() { Some(now) } else { before.and_then(Entry::since) };
+        let Verdict { truth, valid_until } = verdict;
+        let membership = Membership { truth, since, valid_until };
+        let key = Arc::clone(audience.shared_key());
+        let entry = Entry::new(key, audience.version(), membership);
         match place {
             Ok(place) if entry.is_blank() => {
                 self.entries.remove(place);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{
     Duration, Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
     condition::{
-        Bound, Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Truth,
+        Bound, Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Run, Truth,
         reference,
     },
     consent::PurposeKey,
@@ -36,6 +36,8 @@ pub enum Learnt {
         name: String,
         /// The event.
         row: EventRow,
+        /// The properties that rows of its name keep, sorted; the same for all events of the name.
+        paths: Vec<Path>,
     },
     /// A trait of theirs has a value, which may be read for some purposes; JSON `null` removes it.
     Trait {
@@ -67,7 +69,7 @@ struct View {
     granted: PurposeSet,
     traits: Object,
     trait_purposes: BTreeMap<String, PurposeSet>,
-    events: BTreeMap<String, Vec<EventRow>>,
+    events: BTreeMap<String, (Vec<Path>, Run)>,
 }
 
 impl Default for Person {
@@ -93,10 +95,10 @@ impl Person {
 impl View {
     fn learn(&mut self, what: &Learnt) {
         match what {
-            Learnt::Event { name, row } => {
-                let rows = self.events.entry(name.clone()).or_default();
-                rows.push(row.clone());
-                rows.sort_by_key(|row| (row.time, row.tie));
+            Learnt::Event { name, row, paths } => {
+                let known = || (paths.clone(), Run::default());
+                let (_, run) = self.events.entry(name.clone()).or_insert_with(known);
+                run.insert(0, row);
             }
             Learnt::Trait { name, value, purposes } => {
                 self.traits.insert(name.clone(), value.clone());
@@ -142,7 +144,10 @@ impl Facts for View {
             return Fact::Withheld;
         }
         match self.events.get(name.text.as_str()) {
-            Some(rows) => Fact::Known(Rows { rows, purpose: self.purpose, overflow: false }),
+            Some((paths, run)) => {
+                let rows = run.span(0);
+                Fact::Known(Rows { rows, paths, purpose: self.purpose, overflow: false })
+            }
             None => Fact::Missing,
         }
     }

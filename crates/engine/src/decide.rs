@@ -319,8 +319,8 @@ impl Stranger {
 
 /// The audiences someone is in, as stored.
 fn memberships_of(memberships: &Memberships) -> Vec<Key> {
-    let members = memberships.entries().iter().filter(|entry| entry.truth.is_true());
-    members.map(|entry| entry.key.clone()).collect()
+    let members = memberships.entries().iter().filter(|entry| entry.truth().is_true());
+    members.map(|entry| entry.key().clone()).collect()
 }
 
 /// The winners whose wins are counted.

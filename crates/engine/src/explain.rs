@@ -66,7 +66,7 @@ fn events(profile: &Profile) -> Vec<Step> {
 
 /// Tells how the person was recognised, without repeating identifiers: an explanation may be read by many.
 fn identity(profile: &Profile, found: &Found) -> Step {
-    let component = &profile.records().component;
+    let component = profile.records().component.unpack();
     let strands = component.strands.len();
     let kinds: std::collections::BTreeSet<_> =
         component.identifiers.iter().map(|known| known.identifier.kind.to_string()).collect();

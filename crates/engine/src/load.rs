@@ -6,12 +6,14 @@ use audience::{Entry, Memberships};
 use compact_str::CompactString;
 use model::{
     Consents, Key, Purpose, Seq, StrandId, Timestamp, UnitId,
-    condition::{EventName, EventRow},
+    condition::{EventRow, Membership, RowValues},
     event::Order,
     value::Object,
+    weight,
 };
 use profile::{
-    Assignment, Component, ConsentLedger, KnownIdentifier, Profile, Seen, Statement, TraitValue,
+    Assignment, Component, ConsentLedger, KnownIdentifier, Origin, Profile, Seen, Statement,
+    TraitValue,
 };
 use store::{Reader, ScanOrder, StrandKey, Table};
 
@@ -44,10 +46,16 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Approximate bytes in memory.
+    /// Bytes in memory, the counts of an `Arc` around it included.
     pub(crate) fn weight(&self) -> usize {
-        let wins: usize = self.wins.values().map(|times| 64 + times.len() * 8).sum();
-        self.profile.weight() + self.memberships.weight() + wins + size_of::<Self>()
+        let wins = |(key, times): (&Key, &Vec<Timestamp>)| {
+            weight::key(key) + weight::block(times.capacity() * size_of::<Timestamp>())
+        };
+        weight::shared(size_of::<Self>())
+            + self.profile.weight()
+            + self.memberships.weight()
+            + weight::map::<Key, Vec<Timestamp>>(self.wins.len())
+            + self.wins.iter().map(wins).sum::<usize>()
     }
 }
 
@@ -175,7 +183,7 @@ impl Gathered {
         }
     }
 
-    fn into_person(self, epoch: u64) -> Person {
+    fn into_person(self, snapshot: &Snapshot) -> Person {
         let Self { head, mut strands, mut profile, unit, identifiers, .. } = self;
         if strands.is_empty() {
             strands.push(head);
@@ -183,7 +191,8 @@ impl Gathered {
         strands.sort_unstable();
         let identifiers = identifiers.into_values().collect();
         profile.recompose(Component { head, strands, identifiers }, unit);
-        let memberships = Memberships::restore(self.fingerprint, self.entries);
+        let memberships = Memberships::restore(&snapshot.audiences, self.fingerprint, self.entries);
+        let epoch = snapshot.projection.epoch;
         Person { profile, memberships, due: self.due, wins: self.wins, epoch }
     }
 }
@@ -248,7 +257,7 @@ impl Loader<'_> {
                 self.take_strand(strand, &self.rows(strand)?, &mut gathered)?;
             }
         }
-        Ok(gathered.into_person(self.snapshot.projection.epoch))
+        Ok(gathered.into_person(self.snapshot))
     }
 
     /// Reads a strand in one scan, unless its timeline is long.
@@ -327,7 +336,8 @@ impl Loader<'_> {
                 let StoredTrait::V1 { name, value, source, order, purposes } =
                     self.keys.open(key, row_key, 0, row, "trait")?;
                 let value = serde_json::from_str(&value).map_err(|_| Unreadable("trait"))?;
-                let value = TraitValue { value, source, order, purposes };
+                let origin = Arc::new(Origin { order, source, purposes });
+                let value = TraitValue { value, origin };
                 records.traits.merge(&[(name, value)].into_iter().collect());
             }
             Kind::Consent => {
@@ -344,8 +354,9 @@ impl Loader<'_> {
             Kind::Membership => {
                 let StoredMembership::V1 { version, truth, since, valid_until } =
                     record::decode(row, "membership")?;
-                let key = key_text(rest)?;
-                gathered.entries.push(Entry { key, version, truth, since, valid_until });
+                let membership = Membership { truth, since, valid_until };
+                let key = Arc::new(key_text(rest)?);
+                gathered.entries.push(Entry::new(key, version, membership));
             }
             Kind::State => {
                 let StoredState::V1 { due, fingerprint } = record::decode(row, "state")?;
@@ -370,17 +381,18 @@ impl Loader<'_> {
         key: &StrandKey,
         profile: &mut Profile,
     ) -> Result<(), RowError> {
-        let names: Vec<EventName> = self.snapshot.projection.names().cloned().collect();
-        for name in names {
+        let projection = &self.snapshot.projection;
+        let mut newest: Vec<Row> = Vec::new();
+        for (number, name) in (0..).zip(projection.names()) {
             let mut prefix = keys::kind(strand, Kind::Event);
             prefix.extend_from_slice(&name.hash.to_be_bytes());
             let (rows, overflow) = self.newest(&prefix)?;
-            self.take_rows(&rows, key, profile)?;
+            newest.extend(rows);
             if overflow {
-                profile.records_mut().timeline.mark_overflow(&name);
+                profile.records_mut().timeline.mark_overflow(projection.layout(), number);
             }
         }
-        Ok(())
+        self.take_rows(&newest, key, profile)
     }
 
     /// The newest rows under `prefix`, oldest first, and whether there are more than a timeline holds.
@@ -411,21 +423,23 @@ impl Loader<'_> {
         profile: &mut Profile,
     ) -> Result<(), RowError> {
         let projection = &self.snapshot.projection;
+        let records = profile.records_mut();
+        let mut found = Vec::with_capacity(rows.len());
         for (row_key, row) in rows {
             let (_, _, name) = keys::parse_row(row_key).ok_or(Unreadable("event"))?;
             let head = EventHead::parse(row)?;
             let at = keys::parse_event(name).ok_or(Unreadable("event"))?;
-            let records = profile.records_mut();
             widen(&mut records.seen, at.time);
-            let Some(name) = projection.name(at.name) else { continue };
+            let Some(number) = projection.number(at.name) else { continue };
             let values = if projection.reads_properties(at.name) {
                 projection.row_values(at.name, &self.properties(key, row_key, row, at)?)
             } else {
-                Arc::default()
+                RowValues::default()
             };
-            let row = EventRow { time: at.time, tie: head.tie, purposes: head.purposes, values };
-            records.timeline.insert(name, row);
+            let EventHead { tie, purposes, .. } = head;
+            found.push((number, EventRow { time: at.time, tie, purposes, values }));
         }
+        records.timeline.extend(projection.layout(), &found);
         Ok(())
     }
 
@@ -490,9 +504,9 @@ pub(crate) fn stored_trait(name: &CompactString, value: &TraitValue) -> StoredTr
     StoredTrait::V1 {
         name: name.clone(),
         value: value.value.to_string(),
-        source: value.source.clone(),
-        order: value.order,
-        purposes: value.purposes,
+        source: value.origin.source.clone(),
+        order: value.origin.order,
+        purposes: value.origin.purposes,
     }
 }
 
@@ -503,8 +517,8 @@ pub(crate) fn stored_assignment(variant: Key, seq: Seq) -> StoredAssignment {
 
 /// A membership as a record.
 pub(crate) fn stored_membership(entry: &Entry) -> StoredMembership {
-    let Entry { version, truth, since, valid_until, .. } = *entry;
-    StoredMembership::V1 { version, truth, since, valid_until }
+    let Membership { truth, since, valid_until } = entry.membership();
+    StoredMembership::V1 { version: entry.version(), truth, since, valid_until }
 }
 
 /// The rows that live with a head for as long as it is one.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
-use audience::Memberships;
+use audience::{Entry, Memberships};
 use model::{Event, ProfileId, Seq, StrandId, Timestamp};
 use serde_json::{Value, json};
 use store::{KeyRange, ScanOrder, Table};
@@ -82,15 +82,21 @@ pub(crate) fn export(shared: &Arc<Shared>) -> Result<BTreeMap<String, Value>, Ro
 
 fn canonical(shared: &Shared, person: &Person) -> Result<Value, RowError> {
     let records = person.profile.records();
+    let component = records.component.unpack();
     let timeline = show::page(shared, &person.profile, None, 1_000)?;
     let traits: BTreeMap<_, _> = records
         .traits
         .iter()
-        .map(|(name, t)| (name.to_string(), json!([t.value, t.source, t.order, t.purposes.0])))
+        .map(|(name, t)| {
+            (
+                name.to_string(),
+                json!([t.value, t.origin.source, t.origin.order, t.origin.purposes.0]),
+            )
+        })
         .collect();
     Ok(json!({
-        "strands": records.component.strands,
-        "identifiers": records.component.identifiers,
+        "strands": component.strands,
+        "identifiers": component.identifiers,
         "traits": traits,
         "timeline": timeline.items,
         "memberships": memberships(&person.memberships),
@@ -99,8 +105,9 @@ fn canonical(shared: &Shared, person: &Person) -> Result<Value, RowError> {
 
 /// Members and since when; until when is not canonical, since a stored bound may be earlier than need be.
 fn memberships(memberships: &Memberships) -> Vec<Value> {
-    let entries = memberships.entries().iter().filter(|e| e.truth.is_true() || e.since.is_some());
-    entries.map(|e| json!([e.key, e.version, e.truth, e.since])).collect()
+    let is_told = |e: &&Entry| e.truth().is_true() || e.since().is_some();
+    let entries = memberships.entries().iter().filter(is_told);
+    entries.map(|e| json!([e.key(), e.version(), e.truth(), e.since()])).collect()
 }
 
 #[cfg(test)]

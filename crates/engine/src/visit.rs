@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use audience::{Change, Entry, Memberships, Touched};
 use model::{StrandId, Timestamp};
-use profile::Observation;
+use profile::{Observation, Observed};
 use store::Table;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     load::{self, Loader, Person},
     record::{LogEntry, StoredState, encode},
     sealed::RowError,
+    snapshot::Projection,
 };
 
 /// Brings one person up to date.
@@ -45,7 +46,7 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
     let before = person.memberships.clone();
     let due_before = person.due;
     for news in &visit.news {
-        observe(&mut person, news, is_cold);
+        observe(&mut person, &ground.snapshot.projection, news, is_cold);
         write_traits(fold, &person, news)?;
     }
     if !is_cold {
@@ -68,7 +69,8 @@ fn touched(fold: &Fold<'_>, visit: &Visit) -> Touched {
     }
     for news in &visit.news {
         if let Some((name, row)) = &news.row {
-            catalog.touch(&mut touched, &Change::Event { name_hash: name.hash, row });
+            let (row, paths) = (row.as_row(), fold.ground.snapshot.projection.paths(name.hash));
+            catalog.touch(&mut touched, &Change::Event { name_hash: name.hash, row, paths });
         }
         for name in news.traits.keys() {
             catalog.touch(&mut touched, &Change::Trait(name));
@@ -82,8 +84,11 @@ fn touched(fold: &Fold<'_>, visit: &Visit) -> Touched {
 }
 
 /// Takes in what an event says. A cold person was read with the event's row already in it.
-fn observe(person: &mut Person, news: &News, is_cold: bool) {
-    let row = news.row.as_ref().filter(|_| !is_cold).map(|(name, row)| (name, row.clone()));
+fn observe(person: &mut Person, projection: &Projection, news: &News, is_cold: bool) {
+    let row = news.row.as_ref().filter(|_| !is_cold).and_then(|(name, row)| {
+        let number = projection.number(name.hash)?;
+        Some(Observed { layout: projection.layout(), number, row })
+    });
     person.profile.observe(Observation {
         strand: news.strand,
         device: news.device,
@@ -111,7 +116,7 @@ fn remember(person: &mut Person, recorded: &Recorded) {
 fn write_traits(fold: &mut Fold<'_>, person: &Person, news: &News) -> Result<(), RowError> {
     for name in news.traits.keys() {
         let Some(value) = person.profile.records().traits.get(name) else { continue };
-        if value.order != news.order {
+        if value.origin.order != news.order {
             continue;
         }
         let row_key = load::trait_row(news.strand, name);
@@ -162,14 +167,15 @@ fn write_memberships(
     before: &Memberships,
     after: &Memberships,
 ) {
-    let row_key = |entry: &Entry| keys::row(head, Kind::Membership, entry.key.as_str().as_bytes());
+    let row_key =
+        |entry: &Entry| keys::row(head, Kind::Membership, entry.key().as_str().as_bytes());
     // Both are sorted by audience, so that one walk over both finds every difference.
     let mut old = before.entries().iter().peekable();
     for entry in after.entries() {
-        while let Some(gone) = old.next_if(|old| old.key < entry.key) {
+        while let Some(gone) = old.next_if(|old| old.key() < entry.key()) {
             fold.pending.delete(Table::Strand, row_key(gone));
         }
-        let known = old.next_if(|old| old.key == entry.key);
+        let known = old.next_if(|old| old.key() == entry.key());
         if known.is_none_or(|known| says_less(known, entry)) {
             fold.pending.put(
                 Table::Strand,
@@ -187,9 +193,9 @@ fn write_memberships(
 /// only makes the answer be looked at once more, and saves a write for every event that prolongs a
 /// membership.
 fn says_less(old: &Entry, new: &Entry) -> bool {
-    let ends = |entry: &Entry| entry.valid_until.unwrap_or(Timestamp::MAX);
-    (old.version, old.truth, old.since) != (new.version, new.truth, new.since)
-        || ends(new) < ends(old)
+    let ends = |entry: &Entry| entry.valid_until().unwrap_or(Timestamp::MAX);
+    let says = |entry: &Entry| (entry.version(), entry.truth(), entry.since());
+    says(old) != says(new) || ends(new) < ends(old)
 }
 
 /// Keeps one timer on disk for a person: at the earliest due instant or before it.

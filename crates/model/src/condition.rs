@@ -23,9 +23,11 @@
 mod comparison;
 mod evaluate;
 mod explain;
+mod packed;
 mod parse;
 mod reader;
 pub mod reference;
+mod rows;
 mod rule;
 mod schema;
 mod syntax;
@@ -33,9 +35,11 @@ mod timeline;
 
 use compact_str::CompactString;
 
-use crate::{Key, Purpose, PurposeSet, Timestamp, UnitId, Value, consent::PurposeKey, value::Path};
+use crate::{Key, Purpose, Timestamp, UnitId, Value, consent::PurposeKey, value::Path};
 
 pub use comparison::{Bound, Literal, Op, Test, TextLiteral};
+pub use packed::{List, Object, Packed, RowValues, Seen};
+pub use rows::{EventRow, Layout, Row, Run, Span};
 pub use rule::{Needs, Rule, Step};
 pub use syntax::{Condition, EventCondition, Filter, Measure};
 
@@ -71,36 +75,24 @@ pub enum Fact<T> {
     Withheld,
 }
 
-/// One event of a timeline, reduced to what live definitions read of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EventRow {
-    /// When it happened.
-    pub time: Timestamp,
-    /// Orders events of the same instant independently of arrival: a hash of (source, message id).
-    pub tie: u64,
-    /// The purposes it may be read for.
-    pub purposes: PurposeSet,
-    /// The properties that live definitions name for this event, by path; absent ones are left out.
-    /// Shared, so that copying a timeline on write copies no values.
-    pub values: std::sync::Arc<[(Path, Value)]>,
-}
-
-impl EventRow {
-    /// The property at `path`, if the event has it.
-    pub fn value(&self, path: &Path) -> Option<&Value> {
-        self.values.iter().find(|(known, _)| known == path).map(|(_, value)| value)
-    }
-}
-
 /// A person's events of one name, oldest first by `(time, tie)`, for one purpose.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     /// All rows, those that may not be read for `purpose` included (only their time may be looked at).
-    pub rows: &'a [EventRow],
+    pub rows: Span<'a>,
+    /// The properties that rows of this name keep, sorted.
+    pub paths: &'a [Path],
     /// The purpose they are read for.
     pub purpose: Purpose,
     /// More rows exist than can be held; conditions over them are `overflow`: false, counted and shown.
     pub overflow: bool,
+}
+
+impl Rows<'_> {
+    /// No rows.
+    pub fn none(purpose: Purpose) -> Self {
+        Self { rows: Span::default(), paths: &[], purpose, overflow: false }
+    }
 }
 
 /// Whether a person is in an audience.

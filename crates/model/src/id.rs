@@ -134,6 +134,11 @@ impl Key {
     /// Longest key, in bytes.
     pub const MAX_BYTES: usize = 64;
 
+    /// Bytes in memory, beside its own.
+    pub(crate) fn weight(&self) -> usize {
+        crate::weight::text(&self.0)
+    }
+
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0

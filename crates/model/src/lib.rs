@@ -9,6 +9,7 @@ pub mod id;
 pub mod identifier;
 pub mod time;
 pub mod value;
+pub mod weight;
 
 pub use consent::{Basis, Consents, Purpose, PurposeSet};
 pub use event::{Event, EventKind};

@@ -1,9 +1,9 @@
 //! Which variant a person keeps: the earliest assignment in the component.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use model::{Key, Seq, StrandId};
+use model::{Key, Seq, StrandId, weight};
 use serde::{Deserialize, Serialize};
+
+use crate::shared::Shared;
 
 /// An immutable row: this strand was given this variant at this place of the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,52 +21,64 @@ pub struct Assignment {
 /// The earliest wins, so that a person who turns out to be two visitors keeps what either saw
 /// first. The rows of the component's strands are the truth: after a split each side is folded from
 /// its own rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Assignments(Arc<BTreeMap<Key, Assignment>>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assignments(Shared<(Key, Assignment)>);
 
 impl Assignments {
     /// Takes in a row; an earlier one for the same experience stays.
     pub fn insert(&mut self, experience: Key, assignment: Assignment) {
-        if self.0.get(&experience).is_none_or(|known| assignment < *known) {
-            Arc::make_mut(&mut self.0).insert(experience, assignment);
+        match self.place(&experience) {
+            Err(place) => self.0.change(|all| all.insert(place, (experience, assignment))),
+            Ok(place) if self.at(place).is_some_and(|known| assignment < *known) => {
+                self.0.change(|all| all[place].1 = assignment);
+            }
+            Ok(_) => {}
         }
     }
 
     /// Takes in the rows of another part of the component. Commutative, associative, idempotent.
     pub fn merge(&mut self, other: &Self) {
-        if self.0.is_empty() {
-            self.0 = Arc::clone(&other.0);
+        if self.is_empty() {
+            self.0 = other.0.clone();
             return;
         }
-        for (experience, assignment) in other.0.iter() {
+        for (experience, assignment) in other.iter() {
             self.insert(experience.clone(), assignment.clone());
         }
     }
 
+    fn place(&self, experience: &Key) -> Result<usize, usize> {
+        self.0.as_slice().binary_search_by(|(known, _)| known.cmp(experience))
+    }
+
+    fn at(&self, place: usize) -> Option<&Assignment> {
+        self.0.as_slice().get(place).map(|(_, assignment)| assignment)
+    }
+
     /// The effective assignment for an experience.
     pub fn get(&self, experience: &Key) -> Option<&Assignment> {
-        self.0.get(experience)
+        self.at(self.place(experience).ok()?)
     }
 
     /// All of them, by experience.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Assignment)> {
-        self.0.iter()
+        self.0.as_slice().iter().map(|(experience, assignment)| (experience, assignment))
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.as_slice().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.as_slice().is_empty()
     }
 
-    /// Roughly how many bytes they take in memory.
+    /// Bytes in memory, beside its own.
     pub(crate) fn weight(&self) -> usize {
-        self.0.len() * size_of::<(Key, Assignment)>()
+        let keys = |(key, kept): (&Key, &Assignment)| weight::key(key) + weight::key(&kept.variant);
+        self.0.weight() + self.iter().map(keys).sum::<usize>()
     }
 }
 

@@ -8,15 +8,16 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Basis, Consents, Purpose, PurposeSet, SourceKey, StrandId, UnitId, event::Order};
+use model::{
+    Basis, Consents, Purpose, PurposeSet, SourceKey, StrandId, UnitId, event::Order, weight,
+};
 use serde::{Deserialize, Serialize};
 
 pub use policy::{PolicyError, PurposePolicy, PurposeRule};
+
+use crate::shared::Shared;
 
 /// What was said about consent, by whom and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,9 +74,8 @@ impl Statement {
 /// A statement stays as long as it is, for some purpose, the newest of its voice; the log keeps
 /// them all. So the ledger is bounded by the number of devices, and taking in statements is
 /// commutative, associative and idempotent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ConsentLedger(Arc<Vec<Statement>>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConsentLedger(Shared<Statement>);
 
 impl ConsentLedger {
     /// Takes in a statement; one that says nothing changes nothing.
@@ -87,19 +87,21 @@ impl ConsentLedger {
 
     /// Takes in the statements of another part of the component.
     pub fn merge(&mut self, other: &Self) {
-        if self.0.is_empty() {
-            self.0 = Arc::clone(&other.0);
-        } else if !other.0.is_empty() {
-            self.extend(other.0.iter().cloned());
+        let theirs = other.0.as_slice();
+        if self.0.as_slice().is_empty() {
+            self.0 = other.0.clone();
+        } else if !theirs.is_empty() {
+            self.extend(theirs.iter().cloned());
         }
     }
 
     fn extend(&mut self, more: impl IntoIterator<Item = Statement>) {
-        let statements = Arc::make_mut(&mut self.0);
-        statements.extend(more);
-        statements.sort_by(|a, b| a.position().cmp(&b.position()));
-        statements.dedup();
-        keep_newest(statements);
+        self.0.change(|statements| {
+            statements.extend(more);
+            statements.sort_by(|a, b| a.position().cmp(&b.position()));
+            statements.dedup();
+            keep_newest(statements);
+        });
     }
 
     /// What holds for a purpose for the person as a whole, as audiences and timers need it.
@@ -118,7 +120,7 @@ impl ConsentLedger {
     /// person never spoke, a denial of any device wins over the grants of the devices that count.
     fn weigh(&self, purpose: Purpose, counts: impl Fn(UnitId) -> bool) -> Basis {
         let mut newest: BTreeMap<Voice, &Statement> = BTreeMap::new();
-        for statement in self.0.iter().filter(|s| s.purposes().contains(purpose)) {
+        for statement in self.0.as_slice().iter().filter(|s| s.purposes().contains(purpose)) {
             let known = newest.entry(statement.voice()).or_insert(statement);
             if known.age(purpose) < statement.age(purpose) {
                 *known = statement;
@@ -144,12 +146,13 @@ impl ConsentLedger {
 
     /// The statements that still matter, newest first.
     pub fn statements(&self) -> impl Iterator<Item = &Statement> {
-        self.0.iter().rev()
+        self.0.as_slice().iter().rev()
     }
 
-    /// Roughly how many bytes they take in memory.
+    /// Bytes in memory, beside its own.
     pub(crate) fn weight(&self) -> usize {
-        self.0.len() * size_of::<Statement>()
+        let source = |statement: &Statement| weight::key(&statement.source);
+        self.0.weight() + self.0.as_slice().iter().map(source).sum::<usize>()
     }
 }
 

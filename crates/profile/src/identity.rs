@@ -10,9 +10,9 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use model::{Identifier, StrandId, Timestamp, event::Order};
+use model::{Identifier, StrandId, Timestamp, event::Order, weight};
 use serde::{Deserialize, Serialize};
 
 pub use resolve::resolve;
@@ -77,6 +77,42 @@ impl Component {
     /// A component of one strand that is known by no identifier yet.
     pub fn of(strand: StrandId) -> Self {
         Self { head: strand, strands: vec![strand], identifiers: Vec::new() }
+    }
+}
+
+/// A component in few bytes: all but its head is read when a person is shown, not when something is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedComponent {
+    head: StrandId,
+    /// The component as bytes; `None` for a strand by itself that is known by no identifier.
+    whole: Option<Arc<[u8]>>,
+}
+
+impl PackedComponent {
+    /// The strand with which derived state lives.
+    pub fn head(&self) -> StrandId {
+        self.head
+    }
+
+    /// The component.
+    pub fn unpack(&self) -> Component {
+        // What was packed here reads back; nobody else writes it.
+        let whole = self.whole.as_ref().and_then(|bytes| postcard::from_bytes(bytes).ok());
+        whole.unwrap_or_else(|| Component::of(self.head))
+    }
+
+    /// Bytes in memory, beside its own.
+    pub(crate) fn weight(&self) -> usize {
+        self.whole.as_ref().map_or(0, |bytes| weight::shared(bytes.len()))
+    }
+}
+
+impl From<Component> for PackedComponent {
+    fn from(component: Component) -> Self {
+        let head = component.head;
+        let is_bare = component == Component::of(head);
+        let whole = (!is_bare).then(|| postcard::to_stdvec(&component).ok()).flatten();
+        Self { head, whole: whole.map(Arc::from) }
     }
 }
 

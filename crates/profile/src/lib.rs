@@ -4,6 +4,7 @@ pub mod assignments;
 pub mod consent;
 pub mod identity;
 pub mod profile;
+mod shared;
 pub mod timeline;
 pub mod traits;
 pub mod view;
@@ -11,9 +12,10 @@ pub mod view;
 pub use assignments::{Assignment, Assignments};
 pub use consent::{ConsentLedger, PurposePolicy, PurposeRule, Statement};
 pub use identity::{
-    Component, IdentityRules, KnownIdentifier, Link, Reason, Refusal, Resolution, resolve,
+    Component, IdentityRules, KnownIdentifier, Link, PackedComponent, Reason, Refusal, Resolution,
+    resolve,
 };
-pub use profile::{Observation, Profile, Records, Seen};
+pub use profile::{Observation, Observed, Profile, Records, Seen};
 pub use timeline::Timeline;
-pub use traits::{Fault, RefusedTrait, TraitValue, Traits};
+pub use traits::{Fault, Origin, RefusedTrait, TraitValue, Traits};
 pub use view::{ServiceView, View};

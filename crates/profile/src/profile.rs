@@ -3,16 +3,18 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use model::{
     Consents, Key, ProfileId, Purpose, PurposeSet, SourceKey, StrandId, Timestamp, UnitId,
-    condition::{EventName, EventRow},
+    condition::{EventRow, Layout},
     event::Order,
     value::Object,
 };
 
 use crate::{
-    Assignment, Assignments, Component, ConsentLedger, PurposePolicy, RefusedTrait, ServiceView,
-    Statement, Timeline, Traits, View,
+    Assignment, Assignments, Component, ConsentLedger, PackedComponent, PurposePolicy,
+    RefusedTrait, ServiceView, Statement, Timeline, Traits, View,
 };
 
 /// When a person was seen.
@@ -28,7 +30,7 @@ pub struct Seen {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Records {
     /// Which strands and identifiers are this person.
-    pub component: Component,
+    pub component: PackedComponent,
     /// What assignments hash.
     pub unit: UnitId,
     /// What is known.
@@ -74,15 +76,26 @@ pub struct Observation<'a> {
     pub purposes: PurposeSet,
     /// What it says about the person.
     pub traits: &'a Object,
-    /// Its name, and its row where a live definition reads events of that name.
-    pub row: Option<(&'a EventName, EventRow)>,
+    /// Its row, where a live definition reads events of its name.
+    pub row: Option<Observed<'a>>,
+}
+
+/// The row of an event, and how it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// What rows keep of events.
+    pub layout: &'a Arc<Layout>,
+    /// The number of the event's name in it.
+    pub number: u32,
+    /// The row.
+    pub row: &'a EventRow,
 }
 
 impl Profile {
     /// A person of whom nothing is known but who it is.
     pub fn new(component: Component, unit: UnitId) -> Self {
         let records = Records {
-            component,
+            component: component.into(),
             unit,
             traits: Traits::default(),
             consents: ConsentLedger::default(),
@@ -96,7 +109,7 @@ impl Profile {
 
     /// The public id: that of the head strand.
     pub fn id(&self) -> ProfileId {
-        ProfileId(self.records.component.head)
+        ProfileId(self.records.component.head())
     }
 
     /// What assignments hash.
@@ -114,8 +127,8 @@ impl Profile {
         let statement =
             Statement { order, strand, device, identified, consents, source: source.clone() };
         records.consents.record(statement);
-        if let Some((name, row)) = observation.row {
-            records.timeline.insert(name, row);
+        if let Some(Observed { layout, number, row }) = observation.row {
+            records.timeline.insert(layout, number, row);
         }
         let at = Seen { first: order.time, last: order.time };
         records.seen = Some(records.seen.map_or(at, |seen| seen.merged(at)));
@@ -135,7 +148,7 @@ impl Profile {
     /// Says anew which strands and identifiers are this person, after a link or a refold that left
     /// the data of the component as it is.
     pub fn recompose(&mut self, component: Component, unit: UnitId) {
-        self.records.component = component;
+        self.records.component = component.into();
         self.records.unit = unit;
     }
 
@@ -174,14 +187,10 @@ impl Profile {
         &mut self.records
     }
 
-    /// Roughly how many bytes it takes in memory.
+    /// Bytes in memory, beside the profile itself and what it shares with others.
     pub fn weight(&self) -> usize {
         let records = &self.records;
-        let identifier = |k: &crate::KnownIdentifier| size_of_val(k) + k.identifier.value.len();
-        let component = records.component.strands.len() * size_of::<StrandId>()
-            + records.component.identifiers.iter().map(identifier).sum::<usize>();
-        size_of::<Self>()
-            + component
+        records.component.weight()
             + records.traits.weight()
             + records.consents.weight()
             + records.timeline.weight()

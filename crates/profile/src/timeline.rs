@@ -9,149 +9,122 @@ use std::{
 };
 
 use model::{
-    Timestamp,
-    condition::{EventName, EventRow},
+    Purpose,
+    condition::{EventName, EventRow, Layout, Row, Rows, Run, Span},
+    weight,
 };
-
-use crate::traits::weight_of;
 
 /// Most events of one name that are held decoded. The rows on disk stay for their retention.
 pub const MAX_ROWS: usize = 1_000;
 
-/// The events of one name.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Track {
-    /// Oldest first by `(time, tie)`. Shared between copies of a profile until one of them changes it.
-    rows: Arc<Vec<EventRow>>,
-    /// Older rows exist than those that are held.
-    overflow: bool,
-    /// Roughly how many bytes the rows take.
-    weight: usize,
-}
-
 /// A person's events by name: for each name the [`MAX_ROWS`] newest by canonical order.
 ///
 /// Taking in rows is commutative, associative and idempotent. How many names there are is bounded
-/// by whoever inserts: only events that live definitions read are decoded.
+/// by whoever inserts: only events that live definitions read are decoded. All rows of a timeline
+/// are of one layout, which the first of them brings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
-    /// Sorted by name. A map would take a node with room for eleven names for the few that most people have.
-    tracks: Vec<(EventName, Track)>,
+    /// What the rows keep of events. Shared by all people that were decoded with it.
+    layout: Arc<Layout>,
+    rows: Run,
+    /// The numbers of the names of which older rows exist than those that are held, sorted.
+    overflow: Box<[u32]>,
 }
 
 impl Timeline {
-    /// Takes in one event, late ones at their place. The same event (by time and tie) is taken in once.
-    pub fn insert(&mut self, name: &EventName, row: EventRow) {
-        if let Some(track) = self.track_mut(name) {
-            track.insert(row);
+    /// Takes in one event, late ones at their place. The same event (by time and tie) is taken in
+    /// once. `number` is that of its name in `layout`.
+    pub fn insert(&mut self, layout: &Arc<Layout>, number: u32, row: &EventRow) {
+        self.adopt(layout);
+        if self.rows.insert(number, row) {
+            self.keep_newest(number);
         }
     }
 
-    /// Notes that older events of this name exist than those that are held.
-    pub fn mark_overflow(&mut self, name: &EventName) {
-        if let Some(track) = self.track_mut(name) {
-            track.overflow = true;
+    /// Takes in many events, each with the number of its name in `layout`.
+    pub fn extend(&mut self, layout: &Arc<Layout>, rows: &[(u32, EventRow)]) {
+        self.adopt(layout);
+        self.take(rows.iter().map(|(number, row)| (*number, row.as_row())));
+    }
+
+    /// Notes that older events of a name exist than those that are held.
+    pub fn mark_overflow(&mut self, layout: &Arc<Layout>, number: u32) {
+        self.adopt(layout);
+        if let Err(place) = self.overflow.binary_search(&number) {
+            let mut numbers = std::mem::take(&mut self.overflow).into_vec();
+            numbers.insert(place, number);
+            self.overflow = numbers.into();
         }
-    }
-
-    fn place(&self, name: &EventName) -> Result<usize, usize> {
-        self.tracks.binary_search_by(|(known, _)| known.cmp(name))
-    }
-
-    fn track(&self, name: &EventName) -> Option<&Track> {
-        self.place(name).ok().and_then(|place| self.tracks.get(place)).map(|(_, track)| track)
-    }
-
-    /// The track of a name, made where there is none; always `Some`.
-    fn track_mut(&mut self, name: &EventName) -> Option<&mut Track> {
-        let place = self.place(name).unwrap_or_else(|place| {
-            self.tracks.insert(place, (name.clone(), Track::default()));
-            place
-        });
-        self.tracks.get_mut(place).map(|(_, track)| track)
     }
 
     /// Takes in the events of another part of the component.
     pub fn merge(&mut self, other: &Self) {
-        for (name, theirs) in &other.tracks {
-            match self.place(name) {
-                Err(place) => self.tracks.insert(place, (name.clone(), theirs.clone())),
-                Ok(place) => {
-                    if let Some((_, track)) = self.tracks.get_mut(place) {
-                        track.overflow |= theirs.overflow;
-                        theirs.rows.iter().for_each(|row| track.insert(row.clone()));
-                    }
-                }
-            }
+        if other.rows.is_empty() && other.overflow.is_empty() {
+            return;
+        }
+        for number in &other.overflow {
+            self.mark_overflow(&other.layout, *number);
+        }
+        self.adopt(&other.layout);
+        let of = |number| other.rows.span(number).iter().map(move |row| (number, row));
+        self.take(other.rows.numbers().flat_map(of));
+    }
+
+    fn adopt(&mut self, layout: &Arc<Layout>) {
+        if self.rows.is_empty() && self.overflow.is_empty() {
+            self.layout = Arc::clone(layout);
+        }
+        debug_assert!(self.layout == *layout, "rows of one person are decoded with one layout");
+    }
+
+    fn take<'a>(&mut self, rows: impl IntoIterator<Item = (u32, Row<'a>)>) {
+        self.rows.extend(rows);
+        let numbers: Vec<u32> = self.rows.numbers().collect();
+        numbers.into_iter().for_each(|number| self.keep_newest(number));
+    }
+
+    fn keep_newest(&mut self, number: u32) {
+        if self.rows.keep_newest(number, MAX_ROWS) {
+            let layout = Arc::clone(&self.layout);
+            self.mark_overflow(&layout, number);
         }
     }
 
-    /// The events of a name, oldest first, and whether older ones exist beyond them.
-    pub fn rows(&self, name: &EventName) -> (&[EventRow], bool) {
-        self.track(name).map_or((&[], false), |track| (&track.rows, track.overflow))
-    }
-
-    /// How many events of a name are held.
-    pub fn count(&self, name: &EventName) -> usize {
-        self.rows(name).0.len()
-    }
-
-    /// When an event of this name happened last.
-    pub fn last_seen(&self, name: &EventName) -> Option<Timestamp> {
-        self.rows(name).0.last().map(|row| row.time)
+    /// The events of a name as they are read for a purpose.
+    pub fn rows(&self, name: &EventName, purpose: Purpose) -> Rows<'_> {
+        let Some(number) = self.layout.number(name) else { return Rows::none(purpose) };
+        Rows {
+            rows: self.rows.span(number),
+            paths: self.layout.paths(number),
+            purpose,
+            overflow: self.overflow.binary_search(&number).is_ok(),
+        }
     }
 
     /// The names of which events are held.
     pub fn names(&self) -> impl Iterator<Item = &EventName> {
-        self.tracks.iter().map(|(name, _)| name)
+        self.rows.numbers().filter_map(|number| self.layout.name(number))
     }
 
     /// All events that are held, newest first over all names.
-    pub fn newest_first(&self) -> impl Iterator<Item = (&EventName, &EventRow)> {
-        // The newest unread row of each track; the heap gives the newest of those.
-        let head = |name, rows: &'_ [EventRow]| rows.last().map(|row| (row.time, row.tie, name));
+    pub fn newest_first(&self) -> impl Iterator<Item = (&EventName, Row<'_>)> {
+        // The newest unread row of each name; the heap gives the newest of those.
+        let head = |name, rows: &Span<'_>| rows.last().map(|row| (row.time, row.tie, name));
+        let mut unread: BTreeMap<&EventName, Span<'_>> =
+            self.names().map(|name| (name, self.rows(name, Purpose::SERVICE).rows)).collect();
         let mut heap: BinaryHeap<_> =
-            self.tracks.iter().filter_map(|(name, track)| head(name, &track.rows)).collect();
-        let mut unread: BTreeMap<&EventName, &[EventRow]> =
-            self.tracks.iter().map(|(name, track)| (name, track.rows.as_slice())).collect();
+            unread.iter().filter_map(|(name, rows)| head(*name, rows)).collect();
         std::iter::from_fn(move || {
             let (_, _, name) = heap.pop()?;
             let rows = unread.get_mut(name)?;
-            let (row, rest) = rows.split_last()?;
-            *rows = rest;
-            heap.extend(head(name, rest));
+            let row = rows.pop()?;
+            heap.extend(head(name, rows));
             Some((name, row))
         })
     }
 
-    /// Roughly how many bytes they take in memory.
+    /// Bytes in memory, beside the timeline itself.
     pub(crate) fn weight(&self) -> usize {
-        self.tracks.iter().map(|(name, track)| 128 + name.text.len() + track.weight).sum()
+        self.rows.weight() + weight::block(size_of_val(&*self.overflow))
     }
-}
-
-impl Track {
-    fn insert(&mut self, row: EventRow) {
-        let key = |row: &EventRow| (row.time, row.tie);
-        let place = self.rows.partition_point(|known| key(known) < key(&row));
-        if self.rows.get(place).is_some_and(|known| key(known) == key(&row)) {
-            return;
-        }
-        let full = self.rows.len() >= MAX_ROWS;
-        self.overflow |= full;
-        if full && place == 0 {
-            return;
-        }
-        self.weight += row_weight(&row);
-        let rows = Arc::make_mut(&mut self.rows);
-        rows.insert(place, row);
-        if full {
-            self.weight = self.weight.saturating_sub(row_weight(&rows.remove(0)));
-        }
-    }
-}
-
-fn row_weight(row: &EventRow) -> usize {
-    let values = row.values.iter().map(|(path, value)| 24 + path.as_str().len() + weight_of(value));
-    size_of::<EventRow>() + values.sum::<usize>()
 }

@@ -6,8 +6,10 @@ mod tests;
 use std::{io, sync::Arc};
 
 use compact_str::CompactString;
-use model::{PurposeSet, SourceKey, Value, event::Order, value::Object};
-use serde::{Deserialize, Serialize};
+use model::{PurposeSet, SourceKey, Value, event::Order, value::Object, weight};
+use serde::Serialize;
+
+use crate::shared::Shared;
 
 /// Most traits of one person, removed ones included. Beyond that the one set longest ago is dropped.
 pub const MAX_TRAITS: usize = 500;
@@ -16,20 +18,27 @@ pub const MAX_NAME_BYTES: usize = 200;
 /// Largest value of a trait as compact JSON, in bytes.
 pub const MAX_VALUE_BYTES: usize = 2 * 1024;
 
-/// The value of a trait, where it came from and what it may be used for.
+/// Where a trait's value came from and what it may be used for. The traits of one event share it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The canonical position of the event it came with.
+    pub order: Order,
+    /// The source it came from.
+    pub source: SourceKey,
+    /// The purposes it was collected for.
+    pub purposes: PurposeSet,
+}
+
+/// The value of a trait and its origin.
 ///
 /// Decisions never see one: they read through [`crate::View`], which checks the purposes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TraitValue {
     /// The value; `null` says that the trait was removed, and is kept so that an older value that
     /// arrives later stays removed.
     pub value: Value,
-    /// The source it came from.
-    pub source: SourceKey,
-    /// The canonical position of the event it came with.
-    pub order: Order,
-    /// The purposes it was collected for.
-    pub purposes: PurposeSet,
+    /// Where it came from.
+    pub origin: Arc<Origin>,
 }
 
 impl TraitValue {
@@ -38,10 +47,11 @@ impl TraitValue {
     /// One event gives a trait one value, so values of equal order are the same; should they
     /// differ, their text decides, so that the order of arrival never does.
     fn replaces(&self, known: &Self) -> bool {
-        if self.order != known.order {
-            return self.order > known.order;
+        let (ours, theirs) = (&self.origin, &known.origin);
+        if ours.order != theirs.order {
+            return ours.order > theirs.order;
         }
-        let key = |t: &Self| (t.value.to_string(), t.source.clone(), t.purposes.0);
+        let key = |t: &Self| (t.value.to_string(), t.origin.source.clone(), t.origin.purposes.0);
         key(self) > key(known)
     }
 }
@@ -74,7 +84,7 @@ pub struct RefusedTrait {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Traits(
     /// Sorted by name. A map would take a node with room for eleven traits for the few most people have.
-    Arc<Vec<(CompactString, TraitValue)>>,
+    Shared<(CompactString, TraitValue)>,
 );
 
 impl Traits {
@@ -87,6 +97,7 @@ impl Traits {
         purposes: PurposeSet,
     ) -> Vec<RefusedTrait> {
         let mut refused = Vec::new();
+        let origin = Arc::new(Origin { order, source: source.clone(), purposes });
         for (name, value) in traits {
             let fault = if name.is_empty() || name.len() > MAX_NAME_BYTES {
                 Some(Fault::Name)
@@ -99,8 +110,8 @@ impl Traits {
                 refused.push(RefusedTrait { name: cut(name), fault });
                 continue;
             }
-            let (value, source) = (value.clone(), source.clone());
-            refused.extend(self.insert(name.into(), TraitValue { value, source, order, purposes }));
+            let value = TraitValue { value: value.clone(), origin: Arc::clone(&origin) };
+            refused.extend(self.insert(name.into(), value));
         }
         refused
     }
@@ -108,70 +119,84 @@ impl Traits {
     /// Takes in one sound value; returns the trait that had to go for it, which may be itself.
     fn insert(&mut self, name: CompactString, value: TraitValue) -> Option<RefusedTrait> {
         let place = self.place(&name);
-        if place.is_ok_and(|at| self.0.get(at).is_some_and(|(_, known)| !value.replaces(known))) {
+        let known = place.ok().and_then(|at| self.0.as_slice().get(at));
+        if known.is_some_and(|(_, known)| !value.replaces(known)) {
             return None;
         }
-        let traits = Arc::make_mut(&mut self.0);
-        match place {
-            Ok(at) => {
-                if let Some((_, known)) = traits.get_mut(at) {
-                    *known = value;
-                }
+        let value = self.sharing(value);
+        self.0.change(|traits| {
+            match place {
+                Ok(at) => traits[at].1 = value,
+                Err(at) => traits.insert(at, (name, value)),
             }
-            Err(at) => traits.insert(at, (name, value)),
+            if traits.len() <= MAX_TRAITS {
+                return None;
+            }
+            // Per name the order only grows, so a trait among the newest in the end was among them
+            // at every moment, and stayed.
+            let age = |(_, (name, value)): &(usize, &(CompactString, TraitValue))| {
+                (value.origin.order, name.clone())
+            };
+            let (oldest, _) = traits.iter().enumerate().min_by_key(age)?;
+            let (name, _) = traits.remove(oldest);
+            Some(RefusedTrait { name, fault: Fault::Count })
+        })
+    }
+
+    /// The value with the origin that other traits of its event have.
+    fn sharing(&self, mut value: TraitValue) -> TraitValue {
+        let known = self.iter().map(|(_, known)| &known.origin);
+        if let Some(origin) = known.into_iter().find(|origin| **origin == value.origin) {
+            value.origin = Arc::clone(origin);
         }
-        if traits.len() <= MAX_TRAITS {
-            return None;
-        }
-        // Per name the order only grows, so a trait among the newest in the end was among them at
-        // every moment, and stayed.
-        let age = |(_, (name, value)): &(usize, &(CompactString, TraitValue))| {
-            (value.order, name.clone())
-        };
-        let (oldest, _) = traits.iter().enumerate().min_by_key(age)?;
-        let (name, _) = traits.remove(oldest);
-        Some(RefusedTrait { name, fault: Fault::Count })
+        value
     }
 
     fn place(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| known.as_str().cmp(name))
+        self.0.as_slice().binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
     /// Takes in the traits of another part of the component.
     pub fn merge(&mut self, other: &Self) {
-        if self.0.is_empty() {
-            self.0 = Arc::clone(&other.0);
+        if self.is_empty() {
+            self.0 = other.0.clone();
             return;
         }
-        for (name, value) in other.0.iter() {
+        for (name, value) in other.iter() {
             self.insert(name.clone(), value.clone());
         }
     }
 
     /// The trait with this very name, removed ones included.
     pub fn get(&self, name: &str) -> Option<&TraitValue> {
-        self.place(name).ok().and_then(|at| self.0.get(at)).map(|(_, value)| value)
+        self.0.as_slice().get(self.place(name).ok()?).map(|(_, value)| value)
     }
 
     /// All traits by name, removed ones included.
     pub fn iter(&self) -> impl Iterator<Item = (&CompactString, &TraitValue)> {
-        self.0.iter().map(|(name, value)| (name, value))
+        self.0.as_slice().iter().map(|(name, value)| (name, value))
     }
 
     /// How many traits there are, removed ones included.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.as_slice().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.as_slice().is_empty()
     }
 
-    /// Roughly how many bytes they take in memory.
+    /// Bytes in memory, beside its own.
     pub(crate) fn weight(&self) -> usize {
-        let entry = |(name, t): &(CompactString, TraitValue)| 96 + name.len() + weight_of(&t.value);
-        self.0.iter().map(entry).sum()
+        let inner =
+            |(name, t): (&CompactString, &TraitValue)| weight::text(name) + weight::value(&t.value);
+        let mut origins: Vec<_> = self.iter().map(|(_, t)| Arc::as_ptr(&t.origin)).collect();
+        origins.sort_unstable();
+        origins.dedup();
+        self.0.weight()
+            + self.iter().map(inner).sum::<usize>()
+            + origins.len() * weight::shared(size_of::<Origin>())
     }
 }
 
@@ -184,17 +209,6 @@ impl FromIterator<(CompactString, TraitValue)> for Traits {
         }
         traits
     }
-}
-
-/// Roughly how many bytes a value takes in memory.
-pub(crate) fn weight_of(value: &Value) -> usize {
-    let inner = match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight_of).sum(),
-        Value::Object(fields) => fields.iter().map(|(k, v)| 32 + k.len() + weight_of(v)).sum(),
-    };
-    size_of::<Value>() + inner
 }
 
 /// Whether a value is within [`MAX_VALUE_BYTES`], without building its text.

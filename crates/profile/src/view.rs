@@ -91,7 +91,7 @@ impl<'a> View<'a> {
 
     /// The value of one trait, if it may be read; `null`, which a removed trait has, is no value.
     fn read(&self, value: &'a TraitValue) -> Fact<&'a Value> {
-        if !value.purposes.contains(self.purpose) {
+        if !value.origin.purposes.contains(self.purpose) {
             return Fact::Withheld;
         }
         if value.value.is_null() { Fact::Missing } else { Fact::Known(&value.value) }
@@ -125,11 +125,8 @@ impl<'a> View<'a> {
         if !self.open() {
             return Fact::Withheld;
         }
-        let (rows, overflow) = self.records.timeline.rows(name);
-        if rows.is_empty() && !overflow {
-            return Fact::Missing;
-        }
-        Fact::Known(Rows { rows, purpose: self.purpose, overflow })
+        let rows = self.records.timeline.rows(name, self.purpose);
+        if rows.rows.is_empty() && !rows.overflow { Fact::Missing } else { Fact::Known(rows) }
     }
 
     /// Whether a purpose is granted now, by statement or by default; `None` when there is no such purpose.
@@ -160,7 +157,7 @@ impl<'a> View<'a> {
             .iter()
             .filter_map(|(name, value)| readable((name.as_str(), value)))
             .collect();
-        let id = model::ProfileId(self.records.component.head).to_string();
+        let id = model::ProfileId(self.records.component.head()).to_string();
         let fields: Object =
             [("id".to_owned(), Value::String(id)), ("traits".to_owned(), Value::Object(traits))]
                 .into_iter()

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     AudienceDocument, Catalog, Change, Touched,
-    fixture::{at, catalog, compile, live, row},
+    fixture::{at, catalog, compile, live, paths, row},
 };
 
 fn check((catalog, faults): (Catalog, Vec<(Key, Vec<Fault>)>), expected: Expect) {
@@ -142,7 +142,8 @@ fn changes_touch_what_reads_them() {
     };
     let name_hash = hash::event_name("Order");
     let order = |purposes, x| row(at(0), purposes, x);
-    let event = |row: EventRow| touched(&Change::Event { name_hash, row: &row });
+    let event =
+        |row: EventRow| touched(&Change::Event { name_hash, row: row.as_row(), paths: &paths() });
     assert_eq!(event(order(PurposeSet::ALL, None)), ["any_order"]);
     assert_eq!(event(order(PurposeSet::ALL, Some(json!(1)))), ["any_order", "last_order"]);
     let all = ["any_order", "big_order", "last_order"];

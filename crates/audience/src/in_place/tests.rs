@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{InPlace, evaluate_in_place};
 use crate::{
     Catalog, Change, FactsByPurpose, Memberships,
-    fixture::{at, catalog, key, live, row},
+    fixture::{at, catalog, key, live, paths, row},
     reference::{Learnt, Person},
 };
 
@@ -45,7 +45,7 @@ impl Facts for Mobile<'_> {
 fn buyer() -> Person {
     let mut person = Person::default();
     let row = row(at(1), PurposeSet::ALL, None);
-    person.learn(&Learnt::Event { name: "Order".into(), row });
+    person.learn(&Learnt::Event { name: "Order".into(), row, paths: paths() });
     person
 }
 

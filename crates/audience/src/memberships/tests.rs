@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Entry, FactsByPurpose, Memberships, OUTSIDE, Transition, TransitionKind};
 use crate::{
     Catalog, Change, InPlace, Touched,
-    fixture::{at, catalog, key, live, row},
+    fixture::{at, catalog, key, live, paths, row},
     reference::{Learnt, Observation, Person, members, replay},
 };
 
@@ -27,9 +27,9 @@ impl Life {
         self.person.learn(what);
         let mut touched = Touched::default();
         match what {
-            Learnt::Event { name, row } => {
-                let name_hash = hash::event_name(name);
-                catalog.touch(&mut touched, &Change::Event { name_hash, row });
+            Learnt::Event { name, row, paths } => {
+                let (name_hash, row) = (hash::event_name(name), row.as_row());
+                catalog.touch(&mut touched, &Change::Event { name_hash, row, paths });
             }
             Learnt::Trait { name, .. } => catalog.touch(&mut touched, &Change::Trait(name)),
             Learnt::Consent { purpose, .. } => {
@@ -45,7 +45,7 @@ impl Life {
 }
 
 fn happens(name: &str, time: Timestamp) -> Learnt {
-    Learnt::Event { name: name.into(), row: row(time, PurposeSet::ALL, None) }
+    Learnt::Event { name: name.into(), row: row(time, PurposeSet::ALL, None), paths: paths() }
 }
 
 fn told(transitions: &[Transition]) -> Vec<(&str, TransitionKind, i64)> {
@@ -83,13 +83,8 @@ fn only_entries_that_say_something_are_kept() {
     assert_eq!(life.memberships.entries(), []);
     life.learn(&catalog, &happens("Order", at(1)), at(1));
     life.advance(&catalog, at(100));
-    let kept = Entry {
-        key: key("buyer"),
-        version: 1,
-        truth: Truth::False,
-        since: Some(at(11)),
-        valid_until: None,
-    };
+    let left = Membership { truth: Truth::False, since: Some(at(11)), valid_until: None };
+    let kept = Entry::new(key("buyer").into(), 1, left);
     assert_eq!(life.memberships.entries(), [kept]);
 }
 
@@ -115,8 +110,12 @@ fn a_new_version_is_evaluated_with_the_next_change_and_keeps_who_stays() {
     assert_eq!(standing(&life, "new"), None, "never evaluated");
     let seen = life.learn(&second, &happens("Page", at(5)), at(5));
     assert_eq!(told(&seen), [("new", Entered, 5_000)]);
-    let entries: Vec<_> =
-        life.memberships.entries().iter().map(|e| (e.key.as_str(), e.version, e.since)).collect();
+    let entries: Vec<_> = life
+        .memberships
+        .entries()
+        .iter()
+        .map(|e| (e.key().as_str(), e.version(), e.since()))
+        .collect();
     assert_eq!(entries, [("buyer", 2, Some(at(1))), ("new", 1, Some(at(5)))]);
     let member = Membership { truth: Truth::True, since: Some(at(1)), valid_until: None };
     assert_eq!(standing(&life, "buyer"), Some(member));
@@ -133,25 +132,32 @@ fn withdrawal_withholds_at_once_and_is_no_negative_answer() {
     let purpose = Purpose::PERSONALIZATION;
     let withdrawn = Learnt::Consent { purpose, granted: false };
     assert_eq!(told(&life.learn(&catalog, &withdrawn, at(2))), [("buyer", Left, 2_000)]);
-    let truths: Vec<_> = life.memberships.entries().iter().map(|entry| entry.truth).collect();
+    let truths: Vec<_> = life.memberships.entries().iter().map(Entry::truth).collect();
     assert_eq!(truths, [Truth::Withheld, Truth::Withheld]);
     let granted = Learnt::Consent { purpose, granted: true };
     assert_eq!(told(&life.learn(&catalog, &granted, at(3))), [("buyer", Entered, 3_000)]);
 }
 
 #[test]
-fn memberships_survive_storage() {
+fn restored_memberships_are_the_same_and_share_their_keys() {
     let catalog = catalog([
         ("buyer", json!({"event": "Order", "within": "10s"})),
         ("stranger", json!({"not": {"audience": "buyer"}})),
     ]);
     let mut life = Life::default();
     life.learn(&catalog, &happens("Order", at(1)), at(1));
-    let bytes = postcard::to_stdvec(&life.memberships).unwrap();
-    assert!(bytes.len() < 50, "{} bytes for one membership and one timer", bytes.len());
-    assert_eq!(postcard::from_bytes::<Memberships>(&bytes).unwrap(), life.memberships);
-    let text = serde_json::to_string(&life.memberships).unwrap();
-    assert_eq!(serde_json::from_str::<Memberships>(&text).unwrap(), life.memberships);
+    let stored =
+        |entry: &Entry| Entry::new(entry.key().clone().into(), entry.version(), entry.membership());
+    let mut entries: Vec<Entry> = life.memberships.entries().iter().map(stored).collect();
+    entries.reverse();
+    let gone = Membership { truth: Truth::True, since: None, valid_until: Some(at(3)) };
+    entries.push(Entry::new(key("gone").into(), 7, gone));
+    let restored = Memberships::restore(&catalog, life.memberships.fingerprint(), entries);
+    let kept = |entry: &&Entry| entry.key().as_str() != "gone";
+    assert!(restored.entries().iter().filter(kept).eq(life.memberships.entries()));
+    assert_eq!(restored.entry(&key("gone")).map(Entry::membership), Some(gone));
+    let shared = catalog.get(&key("buyer")).unwrap().key();
+    assert!(std::ptr::eq(restored.entry(&key("buyer")).unwrap().key(), shared));
 }
 
 fn test() -> impl Strategy<Value = Value> {
@@ -257,7 +263,7 @@ fn purposes() -> impl Strategy<Value = PurposeSet> {
 fn learnt() -> impl Strategy<Value = (i64, i64, Learnt)> {
     let x = prop::option::of((0..3).prop_map(Value::from));
     let event = (select(vec!["A", "B"]), purposes(), x).prop_map(|(name, purposes, x)| {
-        Learnt::Event { name: name.into(), row: row(at(0), purposes, x) }
+        Learnt::Event { name: name.into(), row: row(at(0), purposes, x), paths: paths() }
     });
     let value = select(vec![json!(0), json!(2), Value::Null, json!({"a": 1}), json!({"a": null})]);
     let changed = (value, purposes()).prop_map(|(value, purposes)| Learnt::Trait {

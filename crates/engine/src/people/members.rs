@@ -138,7 +138,7 @@ impl Question<'_> {
 }
 
 fn member(person: &Person, since: Option<Timestamp>) -> Member {
-    let identifiers = &person.profile.records().component.identifiers;
+    let identifiers = person.profile.records().component.unpack().identifiers;
     let user = identifiers.iter().find(|known| known.identifier.kind == IdentifierType::UserId);
     Member {
         profile: person.profile.id(),

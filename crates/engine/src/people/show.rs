@@ -73,12 +73,12 @@ pub(crate) fn profile(
 }
 
 fn aliases(profile: &Profile) -> Vec<ProfileId> {
-    let strands = &profile.records().component.strands;
-    strands.iter().map(|&strand| ProfileId(strand)).filter(|id| *id != profile.id()).collect()
+    let strands = profile.records().component.unpack().strands;
+    strands.into_iter().map(ProfileId).filter(|id| *id != profile.id()).collect()
 }
 
 fn identifiers(person: &Person) -> Vec<Value> {
-    let known = &person.profile.records().component.identifiers;
+    let known = person.profile.records().component.unpack().identifiers;
     let shown = known.iter().map(|known| {
         json!({
             "type": known.identifier.kind,
@@ -97,7 +97,7 @@ fn refused_links(
     person: &Person,
 ) -> Result<Vec<Value>, RowError> {
     let mut refused = Vec::new();
-    for &strand in &person.profile.records().component.strands {
+    for strand in person.profile.records().component.unpack().strands {
         for observation in join::read_links(reader, &shared.keys, strand)? {
             if let Some(reason) = observation.refused {
                 refused.push(json!({
@@ -117,9 +117,9 @@ fn traits(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
     let shown = known.map(|(name, t)| {
         let value = json!({
             "value": t.value,
-            "source": t.source,
-            "at": t.order.time,
-            "purposes": purpose_keys(snapshot, t.purposes),
+            "source": t.origin.source,
+            "at": t.origin.order.time,
+            "purposes": purpose_keys(snapshot, t.origin.purposes),
         });
         (name.to_string(), value)
     });
@@ -174,7 +174,7 @@ pub(crate) fn page(
     let limit = limit.clamp(1, MAX_PAGE);
     let before = cursor.and_then(parse_position);
     let mut places: Vec<(Timestamp, u64, Vec<u8>)> = Vec::new();
-    for &strand in &profile.records().component.strands {
+    for strand in profile.records().component.unpack().strands {
         places_of(shared, strand, before, &mut places)?;
     }
     places.sort_unstable_by(|a, b| b.cmp(a));
@@ -254,7 +254,7 @@ pub(crate) fn decisions(
 ) -> Result<Page<Value>, RowError> {
     let limit = limit.clamp(1, MAX_PAGE);
     let mut shown: Vec<(String, Value)> = Vec::new();
-    for &strand in &profile.records().component.strands {
+    for strand in profile.records().component.unpack().strands {
         let (_, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
         let prefix = keys::strand(strand);
         let mut sealed: Vec<load::Row> = Vec::new();

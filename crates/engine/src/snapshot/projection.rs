@@ -6,8 +6,7 @@ use std::{
 };
 
 use model::{
-    Value,
-    condition::EventName,
+    condition::{EventName, Layout, RowValues},
     value::{Object, Path},
 };
 use rustc_hash::FxBuildHasher;
@@ -18,8 +17,9 @@ type NeededEvents = BTreeMap<EventName, BTreeSet<Path>>;
 /// Which events are read, and which properties of each.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Projection {
-    /// By the hash of the event's name; paths are sorted.
-    events: HashMap<u64, (EventName, Box<[Path]>), FxBuildHasher>,
+    layout: Arc<Layout>,
+    /// From the hash of an event's name to its number in the layout.
+    numbers: HashMap<u64, u32, FxBuildHasher>,
     /// A hash of the above: profiles decoded under another epoch lack properties or hold ones nobody reads.
     pub(crate) epoch: u64,
 }
@@ -27,45 +27,54 @@ pub(crate) struct Projection {
 impl Projection {
     /// The union of what is read.
     pub(crate) fn new<'a>(needed: impl IntoIterator<Item = &'a NeededEvents>) -> Self {
-        let mut read: BTreeMap<&EventName, BTreeSet<&Path>> = BTreeMap::new();
+        let mut read = NeededEvents::new();
         for (name, properties) in needed.into_iter().flatten() {
-            read.entry(name).or_default().extend(properties);
+            read.entry(name.clone()).or_default().extend(properties.iter().cloned());
         }
         let epoch = epoch(&read);
-        let sorted = |paths: BTreeSet<&Path>| paths.into_iter().cloned().collect();
-        let events =
-            read.into_iter().map(|(name, paths)| (name.hash, (name.clone(), sorted(paths))));
-        Self { events: events.collect(), epoch }
+        let layout = Layout::new(read);
+        let numbers = (0..).zip(layout.names()).map(|(number, name)| (name.hash, number)).collect();
+        Self { layout: Arc::new(layout), numbers, epoch }
     }
 
-    /// The names of events that are read, in no order.
+    /// The names of events that are read, by number.
     pub(crate) fn names(&self) -> impl Iterator<Item = &EventName> {
-        self.events.values().map(|(name, _)| name)
+        self.layout.names()
+    }
+
+    /// How timelines hold events.
+    pub(crate) fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// The number in the layout of the name with this hash, where events of that name are read.
+    pub(crate) fn number(&self, name_hash: u64) -> Option<u32> {
+        self.numbers.get(&name_hash).copied()
     }
 
     /// The name with this hash, where events of that name are read.
     pub(crate) fn name(&self, name_hash: u64) -> Option<&EventName> {
-        self.events.get(&name_hash).map(|(name, _)| name)
+        self.layout.name(self.number(name_hash)?)
     }
 
     /// Whether properties of events of this name are read, and not only when they happened.
     pub(crate) fn reads_properties(&self, name_hash: u64) -> bool {
-        self.events.get(&name_hash).is_some_and(|(_, paths)| !paths.is_empty())
+        !self.paths(name_hash).is_empty()
     }
 
-    /// What a row keeps of an event's properties, by path; absent ones are left out.
-    pub(crate) fn row_values(&self, name_hash: u64, properties: &Object) -> Arc<[(Path, Value)]> {
-        let paths = self.events.get(&name_hash).map_or(&[][..], |(_, paths)| paths);
-        let found = paths.iter().filter_map(|path| {
-            let value = path.find(properties)?;
-            Some((path.clone(), value.clone()))
-        });
-        found.collect()
+    /// The properties that are read of events of this name, sorted.
+    pub(crate) fn paths(&self, name_hash: u64) -> &[Path] {
+        self.number(name_hash).map_or(&[], |number| self.layout.paths(number))
+    }
+
+    /// What a row keeps of an event's properties.
+    pub(crate) fn row_values(&self, name_hash: u64, properties: &Object) -> RowValues {
+        RowValues::pack(self.paths(name_hash), |path| path.find(properties))
     }
 }
 
 /// A hash that is the same for the same content in every process.
-fn epoch(read: &BTreeMap<&EventName, BTreeSet<&Path>>) -> u64 {
+fn epoch(read: &NeededEvents) -> u64 {
     let mut hasher = blake3::Hasher::new();
     let mut add = |text: &str| {
         // Lengths keep neighbours apart.
@@ -84,6 +93,7 @@ fn epoch(read: &BTreeMap<&EventName, BTreeSet<&Path>>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use model::{PurposeSet, Timestamp, condition::EventRow};
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -101,10 +111,14 @@ mod tests {
         let projection = Projection::new([&one, &two]);
         let properties = json!({"total": 5, "a": {"b": "x", "c": 1}, "secret": true});
         let hash = EventName::new("Order").hash;
-        let row = projection.row_values(hash, properties.as_object().unwrap());
-        let named: Vec<_> =
-            row.iter().map(|(path, value)| (path.as_str(), value.clone())).collect();
-        assert_eq!(named, [("a.b", json!("x")), ("total", json!(5))]);
+        let values = projection.row_values(hash, properties.as_object().unwrap());
+        let (time, tie, purposes) = (Timestamp(0), 0, PurposeSet::ALL);
+        let row = EventRow { time, tie, purposes, values };
+        let paths = projection.paths(hash);
+        let value = |path: &Path| (path.to_string(), row.as_row().value(paths, path).unwrap());
+        let named = paths.iter().map(value).map(|(path, value)| (path, value.to_value()));
+        let expected = [("a.b".to_owned(), json!("x")), ("total".to_owned(), json!(5))];
+        assert!(named.eq(expected));
         assert!(projection.name(EventName::new("Seen").hash).is_some());
         assert!(projection.name(EventName::new("Other").hash).is_none());
         assert!(!projection.reads_properties(EventName::new("Seen").hash));
@@ -133,7 +147,7 @@ mod tests {
             };
             let (one, two) = (each(&events), each(&others));
             let (a, b) = (Projection::new(&one), Projection::new(&two));
-            prop_assert_eq!(a.events == b.events, a.epoch == b.epoch);
+            prop_assert_eq!(a.layout == b.layout, a.epoch == b.epoch);
             prop_assert_eq!(&a, &Projection::new(one.iter().rev()));
         }
     }

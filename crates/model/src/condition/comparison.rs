@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 use compact_str::CompactString;
 use serde_json::Number;
 
-use super::{Fact, Truth};
+use super::{Fact, Seen, Truth};
 use crate::{Timestamp, Value};
 
 /// An operator of a comparison.
@@ -135,35 +135,35 @@ impl Literal {
     }
 
     /// How `value` stands to this literal; `None` when the two cannot be ordered.
-    pub fn order_of(&self, value: &Value) -> Option<Ordering> {
+    pub(super) fn order_of(&self, value: &Seen<'_>) -> Option<Ordering> {
         match (value, self) {
-            (Value::Number(value), Self::Number(literal)) => compare_numbers(value, literal),
-            (Value::String(value), Self::Text(literal)) => Some(literal.order_of(value)),
+            (Seen::Number(value), Self::Number(literal)) => compare_numbers(value, literal),
+            (Seen::Text(value), Self::Text(literal)) => Some(literal.order_of(value)),
             _ => None,
         }
     }
 
     /// Whether `value` equals this literal; values of different types never do.
-    pub fn equals(&self, value: &Value) -> bool {
+    fn equals(&self, value: &Seen<'_>) -> bool {
         match (value, self) {
-            (Value::Bool(value), Self::Bool(literal)) => value == literal,
+            (Seen::Bool(value), Self::Bool(literal)) => value == literal,
             _ => self.order_of(value) == Some(Ordering::Equal),
         }
     }
 
-    fn is_in(&self, value: &Value) -> bool {
+    fn is_in(&self, value: &Seen<'_>) -> bool {
         match (value, self) {
-            (Value::Array(elements), _) => elements.iter().any(|element| self.equals(element)),
-            (Value::String(value), Self::Text(literal)) => {
+            (Seen::List(elements), _) => elements.any(|element| self.equals(element)),
+            (Seen::Text(value), Self::Text(literal)) => {
                 literal.is_part(value, |value, part| value.contains(part))
             }
             _ => false,
         }
     }
 
-    fn is_edge(&self, value: &Value, matches: fn(&str, &str) -> bool) -> bool {
+    fn is_edge(&self, value: &Seen<'_>, matches: fn(&str, &str) -> bool) -> bool {
         match (value, self) {
-            (Value::String(value), Self::Text(literal)) => literal.is_part(value, matches),
+            (Seen::Text(value), Self::Text(literal)) => literal.is_part(value, matches),
             _ => false,
         }
     }
@@ -263,15 +263,19 @@ impl Test {
     ///
     /// A missing value makes every comparison false, `ne`, `not_in` and `not_contains` included;
     /// only `missing` is true then.
-    pub fn holds(&self, value: Option<&Value>) -> bool {
-        let Some(value) = value.filter(|value| !value.is_null()) else {
-            return self.op == Op::Missing;
-        };
+    pub fn holds<'a>(&self, value: Option<impl Into<Seen<'a>>>) -> bool {
+        match value.map(Into::into) {
+            None | Some(Seen::Null) => self.op == Op::Missing,
+            Some(value) => self.holds_for(&value),
+        }
+    }
+
+    fn holds_for(&self, value: &Seen<'_>) -> bool {
         match &self.operand {
             Operand::None => match self.op {
                 Op::Exists => true,
-                Op::IsTrue => value == &Value::Bool(true),
-                Op::IsFalse => value == &Value::Bool(false),
+                Op::IsTrue => matches!(value, Seen::Bool(true)),
+                Op::IsFalse => matches!(value, Seen::Bool(false)),
                 _ => false,
             },
             Operand::One(literal) => self.holds_for_one(value, literal),
@@ -286,7 +290,7 @@ impl Test {
         }
     }
 
-    fn holds_for_one(&self, value: &Value, literal: &Literal) -> bool {
+    fn holds_for_one(&self, value: &Seen<'_>, literal: &Literal) -> bool {
         match self.op {
             Op::Eq => literal.equals(value),
             Op::Ne => !literal.equals(value),
@@ -306,7 +310,7 @@ impl Test {
     pub fn answer(&self, fact: Fact<&Value>) -> Truth {
         match fact {
             Fact::Known(value) => Truth::from(self.holds(Some(value))),
-            Fact::Missing => Truth::from(self.holds(None)),
+            Fact::Missing => Truth::from(self.holds(None::<&Value>)),
             Fact::Withheld => Truth::Withheld,
         }
     }

@@ -136,9 +136,7 @@ fn member(membership: Membership, for_at_least: Option<Duration>, now: Timestamp
 pub(super) fn known_rows(fact: Fact<super::Rows<'_>>) -> Option<super::Rows<'_>> {
     match fact {
         Fact::Known(rows) => Some(rows),
-        Fact::Missing => {
-            Some(super::Rows { rows: &[], purpose: crate::Purpose::SERVICE, overflow: false })
-        }
+        Fact::Missing => Some(super::Rows::none(crate::Purpose::SERVICE)),
         Fact::Withheld => None,
     }
 }

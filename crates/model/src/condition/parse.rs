@@ -4,7 +4,7 @@
 //! descends, and the descent itself stops at [`MAX_RULE_DEPTH`].
 
 use super::{
-    EventName,
+    EventName, Seen,
     comparison::{Bound, Literal, Op, Operand, Test},
     reader::Reader,
     syntax::{Condition, EventCondition, Filter, Measure},
@@ -326,7 +326,7 @@ fn operand(reader: &mut Reader, object: &Object, op: Op, ignore_case: bool) -> O
         }
         Op::Between => {
             let pair = value.and_then(|value| pair(value, ordered)).filter(|(low, high)| {
-                high.order_of(&low.to_value()).is_some_and(std::cmp::Ordering::is_le)
+                high.order_of(&Seen::from(&low.to_value())).is_some_and(std::cmp::Ordering::is_le)
             });
             let operand = pair.map(|(low, high)| Operand::Two(low, high));
             (operand, "a list of two numbers or two texts, the smaller first")

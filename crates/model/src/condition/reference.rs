@@ -1,13 +1,13 @@
 //! The reference evaluator: reads the JSON document itself and looks at everything, each time.
 //!
-//! Apart from how a text is recognised as an instant, which the spec cases hold, it shares no code
-//! with parsing and evaluation, so that the two can be held against each other by property tests
+//! Apart from how a text is recognised as an instant, which the spec cases hold, and how rows are
+//! held, which has properties of its own, it shares no code with parsing and evaluation, so that the two can be held against each other by property tests
 //! here, in `audience` and in simulations. It is slow, expects a document that parses, and takes
 //! anything else as false.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeMap};
 
-use super::{EventName, EventRow, Fact, Facts, Rows, Truth};
+use super::{EventName, Fact, Facts, Row, Rows, Truth};
 use crate::{Duration, Timestamp, Value, hash, value::Path};
 
 /// What an answer can be, over everything that withheld data could hold.
@@ -186,14 +186,14 @@ fn events(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
     let name = EventName::new(document["event"].as_str().unwrap_or_default());
     let rows = match facts.events(&name) {
         Fact::Known(rows) => rows,
-        Fact::Missing => Rows { rows: &[], purpose: crate::Purpose::SERVICE, overflow: false },
+        Fact::Missing => Rows::none(crate::Purpose::SERVICE),
         Fact::Withheld => return Possible::EITHER,
     };
     let within = duration(&document["within"]);
     let floor = within.map(|within| now.0 - within);
     let filters = document["where"].as_array().map(Vec::as_slice).unwrap_or_default();
     // Each event in the window that may count: itself if it certainly does, `None` if nobody may know.
-    let seen: Vec<(i64, Option<&EventRow>)> = rows
+    let seen: Vec<(i64, Option<Known>)> = rows
         .rows
         .iter()
         .filter(|row| row.time <= now && floor.is_none_or(|floor| row.time.0 > floor))
@@ -201,8 +201,9 @@ fn events(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
             if !row.purposes.contains(rows.purpose) {
                 return Some((row.time.0, None));
             }
-            let passes = filters.iter().all(|filter| holds(filter, property(row, filter)));
-            passes.then_some((row.time.0, Some(row)))
+            let known = known(row, rows.paths);
+            let passes = filters.iter().all(|filter| holds(filter, property(&known, filter)));
+            passes.then_some((row.time.0, Some(known)))
         })
         .collect();
     let oldest = rows.rows.first().map(|row| row.time.0);
@@ -210,20 +211,27 @@ fn events(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
     measured(document, &seen, rows.overflow && !within_held, now)
 }
 
-fn property<'a>(row: &'a EventRow, filter: &Value) -> Option<&'a Value> {
-    let path = filter["property"].as_str()?;
-    row.values.iter().find(|(known, _)| known.as_str() == path).map(|(_, value)| value)
+/// What is known of an event, as JSON by path.
+type Known = BTreeMap<String, Value>;
+
+fn known(row: Row<'_>, paths: &[Path]) -> Known {
+    let value = |path: &Path| Some((path.to_string(), row.value(paths, path)?.to_value()));
+    paths.iter().filter_map(value).collect()
+}
+
+fn property<'a>(row: &'a Known, filter: &Value) -> Option<&'a Value> {
+    row.get(filter["property"].as_str()?)
 }
 
 fn measured(
     document: &Value,
-    seen: &[(i64, Option<&EventRow>)],
+    seen: &[(i64, Option<Known>)],
     overflow: bool,
     now: Timestamp,
 ) -> Possible {
-    let certain = || seen.iter().filter_map(|(_, row)| *row);
+    let certain = || seen.iter().filter_map(|(_, row)| row.as_ref());
     let unknown = seen.iter().filter(|(_, row)| row.is_none()).count();
-    let end = |test: &Value, end: Option<&(i64, Option<&EventRow>)>| match end {
+    let end = |test: &Value, end: Option<&(i64, Option<Known>)>| match end {
         None => Possible::exactly(false),
         Some((_, None)) => Possible::EITHER,
         Some((_, Some(row))) => Possible::exactly(holds(test, property(row, test))),

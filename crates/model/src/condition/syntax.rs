@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde_json::{Map, json};
 
 use super::{
-    EventName, EventRow,
+    EventName, Row,
     comparison::{Bound, Literal, Operand, Test},
 };
 use crate::{Duration, Key, Value, consent::PurposeKey, value::Path};
@@ -103,8 +103,10 @@ pub enum Measure {
 
 impl EventCondition {
     /// Whether `row` passes every filter. The caller has made sure that the row may be read.
-    pub fn selects(&self, row: &EventRow) -> bool {
-        self.filters.iter().all(|filter| filter.holds(row))
+    ///
+    /// `paths` are the properties that rows of its name keep.
+    pub fn selects(&self, row: Row<'_>, paths: &[Path]) -> bool {
+        self.filters.iter().all(|filter| filter.holds(row, paths))
     }
 
     /// The paths of every property it reads.
@@ -119,9 +121,9 @@ impl EventCondition {
 }
 
 impl Filter {
-    /// Whether the property of `row` compares as wanted.
-    pub fn holds(&self, row: &EventRow) -> bool {
-        self.test.holds(row.value(&self.property))
+    /// Whether the property of `row` compares as wanted; `paths` are those that rows of its name keep.
+    pub fn holds(&self, row: Row<'_>, paths: &[Path]) -> bool {
+        self.test.holds(row.value(paths, &self.property))
     }
 }
 

@@ -6,12 +6,12 @@
 //! it ends: when the oldest event at which the answer changed leaves.
 
 use super::{
-    EventCondition, EventRow, Fact, Measure, Rows, Truth, Verdict,
+    EventCondition, Fact, Measure, Row, Rows, Seen, Span, Truth, Verdict,
     comparison::Bound,
     evaluate::{earlier, known_rows, next_instant},
     syntax::Filter,
 };
-use crate::{Duration, Purpose, Timestamp, Value, value::Path};
+use crate::{Duration, Purpose, Timestamp, value::Path};
 
 /// What an event is to a condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,12 @@ enum Sight {
 struct Window<'a> {
     condition: &'a EventCondition,
     purpose: Purpose,
+    /// The properties that the events keep.
+    paths: &'a [Path],
     /// Those inside the window, oldest first.
-    inside: &'a [EventRow],
+    inside: Span<'a>,
     /// Those dated after now.
-    ahead: &'a [EventRow],
+    ahead: Span<'a>,
     /// Older events that it reaches for are not held.
     overflow: bool,
     /// When the oldest event held leaves, and the window with it no longer reaches past what is held.
@@ -60,17 +62,14 @@ impl EventCondition {
 
 impl<'a> Window<'a> {
     fn new(condition: &'a EventCondition, rows: Rows<'a>, now: Timestamp) -> Self {
-        let here = match rows.rows.last() {
-            Some(newest) if newest.time > now => rows.rows.partition_point(|row| row.time <= now),
-            _ => rows.rows.len(),
+        let (past, ahead) = match rows.rows.last() {
+            Some(newest) if newest.time > now => rows.rows.split_after(now),
+            _ => (rows.rows, Span::default()),
         };
-        let (past, ahead) = rows.rows.split_at(here);
         let floor = condition.within.map(|within| now.saturating_sub(within));
         let oldest = rows.rows.first().map(|row| row.time);
         let inside = match (floor, oldest) {
-            (Some(floor), Some(oldest)) if oldest <= floor => {
-                &past[past.partition_point(|row| row.time <= floor)..]
-            }
+            (Some(floor), Some(oldest)) if oldest <= floor => past.split_after(floor).1,
             _ => past,
         };
         // What overflowed is no newer than the oldest event held.
@@ -79,23 +78,23 @@ impl<'a> Window<'a> {
             _ => true,
         };
         let overflow = rows.overflow && reaches_past_held;
+        let Rows { paths, purpose, .. } = rows;
         let mut window =
-            Self { condition, purpose: rows.purpose, inside, ahead, overflow, complete_from: None };
+            Self { condition, purpose, paths, inside, ahead, overflow, complete_from: None };
         window.complete_from = oldest.and_then(|oldest| window.leaves(oldest));
         window
     }
 
     /// What `row` is to the condition; `None` when it can be read and does not pass.
-    fn sight(&self, row: &EventRow) -> Option<Sight> {
+    fn sight(&self, row: Row<'_>) -> Option<Sight> {
         if !row.purposes.contains(self.purpose) {
             return Some(Sight::Withheld);
         }
-        self.condition.selects(row).then_some(Sight::Selected)
+        self.condition.selects(row, self.paths).then_some(Sight::Selected)
     }
 
-    fn newest_first(&self) -> impl Iterator<Item = (Sight, &'a EventRow)> {
-        let rows: &'a [EventRow] = self.inside;
-        rows.iter().rev().filter_map(|row| self.sight(row).map(|sight| (sight, row)))
+    fn newest_first(&self) -> impl Iterator<Item = (Sight, Row<'a>)> {
+        self.inside.iter().rev().filter_map(|row| self.sight(row).map(|sight| (sight, row)))
     }
 
     /// When an event leaves the window; never without one.
@@ -105,7 +104,7 @@ impl<'a> Window<'a> {
 
     /// When the next event that may matter enters.
     fn enters(&self) -> Option<Timestamp> {
-        self.ahead.iter().find(|row| self.sight(row).is_some()).map(|row| row.time)
+        self.ahead.iter().find(|row| self.sight(*row).is_some()).map(|row| row.time)
     }
 
     /// The answer where events are lost that it would need: false, until the window no longer reaches for them.
@@ -115,7 +114,7 @@ impl<'a> Window<'a> {
     }
 
     /// Takes into a verdict on the newer events the answer with one more, older event.
-    fn step(&self, verdict: &mut Verdict, truth: Truth, row: &EventRow) {
+    fn step(&self, verdict: &mut Verdict, truth: Truth, row: Row<'_>) {
         if truth != verdict.truth {
             *verdict = Verdict { truth, valid_until: self.leaves(row.time) };
         }
@@ -148,7 +147,8 @@ impl<'a> Window<'a> {
                 self.step(&mut verdict, Truth::Withheld, row);
                 return verdict;
             }
-            if let Some(amount) = row.value(property).and_then(Value::as_f64) {
+            if let Some(amount) = row.value(self.paths, property).and_then(|amount| amount.as_f64())
+            {
                 sum += amount;
                 self.step(&mut verdict, bound.holds(sum).into(), row);
             }
@@ -159,7 +159,7 @@ impl<'a> Window<'a> {
     fn last(&self, filter: &Filter) -> Verdict {
         let mut verdict = Verdict::lasting(Truth::False);
         if let Some((sight, row)) = self.newest_first().next() {
-            self.step(&mut verdict, answer(sight, filter, row), row);
+            self.step(&mut verdict, self.answer(sight, filter, row), row);
         }
         verdict
     }
@@ -170,11 +170,11 @@ impl<'a> Window<'a> {
         }
         let mut seen = self.inside.iter().filter_map(|row| self.sight(row).map(|s| (s, row)));
         let Some((sight, oldest)) = seen.next() else { return Verdict::lasting(Truth::False) };
-        let truth = answer(sight, filter, oldest);
+        let truth = self.answer(sight, filter, oldest);
         if self.condition.within.is_none() {
             return Verdict::lasting(truth);
         }
-        let alike = seen.take_while(|(sight, row)| answer(*sight, filter, row) == truth);
+        let alike = seen.take_while(|(sight, row)| self.answer(*sight, filter, *row) == truth);
         let newest_alike = alike.last().map_or(oldest, |(_, row)| row);
         Verdict { truth, valid_until: self.leaves(newest_alike.time) }
     }
@@ -202,19 +202,38 @@ impl<'a> Window<'a> {
         Verdict { truth: truth.unwrap_or(Truth::False), valid_until }
     }
 
+    /// What the event that decides says. A withheld one may be passed over or may hold any value.
+    fn answer(&self, sight: Sight, filter: &Filter, row: Row<'_>) -> Truth {
+        match sight {
+            Sight::Selected => filter.holds(row, self.paths).into(),
+            Sight::Withheld => Truth::Withheld,
+        }
+    }
+
+    fn shown(&self, found: Option<(Sight, Row<'_>)>, property: &Path) -> String {
+        match found {
+            None => "unknown, as there is no such event".into(),
+            Some((_, row)) => {
+                let value = row.value(self.paths, property).as_ref().map(Seen::to_value);
+                super::explain::shown(value.as_ref())
+            }
+        }
+    }
+
     fn in_words(&self, now: Timestamp) -> String {
         let selected = || self.newest_first().filter(|(sight, _)| *sight == Sight::Selected);
         let withheld = self.inside.iter().filter(|row| !row.purposes.contains(self.purpose));
         let measured = match &self.condition.measure {
             Measure::Count(_) => selected().count().to_string(),
             Measure::Sum { property, .. } => {
-                let amounts = selected().filter_map(|(_, row)| row.value(property)?.as_f64());
+                let amounts =
+                    selected().filter_map(|(_, row)| row.value(self.paths, property)?.as_f64());
                 // Cut to millionths: what lies behind is the noise of adding decimals in binary.
                 let sum = amounts.fold(0.0, |sum, amount| sum + amount);
                 ((sum * 1e6_f64).round() / 1e6).to_string()
             }
-            Measure::Last(filter) => shown(selected().next(), &filter.property),
-            Measure::First(filter) => shown(selected().last(), &filter.property),
+            Measure::Last(filter) => self.shown(selected().next(), &filter.property),
+            Measure::First(filter) => self.shown(selected().last(), &filter.property),
             Measure::Since(_) => match selected().next() {
                 Some((_, row)) => now.since(row.time).in_words(),
                 None => "unknown, as there is no such event".into(),
@@ -225,14 +244,6 @@ impl<'a> Window<'a> {
             0 => format!("{measured}{overflow}"),
             count => format!("{measured}, {count} withheld{overflow}"),
         }
-    }
-}
-
-/// What the event that decides says. A withheld one may be passed over or may hold any value.
-fn answer(sight: Sight, filter: &Filter, row: &EventRow) -> Truth {
-    match sight {
-        Sight::Selected => filter.holds(row).into(),
-        Sight::Withheld => Truth::Withheld,
     }
 }
 
@@ -247,11 +258,4 @@ fn turns(bound: &Bound<Duration>, time: Timestamp, now: Timestamp) -> Option<Tim
         Bound::Eq(age) | Bound::Ne(age) => (reaches(age), Some(passes(age))),
     };
     [Some(first), second].into_iter().flatten().find(|instant| *instant > now)
-}
-
-fn shown(newest: Option<(Sight, &EventRow)>, property: &Path) -> String {
-    match newest {
-        None => "unknown, as there is no such event".into(),
-        Some((_, row)) => super::explain::shown(row.value(property)),
-    }
 }

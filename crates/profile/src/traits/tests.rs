@@ -25,6 +25,10 @@ fn value<'a>(traits: &'a Traits, name: &str) -> Option<&'a Value> {
     traits.get(name).map(|t| &t.value)
 }
 
+fn is_shared(one: &Traits, other: &Traits) -> bool {
+    std::ptr::eq(one.0.as_slice(), other.0.as_slice())
+}
+
 #[test]
 fn the_newest_value_by_event_time_holds() {
     let mut traits = Traits::default();
@@ -51,7 +55,7 @@ fn a_newer_value_brings_its_own_purposes() {
     let event = json!({"plan": "pro"}).as_object().unwrap().clone();
     traits.observe(&event, &source(), at(1, 0), PurposeSet::ALL);
     traits.observe(&event, &source(), at(2, 0), PurposeSet::NONE);
-    assert_eq!(traits.get("plan").unwrap().purposes, PurposeSet::NONE);
+    assert_eq!(traits.get("plan").unwrap().origin.purposes, PurposeSet::NONE);
 }
 
 #[test]
@@ -95,9 +99,9 @@ fn copies_share_their_memory_until_one_changes() {
     let mut traits = Traits::default();
     observe(&mut traits, 1, json!({"plan": "pro"}));
     let copy = traits.clone();
-    assert!(Arc::ptr_eq(&traits.0, &copy.0));
+    assert!(is_shared(&traits, &copy));
     observe(&mut traits, 0, json!({"plan": "older"}));
-    assert!(Arc::ptr_eq(&traits.0, &copy.0), "what changes nothing copies nothing");
+    assert!(is_shared(&traits, &copy), "what changes nothing copies nothing");
     observe(&mut traits, 2, json!({"plan": "newer"}));
     assert_eq!(value(&copy, "plan"), Some(&json!("pro")));
 }
@@ -112,7 +116,8 @@ fn writes() -> impl Strategy<Value = Vec<Write>> {
             let source = format!("s{source}").parse().unwrap();
             let purposes = PurposeSet(u32::from(v) % 2);
             let name = CompactString::from(format!("t{name}"));
-            (name, TraitValue { value, source, order: at(time, tie), purposes })
+            let origin = Arc::new(Origin { order: at(time, tie), source, purposes });
+            (name, TraitValue { value, origin })
         });
     vec(write, 0..24)
 }
@@ -129,8 +134,8 @@ proptest! {
     ) {
         let whole = fold(&writes);
         for (name, kept) in whole.iter() {
-            let newest = writes.iter().filter(|(n, _)| n == name).map(|(_, t)| t.order).max();
-            prop_assert_eq!(Some(kept.order), newest);
+            let newest = writes.iter().filter(|(n, _)| n == name).map(|(_, t)| t.origin.order).max();
+            prop_assert_eq!(Some(kept.origin.order), newest);
         }
         let (left, right) = shuffled.split_at(cut.min(shuffled.len()));
         for (a, b) in [(left, right), (right, left), (&shuffled[..], right)] {
@@ -149,17 +154,19 @@ proptest! {
         let write = |&(name, time): &(u32, i64)| {
             let value = TraitValue {
                 value: json!(time),
-                source: source(),
-                order: at(time, u64::from(name)),
-                purposes: PurposeSet::ALL,
+                origin: Arc::new(Origin {
+                    source: source(),
+                    order: at(time, u64::from(name)),
+                    purposes: PurposeSet::ALL,
+                }),
             };
             (CompactString::from(format!("t{name}")), value)
         };
         let writes: Vec<Write> = places.iter().map(write).collect();
         let mut newest: BTreeMap<CompactString, Order> = BTreeMap::new();
         for (name, value) in &writes {
-            let known = newest.entry(name.clone()).or_insert(value.order);
-            *known = value.order.max(*known);
+            let known = newest.entry(name.clone()).or_insert(value.origin.order);
+            *known = value.origin.order.max(*known);
         }
         let mut expected: Vec<(Order, CompactString)> = newest.into_iter().map(|(n, o)| (o, n)).collect();
         expected.sort_by(|a, b| b.cmp(a));
@@ -168,7 +175,7 @@ proptest! {
         let (left, right) = writes.split_at(cut.min(writes.len()));
         let mut merged = fold(right);
         merged.merge(&fold(left));
-        let mut kept: Vec<_> = merged.iter().map(|(n, t)| (t.order, n.clone())).collect();
+        let mut kept: Vec<_> = merged.iter().map(|(n, t)| (t.origin.order, n.clone())).collect();
         kept.sort_by(|a, b| b.cmp(a));
         prop_assert_eq!(kept, expected);
     }

@@ -1,11 +1,17 @@
 //! What a purpose opens, and what stays closed.
 
-use model::{Lane, PurposeSet, Seq, StrandId, Timestamp, condition::EventRow, event::Order};
+use std::sync::Arc;
+
+use model::{
+    Lane, PurposeSet, Seq, StrandId, Timestamp,
+    condition::{EventRow, Layout, RowValues},
+    event::Order,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::{Component, Observation};
+use crate::{Component, Observation, Observed};
 
 const P: Purpose = Purpose::PERSONALIZATION;
 const ADS: Purpose = Purpose::ADVERTISING;
@@ -22,11 +28,18 @@ fn order() -> EventName {
     EventName::new("Order Completed")
 }
 
+/// Orders have the number 0.
+fn layout() -> Arc<Layout> {
+    let other = EventName::new("Other");
+    Arc::new(Layout::new([(order(), [path("revenue")].into()), (other, [].into())].into()))
+}
+
 /// Tells a profile an event at `time` through device 1, collected for `purposes`.
 fn tell(profile: &mut Profile, time: i64, purposes: PurposeSet, traits: Value, consents: Consents) {
     let strand = profile.id().0;
     let order = Order { time: Timestamp(time), tie: 0 };
-    let values = [(path("revenue"), json!(50))].into();
+    let (layout, fifty) = (layout(), json!(50));
+    let values = RowValues::pack(layout.paths(0), |_| Some(&fifty));
     let row = EventRow { time: order.time, tie: 0, purposes, values };
     let source = "web".parse().unwrap();
     profile.observe(Observation {
@@ -38,7 +51,7 @@ fn tell(profile: &mut Profile, time: i64, purposes: PurposeSet, traits: Value, c
         consents,
         purposes,
         traits: traits.as_object().unwrap(),
-        row: Some((&self::order(), row)),
+        row: Some(Observed { layout: &layout, number: 0, row: &row }),
     });
 }
 
@@ -108,7 +121,7 @@ fn rows_come_with_the_purpose_they_are_read_for() {
     assert!(matches!(view.events(&EventName::new("Other")), Fact::Missing));
 
     let mut profile = profile;
-    profile.records_mut().timeline.mark_overflow(&EventName::new("Other"));
+    profile.records_mut().timeline.mark_overflow(&layout(), 1);
     let view = profile.view(&policy, P);
     assert!(matches!(view.events(&EventName::new("Other")), Fact::Known(rows) if rows.overflow));
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
-    condition::{EventName, EventRow, Fact, Facts, Membership, Rows, Truth},
+    condition::{EventName, EventRow, Fact, Facts, Membership, RowValues, Rows, Run, Truth},
     consent::PurposeKey,
     value::{Object, Path},
 };
@@ -54,19 +54,49 @@ pub(super) struct Happened {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "Vec<Happened>")]
-pub(super) struct Events(pub(super) BTreeMap<String, Vec<EventRow>>);
+pub(super) struct Events(pub(super) BTreeMap<String, Track>);
+
+/// The events of one name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Track {
+    paths: Vec<Path>,
+    pub(super) rows: Vec<EventRow>,
+    run: Run,
+}
+
+impl Track {
+    pub(super) fn new(paths: Vec<Path>, rows: Vec<EventRow>) -> Self {
+        let mut run = Run::default();
+        run.extend(rows.iter().map(|row| (0, row.as_row())));
+        Self { paths, rows, run }
+    }
+
+    /// The same names with other rows.
+    pub(super) fn with(&self, rows: Vec<EventRow>) -> Self {
+        Self::new(self.paths.clone(), rows)
+    }
+}
 
 impl From<Vec<Happened>> for Events {
     fn from(happened: Vec<Happened>) -> Self {
-        let mut events = BTreeMap::<String, Vec<EventRow>>::new();
-        for (tie, Happened { event, time, properties, withheld }) in (0..).zip(happened) {
-            let purposes = if withheld { PurposeSet::NONE } else { READABLE };
-            let values = properties.into_iter();
-            let values = values.map(|(path, value)| (Path::parse(&path).unwrap(), value)).collect();
-            events.entry(event).or_default().push(EventRow { time, tie, purposes, values });
+        let mut paths = BTreeMap::<&str, BTreeSet<Path>>::new();
+        for Happened { event, properties, .. } in &happened {
+            let read = properties.keys().map(|path| Path::parse(path).unwrap());
+            paths.entry(event).or_default().extend(read);
         }
-        events.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.time, row.tie)));
-        Self(events)
+        let track = |(event, paths): (&str, BTreeSet<Path>)| {
+            let paths: Vec<Path> = paths.into_iter().collect();
+            let named = (0..).zip(&happened).filter(|(_, told)| told.event == event);
+            let row = |(tie, told): (u64, &Happened)| EventRow {
+                time: told.time,
+                tie,
+                purposes: if told.withheld { PurposeSet::NONE } else { READABLE },
+                values: RowValues::pack(&paths, |path| told.properties.get(path.as_str())),
+            };
+            let rows = named.map(row).collect();
+            (event.to_owned(), Track::new(paths, rows))
+        };
+        Self(paths.into_iter().map(track).collect())
     }
 }
 
@@ -91,7 +121,9 @@ impl Facts for Person {
         }
         let overflow = self.overflow.contains(name);
         match self.events.0.get(name) {
-            Some(rows) => Fact::Known(Rows { rows, purpose: PURPOSE, overflow }),
+            Some(Track { paths, run, .. }) => {
+                Fact::Known(Rows { rows: run.span(0), paths, purpose: PURPOSE, overflow })
+            }
             None => Fact::Missing,
         }
     }

@@ -3,10 +3,10 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::json;
 
-use super::facts::{Events, Member, Person, READABLE};
+use super::facts::{Events, Member, Person, READABLE, Track};
 use crate::{
     PurposeSet, Timestamp, Value,
-    condition::{Condition, EventRow, Rule, Truth, reference},
+    condition::{Condition, EventRow, RowValues, Rule, Truth, reference},
     value::{Object, Path},
 };
 
@@ -142,6 +142,11 @@ fn document() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Events of which only `x` is read.
+fn track(rows: Vec<EventRow>) -> Track {
+    Track::new(vec![Path::parse("x").unwrap()], rows)
+}
+
 /// Events at half seconds, so that they fall on and beside the ends of windows.
 fn rows(withheld: f64) -> impl Strategy<Value = Vec<EventRow>> {
     let row = (0..60_i64, prop::option::of(value()), prop::bool::weighted(withheld));
@@ -151,7 +156,7 @@ fn rows(withheld: f64) -> impl Strategy<Value = Vec<EventRow>> {
             time: Timestamp(half * 500),
             tie,
             purposes: if withheld { PurposeSet::NONE } else { READABLE },
-            values: x.into_iter().map(|x| (Path::parse("x").unwrap(), x)).collect(),
+            values: RowValues::pack(&[Path::parse("x").unwrap()], |_| x.as_ref()),
         };
         (0..).zip(rows).map(row).collect()
     })
@@ -171,7 +176,7 @@ fn person() -> impl Strategy<Value = Person> {
                 traits: object(t.clone()),
                 withheld_traits: ["hidden".to_owned()].into(),
                 context: object(t),
-                events: Events([("A".to_owned(), a), ("B".to_owned(), b)].into()),
+                events: Events([("A".to_owned(), track(a)), ("B".to_owned(), track(b))].into()),
                 overflow: overflow.then(|| "B".to_owned()).into_iter().collect(),
                 audiences: [
                     ("in".to_owned(), member(Truth::True, since)),
@@ -255,7 +260,7 @@ proptest! {
             _ => json!({"at_least": {"count": 2, "of": parts}}),
         };
         let person = Person {
-            events: Events([("A".to_owned(), a), ("B".to_owned(), b)].into()),
+            events: Events([("A".to_owned(), track(a)), ("B".to_owned(), track(b))].into()),
             ..Person::default()
         };
         let rule = rule(&document);
@@ -272,7 +277,8 @@ proptest! {
         document in counted("A"), a in rows(0.3), now in instant(),
     ) {
         let events: Vec<EventRow> = a.into_iter().filter(|row| row.time <= now).collect();
-        let person = Person { events: Events([("A".to_owned(), events)].into()), ..Person::default() };
+        let events = Events([("A".to_owned(), track(events))].into());
+        let person = Person { events, ..Person::default() };
         let rule = rule(&document);
         let verdict = rule.evaluate(&person, now);
         if let Some(until) = verdict.valid_until {
@@ -298,17 +304,25 @@ fn completions(person: &Person) -> Vec<Person> {
     let mut done = Vec::new();
     let mut waiting = vec![person.clone()];
     while let Some(person) = waiting.pop() {
-        let withheld = person.events.0.iter().find_map(|(name, rows)| {
-            rows.iter().position(|row| row.purposes == PurposeSet::NONE).map(|i| (name.clone(), i))
+        let withheld = person.events.0.iter().find_map(|(name, track)| {
+            track
+                .rows
+                .iter()
+                .position(|row| row.purposes == PurposeSet::NONE)
+                .map(|i| (name.clone(), i))
         });
         let Some((name, index)) = withheld else {
             done.push(person);
             continue;
         };
         let mut counts = person.clone();
-        counts.events.0.get_mut(&name).unwrap()[index].purposes = READABLE;
+        let mut rows = person.events.0[&name].rows.clone();
+        rows[index].purposes = READABLE;
+        counts.events.0.insert(name.clone(), person.events.0[&name].with(rows.clone()));
+        rows.remove(index);
         let mut does_not = person;
-        does_not.events.0.get_mut(&name).unwrap().remove(index);
+        let without = does_not.events.0[&name].with(rows);
+        does_not.events.0.insert(name, without);
         waiting.extend([counts, does_not]);
     }
     done
