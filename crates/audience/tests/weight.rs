@@ -1,5 +1,7 @@
 //! Do memberships weigh what they take? A file of its own, since the allocator counts for the whole process.
 
+#![cfg(test)]
+
 use std::{alloc::System, hint::black_box, sync::Arc};
 
 use audience::{AudienceDocument, Catalog, Entry, Live, Memberships};

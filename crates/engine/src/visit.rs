@@ -35,16 +35,15 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         return Ok(());
     }
     let is_cold = cached.is_none();
-    let mut person = match cached {
-        Some(cached) => (*cached).clone(),
+    let before = match cached {
+        Some(cached) => cached,
         None => {
             let Fold { pending, .. } = &*fold;
             let loader = Loader { reader: pending, keys: ground.keys, snapshot: ground.snapshot };
-            loader.person(head)?
+            Arc::new(loader.person(head)?)
         }
     };
-    let before = person.memberships.clone();
-    let due_before = person.due;
+    let mut person = (*before).clone();
     for news in &visit.news {
         observe(&mut person, &ground.snapshot.projection, news, is_cold);
         write_traits(fold, &person, news)?;
@@ -53,8 +52,8 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         visit.recorded.iter().for_each(|recorded| remember(&mut person, recorded));
     }
     evaluate(fold, &mut person, head, visit, &touched);
-    write_memberships(fold, head, &before, &person.memberships);
-    write_state(fold, head, (&before, due_before), &mut person);
+    write_memberships(fold, head, &before.memberships, &person.memberships);
+    write_state(fold, head, &before, &mut person);
     fold.people.push(Arc::new(person));
     Ok(())
 }
@@ -199,22 +198,17 @@ fn says_less(old: &Entry, new: &Entry) -> bool {
 }
 
 /// Keeps one timer on disk for a person: at the earliest due instant or before it.
-fn write_state(
-    fold: &mut Fold<'_>,
-    head: StrandId,
-    (before, due_before): (&Memberships, Option<Timestamp>),
-    person: &mut Person,
-) {
+fn write_state(fold: &mut Fold<'_>, head: StrandId, before: &Person, person: &mut Person) {
     let due = person.memberships.next_due();
-    let is_fired = due_before.is_some_and(|at| at <= fold.ground.now);
-    let must_move = match (due_before, due) {
+    let is_fired = before.due.is_some_and(|at| at <= fold.ground.now);
+    let must_move = match (before.due, due) {
         (Some(stored), Some(due)) => is_fired || due < stored,
         (None, Some(_)) => true,
         (Some(_), None) => is_fired,
         (None, None) => false,
     };
     if must_move {
-        if let Some(stored) = due_before {
+        if let Some(stored) = before.due {
             fold.pending.delete(Table::Timer, keys::timer(head, stored));
         }
         if let Some(due) = due {
@@ -223,7 +217,7 @@ fn write_state(
         }
         person.due = due;
     }
-    if must_move || before.fingerprint() != person.memberships.fingerprint() {
+    if must_move || before.memberships.fingerprint() != person.memberships.fingerprint() {
         let state =
             StoredState::V1 { due: person.due, fingerprint: person.memberships.fingerprint() };
         fold.pending.put(Table::Strand, keys::kind(head, Kind::State), encode(&state));

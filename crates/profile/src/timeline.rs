@@ -43,6 +43,9 @@ impl Timeline {
 
     /// Takes in many events, each with the number of its name in `layout`.
     pub fn extend(&mut self, layout: &Arc<Layout>, rows: &[(u32, EventRow)]) {
+        if rows.is_empty() {
+            return;
+        }
         self.adopt(layout);
         self.take(rows.iter().map(|(number, row)| (*number, row.as_row())));
     }

@@ -1,5 +1,7 @@
 //! Does a profile weigh what it takes? A file of its own, since the allocator counts for the whole process.
 
+#![cfg(test)]
+
 use std::{alloc::System, hint::black_box, sync::Arc};
 
 use model::{

@@ -1,8 +1,8 @@
 //! Evaluation: how verdicts of parts combine, and what each kind of condition asks of the facts.
 //!
-//! Nothing here allocates. A verdict's expiry is exact where that is cheap and early otherwise; it
-//! always lies after the instant of evaluation, so that re-evaluating at every expiry makes
-//! progress.
+//! Nothing here allocates, but for the places of filters. A verdict's expiry is exact where that is
+//! cheap and early otherwise; it always lies after the instant of evaluation, so that re-evaluating
+//! at every expiry makes progress.
 
 use super::{Condition, Fact, Facts, Membership, Truth, Verdict};
 use crate::{Duration, Timestamp, hash};

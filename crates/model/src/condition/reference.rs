@@ -1,9 +1,9 @@
 //! The reference evaluator: reads the JSON document itself and looks at everything, each time.
 //!
 //! Apart from how a text is recognised as an instant, which the spec cases hold, and how rows are
-//! held, which has properties of its own, it shares no code with parsing and evaluation, so that the two can be held against each other by property tests
-//! here, in `audience` and in simulations. It is slow, expects a document that parses, and takes
-//! anything else as false.
+//! held, which has properties of its own, it shares no code with parsing and evaluation, so that the
+//! two can be held against each other by property tests here, in `audience` and in simulations. It is
+//! slow, expects a document that parses, and takes anything else as false.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 

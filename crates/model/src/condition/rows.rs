@@ -99,7 +99,12 @@ pub struct Row<'a> {
 impl<'a> Row<'a> {
     /// The property at `path`, where `paths` are those that are kept of events of its name.
     pub fn value(&self, paths: &[Path], path: &Path) -> Option<Seen<'a>> {
-        packed::find(self.values, paths.binary_search(path).ok()?)
+        self.at(paths.binary_search(path).ok())
+    }
+
+    /// The property at a place of the paths that are kept.
+    pub(super) fn at(&self, place: Option<usize>) -> Option<Seen<'a>> {
+        packed::find(self.values, place?)
     }
 }
 
@@ -111,10 +116,8 @@ type Place = (u32, Timestamp, u64);
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
-    const HEAD: usize = 24;
-
     fn write(number: u32, row: Row<'_>) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(Self::HEAD + row.values.len());
+        let mut bytes = Vec::with_capacity(24 + row.values.len());
         bytes.extend(number.to_le_bytes());
         bytes.extend(row.time.0.to_le_bytes());
         bytes.extend(row.tie.to_le_bytes());
@@ -123,26 +126,38 @@ impl<'a> Bytes<'a> {
         bytes
     }
 
-    fn at<const N: usize>(self, at: usize) -> [u8; N] {
-        self.0.get(at..).and_then(<[u8]>::first_chunk).copied().unwrap_or([0; N])
-    }
-
     fn number(self) -> u32 {
-        u32::from_le_bytes(self.at(0))
+        take(self.0, u32::from_le_bytes).0
     }
 
     fn time(self) -> Timestamp {
-        Timestamp(i64::from_le_bytes(self.at(4)))
+        self.place().1
     }
 
     fn place(self) -> Place {
-        (self.number(), self.time(), u64::from_le_bytes(self.at(12)))
+        let (number, row) = self.read();
+        (number, row.time, row.tie)
     }
 
     fn row(self) -> Row<'a> {
-        let (_, time, tie) = self.place();
-        let purposes = PurposeSet(u32::from_le_bytes(self.at(20)));
-        Row { time, tie, purposes, values: self.0.get(Self::HEAD..).unwrap_or_default() }
+        self.read().1
+    }
+
+    fn read(self) -> (u32, Row<'a>) {
+        let (number, rest) = take(self.0, u32::from_le_bytes);
+        let (time, rest) = take(rest, i64::from_le_bytes);
+        let (tie, rest) = take(rest, u64::from_le_bytes);
+        let (purposes, values) = take(rest, u32::from_le_bytes);
+        let (time, purposes) = (Timestamp(time), PurposeSet(purposes));
+        (number, Row { time, tie, purposes, values })
+    }
+}
+
+/// A number off the front; what was written here is never too short.
+fn take<T: Default, const N: usize>(bytes: &[u8], read: fn([u8; N]) -> T) -> (T, &[u8]) {
+    match bytes.split_first_chunk() {
+        Some((number, rest)) => (read(*number), rest),
+        None => (T::default(), &[]),
     }
 }
 
@@ -180,6 +195,11 @@ impl Leaf {
         let start = self.short(index + 1);
         let end = if index + 1 < self.len() { self.short(index + 2) } else { self.0.len() };
         Bytes(self.0.get(start..end).unwrap_or_default())
+    }
+
+    /// A row with all that follows it, for looking at its beginning.
+    fn from(&self, index: usize) -> Bytes<'_> {
+        Bytes(self.0.get(self.short(index + 1)..).unwrap_or_default())
     }
 
     fn slices(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
@@ -331,14 +351,14 @@ impl Run {
     /// The first row of which `is_before` is false; rows are sorted by it.
     fn position(&self, is_before: impl Fn(Bytes<'_>) -> bool) -> Position {
         let leaves = self.0.as_slice();
-        let leaf = leaves.partition_point(|leaf| is_before(leaf.get(leaf.len() - 1)));
+        let leaf = leaves.partition_point(|leaf| is_before(leaf.from(leaf.len() - 1)));
         match leaves.get(leaf) {
             None => end(leaves),
             Some(found) => {
                 let (mut row, mut to) = (0, found.len());
                 while row < to {
                     let middle = row.midpoint(to);
-                    if is_before(found.get(middle)) { row = middle + 1 } else { to = middle }
+                    if is_before(found.from(middle)) { row = middle + 1 } else { to = middle }
                 }
                 Position { leaf, row }
             }
@@ -429,13 +449,13 @@ impl<'a> Span<'a> {
         let (mut leaf, mut last) = (from.leaf, to.leaf);
         while leaf < last {
             let middle = leaf.midpoint(last);
-            let newest = leaves.get(middle).map(|of| of.get(rows(middle).end - 1));
+            let newest = leaves.get(middle).map(|of| of.from(rows(middle).end - 1));
             if newest.is_some_and(is_before) { leaf = middle + 1 } else { last = middle }
         }
         let Range { start: mut row, mut end } = rows(leaf);
         while row < end {
             let middle = row.midpoint(end);
-            let at = leaves.get(leaf).map(|of| of.get(middle));
+            let at = leaves.get(leaf).map(|of| of.from(middle));
             if at.is_some_and(is_before) { row = middle + 1 } else { end = middle }
         }
         let at = Position { leaf, row };

@@ -106,24 +106,23 @@ impl EventCondition {
     ///
     /// `paths` are the properties that rows of its name keep.
     pub fn selects(&self, row: Row<'_>, paths: &[Path]) -> bool {
-        self.filters.iter().all(|filter| filter.holds(row, paths))
+        self.filters.iter().all(|filter| filter.test.holds(row.value(paths, &filter.property)))
     }
 
     /// The paths of every property it reads.
     pub fn properties(&self) -> impl Iterator<Item = &Path> {
-        let measured = match &self.measure {
-            Measure::Sum { property, .. } => Some(property),
-            Measure::Last(filter) | Measure::First(filter) => Some(&filter.property),
-            Measure::Count(_) | Measure::Since(_) => None,
-        };
-        self.filters.iter().map(|filter| &filter.property).chain(measured)
+        self.filters.iter().map(|filter| &filter.property).chain(self.measure.property())
     }
 }
 
-impl Filter {
-    /// Whether the property of `row` compares as wanted; `paths` are those that rows of its name keep.
-    pub fn holds(&self, row: Row<'_>, paths: &[Path]) -> bool {
-        self.test.holds(row.value(paths, &self.property))
+impl Measure {
+    /// The property that is measured, where one is.
+    pub fn property(&self) -> Option<&Path> {
+        match self {
+            Self::Sum { property, .. } => Some(property),
+            Self::Last(filter) | Self::First(filter) => Some(&filter.property),
+            Self::Count(_) | Self::Since(_) => None,
+        }
     }
 }
 

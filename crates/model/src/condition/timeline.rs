@@ -26,8 +26,10 @@ enum Sight {
 struct Window<'a> {
     condition: &'a EventCondition,
     purpose: Purpose,
-    /// The properties that the events keep.
-    paths: &'a [Path],
+    /// Where rows keep what the filters look at, filter by filter, so that no row is searched by path.
+    filtered: Vec<Option<usize>>,
+    /// Where they keep what is measured.
+    measured: Option<usize>,
     /// Those inside the window, oldest first.
     inside: Span<'a>,
     /// Those dated after now.
@@ -45,7 +47,7 @@ impl EventCondition {
         let window = Window::new(self, rows, now);
         let Verdict { truth, valid_until } = match &self.measure {
             Measure::Count(bound) => window.count(bound),
-            Measure::Sum { property, bound } => window.sum(property, bound),
+            Measure::Sum { bound, .. } => window.sum(bound),
             Measure::Last(filter) => window.last(filter),
             Measure::First(filter) => window.first(filter),
             Measure::Since(bound) => window.since(bound, now),
@@ -78,9 +80,13 @@ impl<'a> Window<'a> {
             _ => true,
         };
         let overflow = rows.overflow && reaches_past_held;
-        let Rows { paths, purpose, .. } = rows;
+        let place = |path: &Path| rows.paths.binary_search(path).ok();
+        let filtered = condition.filters.iter().map(|filter| place(&filter.property)).collect();
+        let measured = condition.measure.property().and_then(place);
+        let purpose = rows.purpose;
+        let complete_from = None;
         let mut window =
-            Self { condition, purpose, paths, inside, ahead, overflow, complete_from: None };
+            Self { condition, purpose, filtered, measured, inside, ahead, overflow, complete_from };
         window.complete_from = oldest.and_then(|oldest| window.leaves(oldest));
         window
     }
@@ -90,7 +96,8 @@ impl<'a> Window<'a> {
         if !row.purposes.contains(self.purpose) {
             return Some(Sight::Withheld);
         }
-        self.condition.selects(row, self.paths).then_some(Sight::Selected)
+        let mut filters = self.condition.filters.iter().zip(&self.filtered);
+        filters.all(|(filter, place)| filter.test.holds(row.at(*place))).then_some(Sight::Selected)
     }
 
     fn newest_first(&self) -> impl Iterator<Item = (Sight, Row<'a>)> {
@@ -139,7 +146,7 @@ impl<'a> Window<'a> {
     }
 
     /// Adds newest first, always, so that a sum of doubles is the same whichever way it is reached.
-    fn sum(&self, property: &Path, bound: &Bound<f64>) -> Verdict {
+    fn sum(&self, bound: &Bound<f64>) -> Verdict {
         let mut sum = 0.0;
         let mut verdict = Verdict::lasting(bound.holds(sum).into());
         for (sight, row) in self.newest_first() {
@@ -147,8 +154,7 @@ impl<'a> Window<'a> {
                 self.step(&mut verdict, Truth::Withheld, row);
                 return verdict;
             }
-            if let Some(amount) = row.value(self.paths, property).and_then(|amount| amount.as_f64())
-            {
+            if let Some(amount) = row.at(self.measured).and_then(|amount| amount.as_f64()) {
                 sum += amount;
                 self.step(&mut verdict, bound.holds(sum).into(), row);
             }
@@ -205,16 +211,16 @@ impl<'a> Window<'a> {
     /// What the event that decides says. A withheld one may be passed over or may hold any value.
     fn answer(&self, sight: Sight, filter: &Filter, row: Row<'_>) -> Truth {
         match sight {
-            Sight::Selected => filter.holds(row, self.paths).into(),
+            Sight::Selected => filter.test.holds(row.at(self.measured)).into(),
             Sight::Withheld => Truth::Withheld,
         }
     }
 
-    fn shown(&self, found: Option<(Sight, Row<'_>)>, property: &Path) -> String {
+    fn shown(&self, found: Option<(Sight, Row<'_>)>) -> String {
         match found {
             None => "unknown, as there is no such event".into(),
             Some((_, row)) => {
-                let value = row.value(self.paths, property).as_ref().map(Seen::to_value);
+                let value = row.at(self.measured).as_ref().map(Seen::to_value);
                 super::explain::shown(value.as_ref())
             }
         }
@@ -225,15 +231,14 @@ impl<'a> Window<'a> {
         let withheld = self.inside.iter().filter(|row| !row.purposes.contains(self.purpose));
         let measured = match &self.condition.measure {
             Measure::Count(_) => selected().count().to_string(),
-            Measure::Sum { property, .. } => {
-                let amounts =
-                    selected().filter_map(|(_, row)| row.value(self.paths, property)?.as_f64());
+            Measure::Sum { .. } => {
+                let amounts = selected().filter_map(|(_, row)| row.at(self.measured)?.as_f64());
                 // Cut to millionths: what lies behind is the noise of adding decimals in binary.
                 let sum = amounts.fold(0.0, |sum, amount| sum + amount);
                 ((sum * 1e6_f64).round() / 1e6).to_string()
             }
-            Measure::Last(filter) => self.shown(selected().next(), &filter.property),
-            Measure::First(filter) => self.shown(selected().last(), &filter.property),
+            Measure::Last(_) => self.shown(selected().next()),
+            Measure::First(_) => self.shown(selected().last()),
             Measure::Since(_) => match selected().next() {
                 Some((_, row)) => now.since(row.time).in_words(),
                 None => "unknown, as there is no such event".into(),
