@@ -4,10 +4,10 @@ use std::fmt;
 
 use audience::{FactsByPurpose, InPlace, Memberships};
 use model::{
-    Key, Purpose, Timestamp, UnitId, Value,
+    Context, Key, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Rows},
     consent::PurposeKey,
-    value::{Object, Path},
+    value::Path,
 };
 use profile::{Profile, PurposePolicy, View};
 
@@ -15,7 +15,7 @@ use profile::{Profile, PurposePolicy, View};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) view: View<'a>,
-    pub(crate) context: Option<&'a Object>,
+    pub(crate) context: Option<&'a Context>,
 }
 
 impl Facts for Seen<'_> {
@@ -24,7 +24,7 @@ impl Facts for Seen<'_> {
     }
 
     fn context(&self, path: &Path) -> Fact<&Value> {
-        match self.context.and_then(|context| path.find(context)) {
+        match self.context.and_then(|context| context.find(path)) {
             Some(value) => Fact::Known(value),
             None => Fact::Missing,
         }
@@ -62,7 +62,7 @@ impl<'a> Views<'a> {
     /// The views of a person within a request, met on a device if one is named.
     pub(crate) fn within(
         self,
-        context: &'a Object,
+        context: &'a Context,
         said: model::Consents,
         device: Option<UnitId>,
     ) -> Self {

@@ -98,7 +98,7 @@ fn decide_request(
     if matches!(caller, Caller::Public) {
         request::fill_context(&mut context, parts, app.options.proxies);
     }
-    let consents = engine::normalise::consents(&context, &|key| app.purpose(key));
+    let consents = engine::normalise::consents(|name| context.get(name), &|key| app.purpose(key));
     Ok(DecideRequest {
         identifiers: sent.identifiers.into_sound()?,
         placements,
