@@ -98,7 +98,7 @@ impl Decision<'_> {
             Step::note(Stage::Person, format!("{who}, unit {}", self.unit))
         });
         let mut consent = ConsentBasis::default();
-        let mut candidates = Vec::new();
+        let mut candidates = Vec::with_capacity(placement.candidates.len());
         let mut winner: Option<&Experience> = None;
         let mut outranked = Vec::new();
         for experience in &placement.candidates {
