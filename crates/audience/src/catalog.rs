@@ -13,6 +13,7 @@ use model::{
     hash,
     value::Path,
 };
+use rustc_hash::FxHashMap;
 
 use crate::{AudienceDocument, Change, Touched, index::Index, newborn};
 
@@ -82,7 +83,9 @@ impl Audience {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     audiences: Vec<Audience>,
-    positions: BTreeMap<Key, usize>,
+    positions: FxHashMap<Key, usize>,
+    /// The positions, in the order of keys.
+    by_key: Vec<usize>,
     fingerprint: u64,
     index: Index,
     unconditional: Touched,
@@ -115,10 +118,20 @@ impl Catalog {
             }
         }
         let positions = audiences.iter().enumerate().map(|(i, a)| (a.key().clone(), i)).collect();
+        let mut by_key: Vec<usize> = (0..audiences.len()).collect();
+        by_key.sort_by(|a, b| audiences[*a].key().cmp(audiences[*b].key()));
         let fingerprint = fingerprint(&audiences);
         let index = Index::new(&audiences);
         let (unconditional, conditional_purposes) = newborn::unconditional(&audiences);
-        Self { audiences, positions, fingerprint, index, unconditional, conditional_purposes }
+        Self {
+            audiences,
+            positions,
+            by_key,
+            fingerprint,
+            index,
+            unconditional,
+            conditional_purposes,
+        }
     }
 
     /// The audiences, each after those it refers to.
@@ -134,6 +147,11 @@ impl Catalog {
     /// Where the audience of this key stands in [`Catalog::audiences`].
     pub fn position(&self, key: &Key) -> Option<usize> {
         self.positions.get(key).copied()
+    }
+
+    /// The audiences with their positions, in the order of keys.
+    pub(crate) fn by_key(&self) -> impl Iterator<Item = (usize, &Audience)> {
+        self.by_key.iter().filter_map(|&position| Some((position, self.audiences.get(position)?)))
     }
 
     /// Names the set of audiences and versions: a person's memberships of another set are out of date.

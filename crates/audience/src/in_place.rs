@@ -1,6 +1,9 @@
 //! Memberships as a request sees them: stored answers where they stand, evaluation where they do not.
 
-use std::{cell::RefCell, fmt};
+use std::{
+    cell::{OnceCell, RefCell},
+    fmt,
+};
 
 use model::{
     Key, Purpose, Timestamp, UnitId, Value,
@@ -10,7 +13,7 @@ use model::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::{Audience, Catalog, Memberships};
+use crate::{Audience, Catalog, Entry, Memberships};
 
 /// A person's facts for one purpose within one request, with their memberships.
 ///
@@ -23,6 +26,8 @@ pub struct InPlace<'a> {
     person: &'a dyn Facts,
     purpose: Purpose,
     now: Timestamp,
+    /// The stored entries by the position of their audience, found when the first is asked for.
+    stored: OnceCell<Vec<Option<&'a Entry>>>,
     evaluated: RefCell<FxHashMap<usize, Membership>>,
 }
 
@@ -35,7 +40,8 @@ impl<'a> InPlace<'a> {
         purpose: Purpose,
         now: Timestamp,
     ) -> Self {
-        Self { catalog, memberships, person, purpose, now, evaluated: RefCell::default() }
+        let (stored, evaluated) = (OnceCell::new(), RefCell::default());
+        Self { catalog, memberships, person, purpose, now, stored, evaluated }
     }
 
     fn evaluate(&self, position: usize, audience: &Audience) -> Membership {
@@ -84,7 +90,9 @@ impl Facts for InPlace<'_> {
         if audience.purpose() != self.purpose {
             return Some(Membership { truth: Truth::Withheld, since: None, valid_until: None });
         }
-        let standing = self.memberships.standing(self.catalog, audience, self.now);
+        let stored = self.stored.get_or_init(|| self.memberships.by_position(self.catalog));
+        let entry = stored.get(position).copied().flatten();
+        let standing = self.memberships.standing(self.catalog, audience, entry, self.now);
         Some(standing.unwrap_or_else(|| self.evaluate(position, audience)))
     }
 

@@ -223,18 +223,19 @@ impl Memberships {
         transitions
     }
 
-    /// The stored answer about `audience`, if it stands at `now`: given for the live version, and
-    /// neither expired nor younger than `now`, which may lie in the past.
-    pub fn standing(
+    /// The stored answer about `audience`, which `entry` holds, if it stands at `now`: given for the
+    /// live version, and neither expired nor younger than `now`, which may lie in the past.
+    pub(crate) fn standing(
         &self,
         catalog: &Catalog,
         audience: &Audience,
+        entry: Option<&Entry>,
         now: Timestamp,
     ) -> Option<Membership> {
         if audience.request_only() || now < self.evaluated_at {
             return None;
         }
-        match self.entry(audience.key()) {
+        match entry {
             Some(entry) => {
                 let stands = entry.version == audience.version()
                     && entry.valid_until().is_none_or(|until| now < until);
@@ -242,6 +243,20 @@ impl Memberships {
             }
             None => (!self.is_outdated(catalog)).then_some(OUTSIDE),
         }
+    }
+
+    /// The entry of each audience of a catalog, by position: both are in the order of keys, so that
+    /// one walk finds them all.
+    pub(crate) fn by_position(&self, catalog: &Catalog) -> Vec<Option<&Entry>> {
+        let mut found = vec![None; catalog.audiences().len()];
+        let mut entries = self.entries.iter().peekable();
+        for (position, audience) in catalog.by_key() {
+            while entries.next_if(|entry| *entry.key < *audience.key()).is_some() {}
+            if let Some(place) = found.get_mut(position) {
+                *place = entries.next_if(|entry| *entry.key == *audience.key());
+            }
+        }
+        found
     }
 
     /// The entry of an audience, whichever version it was evaluated for.

@@ -9,7 +9,7 @@ mod award;
 mod gates;
 
 use model::{
-    Key, Timestamp, UnitId,
+    Context, Key, Timestamp, UnitId,
     condition::{EventName, Fact, Facts, Membership, Rows, Truth},
     consent::PurposeKey,
     definition::State,
@@ -98,7 +98,7 @@ impl Decision<'_> {
             Step::note(Stage::Person, format!("{who}, unit {}", self.unit))
         });
         let mut consent = ConsentBasis::default();
-        let mut candidates = Vec::new();
+        let mut candidates = Vec::with_capacity(placement.candidates.len());
         let mut winner: Option<&Experience> = None;
         let mut outranked = Vec::new();
         for experience in &placement.candidates {
@@ -231,7 +231,7 @@ impl Outcome {
 
 /// Facts that know the context and nobody.
 struct ContextFacts<'a> {
-    context: &'a Object,
+    context: &'a Context,
     unit: UnitId,
 }
 
@@ -241,7 +241,7 @@ impl Facts for ContextFacts<'_> {
     }
 
     fn context(&self, path: &Path) -> Fact<&Value> {
-        path.find(self.context).map_or(Fact::Missing, Fact::Known)
+        self.context.find(path).map_or(Fact::Missing, Fact::Known)
     }
 
     fn events(&self, _: &EventName) -> Fact<Rows<'_>> {

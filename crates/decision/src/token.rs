@@ -10,6 +10,8 @@ use thiserror::Error;
 const LAYOUT: u8 = 1;
 /// How much of the keyed hash a token carries: 128 bits, far beyond guessing.
 const MAC_BYTES: usize = 16;
+/// Room for most tokens before they become text.
+const TOKEN_BYTES: usize = 192;
 /// Longest token that is looked at, in characters; the longest that is written is shorter.
 pub const MAX_TOKEN_BYTES: usize = 512;
 
@@ -53,11 +55,10 @@ pub enum TokenError {
 impl TokenClaims {
     /// Writes the claims, signed with `key`.
     pub fn encode(&self, key: &[u8; 32]) -> String {
-        let mut bytes = vec![LAYOUT];
+        let mut bytes = Vec::with_capacity(TOKEN_BYTES);
+        bytes.push(LAYOUT);
         // Writing to a vector does not fail; were it to, the token would only not verify.
-        if let Ok(claims) = postcard::to_stdvec(self) {
-            bytes.extend(claims);
-        }
+        let mut bytes = postcard::to_extend(self, bytes).unwrap_or_default();
         let mac = mac(key, &bytes);
         bytes.extend(mac);
         URL_SAFE_NO_PAD.encode(bytes)

@@ -12,7 +12,7 @@ use audience::Memberships;
 use crossbeam_channel::{Sender, TrySendError};
 use decision::{Outcome, TokenClaims};
 use model::{
-    DecisionId, Identifier, Key, Purpose, StrandId, Timestamp, UnitId,
+    Context, DecisionId, Identifier, Key, Purpose, StrandId, Timestamp, UnitId,
     condition::Facts,
     value::{Object, Path},
 };
@@ -37,7 +37,7 @@ pub struct DecideRequest {
     /// Which placements; `None` asks for every placement whose `match` holds. At most 50.
     pub placements: Option<Vec<Key>>,
     /// The situation.
-    pub context: Object,
+    pub context: Context,
     /// What the request itself says about consent: narrows this decision, and binds nothing else.
     pub consents: model::Consents,
     /// Walk the whole way and say why. Token only.

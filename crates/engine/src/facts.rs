@@ -1,13 +1,13 @@
 //! A person's data as conditions see it: a view for a purpose, with or without a request around it.
 
-use std::fmt;
+use std::{cell::OnceCell, fmt};
 
 use audience::{FactsByPurpose, InPlace, Memberships};
 use model::{
-    Key, Purpose, Timestamp, UnitId, Value,
+    Context, Key, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Rows},
     consent::PurposeKey,
-    value::{Object, Path},
+    value::Path,
 };
 use profile::{Profile, PurposePolicy, View};
 
@@ -15,7 +15,7 @@ use profile::{Profile, PurposePolicy, View};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) view: View<'a>,
-    pub(crate) context: Option<&'a Object>,
+    pub(crate) context: Option<&'a Context>,
 }
 
 impl Facts for Seen<'_> {
@@ -24,7 +24,7 @@ impl Facts for Seen<'_> {
     }
 
     fn context(&self, path: &Path) -> Fact<&Value> {
-        match self.context.and_then(|context| path.find(context)) {
+        match self.context.and_then(|context| context.find(path)) {
             Some(value) => Fact::Known(value),
             None => Fact::Missing,
         }
@@ -47,40 +47,50 @@ impl Facts for Seen<'_> {
     }
 }
 
-/// One view for each purpose of the workspace.
+/// One view for each purpose of the workspace, made when it is asked for: most requests are about one.
 #[derive(Debug)]
-pub(crate) struct Views<'a>(Vec<Seen<'a>>);
+pub(crate) struct Views<'a> {
+    profile: &'a Profile,
+    policy: &'a PurposePolicy,
+    request: Option<Request<'a>>,
+    seen: Vec<(Purpose, OnceCell<Seen<'a>>)>,
+}
+
+/// What a request adds to a person: its context, what it says about consent, and the device if one is named.
+type Request<'a> = (&'a Context, model::Consents, Option<UnitId>);
 
 impl<'a> Views<'a> {
     /// The views of a person outside any request.
     pub(crate) fn of(profile: &'a Profile, policy: &'a PurposePolicy) -> Self {
         let service = std::iter::once(Purpose::SERVICE);
         let purposes = service.chain(policy.rules().iter().map(|rule| rule.purpose));
-        Self(purposes.map(|p| Seen { view: profile.view(policy, p), context: None }).collect())
+        let seen = purposes.map(|purpose| (purpose, OnceCell::new())).collect();
+        Self { profile, policy, request: None, seen }
     }
 
     /// The views of a person within a request, met on a device if one is named.
     pub(crate) fn within(
         self,
-        context: &'a Object,
+        context: &'a Context,
         said: model::Consents,
         device: Option<UnitId>,
     ) -> Self {
-        let inside = |seen: Seen<'a>| {
-            let view = device.map_or(seen.view, |device| seen.view.on_device(device));
-            Seen { view: view.narrowed(said), context: Some(context) }
-        };
-        Self(self.0.into_iter().map(inside).collect())
+        Self { request: Some((context, said, device)), ..self }
     }
 
     /// The view for `purpose`.
     pub(crate) fn seen(&self, purpose: Purpose) -> Option<&Seen<'a>> {
-        self.0.iter().find(|seen| seen.view.purpose() == purpose)
+        let (_, seen) = self.seen.iter().find(|(of, _)| *of == purpose)?;
+        Some(seen.get_or_init(|| self.look(purpose)))
     }
 
-    /// All views.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Seen<'a>> {
-        self.0.iter()
+    fn look(&self, purpose: Purpose) -> Seen<'a> {
+        let view = self.profile.view(self.policy, purpose);
+        let Some((context, said, device)) = self.request else {
+            return Seen { view, context: None };
+        };
+        let view = device.map_or(view, |device| view.on_device(device));
+        Seen { view: view.narrowed(said), context: Some(context) }
     }
 }
 
@@ -125,7 +135,11 @@ impl Facts for Closed {
 
 /// A person within one request: views with memberships evaluated in place where the stored ones do not stand.
 pub(crate) struct Asked<'a> {
-    in_place: Vec<(Purpose, InPlace<'a>)>,
+    views: &'a Views<'a>,
+    catalog: &'a audience::Catalog,
+    memberships: &'a Memberships,
+    now: Timestamp,
+    in_place: Vec<(Purpose, OnceCell<InPlace<'a>>)>,
 }
 
 impl fmt::Debug for Asked<'_> {
@@ -142,18 +156,18 @@ impl<'a> Asked<'a> {
         memberships: &'a Memberships,
         now: Timestamp,
     ) -> Self {
-        let of = |seen: &'a Seen<'a>| {
-            let purpose = seen.view.purpose();
-            (purpose, InPlace::new(catalog, memberships, seen, purpose, now))
-        };
-        Self { in_place: views.iter().map(of).collect() }
+        let in_place = views.seen.iter().map(|(purpose, _)| (*purpose, OnceCell::new())).collect();
+        Self { views, catalog, memberships, now, in_place }
     }
 
     /// The facts for `purpose`.
     pub(crate) fn facts(&self, purpose: Purpose) -> &dyn Facts {
-        match self.in_place.iter().find(|(of, _)| *of == purpose) {
-            Some((_, facts)) => facts,
-            None => &Closed,
+        let place = self.in_place.iter().find(|(of, _)| *of == purpose);
+        match (place, self.views.seen(purpose)) {
+            (Some((_, in_place)), Some(seen)) => in_place.get_or_init(|| {
+                InPlace::new(self.catalog, self.memberships, seen, purpose, self.now)
+            }),
+            _ => &Closed,
         }
     }
 }

@@ -111,7 +111,7 @@ fn sound_event(body: &[u8], envelope: &Envelope<'_>) -> Result<Event, Unsound> {
         traits: &traits,
         context: &context,
     })?;
-    let consents = consents(&context, envelope.purpose);
+    let consents = consents(|name| context.get(name), envelope.purpose);
     let properties = Named {
         kind,
         properties: wire.properties,

@@ -5,8 +5,7 @@
 //! it.
 
 use model::{
-    Consents, DecisionId, Identifier, Key, PurposeSet, Timestamp, UnitId, event::Order,
-    value::Object,
+    Consents, Context, DecisionId, Identifier, Key, PurposeSet, Timestamp, UnitId, event::Order,
 };
 use profile::Assignment;
 use serde::Serialize;
@@ -33,7 +32,7 @@ pub(crate) struct Record {
     pub(crate) identifiers: Vec<Identifier>,
     pub(crate) said: Consents,
     pub(crate) definitions_version: u64,
-    pub(crate) context: Object,
+    pub(crate) context: Context,
     /// The audiences the person was in.
     pub(crate) memberships: Vec<Key>,
     pub(crate) outcomes: Vec<decision::Outcome>,
@@ -104,15 +103,15 @@ struct Document<'a> {
     unit: String,
     definitions_version: u64,
     memberships: &'a [Key],
-    context: Context<'a>,
+    context: Situation<'a>,
     decisions: Vec<Decided<'a>>,
 }
 
 /// The context of a request, or the note that it was too large to keep.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Context<'a> {
-    Kept(&'a Object),
+enum Situation<'a> {
+    Kept(&'a Context),
     LeftOut { left_out: &'static str },
 }
 
@@ -142,11 +141,11 @@ fn text(record: &Record, unit: UnitId) -> String {
     };
     // Maps of text and numbers always serialise.
     let write = |document: Document<'_>| serde_json::to_string(&document).unwrap_or_default();
-    let whole = write(document(Context::Kept(&record.context)));
+    let whole = write(document(Situation::Kept(&record.context)));
     if whole.len() <= DOCUMENT_BYTES_MAX {
         return whole;
     }
-    write(document(Context::LeftOut { left_out: "the context was too large" }))
+    write(document(Situation::LeftOut { left_out: "the context was too large" }))
 }
 
 fn decided<'a>((outcome, id): (&'a decision::Outcome, &DecisionId)) -> Decided<'a> {

@@ -2,6 +2,7 @@
 
 pub mod condition;
 pub mod consent;
+pub mod context;
 pub mod definition;
 pub mod event;
 pub mod hash;
@@ -12,6 +13,7 @@ pub mod value;
 pub mod weight;
 
 pub use consent::{Basis, Consents, Purpose, PurposeSet};
+pub use context::Context;
 pub use event::{Event, EventKind};
 pub use id::{DecisionId, Key, Lane, ProfileId, Seq, SourceKey, StrandId, UnitId};
 pub use identifier::{Identifier, IdentifierType};

@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Path {
     }
 }
 
-fn find<'a>(object: &'a Object, path: &str) -> Option<&'a Value> {
+pub(crate) fn find<'a>(object: &'a Object, path: &str) -> Option<&'a Value> {
     if let Some(value) = object.get(path) {
         return Some(value).filter(|v| !v.is_null());
     }

@@ -1,9 +1,9 @@
 //! Reading bodies: bounded in bytes and time, gzip recognised by its own mark, JSON whatever the content type says.
 
-use std::{io::Read, time::Duration};
+use std::{error::Error, future::poll_fn, io::Read, pin::pin, task::Poll, time::Duration};
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     http::{HeaderMap, StatusCode, header},
 };
 use bytes::Bytes;
@@ -63,9 +63,15 @@ pub(crate) async fn read_limited(
     if announced.is_some_and(|bytes| bytes > bytes_max) {
         return Err(too_large(bytes_max));
     }
-    let collected = Limited::new(body, bytes_max).collect();
-    match tokio::time::timeout(READ_TIME_MAX, collected).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+    let mut reading = pin!(whole(Limited::new(body, bytes_max)));
+    // A small body has come with its head; then there is nothing to wait for.
+    let at_once = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+    let read = match at_once {
+        Poll::Ready(read) => Ok(read),
+        Poll::Pending => tokio::time::timeout(READ_TIME_MAX, reading).await,
+    };
+    match read {
+        Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
         Ok(Err(_)) => Err(ApiError::invalid("the body broke off")),
         Err(_) => Err(ApiError::new(
@@ -74,6 +80,20 @@ pub(crate) async fn read_limited(
             "the body took longer than 30 s to arrive",
         )),
     }
+}
+
+/// A body in one piece; one that came in one piece is not copied.
+async fn whole(mut body: Limited<Body>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let Some(first) = body.frame().await else { return Ok(Bytes::new()) };
+    let first = first?.into_data().unwrap_or_default();
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut bytes = Vec::from(first);
+    while let Some(frame) = body.frame().await {
+        bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
+    }
+    Ok(bytes.into())
 }
 
 fn too_large(bytes_max: usize) -> ApiError {

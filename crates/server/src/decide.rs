@@ -16,7 +16,7 @@ use engine::{
     decide::{DecideAnswer, DecideRequest, Decision},
     definitions::{Scope, SourceKind},
 };
-use serde::{Serialize, Serializer};
+use model::{DecisionId, Key};
 
 use crate::{app::App, auth, body, cors, error::ApiError, gate, metrics::Area};
 
@@ -98,7 +98,7 @@ fn decide_request(
     if matches!(caller, Caller::Public) {
         request::fill_context(&mut context, parts, app.options.proxies);
     }
-    let consents = engine::normalise::consents(&context, &|key| app.purpose(key));
+    let consents = engine::normalise::consents(|name| context.get(name), &|key| app.purpose(key));
     Ok(DecideRequest {
         identifiers: sent.identifiers.into_sound()?,
         placements,
@@ -111,59 +111,137 @@ fn decide_request(
     })
 }
 
-/// The answer as it is sent: the engine's own types, with the id as text.
-#[derive(Serialize)]
-struct Answer<'a> {
-    decisions: Vec<Written<'a>>,
-    definitions_version: u64,
+/// Room for the answer around its decisions, in bytes.
+const ANSWER_BYTES: usize = 128;
+/// Room for a usual decision, in bytes.
+const DECISION_BYTES: usize = 512;
+
+/// The answer as it is sent: the engine's own types, with the id as text. Ids, keys and tokens are
+/// of characters that stand in JSON as they are.
+fn write(decided: &DecideAnswer) -> serde_json::Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(ANSWER_BYTES + decided.decisions.len() * DECISION_BYTES);
+    out.extend_from_slice(b"{\"decisions\":[");
+    for (position, decision) in decided.decisions.iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        write_decision(decision, &mut out)?;
+    }
+    out.extend_from_slice(b"],\"definitions_version\":");
+    serde_json::to_writer(&mut out, &decided.definitions_version)?;
+    out.push(b'}');
+    Ok(out)
 }
 
-struct Written<'a>(&'a Decision);
-
-impl Serialize for Written<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
-        struct Text<T>(T);
-        impl<T: std::fmt::Display> Serialize for Text<T> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(&self.0)
+fn write_decision(decision: &Decision, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    let plain = |out: &mut Vec<u8>, name: &[u8], text: Option<&[u8]>| {
+        out.extend_from_slice(name);
+        match text {
+            Some(text) => {
+                out.push(b'"');
+                out.extend_from_slice(text);
+                out.push(b'"');
             }
+            None => out.extend_from_slice(b"null"),
         }
-        let decision = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", &Text(&decision.id))?;
-        map.serialize_entry("placement", &decision.placement)?;
-        map.serialize_entry("experience", &decision.experience)?;
-        map.serialize_entry("variant", &decision.variant)?;
-        map.serialize_entry("content", &decision.content)?;
-        map.serialize_entry("reason", &decision.reason)?;
-        map.serialize_entry("propensity", &decision.propensity)?;
-        if let Some(token) = &decision.token {
-            map.serialize_entry("token", token)?;
-        }
-        if decision.unrecorded {
-            map.serialize_entry("unrecorded", &true)?;
-        }
-        if let Some(explanation) = &decision.explanation {
-            map.serialize_entry("explanation", explanation)?;
-        }
-        map.end()
+    };
+    fn key(key: &Key) -> &[u8] {
+        key.as_str().as_bytes()
     }
+    plain(out, b"{\"id\":", Some(&digits(decision.id)));
+    plain(out, b",\"placement\":", Some(key(&decision.placement)));
+    plain(out, b",\"experience\":", decision.experience.as_ref().map(key));
+    plain(out, b",\"variant\":", decision.variant.as_ref().map(key));
+    out.extend_from_slice(b",\"content\":");
+    serde_json::to_writer(&mut *out, &decision.content)?;
+    out.extend_from_slice(b",\"reason\":");
+    serde_json::to_writer(&mut *out, &decision.reason)?;
+    out.extend_from_slice(b",\"propensity\":");
+    serde_json::to_writer(&mut *out, &decision.propensity)?;
+    if let Some(token) = &decision.token {
+        plain(out, b",\"token\":", Some(token.as_bytes()));
+    }
+    if decision.unrecorded {
+        out.extend_from_slice(b",\"unrecorded\":true");
+    }
+    if let Some(explanation) = &decision.explanation {
+        out.extend_from_slice(b",\"explanation\":");
+        serde_json::to_writer(&mut *out, explanation)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// The digits of an id, as its text has them.
+fn digits(id: DecisionId) -> [u8; 32] {
+    const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(id.0.to_be_bytes()) {
+        *pair = [byte >> 4, byte & 0xf].map(|half| HEXADECIMAL[usize::from(half)]);
+    }
+    digits
 }
 
 /// Writes the answer.
 pub(crate) fn written(decided: &DecideAnswer) -> Response {
-    let answer = Answer {
-        decisions: decided.decisions.iter().map(Written).collect(),
-        definitions_version: decided.definitions_version,
+    let body = match write(decided) {
+        Ok(body) => body,
+        Err(error) => return ApiError::internal(error.to_string()).into_response(),
     };
-    let mut body = Vec::with_capacity(1024);
-    if let Err(error) = serde_json::to_writer(&mut body, &answer) {
-        return ApiError::internal(error.to_string()).into_response();
-    }
     let mut response = axum::body::Body::from(body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_by_hand_is_what_the_types_say() {
+        let key = |text: &str| -> Option<Key> { Some(text.parse().unwrap()) };
+        let bare = Decision {
+            id: DecisionId(0x00c0_ffee),
+            placement: key("home").unwrap(),
+            experience: None,
+            variant: None,
+            content: None,
+            reason: serde_json::from_value(json!("default")).unwrap(),
+            propensity: 1.0,
+            token: None,
+            unrecorded: false,
+            explanation: None,
+        };
+        let content = json!({"title": "say \"hej\"\n", "n": [1.5, null]});
+        let full = Decision {
+            id: DecisionId(u128::from(u64::MAX)),
+            experience: key("hero"),
+            variant: key("a"),
+            content: Some(Arc::new(content.as_object().unwrap().clone())),
+            propensity: 0.1,
+            token: Some("AaBb_-09".to_owned()),
+            unrecorded: true,
+            explanation: Some(Vec::new()),
+            ..bare.clone()
+        };
+        for decisions in [vec![], vec![bare.clone()], vec![full, bare]] {
+            let decided = DecideAnswer { decisions, definitions_version: 7 };
+            let mut expected = serde_json::to_value(&decided).unwrap();
+            for (value, decision) in
+                expected["decisions"].as_array_mut().unwrap().iter_mut().zip(&decided.decisions)
+            {
+                value["id"] = Value::from(decision.id.to_string());
+            }
+            let written: Value = serde_json::from_slice(&write(&decided).unwrap()).unwrap();
+            assert_eq!(written, expected);
+        }
+        let id = DecisionId(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
+        assert_eq!(digits(id), id.to_string().as_bytes());
+    }
 }

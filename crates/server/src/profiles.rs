@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engine::{decide::DecideRequest, definitions::Token};
-use model::{Identifier, IdentifierType, Key, ProfileId, Timestamp, Value, value::Object};
+use model::{Context, Identifier, IdentifierType, Key, ProfileId, Timestamp, Value};
 use serde::Deserialize;
 
 use crate::{app::App, audiences::audit, decide, error::ApiError, query};
@@ -114,9 +114,9 @@ pub(crate) async fn explain(
     audit(&app, &token, "profile.explain", format!("profiles/{id}")).await?;
     let profile = app.read(move |engine| engine.profile(id)).await?;
     let profile = profile.ok_or_else(|| no_profile(id))?;
-    let mut context = Object::new();
+    let mut context = Context::default();
     if let Some(url) = url {
-        context.insert("page".to_owned(), serde_json::json!({"url": url}));
+        context.insert("page", &serde_json::json!({"url": url}));
     }
     let request = DecideRequest {
         identifiers: identifiers(&profile),

@@ -103,7 +103,8 @@ fn a_new_version_is_evaluated_with_the_next_change_and_keeps_who_stays() {
     life.learn(&first, &happens("Order", at(1)), at(1));
     let standing = |life: &Life, key_text: &str| {
         let audience = second.get(&key(key_text)).unwrap();
-        life.memberships.standing(&second, audience, at(5))
+        let entry = life.memberships.entry(audience.key());
+        life.memberships.standing(&second, audience, entry, at(5))
     };
     assert!(life.memberships.is_outdated(&second));
     assert_eq!(standing(&life, "buyer"), None, "of another version");

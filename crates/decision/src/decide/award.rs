@@ -27,10 +27,22 @@ impl Decision<'_> {
             // refuses.
             return self.with_default(placement, Reason::Error, trace);
         };
-        match holdout {
-            Some(holdout) => self.held_out(placement, winner, variant, holdout, trace),
-            None => self.shown(placement, winner, variant, trace),
-        }
+        let (outcome, drawn) = match holdout {
+            Some(holdout) => {
+                let is_own = holdout == Holdout::Experience;
+                let outcome = self.held_out(placement, winner, variant, holdout, trace);
+                (outcome, is_own.then_some(HELD_OUT))
+            }
+            None => {
+                let outcome = self.shown(placement, winner, variant, trace);
+                (outcome, Some(variant.key.as_str()))
+            }
+        };
+        // Recorded only where it says something new.
+        let known = assigned.map(Key::as_str);
+        let assignment = drawn.filter(|drawn| known != Some(drawn));
+        let assignment = assignment.and_then(|drawn| drawn.parse().ok());
+        Outcome { assignment, ..outcome }
     }
 
     /// The holdout that keeps this unit from the winner, the global one first.
@@ -98,17 +110,14 @@ impl Decision<'_> {
         holdout: Holdout,
         trace: &mut Trace,
     ) -> Outcome {
-        let (propensity, assignment) = match &holdout {
-            Holdout::Global(_) => (self.global_share().fraction(), None),
-            Holdout::Experience => {
-                let propensity = self.global_share().rest() * winner.holdout.fraction();
-                (propensity, self.new_assignment(winner, HELD_OUT))
-            }
+        let propensity = match &holdout {
+            Holdout::Global(_) => self.global_share().fraction(),
+            Holdout::Experience => self.global_share().rest() * winner.holdout.fraction(),
         };
         let experience = winner.reference.clone();
         let shadow = Some(Shadow { experience, variant: variant.key.clone(), holdout });
         let outcome = self.with_default(placement, Reason::Holdout, trace);
-        Outcome { propensity, shadow, assignment, ..outcome }
+        Outcome { propensity, shadow, ..outcome }
     }
 
     fn shown(
@@ -151,7 +160,6 @@ impl Decision<'_> {
             experience: Some(winner.reference.clone()),
             variant: Some(variant.key.clone()),
             propensity,
-            assignment: self.new_assignment(winner, variant.key.as_str()),
             ..outcome
         }
     }
@@ -163,12 +171,5 @@ impl Decision<'_> {
 
     fn global_share(&self) -> Share {
         self.request.global_holdout.map_or(Share::NONE, |holdout| holdout.share)
-    }
-
-    /// The assignment to record, where it says something new.
-    fn new_assignment(&self, winner: &Experience, drawn: &str) -> Option<Key> {
-        let assigned = self.person.assignment(&winner.reference.key);
-        let known = assigned.is_some_and(|assigned| assigned.as_str() == drawn);
-        if known { None } else { drawn.parse().ok() }
     }
 }

@@ -14,7 +14,7 @@ use liquid_core::{
 use model::Value as Liquid;
 use serde_json::Value;
 
-use ::model::value::Object;
+use ::model::{Context, value::Object};
 
 /// How values are written into the text around them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Escape {
 
 /// The variables of one rendering.
 pub(crate) struct Scope<'a> {
-    context: &'a Object,
+    context: &'a Context,
     /// Where profile fields come from; asked at most once, and only by a template that reads one.
     source: Option<&'a dyn Fn() -> Object>,
     profile: OnceCell<Object>,
@@ -37,7 +37,7 @@ pub(crate) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// A scope with `context`, and with `profile` where fields may be read at all.
-    pub(crate) fn new(context: &'a Object, profile: Option<&'a dyn Fn() -> Object>) -> Self {
+    pub(crate) fn new(context: &'a Context, profile: Option<&'a dyn Fn() -> Object>) -> Self {
         Self { context, source: profile, profile: OnceCell::new(), unknown: RefCell::default() }
     }
 
@@ -51,10 +51,10 @@ impl<'a> Scope<'a> {
         Variables { scope: self, escape, registers: Registers::default() }
     }
 
-    fn root(&self, name: &str) -> Option<&Object> {
+    fn root(&self, name: &str) -> Option<Root<'_>> {
         match (name, self.source) {
-            ("context", _) => Some(self.context),
-            ("profile", Some(source)) => Some(self.profile.get_or_init(source)),
+            ("context", _) => Some(Root::Context(self.context)),
+            ("profile", Some(source)) => Some(Root::Profile(self.profile.get_or_init(source))),
             _ => {
                 self.unknown.borrow_mut().insert(name.to_owned());
                 None
@@ -64,39 +64,49 @@ impl<'a> Scope<'a> {
 
     fn find(&self, path: &[ScalarCow<'_>]) -> Option<Found<'_>> {
         let (root, rest) = path.split_first()?;
-        let mut object = self.root(&root.to_kstr())?;
-        let Some((last, between)) = rest.split_last() else { return Some(Found::Root(object)) };
-        let mut array: Option<&Vec<Value>> = None;
+        let root = self.root(&root.to_kstr())?;
+        let Some((first, rest)) = rest.split_first() else { return Some(Found::Root(root)) };
+        let mut value = root.get(first.to_kstr().as_str())?;
+        let Some((last, between)) = rest.split_last() else { return Some(Found::Value(value)) };
         for part in between {
-            let value = step(object, array, part)?;
-            match value {
-                Value::Object(inner) => (object, array) = (inner, None),
-                Value::Array(inner) => array = Some(inner),
-                _ => return None,
-            }
+            value = step(value, part)?;
         }
-        if let Some(array) = array
-            && last.to_kstr() == "size"
-        {
-            return Some(Found::Size(array.len()));
+        match value {
+            Value::Array(array) if last.to_kstr() == "size" => Some(Found::Size(array.len())),
+            _ => step(value, last).map(Found::Value),
         }
-        step(object, array, last).map(Found::Value)
+    }
+}
+
+/// What the first part of a path leads to.
+#[derive(Clone, Copy)]
+enum Root<'a> {
+    Context(&'a Context),
+    Profile(&'a Object),
+}
+
+impl<'a> Root<'a> {
+    fn get(self, name: &str) -> Option<&'a Value> {
+        match self {
+            Self::Context(context) => context.get(name),
+            Self::Profile(fields) => fields.get(name),
+        }
     }
 }
 
 enum Found<'a> {
-    Root(&'a Object),
+    Root(Root<'a>),
     Value(&'a Value),
     Size(usize),
 }
 
-/// One step along a path: into the array where there is one, else into the object.
-fn step<'a>(
-    object: &'a Object,
-    array: Option<&'a Vec<Value>>,
-    part: &ScalarCow<'_>,
-) -> Option<&'a Value> {
-    let Some(array) = array else { return object.get(part.to_kstr().as_str()) };
+/// One step along a path.
+fn step<'a>(value: &'a Value, part: &ScalarCow<'_>) -> Option<&'a Value> {
+    let array = match value {
+        Value::Object(object) => return object.get(part.to_kstr().as_str()),
+        Value::Array(array) => array,
+        _ => return None,
+    };
     match part.to_kstr().as_str() {
         "first" => array.first(),
         "last" => array.last(),
@@ -158,7 +168,12 @@ impl Runtime for Variables<'_> {
         Some(match self.scope.find(path) {
             Some(Found::Value(Value::Null)) | None => ValueCow::Borrowed(&Missing),
             Some(Found::Value(value)) => ValueCow::Owned(self.convert(value)),
-            Some(Found::Root(object)) => ValueCow::Owned(self.convert_object(object)),
+            Some(Found::Root(Root::Context(context))) => {
+                ValueCow::Owned(self.convert_object(&context.object()))
+            }
+            Some(Found::Root(Root::Profile(fields))) => {
+                ValueCow::Owned(self.convert_object(fields))
+            }
             Some(Found::Size(size)) => {
                 ValueCow::Owned(Liquid::scalar(i64::try_from(size).unwrap_or(i64::MAX)))
             }

@@ -1,19 +1,19 @@
 //! What templates become, and that no text breaks them.
 
 use expect_test::{Expect, expect};
-use model::value::Object;
+use model::{Context, value::Object};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 
-fn context() -> Object {
+fn context() -> Context {
     let context = json!({
         "n": 7, "zero": 0, "price": 19.5, "big": i64::MAX, "name": "Ada Lovelace", "html": "<a href=\"x\">&'",
         "list": ["a", "b", {"deep": true}], "page": {"title": "Start", "none": null},
         "when": "2026-11-21T13:30:00+01:00", "day": "2026-11-21", "yes": true, "huge": 1e300,
     });
-    context.as_object().unwrap().clone()
+    context.as_object().unwrap().clone().into()
 }
 
 fn render(text: &str, escape: Escape) -> Result<String, TemplateError> {
@@ -185,7 +185,7 @@ fn html_fields_escape_values_and_keep_the_template() {
 #[test]
 fn what_a_template_may_become_is_bounded() {
     let long = "a".repeat(4_000);
-    let context = json!({"a": long}).as_object().unwrap().clone();
+    let context = json!({"a": long}).as_object().unwrap().clone().into();
     let scope = Scope::new(&context, None);
     let render = |text: &str, room: &mut usize| {
         Template::parse(text).unwrap().render(&scope, Escape::Nothing, room)

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use decision::Person;
 use model::{
-    Key, Purpose, Timestamp, UnitId, Value,
+    Context, Key, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Rows, Truth},
     consent::PurposeKey,
     value::{Object, Path},
@@ -70,12 +70,12 @@ pub(crate) struct TestPerson {
 #[derive(Clone, Debug)]
 struct TestFacts {
     granted: bool,
-    context: Object,
+    context: Context,
     written: Written,
 }
 
 impl TestPerson {
-    pub(crate) fn new(written: Written, context: &Object) -> Self {
+    pub(crate) fn new(written: Written, context: &Context) -> Self {
         let facts =
             |granted| TestFacts { granted, context: context.clone(), written: written.clone() };
         Self { open: facts(true), closed: facts(false), written }
@@ -132,7 +132,7 @@ impl Facts for TestFacts {
     }
 
     fn context(&self, path: &Path) -> Fact<&Value> {
-        path.find(&self.context).map_or(Fact::Missing, Fact::Known)
+        self.context.find(path).map_or(Fact::Missing, Fact::Known)
     }
 
     fn events(&self, _: &EventName) -> Fact<Rows<'_>> {

@@ -6,7 +6,7 @@ use decision::{
     Catalog, ExperienceDocument, Outcome, Reason, Request, Versioned, decide,
     document::{Cap, Variant},
 };
-use model::{Duration, Key, Timestamp, UnitId, definition::State, hash, value::Object};
+use model::{Context, Duration, Key, Timestamp, UnitId, definition::State, hash};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -47,7 +47,7 @@ fn catalog(experiences: impl IntoIterator<Item = ExperienceDocument>) -> Catalog
 }
 
 fn ask(catalog: &Catalog, person: Written, explain: bool) -> Outcome {
-    let context = Object::new();
+    let context = Context::default();
     let person = TestPerson::new(person, &context);
     let request = Request {
         placements: Some(&[key("home")]),

@@ -1,13 +1,17 @@
 //! What a context says about consent, in the two shapes that clients use.
 
-use model::{Consents, Purpose, Value, value::Object};
+use model::{Consents, Purpose, Value};
 
-/// Reads `consent.categoryPreferences` (category to bool) and `consentManagement` (lists of allowed and denied ids).
+/// Reads `consent.categoryPreferences` (category to bool) and `consentManagement` (lists of allowed
+/// and denied ids) from the members of a context.
 ///
 /// A category that stands for no purpose of the workspace is passed over; it stays readable in the context.
-pub fn consents(context: &Object, purpose: &dyn Fn(&str) -> Option<Purpose>) -> Consents {
+pub fn consents<'a>(
+    member: impl Fn(&str) -> Option<&'a Value>,
+    purpose: &dyn Fn(&str) -> Option<Purpose>,
+) -> Consents {
     let mut said = Consents::default();
-    let at = |outer: &str, inner: &str| context.get(outer).and_then(|value| value.get(inner));
+    let at = |outer: &str, inner: &str| member(outer).and_then(|value| value.get(inner));
     if let Some(Value::Object(preferences)) = at("consent", "categoryPreferences") {
         for (category, answer) in preferences {
             if let Some(granted) = answer.as_bool() {

@@ -294,7 +294,7 @@ fn every_place_that_names_the_person_is_read_once() {
 fn consent_is_read_in_both_shapes() {
     let said = |context: Value| {
         let Value::Object(context) = context else { panic!("not an object") };
-        let said: Consents = consents(&context, &purpose);
+        let said: Consents = consents(|name| context.get(name), &purpose);
         let names = |set: model::PurposeSet| {
             let key = |p| Purpose::BUILT_IN.into_iter().find(|(q, _)| *q == p).unwrap().1;
             set.iter().map(key).collect::<Vec<_>>().join(" ")

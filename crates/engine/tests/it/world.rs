@@ -9,7 +9,7 @@ use engine::{
     ingest::{EventVerdict, Item},
 };
 use model::{
-    Consents, Duration, Event, EventKind, Identifier, IdentifierType, Timestamp, Value,
+    Consents, Context, Duration, Event, EventKind, Identifier, IdentifierType, Timestamp, Value,
     value::Object,
 };
 use serde_json::json;
@@ -162,7 +162,7 @@ pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
     DecideRequest {
         identifiers: ids.collect(),
         placements: Some(vec![placement.parse().unwrap()]),
-        context: Object::new(),
+        context: Context::default(),
         consents: Consents::default(),
         explain: false,
         record: true,

@@ -5,7 +5,8 @@ use std::{borrow::Cow, fmt, net::SocketAddr};
 use axum::http::{HeaderMap, header, request::Parts};
 use compact_str::CompactString;
 use model::{
-    Event, Identifier, IdentifierType, Key, Timestamp, Value, definition::Fault, value::Object,
+    Context, Event, Identifier, IdentifierType, Key, Timestamp, Value, definition::Fault,
+    value::Object,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -19,13 +20,14 @@ pub(crate) const PLACEMENTS_MAX: usize = 50;
 
 /// What a caller sends. Unknown fields are passed over, so that newer clients can ask older servers.
 #[derive(Deserialize)]
-pub(super) struct Sent<'a> {
+#[serde(bound(deserialize = "C: Deserialize<'de>"))]
+pub(super) struct Sent<'a, C = Context> {
     #[serde(default)]
     pub(super) identifiers: Identifiers,
     #[serde(default, borrow)]
-    placements: Option<Vec<Cow<'a, str>>>,
+    placements: Option<Vec<Text<'a>>>,
     #[serde(default)]
-    pub(super) context: Option<Object>,
+    pub(super) context: Option<C>,
     #[serde(default)]
     pub(super) explain: bool,
     #[serde(default = "yes")]
@@ -36,25 +38,42 @@ pub(super) struct Sent<'a> {
     pub(super) write_key: Option<Cow<'a, str>>,
 }
 
+/// A text of the body; a copy only where it is written with escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 fn yes() -> bool {
     true
 }
 
-/// Parses the body; on a fault it is parsed again, slowly, to name the place.
+/// Parses the body. One that is faulty, or whose context is not plain, is parsed again, slowly, to
+/// name the place.
 pub(super) fn parse(bytes: &[u8]) -> Result<Sent<'_>, ApiError> {
     // The deserializer would also take a list of the fields' values.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(ApiError::fault("", "the body is a JSON object"));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(sent) = serde_json::from_str(text)
+    {
+        return Ok(sent);
+    }
+    parse_slowly(bytes)
+}
+
+fn parse_slowly(bytes: &[u8]) -> Result<Sent<'_>, ApiError> {
+    let sent: Sent<'_, Object> = serde_json::from_slice(bytes).map_err(|error| {
         if !error.is_data() {
             return body::malformed(&error);
         }
-        match body::json::<Sent<'_>>(bytes) {
+        match body::json::<Sent<'_, Object>>(bytes) {
             Err(named) => named,
             Ok(_) => ApiError::invalid(error.to_string()),
         }
-    })
+    })?;
+    let Sent { identifiers, placements, context, explain, record, at, write_key } = sent;
+    let context = context.map(Context::from);
+    Ok(Sent { identifiers, placements, context, explain, record, at, write_key })
 }
 
 impl Sent<'_> {
@@ -69,7 +88,7 @@ impl Sent<'_> {
             let detail = format!("at most {PLACEMENTS_MAX} placements fit one request");
             return Err(ApiError::fault("/placements", detail));
         }
-        let key = |(position, text): (usize, &Cow<'_, str>)| {
+        let key = |(position, Text(text)): (usize, &Text<'_>)| {
             text.parse().map_err(|error| {
                 ApiError::fault(format!("/placements/{position}"), format!("{error}"))
             })
@@ -156,7 +175,7 @@ impl<'de> Visitor<'de> for IdentifiersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Identifiers, A::Error> {
         let mut identifiers = Identifiers::default();
         let mut count = 0;
-        while let Some((name, value)) = map.next_entry::<Cow<'de, str>, Value>()? {
+        while let Some((Text(name), value)) = map.next_entry::<Text<'de>, Value>()? {
             count += 1;
             if count > 1000 {
                 return Err(A::Error::custom("at most 20 identifiers fit one request"));
@@ -169,17 +188,17 @@ impl<'de> Visitor<'de> for IdentifiersVisitor {
 
 /// Adds what the call itself tells about a browser: its address and its name for itself, where the
 /// context leaves them out.
-pub(super) fn fill_context(context: &mut Object, parts: &Parts, proxies: usize) {
-    if !context.contains_key("ip")
+pub(super) fn fill_context(context: &mut Context, parts: &Parts, proxies: usize) {
+    if !context.contains("ip")
         && let Some(ip) = caller_ip(parts, proxies)
     {
-        context.insert("ip".to_owned(), ip.into());
+        context.insert("ip", &ip.into());
     }
-    if !context.contains_key("user_agent")
-        && !context.contains_key("userAgent")
+    if !context.contains("user_agent")
+        && !context.contains("userAgent")
         && let Some(agent) = parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok())
     {
-        context.insert("user_agent".to_owned(), agent.into());
+        context.insert("user_agent", &agent.into());
     }
 }
 
@@ -238,15 +257,15 @@ mod tests {
     fn a_context_that_says_it_itself_is_left_alone() {
         let mut parts = parts(&[], Some("10.0.0.9:1"));
         parts.headers.insert(header::USER_AGENT, "Browser/1".parse().unwrap());
-        let mut context = Object::new();
+        let mut context = Context::default();
         fill_context(&mut context, &parts, 0);
         assert_eq!(
-            Value::Object(context),
+            Value::Object(context.object()),
             serde_json::json!({"ip": "10.0.0.9", "user_agent": "Browser/1"})
         );
         let sent = serde_json::json!({"ip": "", "userAgent": "x"});
-        let mut context = sent.as_object().unwrap().clone();
+        let mut context = Context::from(sent.as_object().unwrap().clone());
         fill_context(&mut context, &parts, 0);
-        assert_eq!(Value::Object(context), sent);
+        assert_eq!(Value::Object(context.object()), sent);
     }
 }

@@ -1,0 +1,151 @@
+//! The situation of a request: a JSON object whose members are decoded when something reads them.
+
+mod split;
+
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
+
+use compact_str::CompactString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
+use serde_json::value::RawValue;
+
+use crate::{
+    Value,
+    value::{self, Object, Path},
+};
+
+/// The context of a request.
+///
+/// A context has dozens of values and a decision reads one or two of them, so each member is kept
+/// as text and decoded when it is first asked for. Clones share both.
+#[derive(Clone, Debug, Default)]
+pub struct Context(Arc<Members>);
+
+#[derive(Clone)]
+struct Members {
+    /// The whole object.
+    text: String,
+    /// By name. Of several members of one name the last holds, as in the decoded object.
+    members: Vec<Member>,
+}
+
+#[derive(Clone)]
+struct Member {
+    name: CompactString,
+    /// Where its value stands in the text.
+    place: Range<usize>,
+    decoded: OnceLock<Value>,
+}
+
+impl Context {
+    /// The value at a path; JSON `null` counts as absent.
+    pub fn find(&self, path: &Path) -> Option<&Value> {
+        if let Some(value) = self.get(path.as_str()) {
+            return Some(value).filter(|value| !value.is_null());
+        }
+        let (head, rest) = path.as_str().split_once('.')?;
+        value::find(self.get(head)?.as_object()?, rest)
+    }
+
+    /// The member of this name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let member = self.0.find(name)?;
+        // That it decodes was seen to when it was taken in.
+        let decode =
+            || serde_json::from_str(&self.text()[member.place.clone()]).unwrap_or_default();
+        Some(member.decoded.get_or_init(decode))
+    }
+
+    /// Whether there is a member of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.find(name).is_some()
+    }
+
+    /// Sets a member.
+    pub fn insert(&mut self, name: &str, value: &Value) {
+        let members = Arc::make_mut(&mut self.0);
+        let text = &mut members.text;
+        text.pop();
+        if !members.members.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&Value::from(name).to_string());
+        text.push(':');
+        let start = text.len();
+        text.push_str(&value.to_string());
+        let place = start..text.len();
+        text.push('}');
+        let member = Member { name: name.into(), place, decoded: OnceLock::from(value.clone()) };
+        let behind = members.behind(name);
+        members.members.insert(behind, member);
+    }
+
+    /// All of it, decoded.
+    pub fn object(&self) -> Object {
+        serde_json::from_str(self.text()).unwrap_or_default()
+    }
+
+    /// All of it, as JSON.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+}
+
+impl Members {
+    fn find(&self, name: &str) -> Option<&Member> {
+        let last = self.behind(name).checked_sub(1)?;
+        self.members.get(last).filter(|member| member.name == name)
+    }
+
+    /// The position behind all members up to this name.
+    fn behind(&self, name: &str) -> usize {
+        self.members.partition_point(|member| member.name.as_str() <= name)
+    }
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self { text: "{}".to_owned(), members: Vec::new() }
+    }
+}
+
+impl fmt::Debug for Members {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<Object> for Context {
+    fn from(object: Object) -> Self {
+        let mut context = Self::default();
+        for (name, value) in &object {
+            context.insert(name, value);
+        }
+        context
+    }
+}
+
+impl Serialize for Context {
+    /// Writes the text as it is, so it takes a serializer of JSON.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(self.text()).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Context {
+    /// Reads an object from JSON in memory. What is not plain is refused, although it may be sound:
+    /// whoever wants it decodes it whole.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(deserializer)?.get();
+        let members =
+            split::members(text).ok_or_else(|| D::Error::custom("this is no plain object"))?;
+        Ok(Self(Arc::new(Members { text: text.to_owned(), members })))
+    }
+}
+
+#[cfg(test)]
+mod tests;
