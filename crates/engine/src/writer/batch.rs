@@ -10,7 +10,7 @@ use crate::{
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     keys,
     record::{LogEntry, LogRow, encode},
-    recording,
+    recording::{Record, Recorder},
     sealed::RowError,
     state::{Caches, Shared},
     writer::{Ingest, Writer, quarantine},
@@ -60,7 +60,7 @@ impl Writer {
         &mut self,
         work: Vec<(Vec<Item>, Option<ImportRows>)>,
         due: &[(Timestamp, StrandId)],
-        records: Vec<recording::Record>,
+        records: Vec<Record>,
         now: Timestamp,
     ) -> Result<Vec<Answer>, RowError> {
         let shared = Arc::clone(&self.shared);
@@ -82,12 +82,21 @@ impl Writer {
             fold.pending.delete(Table::Timer, keys::timer(head, at));
             fold.visit(head).is_due = true;
         }
-        let recorded = records.len();
-        for record in records {
-            recording::write(&mut fold, &shared, record)?;
+        let mut recorder = Recorder::after(&self.lineups);
+        let mut recorded = 0;
+        for record in &records {
+            match recorder.write(&mut fold, record) {
+                Ok(()) => recorded += 1,
+                Err(RowError::Unreadable(error)) => {
+                    shared.metrics.unreadable.inc();
+                    tracing::error!(%error, "a decision's person does not read back");
+                }
+                Err(error) => return Err(error),
+            }
         }
         fold.people()?;
         self.commit_fold(fold, &answers, recorded)?;
+        self.lineups = recorder.into_lineups();
         Ok(answers)
     }
 
