@@ -109,8 +109,10 @@ impl Writer {
     ) -> Result<(), RowError> {
         let (now, entries) = (fold.ground.now, std::mem::take(&mut fold.entries));
         let entry_count = entries.len();
-        let mut batch = fold.pending.take_batch();
-        self.log_rows(&mut batch, now, entries);
+        for (key, row) in self.log_rows(now, entries) {
+            fold.pending.put(Table::Log, key, row);
+        }
+        let batch = fold.pending.take_batch();
         self.commit(batch).map_err(|reason| StoreError::Corrupt { what: reason })?;
         self.advance(now, entry_count);
         publish(&self.shared.caches, &mut fold);
@@ -122,8 +124,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds the log rows of a batch.
-    pub(super) fn log_rows(&self, batch: &mut Batch, now: Timestamp, entries: Vec<LogEntry>) {
+    /// The keys and values of the log rows of a batch.
+    pub(super) fn log_rows(
+        &self,
+        now: Timestamp,
+        entries: Vec<LogEntry>,
+    ) -> Vec<([u8; 8], Vec<u8>)> {
+        let mut rows = Vec::with_capacity(entries.len().div_ceil(LOG_ENTRIES_PER_ROW));
         let next_slot = self.shared.keys.vault.next_slot();
         let mut first = self.next_seq;
         let mut rest = entries.into_iter().peekable();
@@ -131,9 +138,10 @@ impl Writer {
             let entries: Vec<_> = rest.by_ref().take(LOG_ENTRIES_PER_ROW).collect();
             let count = entries.len() as u64;
             let row = LogRow::V1 { now, next_slot, entries };
-            batch.put(Table::Log, keys::log(first), encode(&row));
+            rows.push((keys::log(first), encode(&row)));
             first = Seq(first.0 + count);
         }
+        rows
     }
 
     /// Moves past a committed batch.
