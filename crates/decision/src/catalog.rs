@@ -152,22 +152,24 @@ impl Catalog {
     }
 
     /// The live placements, by key.
-    pub fn placements(&self) -> impl Iterator<Item = &Key> {
-        self.sound().filter(|placement| placement.state == State::Live).map(|p| &p.reference.key)
+    pub fn placements(&self) -> impl Iterator<Item = &Reference> {
+        self.sound().filter(|placement| placement.state == State::Live).map(|p| &p.reference)
     }
 
     /// The experiences that compete for a placement, paused ones included, in the order of
     /// arbitration.
     pub fn by_placement(&self, placement: &Key) -> impl Iterator<Item = &Reference> {
-        let entry = self.placements.get(placement);
-        let candidates = entry.and_then(Entry::sound).map(|placement| placement.candidates.iter());
-        candidates.into_iter().flatten().map(|experience| &experience.reference)
+        self.candidates(placement).map(|experience| &experience.reference)
     }
 
-    /// Whether wins of an experience are counted for a cap.
-    pub fn has_cap(&self, experience: &Key) -> bool {
-        let mut candidates = self.sound().flat_map(|placement| &placement.candidates);
-        candidates.any(|known| known.reference.key == *experience && known.cap.is_some())
+    /// Whether the wins of the experiences of [`Catalog::by_placement`] are counted for a cap.
+    pub fn capped(&self, placement: &Key) -> impl Iterator<Item = bool> {
+        self.candidates(placement).map(|experience| experience.cap.is_some())
+    }
+
+    fn candidates(&self, placement: &Key) -> impl Iterator<Item = &Experience> {
+        let sound = self.placements.get(placement).and_then(Entry::sound);
+        sound.into_iter().flat_map(|placement| &placement.candidates)
     }
 
     pub(crate) fn entry(&self, placement: &Key) -> Option<&Entry> {

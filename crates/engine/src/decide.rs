@@ -9,7 +9,7 @@ use std::{
 };
 
 use audience::Memberships;
-use crossbeam_channel::{Sender, TrySendError};
+use crossbeam_channel::Sender;
 use decision::{Outcome, TokenClaims};
 use model::{
     Context, DecisionId, Identifier, Key, Purpose, StrandId, Timestamp, UnitId,
@@ -22,8 +22,8 @@ use serde::Serialize;
 use crate::{
     explain,
     facts::{Asked, Views},
-    recording::Record,
-    sealed::RowError,
+    recording::{Answered, Record},
+    sealed::{Address, RowError},
     snapshot::Snapshot,
     state::Shared,
     who,
@@ -149,9 +149,10 @@ impl Decider {
         Self { records, id_prefix, id_count: AtomicU64::new(0), token_key }
     }
 
-    fn next_id(&self) -> DecisionId {
-        let count = self.id_count.fetch_add(1, Ordering::Relaxed);
-        DecisionId(u128::from(self.id_prefix) << 64 | u128::from(count))
+    /// The first of so many ids that follow each other.
+    fn next_ids(&self, count: usize) -> DecisionId {
+        let first = self.id_count.fetch_add(count as u64, Ordering::Relaxed);
+        DecisionId::new(self.id_prefix, first)
     }
 
     /// Decides one request.
@@ -162,8 +163,12 @@ impl Decider {
     ) -> Result<DecideAnswer, RowError> {
         let snapshot = shared.registry.snapshot();
         let now = request.at.unwrap_or_else(|| shared.clock.now());
-        let id = self.next_id();
-        let found = who::find(shared, &request.identifiers)?;
+        let id = self.next_ids(1);
+        let address = Address::of(&request.identifiers, &shared.keys);
+        let found = match &address {
+            Some(address) => who::find(shared, address, &request.identifiers)?,
+            None => None,
+        };
         let loaded = match &found {
             Some(found) => Some(who::person(shared, &snapshot, found.head)?),
             None => None,
@@ -178,8 +183,7 @@ impl Decider {
             }
             None => {
                 // Without any identifier there is nobody to be consistent for: each request is drawn by itself.
-                let [_, lower] = halves(id);
-                let unit = device.unwrap_or(UnitId(lower));
+                let unit = device.unwrap_or(UnitId(id.count()));
                 stranger = Stranger::new(unit);
                 (&stranger.profile, &stranger.memberships, &stranger.wins, unit)
             }
@@ -207,22 +211,23 @@ impl Decider {
             }
         }
         shared.metrics.decisions.inc_by(outcomes.len() as u64);
-        let memberships = memberships_of(memberships);
-        Ok(self.answer(shared, &snapshot, request, (id, now, unit), outcomes, memberships))
+        let asked = (request, address);
+        Ok(self.answer(shared, &snapshot, asked, (id, now, unit), outcomes, memberships))
     }
 
     fn answer(
         &self,
         shared: &Shared,
         snapshot: &Snapshot,
-        request: &DecideRequest,
+        (request, address): (&DecideRequest, Option<Address>),
         (id, now, unit): (DecisionId, Timestamp, UnitId),
         mut outcomes: Vec<Outcome>,
-        memberships: Vec<Key>,
+        memberships: &Memberships,
     ) -> DecideAnswer {
-        let ids: Vec<DecisionId> = outcomes.iter().map(|_| self.next_id()).collect();
+        let first = self.next_ids(outcomes.len());
         let mut decisions = Vec::with_capacity(outcomes.len());
-        for (outcome, &id) in outcomes.iter_mut().zip(&ids) {
+        for (outcome, count) in outcomes.iter_mut().zip(first.count()..) {
+            let id = first.with_count(count);
             let explanation = std::mem::take(&mut outcome.explanation);
             decisions.push(Decision {
                 id,
@@ -238,19 +243,10 @@ impl Decider {
             });
         }
         let is_recorded = !request.record || request.at.is_some() || {
-            let record = Record {
-                id,
-                at: now,
-                identifiers: request.identifiers.clone(),
-                said: request.consents,
-                definitions_version: snapshot.version,
-                context: request.context.clone(),
-                memberships,
-                capped: capped(snapshot, &outcomes),
-                outcomes,
-                ids,
-            };
-            self.record(shared, record)
+            let outcomes = &outcomes;
+            let answered =
+                Answered { id, first, at: now, snapshot, request, memberships, outcomes };
+            address.is_none_or(|address| self.record(shared, &answered, address))
         };
         if !is_recorded {
             decisions.iter_mut().for_each(|decision| decision.unrecorded = true);
@@ -259,14 +255,13 @@ impl Decider {
     }
 
     /// Queues a record; a full queue is no reason to wait.
-    fn record(&self, shared: &Shared, record: Record) -> bool {
-        match self.records.try_send(record) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                shared.metrics.decisions_unrecorded.inc();
-                false
-            }
+    fn record(&self, shared: &Shared, answered: &Answered<'_>, address: Address) -> bool {
+        let record = Record::of(answered, address);
+        let is_queued = record.is_some_and(|record| self.records.try_send(record).is_ok());
+        if !is_queued {
+            shared.metrics.decisions_unrecorded.inc();
         }
+        is_queued
     }
 
     /// The signed token of an outcome that an experience won.
@@ -293,12 +288,6 @@ impl Decider {
     }
 }
 
-/// The upper and the lower half of a decision id.
-fn halves(id: DecisionId) -> [u64; 2] {
-    let half = |shift: u32| u64::try_from(id.0 >> shift & u128::from(u64::MAX)).unwrap_or_default();
-    [half(64), half(0)]
-}
-
 /// Somebody of whom nothing is known.
 struct Stranger {
     profile: Profile,
@@ -315,16 +304,4 @@ impl Stranger {
             wins: BTreeMap::new(),
         }
     }
-}
-
-/// The audiences someone is in, as stored.
-fn memberships_of(memberships: &Memberships) -> Vec<Key> {
-    let members = memberships.entries().iter().filter(|entry| entry.truth().is_true());
-    members.map(|entry| entry.key().clone()).collect()
-}
-
-/// The winners whose wins are counted.
-fn capped(snapshot: &Snapshot, outcomes: &[Outcome]) -> Vec<Key> {
-    let winners = outcomes.iter().filter_map(Outcome::won);
-    winners.filter(|won| snapshot.decisions.has_cap(&won.key)).map(|won| won.key.clone()).collect()
 }

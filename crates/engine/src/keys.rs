@@ -14,6 +14,7 @@
 //! | Log | seq u64 of its first entry | `record::LogRow` |
 //! | Body | seq u64 of an event, then a byte for each continuation | `record::StoredEvent`, sealed |
 //! | Decision | lane u16, born u64, time u64, decision u128 | `record::StoredDecision`, sealed |
+//! | Meta | `45`, id of a lineup | `record::StoredLineup` |
 //! | Import | digest, 32 bytes | rows applied u64 |
 
 use model::{DecisionId, Lane, Seq, StrandId, Timestamp};
@@ -226,6 +227,12 @@ pub(crate) fn decision(strand_id: StrandId, at: Timestamp, id: DecisionId) -> Ve
     key
 }
 
+/// Reads when a decision was recorded, and its id, in the key of its record.
+pub(crate) fn parse_decision(key: &[u8]) -> Option<(Timestamp, DecisionId)> {
+    let (time, id) = key.get(STRAND_BYTES..)?.split_at_checked(8)?;
+    Some((parse_ordered(time)?, DecisionId(u128::from_be_bytes(id.try_into().ok()?))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +250,8 @@ mod tests {
         assert_eq!(parsed, EventKey { name: 42, time: Timestamp(-5), seq: Seq(9) });
         let due = timer(strand_id(), Timestamp(5));
         assert_eq!(parse_timer(&due), Some((strand_id(), Timestamp(5))));
+        let (at, id) = (Timestamp(-5), DecisionId::new(3, 9));
+        assert_eq!(parse_decision(&decision(strand_id(), at, id)), Some((at, id)));
         assert_eq!(parse_row(b"short"), None);
     }
 

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use compact_str::CompactString;
+use decision::{ConsentBasis, Holdout, Reference, WhyNot};
 use model::{
     Consents, Event, EventKind, Identifier, Key, Lane, PurposeSet, Seq, StrandId, Timestamp,
     UnitId, condition::Truth, event::Order, value::Object,
@@ -424,11 +425,57 @@ pub(crate) enum LogRow {
     },
 }
 
-/// One decision as recorded: one row per request; sealed with the strand's key.
+/// An answered request as recorded, in one row; sealed with the strand's key.
+///
+/// Its id and instant are in the row's key, the unit in the strand's meta row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum StoredDecision {
-    /// JSON text, since its parts are documents for analysis and their set grows.
-    V1 { json: String },
+pub(crate) enum StoredDecision<'a> {
+    V1 {
+        definitions_version: u64,
+        /// The lower half of the id of the first decision; the others' ids follow it.
+        first: u64,
+        /// The audiences the person was in.
+        memberships: Vec<Cow<'a, Key>>,
+        /// One for each placement, in the order asked.
+        outcomes: Vec<StoredOutcome<'a>>,
+        /// JSON text; `None` where it was too large to keep.
+        context: Option<Cow<'a, str>>,
+    },
+}
+
+/// What was decided for one placement. Its experience, or its shadow's, is the candidate without a reason not to win.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredOutcome<'a> {
+    pub(crate) placement: StoredPlacement<'a>,
+    /// Why the candidates that were looked at did not win, in the order of the lineup; and how many
+    /// of them in a row.
+    pub(crate) verdicts: Vec<(Option<WhyNot>, u32)>,
+    /// The variant of the experience that is shown.
+    pub(crate) variant: Option<Cow<'a, Key>>,
+    /// The variant that a held-out unit would have got, and the holdout.
+    pub(crate) shadow: Option<(Cow<'a, Key>, Cow<'a, Holdout>)>,
+    pub(crate) reason: decision::Reason,
+    pub(crate) propensity: f64,
+    pub(crate) consent: ConsentBasis,
+}
+
+/// The placement that was decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredPlacement<'a> {
+    /// The one whose [`StoredLineup`] this names.
+    Lineup(LineupId),
+    /// One without candidates: unknown, broken or paused.
+    Named { key: Cow<'a, Key>, version: Option<u64> },
+}
+
+/// Names a [`StoredLineup`] by a hash of it.
+pub(crate) type LineupId = [u8; 8];
+
+/// A placement with all its candidates, each at its version, in the order of arbitration: what
+/// records would otherwise repeat. Decisions refer to it, so it is never changed and never removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredLineup {
+    V1 { placement: Reference, candidates: Vec<Reference> },
 }
 
 #[cfg(test)]

@@ -1,164 +1,272 @@
 //! Decision records: what was decided, on what, for whom; written behind the answer by the one writer.
 //!
-//! Decide answers from memory and hands its record to a bounded queue. The writer takes the queue
-//! into its next batch, within 50 ms, together with the assignment and the wins that follow from
-//! it.
+//! Decide answers from memory, writes its record into a buffer and hands that to a bounded queue.
+//! The writer takes the queue into its next batch, within 50 ms, seals each record for its strand,
+//! and adds the assignment and the wins that follow from it.
 
-use model::{
-    Consents, Context, DecisionId, Identifier, Key, PurposeSet, Timestamp, UnitId, event::Order,
-};
+pub(crate) mod document;
+mod lineup;
+
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
+use audience::Memberships;
+use decision::Outcome;
+use model::{Consents, DecisionId, Identifier, Key, PurposeSet, StrandId, Timestamp, event::Order};
 use profile::Assignment;
-use serde::Serialize;
-use store::{Reader, Table};
+use store::{Reader, Table, seal::MAX_PLAINTEXT_BYTES};
 
 use crate::{
+    decide::DecideRequest,
     fold::{self, Fold, Recorded, Seen},
     keys::{self, Kind},
     load,
-    record::{LogEntry, StoredDecision, encode},
+    record::{LogEntry, StoredDecision, StoredOutcome, StoredPlacement, encode},
     registry::rows,
-    sealed::{Address, RowError},
-    state::Shared,
+    route::Route,
+    sealed::{Address, Keys, RowError},
+    snapshot::Snapshot,
 };
 
-/// Longest record, as JSON; in a longer one the context is left out, and it says so.
-const DOCUMENT_BYTES_MAX: usize = 16 * 1024;
+pub(crate) use lineup::Lineups;
+
+/// Longest record; in a longer one the context is left out, and it says so.
+const RECORD_BYTES_MAX: usize = 16 * 1024;
+/// Room for a record of a few placements with a context of a kilobyte.
+const RECORD_BYTES_USUAL: usize = 1536;
 
 /// One answered request, to be recorded.
 #[derive(Debug)]
 pub(crate) struct Record {
-    pub(crate) id: DecisionId,
-    pub(crate) at: Timestamp,
-    pub(crate) identifiers: Vec<Identifier>,
-    pub(crate) said: Consents,
-    pub(crate) definitions_version: u64,
-    pub(crate) context: Context,
-    /// The audiences the person was in.
-    pub(crate) memberships: Vec<Key>,
-    pub(crate) outcomes: Vec<decision::Outcome>,
-    pub(crate) ids: Vec<DecisionId>,
-    /// Experiences whose wins are counted for caps.
-    pub(crate) capped: Vec<Key>,
+    id: DecisionId,
+    at: Timestamp,
+    address: Address,
+    identifiers: Vec<Identifier>,
+    said: Consents,
+    /// A [`StoredDecision`], encoded.
+    body: Vec<u8>,
+    /// The lineups that it names are among these.
+    lineups: Arc<Lineups>,
+    /// Experiences with the variant newly drawn in them.
+    assigned: Vec<(Key, Key)>,
+    /// Experiences that won and whose wins are counted for caps.
+    won: Vec<Key>,
 }
 
-/// Writes a record under its person's strand; a visitor nobody has seen gets one, where consent allows it.
-pub(crate) fn write(fold: &mut Fold<'_>, shared: &Shared, record: Record) -> Result<(), RowError> {
-    let keys = &shared.keys;
-    let Some(address) = Address::of(&record.identifiers, keys) else { return Ok(()) };
-    let policy = &fold.ground.snapshot.policy;
-    let known = fold.route(&address)?;
-    let is_new = known.is_none();
-    let route = match known {
-        Some(route) => route,
-        None if fold::collect(policy, record.said, record.said) == PurposeSet::NONE => {
-            return Ok(());
-        }
-        None => fold.bear(&address)?,
-    };
-    let order = Order { time: record.at, tie: model::hash::event_name(&record.id.to_string()) };
-    // A question about somebody proves nothing about who they are: it joins nobody.
-    let seen = Seen { identifiers: &record.identifiers, order, is_trusted: false };
-    let route = if is_new { fold.observe_links(route, &address, seen)? } else { route };
-    let purposes = fold::collect(&fold.ground.snapshot.policy, route.consents, record.said);
-    if purposes == PurposeSet::NONE {
-        return Ok(());
-    }
-    let strand = route.strand;
-    let seq =
-        fold.log(LogEntry::Decision { lane: strand.lane, born: strand.born, id: record.id.0 });
-    let row_key = keys::decision(strand, record.at, record.id);
-    let stored = StoredDecision::V1 { json: text(&record, route.unit) };
-    let sealed = keys.seal(&route.key, &row_key, &[], &stored)?;
-    for (table, key, value) in rows::cut(Table::Decision, &row_key, &sealed)? {
-        fold.pending.put(table, key, value.unwrap_or_default());
-    }
-    for outcome in &record.outcomes {
-        let Some(won) = outcome.won() else { continue };
-        if let Some(variant) = &outcome.assignment {
-            let row = keys::row(strand, Kind::Assignment, won.key.as_str().as_bytes());
-            // An assignment is immutable; the first one recorded stays.
-            if fold.pending.get(Table::Strand, &row)?.is_none() {
-                let assignment = load::stored_assignment(variant.clone(), seq);
-                fold.pending.put(Table::Strand, row, encode(&assignment));
-                let assignment = Assignment { seq, strand, variant: variant.clone() };
-                let assigned = Recorded::Assigned(won.key.clone(), assignment);
-                fold.visit(route.head).recorded.push(assigned);
+/// An answered request, as a record of it is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered<'a> {
+    pub(crate) id: DecisionId,
+    /// The id of the first outcome's decision; the others' follow it.
+    pub(crate) first: DecisionId,
+    pub(crate) at: Timestamp,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) request: &'a DecideRequest,
+    pub(crate) memberships: &'a Memberships,
+    pub(crate) outcomes: &'a [Outcome],
+}
+
+impl Record {
+    /// The record of an answered request; `None` where it is too long to be kept.
+    pub(crate) fn of(answered: &Answered<'_>, address: Address) -> Option<Self> {
+        let Answered { id, at, snapshot, request, outcomes, .. } = *answered;
+        let (mut assigned, mut won) = (Vec::new(), Vec::new());
+        for outcome in outcomes {
+            let Some(winner) = outcome.won() else { continue };
+            if let Some(variant) = &outcome.assignment {
+                assigned.push((winner.key.clone(), variant.clone()));
+            }
+            if is_capped(snapshot, outcome) {
+                won.push(winner.key.clone());
             }
         }
-        if record.capped.contains(&won.key) {
-            let mut rest = won.key.as_str().as_bytes().to_vec();
-            rest.extend_from_slice(&keys::ordered(record.at));
-            fold.pending.put(Table::Strand, keys::row(strand, Kind::Win, &rest), Vec::new());
-            fold.visit(route.head).recorded.push(Recorded::Won(won.key.clone(), record.at));
+        Some(Self {
+            id,
+            at,
+            address,
+            identifiers: request.identifiers.clone(),
+            said: request.consents,
+            body: body(answered)?,
+            lineups: Arc::clone(&snapshot.lineups),
+            assigned,
+            won,
+        })
+    }
+}
+
+/// Whether the win of an outcome is counted for a cap. The winner is the last candidate that was looked at.
+fn is_capped(snapshot: &Snapshot, outcome: &Outcome) -> bool {
+    let lineup = snapshot.lineups.get(&outcome.placement);
+    let position = outcome.candidates.len().checked_sub(1);
+    lineup.zip(position).is_some_and(|(lineup, at)| lineup.capped.get(at) == Some(&true))
+}
+
+fn body(answered: &Answered<'_>) -> Option<Vec<u8>> {
+    let Answered { first, snapshot, request, memberships, outcomes, .. } = *answered;
+    let members = memberships.entries().iter().filter(|entry| entry.truth().is_true());
+    let outcomes = outcomes.iter().map(|outcome| stored(&snapshot.lineups, outcome));
+    let mut record = StoredDecision::V1 {
+        definitions_version: snapshot.version,
+        first: first.count(),
+        memberships: members.map(|entry| Cow::Borrowed(entry.key())).collect(),
+        outcomes: outcomes.collect::<Option<_>>()?,
+        context: Some(Cow::Borrowed(request.context.text())),
+    };
+    // Records have lengths that are known, and nothing in them refuses to be written.
+    let write = |record: &StoredDecision<'_>| {
+        postcard::to_extend(record, Vec::with_capacity(RECORD_BYTES_USUAL)).ok()
+    };
+    let whole = write(&record)?;
+    if whole.len() <= RECORD_BYTES_MAX {
+        return Some(whole);
+    }
+    let StoredDecision::V1 { context, .. } = &mut record;
+    *context = None;
+    write(&record).filter(|body| body.len() <= MAX_PLAINTEXT_BYTES)
+}
+
+/// An outcome as recorded; `None` where its candidates have no lineup.
+fn stored<'a>(lineups: &Lineups, outcome: &'a Outcome) -> Option<StoredOutcome<'a>> {
+    let lineup = lineups.get(&outcome.placement);
+    let placement = match lineup {
+        Some(lineup) => StoredPlacement::Lineup(lineup.id),
+        None => StoredPlacement::Named {
+            key: Cow::Borrowed(&outcome.placement),
+            version: outcome.placement_version,
+        },
+    };
+    let mut verdicts = Vec::new();
+    for candidate in &outcome.candidates {
+        match verdicts.last_mut() {
+            Some((why_not, count)) if *why_not == candidate.why_not => *count += 1,
+            _ => verdicts.push((candidate.why_not, 1)),
         }
     }
-    Ok(())
-}
-
-/// The document of a record. Analysis reads it, so its parts are named as in the answer.
-#[derive(Serialize)]
-struct Document<'a> {
-    id: String,
-    at: Timestamp,
-    unit: String,
-    definitions_version: u64,
-    memberships: &'a [Key],
-    context: Situation<'a>,
-    decisions: Vec<Decided<'a>>,
-}
-
-/// The context of a request, or the note that it was too large to keep.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Situation<'a> {
-    Kept(&'a Context),
-    LeftOut { left_out: &'static str },
-}
-
-#[derive(Serialize)]
-struct Decided<'a> {
-    id: String,
-    placement: &'a Key,
-    placement_version: Option<u64>,
-    experience: Option<&'a decision::Reference>,
-    variant: Option<&'a Key>,
-    reason: decision::Reason,
-    propensity: f64,
-    shadow: Option<&'a decision::Shadow>,
-    candidates: &'a [decision::Candidate],
-    consent: decision::ConsentBasis,
-}
-
-fn text(record: &Record, unit: UnitId) -> String {
-    let document = |context| Document {
-        id: record.id.to_string(),
-        at: record.at,
-        unit: unit.to_string(),
-        definitions_version: record.definitions_version,
-        memberships: &record.memberships,
-        context,
-        decisions: record.outcomes.iter().zip(&record.ids).map(decided).collect(),
-    };
-    // Maps of text and numbers always serialise.
-    let write = |document: Document<'_>| serde_json::to_string(&document).unwrap_or_default();
-    let whole = write(document(Situation::Kept(&record.context)));
-    if whole.len() <= DOCUMENT_BYTES_MAX {
-        return whole;
-    }
-    write(document(Situation::LeftOut { left_out: "the context was too large" }))
-}
-
-fn decided<'a>((outcome, id): (&'a decision::Outcome, &DecisionId)) -> Decided<'a> {
-    Decided {
-        id: id.to_string(),
-        placement: &outcome.placement,
-        placement_version: outcome.placement_version,
-        experience: outcome.experience.as_ref(),
-        variant: outcome.variant.as_ref(),
+    let known = lineup.map_or(0, |lineup| lineup.capped.len());
+    (outcome.candidates.len() <= known).then(|| StoredOutcome {
+        placement,
+        verdicts,
+        variant: outcome.variant.as_ref().map(Cow::Borrowed),
+        shadow: outcome
+            .shadow
+            .as_ref()
+            .map(|shadow| (Cow::Borrowed(&shadow.variant), Cow::Borrowed(&shadow.holdout))),
         reason: outcome.reason,
         propensity: outcome.propensity,
-        shadow: outcome.shadow.as_ref(),
-        candidates: &outcome.candidates,
         consent: outcome.consent,
+    })
+}
+
+/// Writes the records of one batch.
+pub(crate) struct Recorder {
+    /// Lineups that are stored, or will be with this batch.
+    lineups: Arc<Lineups>,
+    /// Assignments written in this batch.
+    assigned: HashSet<(StrandId, Key)>,
+    /// Room in which records are sealed.
+    room: Vec<u8>,
+}
+
+impl Recorder {
+    /// A recorder for the next batch, when `lineups` are known to be stored.
+    pub(crate) fn after(lineups: &Arc<Lineups>) -> Self {
+        Self { lineups: Arc::clone(lineups), assigned: HashSet::new(), room: Vec::new() }
     }
+
+    /// What is stored once the batch is committed.
+    pub(crate) fn into_lineups(self) -> Arc<Lineups> {
+        self.lineups
+    }
+
+    /// Writes a record under its person's strand; a visitor nobody has seen gets one, where consent allows it.
+    pub(crate) fn write(&mut self, fold: &mut Fold<'_>, record: &Record) -> Result<(), RowError> {
+        let policy = &fold.ground.snapshot.policy;
+        let route = match fold.route(&record.address)? {
+            Some(route) => route,
+            None if fold::collect(policy, record.said, record.said) == PurposeSet::NONE => {
+                return Ok(());
+            }
+            None => {
+                let route = fold.bear(&record.address)?;
+                let tie = model::hash::event_name(&record.id.to_string());
+                let order = Order { time: record.at, tie };
+                // A question about somebody proves nothing about who they are: it joins nobody.
+                let seen = Seen { identifiers: &record.identifiers, order, is_trusted: false };
+                fold.observe_links(route, &record.address, seen)?
+            }
+        };
+        let purposes = fold::collect(&fold.ground.snapshot.policy, route.consents, record.said);
+        if purposes == PurposeSet::NONE {
+            return Ok(());
+        }
+        if !Arc::ptr_eq(&self.lineups, &record.lineups) {
+            record.lineups.store(&mut fold.pending)?;
+            self.lineups = Arc::clone(&record.lineups);
+        }
+        let StrandId { lane, born } = route.strand;
+        let seq = fold.log(LogEntry::Decision { lane, born, id: record.id.0 });
+        for (table, key, value) in self.sealed(fold.ground.keys, &route, record)? {
+            fold.pending.put(table, key, value.unwrap_or_default());
+        }
+        for (experience, variant) in &record.assigned {
+            if self.is_first(fold, &route, experience)? {
+                let assignment = Assignment { seq, strand: route.strand, variant: variant.clone() };
+                assign(fold, &route, experience, assignment);
+            }
+        }
+        for experience in &record.won {
+            let mut rest = experience.as_str().as_bytes().to_vec();
+            rest.extend_from_slice(&keys::ordered(record.at));
+            fold.pending.put(Table::Strand, keys::row(route.strand, Kind::Win, &rest), Vec::new());
+            fold.visit(route.head).recorded.push(Recorded::Won(experience.clone(), record.at));
+        }
+        Ok(())
+    }
+
+    /// The rows of a record, sealed with its strand's key.
+    fn sealed(
+        &mut self,
+        keys: &Keys,
+        route: &Route,
+        record: &Record,
+    ) -> Result<Vec<rows::Write>, RowError> {
+        let row_key = keys::decision(route.strand, record.at, record.id);
+        let room = &mut self.room;
+        room.clear();
+        room.extend_from_slice(&rows::FRAME);
+        keys.vault.sealer().seal_into(&route.key, &row_key, &[], &record.body, room)?;
+        Ok(rows::cut_framed(Table::Decision, &row_key, room)?)
+    }
+
+    /// Whether a strand has no assignment of an experience yet. One is immutable: the first that
+    /// was recorded stays.
+    fn is_first(
+        &mut self,
+        fold: &Fold<'_>,
+        route: &Route,
+        experience: &Key,
+    ) -> Result<bool, RowError> {
+        if !self.assigned.insert((route.strand, experience.clone())) {
+            return Ok(false);
+        }
+        if let Some(person) = fold.ground.caches.people.get(&route.head) {
+            let records = person.profile.records();
+            // What is in memory holds the earliest of all strands, so it knows that there is none.
+            let is_whole = records.component.unpack().strands.contains(&route.strand);
+            if is_whole && records.assignments.get(experience).is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(fold.pending.get(Table::Strand, &assignment_row(route, experience))?.is_none())
+    }
+}
+
+fn assign(fold: &mut Fold<'_>, route: &Route, experience: &Key, assignment: Assignment) {
+    let stored = load::stored_assignment(assignment.variant.clone(), assignment.seq);
+    fold.pending.put(Table::Strand, assignment_row(route, experience), encode(&stored));
+    let assigned = Recorded::Assigned(experience.clone(), assignment);
+    fold.visit(route.head).recorded.push(assigned);
+}
+
+fn assignment_row(route: &Route, experience: &Key) -> Vec<u8> {
+    keys::row(route.strand, Kind::Assignment, experience.as_str().as_bytes())
 }

@@ -11,6 +11,7 @@ use profile::{PurposePolicy, PurposeRule};
 
 use crate::{
     definitions::{Kind, Silence, Source, SourceDocument, SourceIdentity},
+    recording::Lineups,
     registry::documents::{Documents, Known, Typed},
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Snapshot {
     pub(crate) audiences: Arc<audience::Catalog>,
     /// Live and paused placements and experiences.
     pub(crate) decisions: Arc<decision::Catalog>,
+    /// How records name their candidates.
+    pub(crate) lineups: Arc<Lineups>,
     /// What timelines keep of events.
     pub(crate) projection: Arc<Projection>,
     /// What is broken.
@@ -61,6 +64,7 @@ impl Snapshot {
             version: documents.saves(),
             sources: Arc::new(sources(documents)),
             projection: Arc::new(projection(&audiences, &decisions)),
+            lineups: Arc::new(Lineups::of(&decisions)),
             policy,
             audiences,
             decisions,
@@ -81,6 +85,7 @@ impl Snapshot {
             }
             Kind::Placement | Kind::Experience => {
                 (next.decisions, next.decision_faults) = decisions(documents, &next.policy);
+                next.lineups = Arc::new(Lineups::of(&next.decisions));
             }
         }
         if changed != Kind::Source {

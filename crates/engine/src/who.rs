@@ -29,10 +29,13 @@ pub(crate) struct Found {
 
 /// Finds the person: by the strand these very identifiers opened, else by the component that holds
 /// one of them, known users first.
-pub(crate) fn find(shared: &Shared, identifiers: &[Identifier]) -> Result<Option<Found>, RowError> {
-    let Some(address) = Address::of(identifiers, &shared.keys) else { return Ok(None) };
-    if let Some(head) = exact(shared, &address)? {
-        let by = address.user.unwrap_or(address.routing);
+pub(crate) fn find(
+    shared: &Shared,
+    address: &Address,
+    identifiers: &[Identifier],
+) -> Result<Option<Found>, RowError> {
+    if let Some(head) = exact(shared, address)? {
+        let by = address.user.as_ref().unwrap_or(&address.routing).clone();
         return Ok(Some(Found { head, by }));
     }
     let mut by_rank: Vec<&Identifier> = identifiers.iter().collect();

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use crate::{
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     record::{self, LogRow},
-    recording::Record,
+    recording::{Lineups, Record},
     state::Shared,
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     jobs: Receiver<Job>,
     records: Receiver<Record>,
+    /// Lineups that are known to be stored.
+    lineups: Arc<Lineups>,
     next_seq: Seq,
     /// The instant of the last batch.
     now: Timestamp,
@@ -103,7 +105,8 @@ impl Writer {
         let backfill = backfill::Backfill::if_due(&shared)?;
         let LogEnd { next_seq, now, .. } = end;
         let sweep = sweep::Sweep::after(shared.clock.now());
-        Ok(Self { shared, jobs, records, next_seq, now, timers, backfill, sweep })
+        let lineups = Arc::default();
+        Ok(Self { shared, jobs, records, lineups, next_seq, now, timers, backfill, sweep })
     }
 
     /// Starts the writer's thread. It ends when it is told to stop or its queue is closed.

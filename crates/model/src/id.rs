@@ -101,6 +101,24 @@ impl fmt::Display for UnitId {
 #[serde(transparent)]
 pub struct DecisionId(pub u128);
 
+impl DecisionId {
+    /// The id of a decision by its count among those of one start of an engine.
+    pub fn new(start: u64, count: u64) -> Self {
+        Self(u128::from(start) << 64 | u128::from(count))
+    }
+
+    /// Its count among those of its start: the lower half.
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
+    pub fn count(self) -> u64 {
+        self.0 as u64
+    }
+
+    /// The id of another count of the same start.
+    pub fn with_count(self, count: u64) -> Self {
+        Self(self.0 >> 64 << 64 | u128::from(count))
+    }
+}
+
 impl fmt::Display for DecisionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)

@@ -14,6 +14,7 @@ use crate::{
     keys::{self, Kind},
     load::{self, Loader, Person},
     record::{StoredDecision, Unreadable},
+    recording::document::{Documents, Place},
     registry::rows,
     sealed::RowError,
     snapshot::Snapshot,
@@ -253,9 +254,10 @@ pub(crate) fn decisions(
     limit: usize,
 ) -> Result<Page<Value>, RowError> {
     let limit = limit.clamp(1, MAX_PAGE);
+    let mut documents = Documents::over(&*shared.store);
     let mut shown: Vec<(String, Value)> = Vec::new();
     for strand in profile.records().component.unpack().strands {
-        let (_, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
+        let (head, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
         let prefix = keys::strand(strand);
         let mut sealed: Vec<load::Row> = Vec::new();
         rows::visit(&*shared.store, Table::Decision, &prefix, &mut |key, value| {
@@ -263,12 +265,11 @@ pub(crate) fn decisions(
             ControlFlow::Continue(())
         })?;
         for (row_key, row) in sealed {
-            let StoredDecision::V1 { json } =
+            let record: StoredDecision<'_> =
                 shared.keys.open(&key, &row_key, 0, &row, "decision")?;
-            let value: Value = serde_json::from_str(&json).map_err(|_| Unreadable("decision"))?;
-            let at = value.get("at").and_then(Value::as_str).unwrap_or_default();
-            let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
-            shown.push((format!("{at}.{id}"), value));
+            let (at, id) = keys::parse_decision(&row_key).ok_or(Unreadable("decision"))?;
+            let place = Place { id, at, unit: head.unit };
+            shown.push((format!("{at}.{id}"), documents.of(place, record)?));
         }
     }
     shown.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));

@@ -87,7 +87,7 @@ fn records_of_strands_are_pinned() {
 }
 
 #[test]
-fn events_decisions_and_the_log_are_pinned() {
+fn events_and_the_log_are_pinned() {
     let event = StoredEvent::V1 {
         kind: EventKind::Page,
         name: "Page Viewed".into(),
@@ -110,7 +110,6 @@ fn events_decisions_and_the_log_are_pinned() {
     let (properties, row) = StoredProperties::of(&event);
     assert_eq!(properties, Properties::InRow);
     pinned(&row.unwrap(), &expect!["00077b2261223a317d"]);
-    pinned(&StoredDecision::V1 { json: "{}".into() }, &expect!["00027b7d"]);
     let StrandId { born, lane } = strand();
     let entries = vec![
         LogEntry::Event { lane, born, name: [1; 8], time: ORDER.time },
@@ -126,4 +125,82 @@ fn events_decisions_and_the_log_are_pinned() {
             "000180b083c5986806060090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e637265617465"
         ],
     );
+}
+
+fn outcome(verdicts: Vec<(Option<WhyNot>, u32)>) -> StoredOutcome<'static> {
+    StoredOutcome {
+        placement: StoredPlacement::Lineup([9; 8]),
+        verdicts,
+        variant: None,
+        shadow: None,
+        reason: decision::Reason::Default,
+        propensity: 1.0,
+        consent: ConsentBasis::default(),
+    }
+}
+
+#[test]
+fn decisions_and_lineups_are_pinned() {
+    let candidate = Reference { key: key("sale"), version: 3 };
+    let placement = Reference { key: key("hero"), version: 2 };
+    pinned(
+        &StoredLineup::V1 { placement, candidates: vec![candidate] },
+        &expect!["00046865726f02010473616c6503"],
+    );
+    let shown = StoredOutcome {
+        variant: Some(Cow::Owned(key("b"))),
+        reason: decision::Reason::Split,
+        propensity: 0.5,
+        consent: ConsentBasis { asked: PurposeSet(6), granted: PurposeSet(2) },
+        ..outcome(vec![(Some(WhyNot::Ineligible), 9), (None, 1)])
+    };
+    let holdout = Cow::Owned(Holdout::Experience);
+    let held_out =
+        StoredOutcome { shadow: Some((Cow::Owned(key("b")), holdout)), ..outcome(vec![(None, 1)]) };
+    let placement = StoredPlacement::Named { key: Cow::Owned(key("odd")), version: None };
+    let unknown = StoredOutcome { placement, ..outcome(Vec::new()) };
+    let record = StoredDecision::V1 {
+        definitions_version: 300,
+        first: 5,
+        memberships: vec![Cow::Owned(key("vip"))],
+        outcomes: vec![shown, held_out, unknown],
+        context: Some(r#"{"page":{"path":"/"}}"#.into()),
+    };
+    pinned(
+        &record,
+        &expect![
+            "00ac02050103766970030009090909090909090201030900010101620001000000000000e03f0602000909090909090909010001000101620102000000000000f03f000001036f64640000000002000000000000f03f000001157b2270616765223a7b2270617468223a222f227d7d"
+        ],
+    );
+}
+
+/// Reasons are stored by their place in their lists.
+#[test]
+fn reasons_are_pinned() {
+    use decision::Reason;
+    let reasons = [
+        Reason::TargetingMatch,
+        Reason::Split,
+        Reason::Default,
+        Reason::Holdout,
+        Reason::NoConsent,
+        Reason::FrequencyCap,
+        Reason::Excluded,
+        Reason::Paused,
+        Reason::Error,
+    ];
+    pinned(&reasons, &expect!["000102030405060708"]);
+    let verdicts = [
+        WhyNot::Consent,
+        WhyNot::Suppressed,
+        WhyNot::Schedule,
+        WhyNot::Ineligible,
+        WhyNot::Withheld,
+        WhyNot::Paused,
+        WhyNot::Slot,
+        WhyNot::Traffic,
+        WhyNot::Cap,
+    ];
+    pinned(&verdicts, &expect!["000102030405060708"]);
+    pinned(&[Holdout::Global(key("all")), Holdout::Experience], &expect!["0003616c6c01"]);
 }

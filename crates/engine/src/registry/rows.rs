@@ -14,6 +14,9 @@ pub(crate) type Write = (Table, Vec<u8>, Option<Vec<u8>>);
 
 const LENGTH_BYTES: usize = 4;
 
+/// Room for the length in front of a value that [`cut_framed`] takes.
+pub(crate) const FRAME: [u8; LENGTH_BYTES] = [0; LENGTH_BYTES];
+
 /// Longest value: what 256 chunks hold.
 pub(crate) const MAX_CUT_BYTES: usize = 256 * MAX_VALUE_BYTES - LENGTH_BYTES;
 
@@ -25,16 +28,21 @@ type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// The rows of `value` under `key`.
 pub(crate) fn cut(table: Table, key: &[u8], value: &[u8]) -> Result<Vec<Write>, StoreError> {
-    let too_large = || StoreError::ValueTooLarge {
-        table: table.name(),
-        bytes: value.len(),
-        limit: MAX_CUT_BYTES,
-    };
-    if value.len() > MAX_CUT_BYTES {
-        return Err(too_large());
-    }
-    let length = u32::try_from(value.len()).map_err(|_| too_large())?;
-    let framed = [&length.to_be_bytes(), value].concat();
+    cut_framed(table, key, &mut [&FRAME, value].concat())
+}
+
+/// As [`cut`], for a value that was written behind a [`FRAME`], whose place the length takes.
+pub(crate) fn cut_framed(
+    table: Table,
+    key: &[u8],
+    framed: &mut [u8],
+) -> Result<Vec<Write>, StoreError> {
+    let bytes = framed.len().saturating_sub(LENGTH_BYTES);
+    let too_large =
+        || StoreError::ValueTooLarge { table: table.name(), bytes, limit: MAX_CUT_BYTES };
+    let frame = framed.first_chunk_mut().filter(|_| bytes <= MAX_CUT_BYTES);
+    let length = u32::try_from(bytes).map_err(|_| too_large())?;
+    *frame.ok_or_else(too_large)? = length.to_be_bytes();
     let row = |(index, chunk): (u8, &[u8])| {
         let row_key = [key, &[index]].concat();
         (table, row_key, Some(chunk.to_vec()))

@@ -10,7 +10,7 @@ use crate::{
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     keys,
     record::{LogEntry, LogRow, encode},
-    recording,
+    recording::{Record, Recorder},
     sealed::RowError,
     state::{Caches, Shared},
     writer::{Ingest, Writer, quarantine},
@@ -60,7 +60,7 @@ impl Writer {
         &mut self,
         work: Vec<(Vec<Item>, Option<ImportRows>)>,
         due: &[(Timestamp, StrandId)],
-        records: Vec<recording::Record>,
+        records: Vec<Record>,
         now: Timestamp,
     ) -> Result<Vec<Answer>, RowError> {
         let shared = Arc::clone(&self.shared);
@@ -82,12 +82,21 @@ impl Writer {
             fold.pending.delete(Table::Timer, keys::timer(head, at));
             fold.visit(head).is_due = true;
         }
-        let recorded = records.len();
-        for record in records {
-            recording::write(&mut fold, &shared, record)?;
+        let mut recorder = Recorder::after(&self.lineups);
+        let mut recorded = 0;
+        for record in &records {
+            match recorder.write(&mut fold, record) {
+                Ok(()) => recorded += 1,
+                Err(RowError::Unreadable(error)) => {
+                    shared.metrics.unreadable.inc();
+                    tracing::error!(%error, "a decision's person does not read back");
+                }
+                Err(error) => return Err(error),
+            }
         }
         fold.people()?;
         self.commit_fold(fold, &answers, recorded)?;
+        self.lineups = recorder.into_lineups();
         Ok(answers)
     }
 
@@ -100,8 +109,10 @@ impl Writer {
     ) -> Result<(), RowError> {
         let (now, entries) = (fold.ground.now, std::mem::take(&mut fold.entries));
         let entry_count = entries.len();
-        let mut batch = fold.pending.take_batch();
-        self.log_rows(&mut batch, now, entries);
+        for (key, row) in self.log_rows(now, entries) {
+            fold.pending.put(Table::Log, key, row);
+        }
+        let batch = fold.pending.take_batch();
         self.commit(batch)?;
         self.advance(now, entry_count);
         publish(&self.shared.caches, &mut fold);
@@ -113,8 +124,13 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds the log rows of a batch.
-    pub(super) fn log_rows(&self, batch: &mut Batch, now: Timestamp, entries: Vec<LogEntry>) {
+    /// The keys and values of the log rows of a batch.
+    pub(super) fn log_rows(
+        &self,
+        now: Timestamp,
+        entries: Vec<LogEntry>,
+    ) -> Vec<([u8; 8], Vec<u8>)> {
+        let mut rows = Vec::with_capacity(entries.len().div_ceil(LOG_ENTRIES_PER_ROW));
         let next_slot = self.shared.keys.vault.next_slot();
         let mut first = self.next_seq;
         let mut rest = entries.into_iter().peekable();
@@ -122,9 +138,10 @@ impl Writer {
             let entries: Vec<_> = rest.by_ref().take(LOG_ENTRIES_PER_ROW).collect();
             let count = entries.len() as u64;
             let row = LogRow::V1 { begins: first == self.next_seq, now, next_slot, entries };
-            batch.put(Table::Log, keys::log(first), encode(&row));
+            rows.push((keys::log(first), encode(&row)));
             first = Seq(first.0 + count);
         }
+        rows
     }
 
     /// Moves past a committed batch.

@@ -1,7 +1,7 @@
 //! Operators' acts: definitions, credentials, audit. Each is prepared on the writer's thread, so
 //! that nothing changes in between.
 
-use store::Batch;
+use store::{Batch, Table};
 
 use model::Timestamp;
 
@@ -36,7 +36,9 @@ impl Writer {
                 None => batch.delete(table, key),
             }
         }
-        self.log_rows(&mut batch, now, vec![entry]);
+        for (key, row) in self.log_rows(now, vec![entry]) {
+            batch.put(Table::Log, key, row);
+        }
         let result = self.commit(batch);
         if result.is_ok() {
             self.advance(now, 1);

@@ -1,7 +1,7 @@
 //! From events to explained decisions.
 
 use engine::definitions::Kind;
-use model::Duration;
+use model::{Duration, Value};
 use serde_json::json;
 
 use crate::world::{Sent, World, request};
@@ -100,4 +100,133 @@ fn decisions_are_recorded_with_what_they_stood_on() {
     assert_eq!(recorded["decisions"][0]["experience"]["key"], "thanks");
     assert_eq!(recorded["memberships"], json!(["buyers"]));
     assert_eq!(recorded["definitions_version"], answer.definitions_version);
+}
+
+/// The newest recorded decision, once there are `count` of them.
+fn recorded(world: &World, ids: &[(&str, &str)], count: usize) -> Value {
+    let read = |world: &World| {
+        let id = world.engine.find_profile(&request(ids, "hero").identifiers[0]).unwrap()?;
+        let page = world.engine.profile_decisions(id, None, 100).unwrap()?;
+        page.items.get(count - 1)?;
+        page.items.into_iter().next()
+    };
+    world.wait(|world| read(world).is_some());
+    read(world).unwrap()
+}
+
+#[test]
+fn a_record_reads_the_same_after_the_definitions_have_changed() {
+    let mut world = World::new();
+    shop(&world);
+    let experience = |key: &str, priority: u32, eligibility: Value| {
+        let variants = json!([{"key": "a", "content": {"title": "Hi"}}]);
+        json!({
+            "key": key, "placement": "hero", "priority": priority, "eligibility": eligibility,
+            "variants": variants,
+        })
+    };
+    let nobody = json!({"trait": "plan", "op": "eq", "value": "gold"});
+    for key in ["gold", "silver"] {
+        world.define(Kind::Experience, experience(key, 9, nobody.clone()));
+    }
+    world.define(Kind::Placement, json!({"key": "closed", "state": "paused"}));
+    world.see(ANN, "Order Completed", json!({}));
+    let mut asked = request(ANN, "hero");
+    asked.placements =
+        ["hero", "closed", "nowhere"].map(|key| key.parse().ok()).into_iter().collect();
+    asked.context = json!({"page": {"n": 1, "x": 0.5}}).as_object().unwrap().clone().into();
+    let answer = world.engine.decide(&asked).unwrap();
+    let before = recorded(&world, ANN, 1);
+    let candidate = |key, version, why_not: Value| json!({"experience": {"key": key, "version": version}, "why_not": why_not});
+    let candidates = json!([
+        candidate("gold", 1, "ineligible".into()),
+        candidate("silver", 1, "ineligible".into()),
+        candidate("thanks", 1, Value::Null),
+    ]);
+    let none = json!({"asked": 0, "granted": 0});
+    let [hero, closed, nowhere] = &answer.decisions[..] else { panic!("three were asked for") };
+    let decisions = json!([
+        {
+            "id": hero.id.to_string(), "placement": "hero", "placement_version": 1,
+            "experience": {"key": "thanks", "version": 1}, "variant": "a",
+            "reason": "targeting_match", "propensity": 1.0, "shadow": null,
+            "candidates": candidates, "consent": {"asked": 2, "granted": 2},
+        },
+        {
+            "id": closed.id.to_string(), "placement": "closed", "placement_version": 1,
+            "experience": null, "variant": null, "reason": "paused", "propensity": 1.0,
+            "shadow": null, "candidates": [], "consent": none,
+        },
+        {
+            "id": nowhere.id.to_string(), "placement": "nowhere", "placement_version": null,
+            "experience": null, "variant": null, "reason": "error", "propensity": 1.0,
+            "shadow": null, "candidates": [], "consent": none,
+        },
+    ]);
+    assert_eq!(before["decisions"], decisions);
+    assert_eq!(before["context"], json!({"page": {"n": 1, "x": 0.5}}));
+    world.define(Kind::Experience, experience("silver", 1, nobody.clone()));
+    world.define(Kind::Experience, experience("new", 9, nobody));
+    world.define(Kind::Placement, json!({"key": "hero", "state": "paused"}));
+    world.restart();
+    assert_eq!(recorded(&world, ANN, 1), before);
+}
+
+#[test]
+fn a_held_out_unit_is_recorded_with_what_it_would_have_seen() {
+    let mut world = World::new();
+    world.define(Kind::Placement, json!({"key": "hero"}));
+    world.define(
+        Kind::Experience,
+        json!({
+            "key": "test", "placement": "hero", "holdout": 1,
+            "variants": [{"key": "a", "content": {"v": 1}}],
+        }),
+    );
+    world.see(ANN, "View", json!({}));
+    assert_eq!(world.shown(ANN, "hero"), "holdout nothing");
+    let decision = recorded(&world, ANN, 1)["decisions"][0].clone();
+    let winner = json!({"key": "test", "version": 1});
+    assert_eq!(decision["experience"], Value::Null);
+    let shadow = json!({"experience": winner, "variant": "a", "holdout": "experience"});
+    assert_eq!(decision["shadow"], shadow);
+    assert_eq!(decision["candidates"], json!([{"experience": winner, "why_not": null}]));
+}
+
+#[test]
+fn a_context_too_large_to_keep_is_left_out_and_the_record_says_so() {
+    let mut world = World::new();
+    shop(&world);
+    world.see(ANN, "Order Completed", json!({}));
+    let mut asked = request(ANN, "hero");
+    asked.context.insert("note", &"x".repeat(40_000).into());
+    assert!(!world.engine.decide(&asked).unwrap().decisions[0].unrecorded);
+    let record = recorded(&world, ANN, 1);
+    assert_eq!(record["context"], json!({"left_out": "the context was too large"}));
+    assert_eq!(record["decisions"][0]["variant"], "a");
+}
+
+#[test]
+fn each_recorded_win_counts_and_the_variant_stays() {
+    let mut world = World::new();
+    world.define(Kind::Placement, json!({"key": "hero"}));
+    world.define(
+        Kind::Experience,
+        json!({
+            "key": "test", "placement": "hero", "caps": {"per_person": {"count": 10, "within": "1d"}},
+            "variants": [{"key": "a", "content": {"v": 1}}, {"key": "b", "content": {"v": 2}}],
+        }),
+    );
+    world.see(ANN, "View", json!({}));
+    for count in 1..=5 {
+        let variant = world.ask(ANN, "hero").decisions[0].variant.clone();
+        world.pass(Duration(1));
+        assert_eq!(variant, world.ask(ANN, "hero").decisions[0].variant);
+        world.pass(Duration(1));
+        recorded(&world, ANN, count * 2);
+        if count == 1 {
+            world.restart();
+        }
+    }
+    assert_eq!(world.shown(ANN, "hero"), "frequency_cap nothing");
 }

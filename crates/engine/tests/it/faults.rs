@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use engine::{
     Engine, ManualClock, Options,
+    definitions::{Expect, Kind},
     ingest::{EventVerdict, IngestError, Item},
 };
-use model::{Consents, Event, EventKind, Identifier, IdentifierType, value::Object};
+use model::{Consents, Event, EventKind, Identifier, IdentifierType, Value, value::Object};
+use serde_json::json;
 use store::{Fault, Faulty, Memory, Operation};
+
+use crate::world::request;
 
 struct Failing {
     engine: Engine,
@@ -94,4 +98,40 @@ fn a_poisoned_store_stops_taking_events_and_says_so() {
     assert!(matches!(world.send("two"), Err(IngestError::Unavailable(_))));
     assert!(!world.engine.ready());
     assert!(matches!(world.send("three"), Err(IngestError::Unavailable(_))));
+}
+
+#[test]
+fn a_decision_after_a_full_disk_is_recorded_with_all_it_names() {
+    let world = failing();
+    let define = |kind, document: Value| {
+        let key = document["key"].as_str().unwrap().parse().unwrap();
+        let Value::Object(document) = document else { unreachable!() };
+        let admin = crate::world::admin();
+        let saved = world.engine.put_definition(kind, key, document, Expect::Anything, &admin);
+        world.runtime.block_on(saved).unwrap();
+    };
+    define(Kind::Placement, json!({"key": "hero", "state": "live"}));
+    let variants = json!([{"key": "a", "content": {"v": 1}}]);
+    define(
+        Kind::Experience,
+        json!({"key": "test", "state": "live", "placement": "hero", "variants": variants}),
+    );
+    world.send("one").unwrap();
+    let decide = || world.engine.decide(&request(&[("user_id", "ann")], "hero")).unwrap();
+    world.store.set_failing(Operation::Commit, Some(Fault::Full));
+    decide();
+    assert!(
+        matches!(world.send("two"), Err(IngestError::Unavailable(_))),
+        "nor is the record kept"
+    );
+    world.store.set_failing(Operation::Commit, None);
+    let answer = decide();
+    world.send("three").unwrap();
+    let ann = Identifier::new(IdentifierType::UserId, "ann");
+    let id = world.engine.find_profile(&ann).unwrap().unwrap();
+    let recorded = world.engine.profile_decisions(id, None, 10).unwrap().unwrap().items;
+    assert_eq!(recorded.len(), 1);
+    let decision = &recorded[0]["decisions"][0];
+    assert_eq!(decision["id"], answer.decisions[0].id.to_string());
+    assert_eq!(decision["experience"], json!({"key": "test", "version": 1}));
 }

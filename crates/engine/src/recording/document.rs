@@ -1,0 +1,144 @@
+//! A record as it is shown: the document that analysis reads, its parts named as in the answer.
+
+use std::collections::{HashMap, hash_map};
+
+use decision::{Candidate, Reference, Shadow};
+use model::{DecisionId, Key, Timestamp, UnitId, Value, value::Object};
+use serde::Serialize;
+use store::Reader;
+
+use crate::{
+    record::{
+        LineupId, StoredDecision, StoredLineup, StoredOutcome, StoredPlacement, Unreadable,
+        json_object,
+    },
+    recording::lineup,
+    sealed::RowError,
+};
+
+/// What a record's row says beside its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) id: DecisionId,
+    pub(crate) at: Timestamp,
+    /// The unit of the strand it lies under.
+    pub(crate) unit: UnitId,
+}
+
+/// Turns records into documents.
+pub(crate) struct Documents<'a> {
+    reader: &'a dyn Reader,
+    lineups: HashMap<LineupId, StoredLineup>,
+}
+
+#[derive(Serialize)]
+struct Document {
+    id: String,
+    at: Timestamp,
+    unit: String,
+    definitions_version: u64,
+    memberships: Vec<Key>,
+    context: Context,
+    decisions: Vec<Decided>,
+}
+
+/// The context of a request, or the note that it was too large to keep.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Context {
+    Kept(Object),
+    LeftOut { left_out: &'static str },
+}
+
+#[derive(Serialize)]
+struct Decided {
+    id: String,
+    placement: Key,
+    placement_version: Option<u64>,
+    experience: Option<Reference>,
+    variant: Option<Key>,
+    reason: decision::Reason,
+    propensity: f64,
+    shadow: Option<Shadow>,
+    candidates: Vec<Candidate>,
+    consent: decision::ConsentBasis,
+}
+
+impl<'a> Documents<'a> {
+    /// Documents of records whose lineups `reader` has.
+    pub(crate) fn over(reader: &'a dyn Reader) -> Self {
+        Self { reader, lineups: HashMap::new() }
+    }
+
+    /// The document of a record.
+    pub(crate) fn of(
+        &mut self,
+        place: Place,
+        record: StoredDecision<'_>,
+    ) -> Result<Value, RowError> {
+        let StoredDecision::V1 { definitions_version, first, memberships, outcomes, context } =
+            record;
+        let mut decisions = Vec::with_capacity(outcomes.len());
+        for (count, outcome) in (first..).zip(outcomes) {
+            decisions.push(self.decided(place.id.with_count(count), outcome)?);
+        }
+        let document = Document {
+            id: place.id.to_string(),
+            at: place.at,
+            unit: place.unit.to_string(),
+            definitions_version,
+            memberships: memberships.into_iter().map(std::borrow::Cow::into_owned).collect(),
+            context: match context {
+                Some(text) => Context::Kept(json_object(&text, "decision")?),
+                None => Context::LeftOut { left_out: "the context was too large" },
+            },
+            decisions,
+        };
+        Ok(serde_json::to_value(&document).map_err(|_| Unreadable("decision"))?)
+    }
+
+    fn decided(&mut self, id: DecisionId, outcome: StoredOutcome<'_>) -> Result<Decided, RowError> {
+        let StoredOutcome { placement, verdicts, variant, shadow, reason, propensity, consent } =
+            outcome;
+        let (placement, placement_version, lineup) = match placement {
+            StoredPlacement::Lineup(id) => {
+                let StoredLineup::V1 { placement, candidates } = self.lineup(id)?;
+                (placement.key.clone(), Some(placement.version), &candidates[..])
+            }
+            StoredPlacement::Named { key, version } => (key.into_owned(), version, &[][..]),
+        };
+        let verdicts =
+            verdicts.iter().flat_map(|&(why_not, count)| (0..count).map(move |_| why_not));
+        let candidates: Vec<Candidate> = lineup
+            .iter()
+            .zip(verdicts)
+            .map(|(experience, why_not)| Candidate { experience: experience.clone(), why_not })
+            .collect();
+        let winner = candidates.iter().find(|candidate| candidate.why_not.is_none());
+        let winner = winner.map(|candidate| candidate.experience.clone());
+        let shadow = shadow.zip(winner.clone()).map(|((variant, holdout), experience)| Shadow {
+            experience,
+            variant: variant.into_owned(),
+            holdout: holdout.into_owned(),
+        });
+        Ok(Decided {
+            id: id.to_string(),
+            placement,
+            placement_version,
+            experience: winner.filter(|_| variant.is_some()),
+            variant: variant.map(std::borrow::Cow::into_owned),
+            reason,
+            propensity,
+            shadow,
+            candidates,
+            consent,
+        })
+    }
+
+    fn lineup(&mut self, id: LineupId) -> Result<&StoredLineup, RowError> {
+        match self.lineups.entry(id) {
+            hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            hash_map::Entry::Vacant(place) => Ok(place.insert(lineup::read(self.reader, &id)?)),
+        }
+    }
+}
