@@ -23,10 +23,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, Key, KeyInit, Nonce, Tag};
 use lz4_flex::block::{
     CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size,
 };
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use thiserror::Error;
 
 use crate::vault::{StrandKey, fill_random};
@@ -144,11 +144,13 @@ impl Sealer {
         let body_start = out.len();
         encode_body(plaintext, out);
         let tag = with_bound(row_key, header, |bound| {
-            cipher(key).encrypt_inout_detached(&nonce, bound, (&mut out[body_start..]).into())
+            let nonce = Nonce::assume_unique_for_key(nonce);
+            let body = &mut out[body_start..];
+            cipher(key)?.seal_in_place_separate_tag(nonce, Aad::from(bound), body)
         });
         match tag {
             Ok(tag) => {
-                out.extend_from_slice(&tag);
+                out.extend_from_slice(tag.as_ref());
                 Ok(())
             }
             Err(_) => {
@@ -158,9 +160,9 @@ impl Sealer {
         }
     }
 
-    fn next_nonce(&self) -> Nonce {
+    fn next_nonce(&self) -> [u8; NONCE_BYTES] {
         let count = self.counter.fetch_add(1, Ordering::Relaxed);
-        let mut nonce = Nonce::default();
+        let mut nonce = [0; NONCE_BYTES];
         nonce[..4].copy_from_slice(&self.prefix);
         nonce[4..].copy_from_slice(&count.to_le_bytes());
         nonce
@@ -188,35 +190,35 @@ pub fn open(
     header_len: usize,
     sealed: &[u8],
 ) -> Result<Vec<u8>, SealError> {
-    let Parts { header, nonce, body, tag } = split(header_len, sealed)?;
-    let mut opened = body.to_vec();
-    with_bound(row_key, header, |bound| {
-        cipher(key).decrypt_inout_detached(&nonce, bound, opened.as_mut_slice().into(), &tag)
-    })
-    .map_err(|_| SealError::Forged)?;
+    let Parts { header, nonce, body_and_tag } = split(header_len, sealed)?;
+    let mut opened = body_and_tag.to_vec();
+    let body_len = with_bound(row_key, header, |bound| {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let body = cipher(key)?.open_in_place(nonce, Aad::from(bound), &mut opened)?;
+        Ok(body.len())
+    });
+    opened.truncate(body_len.map_err(|ring::error::Unspecified| SealError::Forged)?);
     decode_body(opened)
 }
 
 struct Parts<'a> {
     header: &'a [u8],
-    nonce: Nonce,
-    body: &'a [u8],
-    tag: Tag,
+    nonce: [u8; NONCE_BYTES],
+    body_and_tag: &'a [u8],
 }
 
 fn split(header_len: usize, sealed: &[u8]) -> Result<Parts<'_>, SealError> {
     let truncated = || SealError::Truncated { bytes: sealed.len() };
     let (header, rest) = sealed.split_at_checked(header_len).ok_or_else(truncated)?;
     let (nonce, rest) = rest.split_first_chunk::<NONCE_BYTES>().ok_or_else(truncated)?;
-    let (body, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or_else(truncated)?;
-    if body.is_empty() {
+    if rest.len() <= TAG_BYTES {
         return Err(truncated());
     }
-    Ok(Parts { header, nonce: (*nonce).into(), body, tag: (*tag).into() })
+    Ok(Parts { header, nonce: *nonce, body_and_tag: rest })
 }
 
-fn cipher(key: &StrandKey) -> ChaCha20Poly1305 {
-    ChaCha20Poly1305::new(&Key::from(key.0))
+fn cipher(key: &StrandKey) -> Result<LessSafeKey, ring::error::Unspecified> {
+    UnboundKey::new(&CHACHA20_POLY1305, &key.0).map(LessSafeKey::new)
 }
 
 /// Calls `f` with what the tag binds besides the plaintext: the row's key, the header, and where

@@ -1,3 +1,4 @@
+use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use proptest::prelude::*;
 
 use super::*;
@@ -8,13 +9,15 @@ fn key(byte: u8) -> StrandKey {
     StrandKey([byte; 32])
 }
 
-/// A sealed value whose inside is `body`, flag included, whatever it says.
+/// A sealed value whose inside is `body`, flag included, whatever it says; by another
+/// implementation of the cipher than the one that opens it.
 fn seal_raw(body: &[u8]) -> Vec<u8> {
     let mut sealed = vec![7; NONCE_BYTES];
-    let nonce = Nonce::try_from(&sealed[..]).unwrap();
+    let nonce = chacha20poly1305::Nonce::try_from(&sealed[..]).unwrap();
+    let cipher = ChaCha20Poly1305::new(&key(1).0.into());
     let mut body = body.to_vec();
     let tag = with_bound(ROW, &[], |bound| {
-        cipher(&key(1)).encrypt_inout_detached(&nonce, bound, body.as_mut_slice().into()).unwrap()
+        cipher.encrypt_inout_detached(&nonce, bound, body.as_mut_slice().into()).unwrap()
     });
     sealed.extend(body);
     sealed.extend(tag);
