@@ -6,13 +6,14 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use model::{Event, Seq, Timestamp};
-use store::{Reader, StrandKey, Table};
+use store::{Reader, SealError, StrandKey, Table, seal::Packed};
 
 use crate::{
     keys,
     pending::Pending,
-    record::{StoredEvent, Unreadable},
+    record::{EventHead, Properties, StoredEvent, StoredProperties, Unreadable, encode},
     sealed::{Keys, RowError},
 };
 
@@ -23,30 +24,73 @@ const ROW_BYTES: usize = 3_900;
 const HEAD_BYTES: usize = 2;
 const VERSION: u8 = 1;
 
-/// Writes the body of the event at `seq`.
-pub(crate) fn write(
-    pending: &mut Pending<'_>,
-    keys: &Keys,
-    key: &StrandKey,
-    seq: Seq,
-    event: &StoredEvent,
-) -> Result<(), RowError> {
-    let row_key = keys::body(seq, 0);
-    let mut sealed = keys.seal(key, &row_key, &[VERSION, 1], event)?;
-    if sealed.len() > ROW_BYTES {
-        // How many rows it takes is bound to the rest, and does not change its length.
-        let rows =
-            u8::try_from(sealed.len().div_ceil(ROW_BYTES)).map_err(|_| Unreadable("event"))?;
-        sealed = keys.seal(key, &row_key, &[VERSION, rows], event)?;
-        for row in 1..rows {
-            let from = usize::from(row) * ROW_BYTES;
-            let to = (from + ROW_BYTES).min(sealed.len());
-            pending.put(Table::Body, keys::body(seq, row), sealed.slice(from..to));
-        }
-        sealed.truncate(ROW_BYTES);
+/// An event as it is written, but for its key: packed ahead of the fold.
+#[derive(Clone, Debug)]
+pub(crate) struct PackedEvent {
+    body: Packed,
+    properties: Properties,
+    /// The properties, where the timeline row repeats them.
+    repeated: Option<Packed>,
+}
+
+impl PackedEvent {
+    /// Packs an event; fails when it is longer than any row may be.
+    pub(crate) fn of(event: &Event) -> Result<Self, SealError> {
+        let stored = StoredEvent::of(event);
+        let (properties, repeated) = StoredProperties::of(&stored);
+        let repeated = repeated.map(|repeated| Packed::of(&encode(&repeated))).transpose()?;
+        Ok(Self { body: Packed::of(&encode(&stored))?, properties, repeated })
     }
-    pending.put(Table::Body, row_key, sealed);
-    Ok(())
+
+    /// Where the event's properties are.
+    pub(crate) fn properties(&self) -> Properties {
+        self.properties
+    }
+
+    /// The timeline row of the event under `row_key`, after its head.
+    pub(crate) fn row(
+        &self,
+        keys: &Keys,
+        key: &StrandKey,
+        row_key: &[u8],
+        head: EventHead,
+    ) -> Result<Vec<u8>, RowError> {
+        let head = head.to_bytes();
+        match &self.repeated {
+            Some(repeated) => Ok(keys.vault.sealer().seal_packed(key, row_key, &head, repeated)?),
+            None => Ok(head.to_vec()),
+        }
+    }
+
+    /// Writes the body of the event at `seq`.
+    pub(crate) fn write_body(
+        &self,
+        pending: &mut Pending<'_>,
+        keys: &Keys,
+        key: &StrandKey,
+        seq: Seq,
+    ) -> Result<(), RowError> {
+        let row_key = keys::body(seq, 0);
+        let seal = |rows| {
+            let sealer = keys.vault.sealer();
+            sealer.seal_packed(key, &row_key, &[VERSION, rows], &self.body).map(Bytes::from)
+        };
+        let mut sealed = seal(1)?;
+        if sealed.len() > ROW_BYTES {
+            // How many rows it takes is bound to the rest, and does not change its length.
+            let rows = sealed.len().div_ceil(ROW_BYTES);
+            let rows = u8::try_from(rows).map_err(|_| Unreadable("event"))?;
+            sealed = seal(rows)?;
+            for row in 1..rows {
+                let from = usize::from(row) * ROW_BYTES;
+                let to = (from + ROW_BYTES).min(sealed.len());
+                pending.put(Table::Body, keys::body(seq, row), sealed.slice(from..to));
+            }
+            sealed.truncate(ROW_BYTES);
+        }
+        pending.put(Table::Body, row_key, sealed);
+        Ok(())
+    }
 }
 
 /// Reads the event at `seq`; its time is in the key of its timeline row.

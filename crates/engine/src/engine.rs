@@ -105,7 +105,7 @@ pub struct Engine {
 struct Inner {
     shared: Arc<Shared>,
     decider: Decider,
-    jobs: Sender<Job>,
+    jobs: Sender<Job<Item>>,
     /// Events queued and not yet answered.
     waiting: AtomicUsize,
     /// The reader and the writer, while they run.
@@ -118,7 +118,7 @@ impl Drop for Inner {
     }
 }
 
-fn stop(jobs: &Sender<Job>, threads: &Mutex<Vec<JoinHandle<()>>>) {
+fn stop(jobs: &Sender<Job<Item>>, threads: &Mutex<Vec<JoinHandle<()>>>) {
     let mut threads = threads.lock();
     // They may have ended by themselves; then there is nobody to tell.
     drop(jobs.send(Job::Stop));

@@ -12,7 +12,6 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use compact_str::CompactString;
 use model::{
     Consents, Event, Identifier, Key, Purpose, PurposeSet, Seq, StrandId, Timestamp, UnitId,
@@ -26,22 +25,23 @@ use rustc_hash::FxBuildHasher;
 use store::{Reader, StrandKey, Table};
 
 use crate::{
-    body,
+    body::PackedEvent,
     definitions::{SourceIdentity, SourceKind},
     ingest::EventVerdict,
     join,
     keys::{self, Hash16, Kind},
     load::SharedPerson,
     pending::Pending,
+    reading::Ahead,
     record::{
-        EventHead, LogEntry, MAX_USERS_PER_ROUTING, StoredConsent, StoredEvent, StoredMeta,
-        StoredProperties, StoredUsers, decode, encode,
+        EventHead, LogEntry, MAX_USERS_PER_ROUTING, StoredConsent, StoredMeta, StoredUsers, decode,
+        encode,
     },
     route::{self, KnownLink, Route},
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Caches,
-    writer::sweep::is_expired,
+    writer::{recent::Recent, sweep::is_expired},
 };
 
 /// How long a (source, message id) is remembered.
@@ -147,6 +147,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) timers: Vec<(Timestamp, StrandId)>,
     /// How often someone went into or out of an audience.
     pub(crate) transitions: usize,
+    /// The dedup entries written.
+    pub(crate) messages: Vec<[u8; 18]>,
 }
 
 impl<'a> Fold<'a> {
@@ -166,6 +168,7 @@ impl<'a> Fold<'a> {
             stale: Vec::new(),
             timers: Vec::new(),
             transitions: 0,
+            messages: Vec::new(),
         }
     }
 
@@ -178,28 +181,31 @@ impl<'a> Fold<'a> {
     }
 
     /// First pass, one event.
-    pub(crate) fn event(&mut self, event: &Event) -> Result<EventVerdict, RowError> {
-        let keys = self.ground.keys;
-        let Some(address) = Address::of_event(event, keys) else {
+    pub(crate) fn event(
+        &mut self,
+        ahead: &Ahead,
+        recent: &Recent,
+    ) -> Result<EventVerdict, RowError> {
+        let Ahead { event, address, dedup, packed, .. } = ahead;
+        let Some(address) = address else {
             return Ok(quarantined("no_identifier", "the event names nobody"));
         };
-        let message = keys.message(&event.source, &event.message_id);
-        let dedup = keys::dedup(address.lane, &message);
-        if let Some(seen) = self.pending.get(Table::Dedup, &dedup)?
-            && !is_expired(&seen, self.ground.now)
-        {
+        let Some(packed) = packed else {
+            return Ok(quarantined("too_large", "the event is longer than a stored one may be"));
+        };
+        if self.is_repeated(ahead, recent)? {
             return Ok(EventVerdict::Duplicate);
         }
         let policy = &self.ground.snapshot.policy;
         let is_nothing = |purposes: PurposeSet| purposes.iter().all(|p| p == Purpose::SERVICE);
-        let mut route = match self.route(&address)? {
+        let mut route = match self.route(address)? {
             Some(route) => route,
             None => {
                 let purposes = collect(policy, event.consents, event.consents);
                 if is_nothing(purposes) && event.consents.is_empty() {
                     return Ok(refused("no_consent"));
                 }
-                self.bear(&address)?
+                self.bear(address)?
             }
         };
         route = self.state_consent(route, event)?;
@@ -207,20 +213,32 @@ impl<'a> Fold<'a> {
         if is_nothing(purposes) {
             return Ok(refused("no_consent"));
         }
-        self.remember(&dedup);
+        self.remember(dedup);
         let order = event.order();
-        self.write_event(&route, event, order, purposes)?;
+        self.write_event(&route, event, packed, purposes)?;
         let seen = Seen {
             identifiers: &event.identifiers,
             order,
             is_trusted: self.is_trusted(&event.source),
         };
-        route = self.observe_links(route, &address, seen)?;
+        route = self.observe_links(route, address, seen)?;
         self.tell(&route, event, order, purposes);
         Ok(EventVerdict::Accepted)
     }
 
+    /// Whether the message was applied before, within the dedup window.
+    fn is_repeated(&self, ahead: &Ahead, recent: &Recent) -> Result<bool, RowError> {
+        let Ahead { dedup, new_as_of, .. } = ahead;
+        let seen = if recent.is_new(dedup, *new_as_of) {
+            self.pending.written(Table::Dedup, dedup)
+        } else {
+            self.pending.get(Table::Dedup, dedup)?
+        };
+        Ok(seen.is_some_and(|seen| !is_expired(&seen, self.ground.now)))
+    }
+
     fn remember(&mut self, dedup: &[u8; 18]) {
+        self.messages.push(*dedup);
         let seconds = u32::try_from(self.ground.now.0 / 1000).unwrap_or(u32::MAX);
         self.pending.put(Table::Dedup, dedup.to_vec(), seconds.to_be_bytes().to_vec());
     }
@@ -371,7 +389,7 @@ impl<'a> Fold<'a> {
         &mut self,
         route: &Route,
         event: &Event,
-        order: Order,
+        packed: &PackedEvent,
         purposes: PurposeSet,
     ) -> Result<(), RowError> {
         let keys = self.ground.keys;
@@ -382,15 +400,10 @@ impl<'a> Fold<'a> {
             name: name.to_be_bytes(),
             time: event.event_time,
         });
-        let stored = StoredEvent::of(event);
-        body::write(&mut self.pending, keys, &route.key, seq, &stored)?;
+        packed.write_body(&mut self.pending, keys, &route.key, seq)?;
         let row_key = keys::event(route.strand, name, event.event_time, seq);
-        let (properties, record) = StoredProperties::of(&stored);
-        let head = EventHead { properties, purposes, tie: order.tie }.to_bytes();
-        let row = match record {
-            Some(record) => keys.seal(&route.key, &row_key, &head, &record)?,
-            None => Bytes::copy_from_slice(&head),
-        };
+        let head = EventHead { properties: packed.properties(), purposes, tie: event.order().tie };
+        let row = packed.row(keys, &route.key, &row_key, head)?;
         self.pending.put(Table::Strand, row_key, row);
         Ok(())
     }

@@ -77,6 +77,12 @@ impl<'a> Pending<'a> {
         }
     }
 
+    /// What is written under a key of a table that is read by key only.
+    pub(crate) fn written(&self, table: Table, key: &[u8]) -> Option<Bytes> {
+        debug_assert!(!is_scanned(table), "rows of {table:?} are kept sorted");
+        self.points.get(&(table, key.to_vec())).cloned().flatten()
+    }
+
     /// How many rows are written.
     pub(crate) fn len(&self) -> usize {
         self.points.len() + self.sorted.len()

@@ -1,38 +1,80 @@
 //! Between the queue and the writer: reads what a call's events will need into the caches.
 //!
 //! Reading somebody who is not in memory costs several times what folding their event does. It needs
-//! no order, so a thread of its own does it one call ahead, while the writer folds and syncs. What it
-//! reads is only offered to the caches: where it comes too late or is evicted again, the writer reads
-//! by itself, and the fold never knows the difference.
+//! no order, so a thread of its own does it one call ahead, while the writer folds and syncs, and
+//! with it all else that needs none: hashing, packing, looking for an earlier copy. What it reads is
+//! only offered to the caches: where it comes too late or is evicted again, the writer reads by
+//! itself, and the fold never knows the difference.
 
-use std::{sync::Arc, thread};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread,
+};
 
 use crossbeam_channel::{Receiver, Sender};
-use model::{Event, StrandId, hash};
-use store::StoreError;
+use model::{Event, Lane, StrandId, hash};
+use store::{StoreError, Table};
 
 use crate::{
-    ingest::Item,
+    body::PackedEvent,
+    ingest::{Item, Rejected},
+    keys,
     load::{Loader, Read},
     route,
-    sealed::{Address, RowError},
+    sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
-    writer::Job,
+    writer::{Ingest, Job},
 };
+
+/// An event with what does not depend on those before it.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub(crate) event: Event,
+    /// Where it belongs; `None` when it names nobody.
+    pub(crate) address: Option<Address>,
+    /// The key of its dedup entry.
+    pub(crate) dedup: [u8; 18],
+    /// The number of the commit as of which there was no dedup entry yet, if somebody looked.
+    pub(crate) new_as_of: Option<u64>,
+    /// `None` when it is too long to be stored.
+    pub(crate) packed: Option<PackedEvent>,
+}
+
+impl Ahead {
+    /// What follows from the event alone.
+    pub(crate) fn of(event: Event, keys: &Keys) -> Self {
+        let address = Address::of_event(&event, keys);
+        let message = keys.message(&event.source, &event.message_id);
+        let lane = address.as_ref().map_or(Lane::from_hash(0), |address| address.lane);
+        let packed = PackedEvent::of(&event).ok();
+        Self { event, address, dedup: keys::dedup(lane, &message), new_as_of: None, packed }
+    }
+}
+
+/// One item of a call, read ahead.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    Event(Box<Ahead>),
+    Rejected(Box<Rejected>),
+}
 
 /// Starts the thread that hands jobs from `queue` to the writer, in order, each after its people
 /// were read. It ends behind [`Job::Stop`], or when either side is gone.
 pub(crate) fn start(
     shared: Arc<Shared>,
-    queue: Receiver<Job>,
-    writer: Sender<Job>,
+    queue: Receiver<Job<Item>>,
+    writer: Sender<Job<Taken>>,
 ) -> Result<thread::JoinHandle<()>, StoreError> {
     let pass_on = move || {
         for job in queue {
-            if let Job::Ingest(call) = &job {
-                read_ahead(&shared, &call.items);
-            }
+            let job = match job {
+                Job::Ingest(Ingest { items, import, reply }) => {
+                    Job::Ingest(Ingest { items: take(&shared, items), import, reply })
+                }
+                Job::Operation(operation) => Job::Operation(operation),
+                Job::Stop => Job::Stop,
+            };
             let is_last = matches!(job, Job::Stop);
             if writer.send(job).is_err() || is_last {
                 return;
@@ -45,20 +87,41 @@ pub(crate) fn start(
         .map_err(|source| StoreError::Io { what: "start the reader", source })
 }
 
-fn read_ahead(shared: &Shared, items: &[Item]) {
+fn take(shared: &Shared, items: Vec<Item>) -> Vec<Taken> {
     let snapshot = shared.registry.snapshot_full();
-    for item in items {
-        let Item::Event(event) = item else { continue };
-        // The writer meets the same error if it lasts, and knows what to do about it.
-        if let Err(error) = read_event(shared, &snapshot, event) {
-            tracing::debug!(%error, "could not read ahead");
+    let take = |item| match item {
+        Item::Rejected(rejected) => Taken::Rejected(rejected),
+        Item::Event(event) => {
+            let mut ahead = Box::new(Ahead::of(*event, &shared.keys));
+            // The writer meets the same error if it lasts, and knows what to do about it.
+            if let Err(error) = read(shared, &snapshot, &mut ahead) {
+                tracing::debug!(%error, "could not read ahead");
+            }
+            Taken::Event(ahead)
         }
+    };
+    items.into_iter().map(take).collect()
+}
+
+fn read(shared: &Shared, snapshot: &Snapshot, ahead: &mut Ahead) -> Result<(), RowError> {
+    // Whatever was committed by then is seen by the look that follows.
+    let commits = shared.commits.load(Ordering::Acquire);
+    if shared.store.get(Table::Dedup, &ahead.dedup)?.is_none() {
+        ahead.new_as_of = Some(commits);
+    }
+    match &ahead.address {
+        Some(address) => read_event(shared, snapshot, &ahead.event, address),
+        None => Ok(()),
     }
 }
 
 /// Reads the route of an event, and its person if the event can matter to what is known of them.
-fn read_event(shared: &Shared, snapshot: &Snapshot, event: &Event) -> Result<(), RowError> {
-    let Some(address) = Address::of_event(event, &shared.keys) else { return Ok(()) };
+fn read_event(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    event: &Event,
+    address: &Address,
+) -> Result<(), RowError> {
     let caches = &shared.caches;
     let needs_person = !event.traits.is_empty()
         || !event.consents.is_empty()

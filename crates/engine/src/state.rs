@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use model::StrandId;
@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     /// Why no more writes are taken, once that is so.
     failure: Mutex<Option<String>>,
     has_failed: AtomicBool,
+    /// How many commits the writer has made since the start.
+    pub(crate) commits: AtomicU64,
 }
 
 impl Shared {
@@ -97,6 +99,7 @@ impl Shared {
             metrics,
             failure,
             has_failed,
+            commits: AtomicU64::new(0),
         }
     }
 

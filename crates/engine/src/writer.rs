@@ -9,6 +9,7 @@ mod backfill;
 mod batch;
 mod operation;
 pub(crate) mod quarantine;
+pub(crate) mod recent;
 pub(crate) mod sweep;
 mod timers;
 
@@ -20,7 +21,8 @@ use store::{Reader, ScanOrder, StoreError, Table};
 use tokio::sync::oneshot;
 
 use crate::{
-    ingest::{EventVerdict, ImportRows, IngestError, Item},
+    ingest::{EventVerdict, ImportRows, IngestError},
+    reading::Taken,
     record::{self, LogRow},
     recording::{Lineups, Record},
     state::Shared,
@@ -35,10 +37,11 @@ const BATCH_EVENTS_MAX: usize = 2_000;
 /// How long the writer waits for work before it looks at timers and decision records.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Something for the writer to do.
-pub(crate) enum Job {
+/// Something for the writer to do. The items of a call are [`Item`](crate::ingest::Item)s on their
+/// way to the reader and [`Taken`] on their way on.
+pub(crate) enum Job<I> {
     /// Events of one call.
-    Ingest(Ingest),
+    Ingest(Ingest<I>),
     /// An operator's act: it is prepared and committed by itself.
     Operation(Operation),
     /// Commit what is queued before this, then end.
@@ -46,8 +49,8 @@ pub(crate) enum Job {
 }
 
 /// Events of one call, and who waits for their verdicts.
-pub(crate) struct Ingest {
-    pub(crate) items: Vec<Item>,
+pub(crate) struct Ingest<I> {
+    pub(crate) items: Vec<I>,
     pub(crate) import: Option<ImportRows>,
     pub(crate) reply: oneshot::Sender<Result<Vec<EventVerdict>, IngestError>>,
 }
@@ -55,7 +58,7 @@ pub(crate) struct Ingest {
 /// The writer's own state.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    jobs: Receiver<Job>,
+    jobs: Receiver<Job<Taken>>,
     records: Receiver<Record>,
     /// Lineups that are known to be stored.
     lineups: Arc<Lineups>,
@@ -65,6 +68,7 @@ pub(crate) struct Writer {
     timers: timers::Timers,
     backfill: Option<backfill::Backfill>,
     sweep: sweep::Sweep,
+    recent: recent::Recent,
 }
 
 /// Where the log ends.
@@ -97,7 +101,7 @@ impl Writer {
     /// A writer that continues the log at `end`.
     pub(crate) fn new(
         shared: Arc<Shared>,
-        jobs: Receiver<Job>,
+        jobs: Receiver<Job<Taken>>,
         records: Receiver<Record>,
         end: LogEnd,
     ) -> Result<Self, StoreError> {
@@ -105,8 +109,8 @@ impl Writer {
         let backfill = backfill::Backfill::if_due(&shared)?;
         let LogEnd { next_seq, now, .. } = end;
         let sweep = sweep::Sweep::after(shared.clock.now());
-        let lineups = Arc::default();
-        Ok(Self { shared, jobs, records, lineups, next_seq, now, timers, backfill, sweep })
+        let (lineups, recent) = (Arc::default(), recent::Recent::default());
+        Ok(Self { shared, jobs, records, lineups, next_seq, now, timers, backfill, sweep, recent })
     }
 
     /// Starts the writer's thread. It ends when it is told to stop or its queue is closed.
@@ -154,7 +158,11 @@ impl Writer {
     }
 
     /// Takes queued calls up to a batch; returns the job that ended it, if it was no call.
-    fn collect(&mut self, first: Option<Job>, calls: &mut Vec<Ingest>) -> Option<Job> {
+    fn collect(
+        &mut self,
+        first: Option<Job<Taken>>,
+        calls: &mut Vec<Ingest<Taken>>,
+    ) -> Option<Job<Taken>> {
         let mut events = 0;
         let mut next = first;
         while let Some(job) = next {
@@ -175,6 +183,6 @@ impl Writer {
 }
 
 /// Tells the sender of a job that nobody will do it.
-pub(crate) fn send(jobs: &Sender<Job>, job: Job) -> Result<(), IngestError> {
+pub(crate) fn send<I>(jobs: &Sender<Job<I>>, job: Job<I>) -> Result<(), IngestError> {
     jobs.send(job).map_err(|_| IngestError::Unavailable("the engine is stopping".into()))
 }

@@ -138,26 +138,50 @@ impl Sealer {
             return Err(SealError::TooLong { bytes: plaintext.len() });
         }
         let start = out.len();
+        self.seal_body(key, row_key, header, out, |out| encode_body(plaintext, out))
+            .map_err(|ring::error::Unspecified| SealError::TooLong { bytes: plaintext.len() })
+            .inspect_err(|_| out.truncate(start))
+    }
+
+    /// As [`Self::seal`], of a plaintext that was packed before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::seal`].
+    pub fn seal_packed(
+        &self,
+        key: &StrandKey,
+        row_key: &[u8],
+        header: &[u8],
+        packed: &Packed,
+    ) -> Result<Vec<u8>, SealError> {
+        let mut out = Vec::with_capacity(header.len() + packed.0.len() + OVERHEAD_BYTES);
+        self.seal_body(key, row_key, header, &mut out, |out| out.extend_from_slice(&packed.0))
+            .map_err(|ring::error::Unspecified| SealError::TooLong { bytes: packed.0.len() })?;
+        Ok(out)
+    }
+
+    /// Appends a sealed value to `out`, of the body that `write` appends.
+    fn seal_body(
+        &self,
+        key: &StrandKey,
+        row_key: &[u8],
+        header: &[u8],
+        out: &mut Vec<u8>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), ring::error::Unspecified> {
         let nonce = self.next_nonce();
         out.extend_from_slice(header);
         out.extend_from_slice(&nonce);
         let body_start = out.len();
-        encode_body(plaintext, out);
+        write(out);
         let tag = with_bound(row_key, header, |bound| {
             let nonce = Nonce::assume_unique_for_key(nonce);
             let body = &mut out[body_start..];
             cipher(key)?.seal_in_place_separate_tag(nonce, Aad::from(bound), body)
-        });
-        match tag {
-            Ok(tag) => {
-                out.extend_from_slice(tag.as_ref());
-                Ok(())
-            }
-            Err(_) => {
-                out.truncate(start);
-                Err(SealError::TooLong { bytes: plaintext.len() })
-            }
-        }
+        })?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(())
     }
 
     fn next_nonce(&self) -> [u8; NONCE_BYTES] {
@@ -166,6 +190,27 @@ impl Sealer {
         nonce[..4].copy_from_slice(&self.prefix);
         nonce[4..].copy_from_slice(&count.to_le_bytes());
         nonce
+    }
+}
+
+/// A plaintext as it is sealed: compressed, where that is shorter. Packing needs no key, so another
+/// thread can do it ahead.
+#[derive(Clone, Debug)]
+pub struct Packed(Vec<u8>);
+
+impl Packed {
+    /// Packs a plaintext.
+    ///
+    /// # Errors
+    ///
+    /// When it is longer than [`MAX_PLAINTEXT_BYTES`].
+    pub fn of(plaintext: &[u8]) -> Result<Self, SealError> {
+        if plaintext.len() > MAX_PLAINTEXT_BYTES {
+            return Err(SealError::TooLong { bytes: plaintext.len() });
+        }
+        let mut body = Vec::with_capacity(FLAG_BYTES + plaintext.len());
+        encode_body(plaintext, &mut body);
+        Ok(Self(body))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     definitions::{Expect, Kind, Scope, Token},
     engine::open,
     ingest::Item,
+    reading::{Ahead, Taken},
     writer::{Ingest, Writer},
 };
 
@@ -75,7 +76,10 @@ impl World {
             // What else is in the log are acts of operators, which the new world has done itself.
             if has_timers || !events.is_empty() {
                 clock.set(now);
-                let items = events.into_iter().map(|event| Item::Event(Box::new(event))).collect();
+                let items = events
+                    .into_iter()
+                    .map(|event| Taken::Event(Box::new(Ahead::of(event, &shared.keys))))
+                    .collect();
                 let (reply, _answer) = tokio::sync::oneshot::channel();
                 writer.batch(vec![Ingest { items, import: None, reply }]);
             }

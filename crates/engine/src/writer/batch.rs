@@ -1,19 +1,23 @@
 //! One batch of calls: fold, commit, publish, answer.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use model::{Seq, StrandId, Timestamp};
 use store::{Batch, Reader, StoreError, Table};
 
 use crate::{
     fold::{Fold, Ground},
-    ingest::{EventVerdict, ImportRows, IngestError, Item},
+    ingest::{EventVerdict, ImportRows, IngestError},
     keys,
+    reading::Taken,
     record::{LogEntry, LogRow, encode},
     recording::{Record, Recorder},
     sealed::RowError,
     state::{Caches, Shared},
-    writer::{Ingest, Writer, quarantine},
+    writer::{Ingest, Writer, quarantine, recent::Recent},
 };
 
 /// Log entries in one row, so that a row stays well under the store's limit.
@@ -28,7 +32,7 @@ type Answer = Result<Vec<EventVerdict>, IngestError>;
 
 impl Writer {
     /// Folds and commits the calls, what is due and what is recorded, then answers.
-    pub(crate) fn batch(&mut self, calls: Vec<Ingest>) {
+    pub(crate) fn batch(&mut self, calls: Vec<Ingest<Taken>>) {
         let now = self.now.max(self.shared.clock.now());
         let due = self.timers.take_due(&*self.shared.store, now, TIMERS_PER_BATCH);
         let records: Vec<_> = self.records.try_iter().take(RECORDS_PER_BATCH).collect();
@@ -58,7 +62,7 @@ impl Writer {
 
     fn fold_and_commit(
         &mut self,
-        work: Vec<(Vec<Item>, Option<ImportRows>)>,
+        work: Vec<(Vec<Taken>, Option<ImportRows>)>,
         due: &[(Timestamp, StrandId)],
         records: Vec<Record>,
         now: Timestamp,
@@ -76,7 +80,7 @@ impl Writer {
         let mut fold = Fold::new(ground, store, self.next_seq);
         let mut answers = Vec::with_capacity(work.len());
         for (items, import) in work {
-            answers.push(call(&mut fold, &shared, items, import)?);
+            answers.push(call(&mut fold, &shared, &self.recent, items, import)?);
         }
         for &(at, head) in due {
             fold.pending.delete(Table::Timer, keys::timer(head, at));
@@ -114,6 +118,8 @@ impl Writer {
         }
         let batch = fold.pending.take_batch();
         self.commit(batch)?;
+        let commits = self.recent.committed(std::mem::take(&mut fold.messages));
+        self.shared.commits.store(commits, Ordering::Release);
         self.advance(now, entry_count);
         publish(&self.shared.caches, &mut fold);
         self.timers.add(&fold.timers);
@@ -204,7 +210,8 @@ fn publish(caches: &Caches, fold: &mut Fold<'_>) {
 fn call(
     fold: &mut Fold<'_>,
     shared: &Shared,
-    items: Vec<Item>,
+    recent: &Recent,
+    items: Vec<Taken>,
     import: Option<ImportRows>,
 ) -> Result<Answer, RowError> {
     if let Some(rows) = &import
@@ -215,16 +222,16 @@ fn call(
     let mut verdicts = Vec::with_capacity(items.len());
     for item in items {
         verdicts.push(match item {
-            Item::Event(event) => match fold.event(&event) {
+            Taken::Event(ahead) => match fold.event(&ahead, recent) {
                 Ok(verdict) => verdict,
                 Err(RowError::Unreadable(error)) => {
                     shared.metrics.unreadable.inc();
                     tracing::error!(%error, "an event's person does not read back");
-                    quarantine::put_event(fold, shared, &event)?
+                    quarantine::put_event(fold, shared, &ahead.event)?
                 }
                 Err(error) => return Err(error),
             },
-            Item::Rejected(rejected) => quarantine::put(fold, shared, &rejected)?,
+            Taken::Rejected(rejected) => quarantine::put(fold, shared, &rejected)?,
         });
     }
     Ok(Ok(verdicts))
