@@ -20,6 +20,7 @@ mod keys;
 mod load;
 mod metrics;
 mod pending;
+mod priority;
 mod reading;
 mod record;
 mod recording;

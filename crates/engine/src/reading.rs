@@ -20,6 +20,7 @@ use crate::{
     ingest::{Item, Rejected},
     keys,
     load::{Loader, Read},
+    priority::yield_to_requests,
     route,
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
@@ -67,6 +68,7 @@ pub(crate) fn start(
     writer: Sender<Job<Taken>>,
 ) -> Result<thread::JoinHandle<()>, StoreError> {
     let pass_on = move || {
+        yield_to_requests();
         for job in queue {
             let job = match job {
                 Job::Ingest(Ingest { items, import, reply }) => {

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     ingest::{EventVerdict, ImportRows, IngestError},
+    priority::yield_to_requests,
     reading::Taken,
     record::{self, LogRow},
     recording::{Lineups, Record},
@@ -117,7 +118,10 @@ impl Writer {
     pub(crate) fn start(mut self) -> Result<thread::JoinHandle<()>, StoreError> {
         thread::Builder::new()
             .name("writer".into())
-            .spawn(move || self.run())
+            .spawn(move || {
+                yield_to_requests();
+                self.run();
+            })
             .map_err(|source| StoreError::Io { what: "start the writer", source })
     }
 

@@ -4,6 +4,7 @@
 //! (the engine's files).
 
 use std::{
+    any::Any,
     fmt,
     ops::Bound,
     path::{Path, PathBuf},
@@ -29,6 +30,7 @@ use crate::{
     Batch, KeyRange, Reader, ScanOrder, Snapshot, Store, StoreError, Table, Usage, Visit,
     directory::{Directory, free_bytes},
     repair,
+    retired::Retired,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -36,6 +38,11 @@ const MIB: u64 = 1024 * 1024;
 /// How many full memtables of a table may wait to be written out before commits to it wait. The
 /// engine itself waits at one more.
 const WAITING_MEMTABLES_MAX: usize = 3;
+
+/// How much behind other threads those of the engine run: a tenth of the time where there is not
+/// enough for all.
+#[cfg(target_os = "linux")]
+const BACKGROUND_NICENESS: i32 = 10;
 
 /// How often a waiting commit looks again. Writing out a memtable takes tens of milliseconds.
 const WAIT_STEP: Duration = Duration::from_millis(2);
@@ -95,6 +102,7 @@ struct Inner {
     poisoned: Mutex<Option<String>>,
     reserve_bytes: AtomicU64,
     memtable_bytes: u64,
+    retired: Retired,
     directory: Directory,
 }
 
@@ -116,17 +124,22 @@ impl Fjall {
             .manual_journal_persist(true)
             .open()
             .map_err(|error| from_fjall("open the store", dir, error))?;
-        let tables = Table::ALL
+        let tables: Vec<Keyspace> = Table::ALL
             .into_iter()
             .map(|table| database.keyspace(table.name(), || keyspace_options(table)))
             .collect::<Result<_, _>>()
             .map_err(|error| from_fjall("open a table", dir, error))?;
+        let memtables = tables.iter().map(active_memtable).collect();
+        let retired = Retired::start(memtables)
+            .map_err(|source| StoreError::Io { what: "start a thread", source })?;
+        yield_to_requests();
         let inner = Inner {
             tables,
             database,
             poisoned: Mutex::default(),
             reserve_bytes: AtomicU64::new(options.reserve_bytes),
             memtable_bytes: options.memtable_bytes,
+            retired,
             directory,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -198,6 +211,13 @@ impl Inner {
                 // The batch itself is on disk. Only later ones must not go on.
                 self.poison(&error);
             }
+        }
+    }
+
+    /// Takes note of memtables that took the place of full ones, whoever had these written out.
+    fn hold_memtables(&self, touched: [bool; Table::ALL.len()]) {
+        for table in Table::ALL.into_iter().filter(|table| touched[table.index()]) {
+            self.retired.observe(table.index(), active_memtable(self.keyspace(table)));
         }
     }
 
@@ -275,6 +295,7 @@ impl Store for Fjall {
         self.inner.wait_for_flushes(touched)?;
         write.commit().map_err(|error| self.inner.poison(&error))?;
         self.inner.write_out_full_memtables(touched);
+        self.inner.hold_memtables(touched);
         Ok(())
     }
 
@@ -363,6 +384,25 @@ fn scan(
         }
     }
     Ok(())
+}
+
+fn active_memtable(keyspace: &Keyspace) -> Arc<dyn Any + Send + Sync> {
+    keyspace.tree.active_memtable()
+}
+
+/// Lets flushes and compactions run behind those who wait for an answer. Where the system does not
+/// allow it, they share the cores alike.
+fn yield_to_requests() {
+    #[cfg(target_os = "linux")]
+    for thread in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        let id = thread.file_name().to_str().and_then(|id| id.parse().ok());
+        if (name.starts_with("fjall:") || name.starts_with("store:"))
+            && let Some(id) = id.and_then(rustix::process::Pid::from_raw)
+        {
+            rustix::process::setpriority_process(Some(id), BACKGROUND_NICENESS).ok();
+        }
+    }
 }
 
 /// Hands out the engine's own memory without copying it.

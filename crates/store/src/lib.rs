@@ -13,6 +13,7 @@ mod journal;
 pub mod memory;
 pub mod range;
 pub mod repair;
+mod retired;
 pub mod seal;
 pub mod table;
 pub mod traits;
