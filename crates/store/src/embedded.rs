@@ -39,11 +39,6 @@ const MIB: u64 = 1024 * 1024;
 /// engine itself waits at one more.
 const WAITING_MEMTABLES_MAX: usize = 3;
 
-/// How much behind other threads those of the engine run: a tenth of the time where there is not
-/// enough for all.
-#[cfg(target_os = "linux")]
-const BACKGROUND_NICENESS: i32 = 10;
-
 /// How often a waiting commit looks again. Writing out a memtable takes tens of milliseconds.
 const WAIT_STEP: Duration = Duration::from_millis(2);
 
@@ -132,7 +127,6 @@ impl Fjall {
         let memtables = tables.iter().map(active_memtable).collect();
         let retired = Retired::start(memtables)
             .map_err(|source| StoreError::Io { what: "start a thread", source })?;
-        yield_to_requests();
         let inner = Inner {
             tables,
             database,
@@ -388,21 +382,6 @@ fn scan(
 
 fn active_memtable(keyspace: &Keyspace) -> Arc<dyn Any + Send + Sync> {
     keyspace.tree.active_memtable()
-}
-
-/// Lets flushes and compactions run behind those who wait for an answer. Where the system does not
-/// allow it, they share the cores alike.
-fn yield_to_requests() {
-    #[cfg(target_os = "linux")]
-    for thread in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-        let name = std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
-        let id = thread.file_name().to_str().and_then(|id| id.parse().ok());
-        if (name.starts_with("fjall:") || name.starts_with("store:"))
-            && let Some(id) = id.and_then(rustix::process::Pid::from_raw)
-        {
-            rustix::process::setpriority_process(Some(id), BACKGROUND_NICENESS).ok();
-        }
-    }
 }
 
 /// Hands out the engine's own memory without copying it.
