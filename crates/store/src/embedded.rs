@@ -241,9 +241,9 @@ impl Inner {
 
 impl Reader for Fjall {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        // Rows enter the memtable only after the sync, so the newest version is always a durable
-        // one.
-        let value = self.inner.keyspace(table).get(key);
+        // Rows enter the memtable only after the sync, but one after the other. Read as they come,
+        // a batch would show by some of its rows while snapshots do not have it yet.
+        let value = self.inner.database.snapshot().get(self.inner.keyspace(table), key);
         Ok(value.map_err(|error| self.inner.read_error(error))?.map(into_bytes))
     }
 

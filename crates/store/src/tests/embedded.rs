@@ -100,3 +100,27 @@ fn rows_written_out_to_tables_read_the_same() {
     assert!(usage.free_bytes.is_some_and(|bytes| bytes > 0));
     assert_eq!(usage.poisoned, None);
 }
+
+#[test]
+fn what_a_read_shows_a_later_snapshot_has() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let key = |batch: u32, row: u32| [batch.to_be_bytes(), row.to_be_bytes()].concat();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..50 {
+                let mut batch = Batch::new();
+                (0..500).for_each(|row| batch.put(Table::Strand, key(number, row), [0]));
+                store.commit(batch).unwrap();
+            }
+        });
+        for number in 0..50 {
+            while store.get(Table::Strand, &key(number, 0)).unwrap().is_none() {
+                std::hint::spin_loop();
+            }
+            let snapshot = store.snapshot().unwrap();
+            let last = snapshot.get(Table::Strand, &key(number, 499)).unwrap();
+            assert!(last.is_some(), "batch {number} showed by half");
+        }
+    });
+}
