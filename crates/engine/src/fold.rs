@@ -215,7 +215,7 @@ impl<'a> Fold<'a> {
         }
         self.remember(dedup);
         let order = event.order();
-        self.write_event(&route, event, packed, purposes)?;
+        self.write_event(&route, (event, order), packed, purposes)?;
         let seen = Seen {
             identifiers: &event.identifiers,
             order,
@@ -388,7 +388,7 @@ impl<'a> Fold<'a> {
     fn write_event(
         &mut self,
         route: &Route,
-        event: &Event,
+        (event, order): (&Event, Order),
         packed: &PackedEvent,
         purposes: PurposeSet,
     ) -> Result<(), RowError> {
@@ -402,7 +402,7 @@ impl<'a> Fold<'a> {
         });
         packed.write_body(&mut self.pending, keys, &route.key, seq)?;
         let row_key = keys::event(route.strand, name, event.event_time, seq);
-        let head = EventHead { properties: packed.properties(), purposes, tie: event.order().tie };
+        let head = EventHead { properties: packed.properties(), purposes, tie: order.tie };
         let row = packed.row(keys, &route.key, &row_key, head)?;
         self.pending.put(Table::Strand, row_key, row);
         Ok(())

@@ -432,7 +432,8 @@ impl Loader<'_> {
             widen(&mut records.seen, at.time);
             let Some(number) = projection.number(at.name) else { continue };
             let values = if projection.reads_properties(at.name) {
-                projection.row_values(at.name, &self.properties(key, row_key, row, at)?)
+                let properties = self.properties(key, (row_key, row), head.properties, at)?;
+                projection.row_values(at.name, &properties)
             } else {
                 RowValues::default()
             };
@@ -447,11 +448,11 @@ impl Loader<'_> {
     fn properties(
         &self,
         key: &StrandKey,
-        row_key: &[u8],
-        row: &[u8],
+        (row_key, row): (&[u8], &[u8]),
+        place: Properties,
         at: EventKey,
     ) -> Result<Object, RowError> {
-        match EventHead::parse(row)?.properties {
+        match place {
             Properties::Absent => Ok(Object::new()),
             Properties::InRow => {
                 let stored: StoredProperties<'_> =
