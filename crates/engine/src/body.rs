@@ -29,8 +29,8 @@ const VERSION: u8 = 1;
 pub(crate) struct PackedEvent {
     body: Packed,
     properties: Properties,
-    /// The properties, where the timeline row repeats them.
-    repeated: Option<Packed>,
+    /// [`StoredProperties`], encoded, where the timeline repeats the properties.
+    repeated: Option<Vec<u8>>,
 }
 
 impl PackedEvent {
@@ -38,7 +38,7 @@ impl PackedEvent {
     pub(crate) fn of(event: &Event) -> Result<Self, SealError> {
         let stored = StoredEvent::of(event);
         let (properties, repeated) = StoredProperties::of(&stored);
-        let repeated = repeated.map(|repeated| Packed::of(&encode(&repeated))).transpose()?;
+        let repeated = repeated.map(|repeated| encode(&repeated));
         Ok(Self { body: Packed::of(&encode(&stored))?, properties, repeated })
     }
 
@@ -47,19 +47,10 @@ impl PackedEvent {
         self.properties
     }
 
-    /// The timeline row of the event under `row_key`, after its head.
-    pub(crate) fn row(
-        &self,
-        keys: &Keys,
-        key: &StrandKey,
-        row_key: &[u8],
-        head: EventHead,
-    ) -> Result<Vec<u8>, RowError> {
-        let head = head.to_bytes();
-        match &self.repeated {
-            Some(repeated) => Ok(keys.vault.sealer().seal_packed(key, row_key, &head, repeated)?),
-            None => Ok(head.to_vec()),
-        }
+    /// The timeline row of the event.
+    pub(crate) fn row(&self, head: EventHead) -> Vec<u8> {
+        let repeated = self.repeated.as_deref().unwrap_or_default();
+        [&head.to_bytes(), repeated].concat()
     }
 
     /// Writes the body of the event at `seq`.
@@ -93,7 +84,7 @@ impl PackedEvent {
     }
 }
 
-/// Reads the event at `seq`; its time is in the key of its timeline row.
+/// Reads the event at `seq`; its time is in the name of its timeline row.
 pub(crate) fn read(
     reader: &dyn Reader,
     keys: &Keys,

@@ -22,7 +22,7 @@ use model::{
 };
 use profile::{Assignment, IdentityRules, PurposePolicy};
 use rustc_hash::FxBuildHasher;
-use store::{Reader, StrandKey, Table};
+use store::{Reader, Table};
 
 use crate::{
     body::PackedEvent,
@@ -31,11 +31,12 @@ use crate::{
     join,
     keys::{self, Hash16, Kind},
     load::SharedPerson,
+    page::{Page, Pages},
     pending::Pending,
     reading::Ahead,
     record::{
-        EventHead, LogEntry, MAX_USERS_PER_ROUTING, StoredConsent, StoredMeta, StoredUsers, decode,
-        encode,
+        EventHead, LogEntry, MAX_USERS_PER_ROUTING, MetaHead, StoredConsent, StoredMeta,
+        StoredUsers, decode, encode,
     },
     route::{self, KnownLink, Route},
     sealed::{Address, Keys, RowError},
@@ -56,7 +57,6 @@ const LINKS_WITHOUT_LIMIT: usize = 5;
 pub(crate) struct News {
     pub(crate) strand: StrandId,
     pub(crate) device: UnitId,
-    pub(crate) key: Arc<StrandKey>,
     pub(crate) source: Key,
     pub(crate) order: Order,
     pub(crate) consents: Consents,
@@ -156,7 +156,7 @@ impl<'a> Fold<'a> {
     pub(crate) fn new(ground: Ground<'a>, base: &'a dyn Reader, next_seq: Seq) -> Self {
         Self {
             ground,
-            pending: Pending::over(base, next_seq),
+            pending: Pending::over(base, ground.keys, &ground.caches.pages, next_seq),
             next_seq,
             entries: Vec::new(),
             routes: HashMap::default(),
@@ -251,8 +251,7 @@ impl<'a> Fold<'a> {
         let (route, is_new) = match self.ground.caches.routes.get(&address.pair) {
             Some(cached) => (Some(cached), false),
             None => {
-                let Ground { keys, .. } = self.ground;
-                let found = route::find(&self.pending, keys, address.lane, &address.pair)?;
+                let found = route::find(&self.pending, address.lane, &address.pair)?;
                 (found.map(Arc::new), true)
             }
         };
@@ -291,7 +290,9 @@ impl<'a> Fold<'a> {
             user: address.user.clone(),
             born_at: self.ground.now,
         };
-        join::write_meta(&mut self.pending, keys, strand, &route.key, route.meta_head(), &meta)?;
+        let mut page = Page::born(strand, route.meta(), Arc::clone(&route.key));
+        page.put(Kind::Meta, &[], &encode(&meta));
+        self.pending.bear(page);
         let row_key = keys::route(address.lane, &address.pair);
         self.pending.put(Table::Index, row_key, keys::strand(strand));
         self.visits.entry(strand).or_default().is_born = true;
@@ -332,26 +333,22 @@ impl<'a> Fold<'a> {
         if !spoken.iter().any(says_more) {
             return Ok(route);
         }
-        let keys = self.ground.keys;
         let order = event.order();
-        let mut rest = keys::ordered(order.time).to_vec();
-        rest.extend_from_slice(&order.tie.to_be_bytes());
-        let row_key = keys::row(route.strand, Kind::Consent, &rest);
+        let mut name = keys::ordered(order.time).to_vec();
+        name.extend_from_slice(&order.tie.to_be_bytes());
         let record = StoredConsent::V1 {
             consents: event.consents,
             identified: self.is_identified(event),
             source: event.source.clone(),
         };
-        let sealed = keys.seal(&route.key, &row_key, &[], &record)?;
-        self.pending.put(Table::Strand, row_key, sealed);
+        self.pending.page_mut(route.strand)?.put(Kind::Consent, &name, &encode(&record));
         let strands = crate::load::component_strands(&self.pending, route.head)?;
-        let ledger = crate::load::ledger_of(&self.pending, keys, &strands)?;
+        let ledger = crate::load::ledger_of(&self.pending, &strands)?;
         for strand in strands {
-            let (head, key, meta) = route::read_meta(&self.pending, keys, strand)?;
-            let consents = crate::load::basis_on(&ledger, head.unit);
-            let head = crate::record::MetaHead { consents, ..head };
-            join::write_meta(&mut self.pending, keys, strand, &key, head, &meta)?;
-            self.reroute(strand, &meta)?;
+            let page = self.pending.page_mut(strand)?;
+            let meta = page.meta();
+            page.set_meta(MetaHead { consents: crate::load::basis_on(&ledger, meta.unit), ..meta });
+            self.reroute(strand)?;
         }
         let consents = crate::load::basis_on(&ledger, route.unit);
         Ok(Arc::new(Route { consents, ..(*route).clone() }))
@@ -370,15 +367,17 @@ impl<'a> Fold<'a> {
         })
     }
 
-    /// Reads a strand's route anew after its meta row changed.
-    fn reroute(&mut self, strand: StrandId, meta: &StoredMeta) -> Result<(), RowError> {
-        let StoredMeta::V1 { routing, user, .. } = meta;
-        let pair = self.ground.keys.pair(routing, user.as_ref());
-        let lane = hash::lane(routing);
+    /// Makes a strand's route anew after its page changed.
+    fn reroute(&mut self, strand: StrandId) -> Result<(), RowError> {
+        let page = self.pending.existing(strand)?;
+        let StoredMeta::V1 { routing, user, .. } = route::stored_meta(&page)?;
+        let pair = self.ground.keys.pair(&routing, user.as_ref());
+        let lane = hash::lane(&routing);
         let row = self.pending.get(Table::Index, &keys::route(lane, &pair))?;
         // An anonymous strand that was closed by another user's arrival keeps its rows but is no longer routed to.
         if row.as_deref().and_then(keys::parse_strand) == Some(strand) {
-            let route = route::read(&self.pending, self.ground.keys, strand)?;
+            let route = Route::of(&page)?;
+            drop(page);
             self.keep(pair, route);
         }
         Ok(())
@@ -401,10 +400,9 @@ impl<'a> Fold<'a> {
             time: event.event_time,
         });
         packed.write_body(&mut self.pending, keys, &route.key, seq)?;
-        let row_key = keys::event(route.strand, name, event.event_time, seq);
         let head = EventHead { properties: packed.properties(), purposes, tie: order.tie };
-        let row = packed.row(keys, &route.key, &row_key, head)?;
-        self.pending.put(Table::Strand, row_key, row);
+        let row_name = keys::event(name, event.event_time, seq);
+        self.pending.page_mut(route.strand)?.put(Kind::Event, &row_name, &packed.row(head));
         Ok(())
     }
 
@@ -464,7 +462,7 @@ impl<'a> Fold<'a> {
         let strand = route.strand;
         let link = profile::Link { strand, identifier, order, last, count: 1, trusted };
         self.identifiers.push(hash);
-        join::write_link(&mut self.pending, self.ground.keys, &route.key, &hash, &link, None)
+        join::write_link(&mut self.pending, &hash, &link, None)
     }
 
     /// Whether a new link can change who is whom: someone else has the identifier, or a limit may be reached.
@@ -485,16 +483,14 @@ impl<'a> Fold<'a> {
     }
 
     fn rejoin(&mut self, strand: StrandId) -> Result<(), RowError> {
-        let Ground { keys, rules, .. } = self.ground;
-        let rejoined = join::rejoin(&mut self.pending, keys, rules, strand)?;
+        let rejoined = join::rejoin(&mut self.pending, self.ground.rules, strand)?;
         self.identifiers.extend(rejoined.identifiers);
         for component in rejoined.changed {
             self.gone.remove(&component.head);
             self.visits.entry(component.head).or_default().is_rejoined = true;
             for strand in component.strands {
                 self.heads.insert(strand, component.head);
-                let (_, _, meta) = route::read_meta(&self.pending, keys, strand)?;
-                self.reroute(strand, &meta)?;
+                self.reroute(strand)?;
             }
         }
         for gone in rejoined.gone {
@@ -518,7 +514,6 @@ impl<'a> Fold<'a> {
         let news = News {
             strand: route.strand,
             device: route.unit,
-            key: Arc::clone(&route.key),
             source: event.source.clone(),
             order,
             consents: event.consents,

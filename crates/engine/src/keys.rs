@@ -4,7 +4,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | Strand | lane u16, born u64, kind u8, … | see [`Kind`] |
+//! | Strand | lane u16, born u64 | the strand's page: see [`page`](crate::page) for it and what leaves it |
 //! | Index | lane u16, `01`, hash16 of (routing, user or none) | strand |
 //! | Index | lane u16, `02`, hash16 of routing | the users seen with it |
 //! | Index | lane u16, `03`, hash16 of identifier | the strand that observed it first; `01` if others follow |
@@ -22,17 +22,17 @@ use model::{DecisionId, Lane, Seq, StrandId, Timestamp};
 /// A 16-byte keyed hash.
 pub(crate) type Hash16 = [u8; 16];
 
-/// The kinds of rows under a strand, in the order in which a scan meets them: small ones first, the timeline last.
+/// The kinds of rows in a strand's page, in their order; the page is sealed as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// The strand itself: slot, head, unit; routing identifier and user id, sealed.
+    /// The strand itself: routing identifier and user id.
     Meta = 0x01,
-    /// hash16 of an identifier → the observation of it, sealed.
+    /// hash16 of an identifier → the observation of it.
     Link = 0x02,
-    /// xxh3-64 of a trait name → the trait as seen through this strand, sealed.
+    /// xxh3-64 of a trait name → the trait as seen through this strand.
     Trait = 0x03,
-    /// time, tie → a consent statement, sealed.
+    /// time, tie → a consent statement.
     Consent = 0x04,
     /// experience key → the variant first assigned.
     Assignment = 0x05,
@@ -44,12 +44,12 @@ pub(crate) enum Kind {
     State = 0x08,
     /// experience key, time → a recorded win, for experiences with caps.
     Win = 0x09,
-    /// event name hash, time, seq → what audiences may ask about the event, sealed.
+    /// event name hash, time, seq → what audiences may ask about the event.
     Event = 0x80,
 }
 
 impl Kind {
-    fn from_byte(byte: u8) -> Option<Self> {
+    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             0x01 => Self::Meta,
             0x02 => Self::Link,
@@ -69,7 +69,7 @@ impl Kind {
 /// Length of the part of a key that names the strand.
 pub(crate) const STRAND_BYTES: usize = 10;
 
-/// The prefix of all rows of a strand.
+/// The key of a strand's page, and the prefix of all rows of the strand.
 pub(crate) fn strand(strand: StrandId) -> Vec<u8> {
     let mut key = Vec::with_capacity(40);
     key.extend_from_slice(&strand.lane.get().to_be_bytes());
@@ -77,47 +77,26 @@ pub(crate) fn strand(strand: StrandId) -> Vec<u8> {
     key
 }
 
-/// The prefix of a strand's rows of one kind.
-pub(crate) fn kind(strand_id: StrandId, kind: Kind) -> Vec<u8> {
-    let mut key = strand(strand_id);
-    key.push(kind as u8);
+/// The name of an event's row.
+pub(crate) fn event(name: u64, time: Timestamp, seq: Seq) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&name.to_be_bytes());
+    key[8..16].copy_from_slice(&ordered(time));
+    key[16..].copy_from_slice(&seq.0.to_be_bytes());
     key
 }
 
-/// A strand's row of one kind, named by `rest`.
-pub(crate) fn row(strand_id: StrandId, row_kind: Kind, rest: &[u8]) -> Vec<u8> {
-    let mut key = kind(strand_id, row_kind);
-    key.extend_from_slice(rest);
-    key
+/// The name of a trait's row.
+pub(crate) fn trait_name(name: &str) -> [u8; 8] {
+    model::hash::event_name(name).to_be_bytes()
 }
 
-/// A timeline row.
-pub(crate) fn event(strand_id: StrandId, name: u64, time: Timestamp, seq: Seq) -> Vec<u8> {
-    let mut key = kind(strand_id, Kind::Event);
-    key.extend_from_slice(&name.to_be_bytes());
-    key.extend_from_slice(&ordered(time));
-    key.extend_from_slice(&seq.0.to_be_bytes());
-    key
-}
-
-/// The parts of a timeline row's key after its kind.
+/// The parts of the name of an event's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventKey {
     pub(crate) name: u64,
     pub(crate) time: Timestamp,
     pub(crate) seq: Seq,
-}
-
-/// Reads a strand row's key: its strand, kind and the rest.
-pub(crate) fn parse_row(key: &[u8]) -> Option<(StrandId, Kind, &[u8])> {
-    let (head, rest) = key.split_at_checked(STRAND_BYTES)?;
-    let (kind, rest) = rest.split_first()?;
-    Some((parse_strand(head)?, Kind::from_byte(*kind)?, rest))
-}
-
-/// Whether a strand row is of a kind.
-pub(crate) fn is_kind(key: &[u8], kind: Kind) -> bool {
-    key.get(STRAND_BYTES) == Some(&(kind as u8))
 }
 
 /// Reads a strand's name.
@@ -127,7 +106,7 @@ pub(crate) fn parse_strand(bytes: &[u8]) -> Option<StrandId> {
     Some(StrandId { born: Seq(u64::from_be_bytes(born.try_into().ok()?)), lane })
 }
 
-/// Reads what follows the kind in a timeline row's key.
+/// Reads the name of an event's row.
 pub(crate) fn parse_event(rest: &[u8]) -> Option<EventKey> {
     let (name, rest) = rest.split_at_checked(8)?;
     let (time, seq) = rest.split_at_checked(8)?;
@@ -243,16 +222,14 @@ mod tests {
 
     #[test]
     fn keys_read_back() {
-        let key = event(strand_id(), 42, Timestamp(-5), Seq(9));
-        let (strand, kind, rest) = parse_row(&key).unwrap();
-        assert_eq!((strand, kind), (strand_id(), Kind::Event));
-        let parsed = parse_event(rest).unwrap();
+        assert_eq!(parse_strand(&strand(strand_id())), Some(strand_id()));
+        let parsed = parse_event(&event(42, Timestamp(-5), Seq(9))).unwrap();
         assert_eq!(parsed, EventKey { name: 42, time: Timestamp(-5), seq: Seq(9) });
         let due = timer(strand_id(), Timestamp(5));
         assert_eq!(parse_timer(&due), Some((strand_id(), Timestamp(5))));
         let (at, id) = (Timestamp(-5), DecisionId::new(3, 9));
         assert_eq!(parse_decision(&decision(strand_id(), at, id)), Some((at, id)));
-        assert_eq!(parse_row(b"short"), None);
+        assert_eq!(parse_strand(b"short"), None);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod join;
 mod keys;
 mod load;
 mod metrics;
+mod page;
 mod pending;
 mod priority;
 mod reading;

@@ -5,7 +5,8 @@
 //! and becomes one atomic [`Batch`] at the end.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, hash_map},
     ops::{Bound, ControlFlow},
 };
 
@@ -14,22 +15,39 @@ use model::{Seq, StrandId};
 use rustc_hash::FxBuildHasher;
 use store::{Batch, KeyRange, Reader, ScanOrder, StoreError, Table, Visit};
 
-use crate::keys;
+use crate::{
+    cache::Cache,
+    page::{Page, Pages},
+    record::Unreadable,
+    sealed::{Keys, RowError},
+};
 
-/// Length of the lane at the start of a key.
-const LANE_BYTES: usize = 2;
+/// Pages as they are stored, by strand.
+pub(crate) type SealedPages = Cache<StrandId, Bytes>;
 
 /// The store under writes that are not committed yet.
 pub(crate) struct Pending<'a> {
     base: &'a dyn Reader,
-    /// Strands born here or later have no rows in the store, which saves looking for them.
+    keys: &'a Keys,
+    /// Rows of pages that are known to be what the store has.
+    known: &'a SealedPages,
+    /// Strands born here or later have no page in the store, which saves looking for them.
     born_from: Seq,
     /// Point look-ups far outnumber scans, and most writes are never read again: tables whose rows
     /// are only ever read by key are kept in a hash map.
     points: HashMap<(Table, Vec<u8>), Option<Bytes>, FxBuildHasher>,
     /// Tables that are scanned stay sorted.
     sorted: BTreeMap<(Table, Vec<u8>), Option<Bytes>>,
+    /// Pages that are written. They are sealed when the batch is taken.
+    pages: HashMap<StrandId, Page, FxBuildHasher>,
     bytes: usize,
+}
+
+/// What is to be committed.
+pub(crate) struct Written {
+    pub(crate) batch: Batch,
+    /// The pages among it, as they will be stored.
+    pub(crate) pages: Vec<(StrandId, Bytes)>,
 }
 
 impl std::fmt::Debug for Pending<'_> {
@@ -40,22 +58,62 @@ impl std::fmt::Debug for Pending<'_> {
 
 /// Whether rows of this table are scanned while a batch is folded.
 fn is_scanned(table: Table) -> bool {
-    matches!(table, Table::Strand | Table::Index | Table::Timer)
+    matches!(table, Table::Index | Table::Timer)
 }
+
+/// Room for a page in a batch.
+const PAGE_BYTES_USUAL: usize = 1_024;
 
 impl<'a> Pending<'a> {
     /// No writes over `base`, all of whose strands were born before `born_from`.
-    pub(crate) fn over(base: &'a dyn Reader, born_from: Seq) -> Self {
-        Self { base, born_from, points: HashMap::default(), sorted: BTreeMap::new(), bytes: 0 }
+    pub(crate) fn over(
+        base: &'a dyn Reader,
+        keys: &'a Keys,
+        known: &'a SealedPages,
+        born_from: Seq,
+    ) -> Self {
+        Self {
+            base,
+            keys,
+            known,
+            born_from,
+            points: HashMap::default(),
+            sorted: BTreeMap::new(),
+            pages: HashMap::default(),
+            bytes: 0,
+        }
     }
 
-    /// Whether the store cannot have a row of the keys from `from` up to `to`: they lie in one lane,
-    /// and where the lane's strands of this batch begin.
-    fn is_unborn(&self, table: Table, from: &[u8], to: &[u8]) -> bool {
-        let is_new = |strand: StrandId| self.born_from <= strand.born;
-        table == Table::Strand
-            && from.get(..LANE_BYTES) == to.get(..LANE_BYTES)
-            && from.get(..keys::STRAND_BYTES).and_then(keys::parse_strand).is_some_and(is_new)
+    /// Adds the page of a strand that is born.
+    pub(crate) fn bear(&mut self, page: Page) {
+        self.pages.insert(page.strand(), page);
+    }
+
+    /// The page of a strand, to be changed.
+    pub(crate) fn page_mut(&mut self, strand: StrandId) -> Result<&mut Page, RowError> {
+        let stored = match self.pages.contains_key(&strand) {
+            true => None,
+            false => Some(self.stored(strand)?.ok_or(Unreadable("strand"))?),
+        };
+        match (self.pages.entry(strand), stored) {
+            (hash_map::Entry::Occupied(page), _) => Ok(page.into_mut()),
+            (hash_map::Entry::Vacant(place), Some(page)) => Ok(place.insert(page)),
+            (hash_map::Entry::Vacant(_), None) => Err(Unreadable("strand").into()),
+        }
+    }
+
+    fn stored(&self, strand: StrandId) -> Result<Option<Page>, RowError> {
+        if self.born_from <= strand.born {
+            return Ok(None);
+        }
+        match self.known.get(&strand) {
+            Some(row) => {
+                let mut page = Page::open(self.keys, strand, &row)?;
+                page.read_leaves(self.base)?;
+                Ok(Some(page))
+            }
+            None => Page::read(self.base, self.keys, strand),
+        }
     }
 
     /// Sets `key` to `value`.
@@ -89,17 +147,38 @@ impl<'a> Pending<'a> {
     }
 
     /// Takes the writes out as one batch.
-    pub(crate) fn take_batch(&mut self) -> Batch {
-        let mut batch = Batch::with_capacity(self.len(), std::mem::take(&mut self.bytes));
+    pub(crate) fn take_batch(&mut self) -> Result<Written, RowError> {
+        let rows = self.len() + self.pages.len();
+        let bytes = std::mem::take(&mut self.bytes) + self.pages.len() * PAGE_BYTES_USUAL;
+        let mut batch = Batch::with_capacity(rows, bytes);
+        let mut write = |table, key: &[u8], value: Option<&[u8]>| match value {
+            Some(value) => batch.put(table, key, value),
+            None => batch.delete(table, key),
+        };
         let sorted = std::mem::take(&mut self.sorted);
         let points = std::mem::take(&mut self.points);
         for ((table, key), value) in sorted.into_iter().chain(points) {
-            match value {
-                Some(value) => batch.put(table, &key, &value),
-                None => batch.delete(table, &key),
-            }
+            write(table, &key, value.as_deref());
         }
-        batch
+        let mut pages = Vec::with_capacity(self.pages.len());
+        for (strand, mut page) in std::mem::take(&mut self.pages) {
+            let row = page.write(self.keys, &mut |key, value| write(Table::Strand, key, value))?;
+            pages.push((strand, row));
+        }
+        Ok(Written { batch, pages })
+    }
+}
+
+impl Pages for Pending<'_> {
+    fn keys(&self) -> &Keys {
+        self.keys
+    }
+
+    fn page(&self, strand: StrandId) -> Result<Option<Cow<'_, Page>>, RowError> {
+        match self.pages.get(&strand) {
+            Some(page) => Ok(Some(Cow::Borrowed(page))),
+            None => Ok(self.stored(strand)?.map(Cow::Owned)),
+        }
     }
 }
 
@@ -109,7 +188,6 @@ impl Reader for Pending<'_> {
         let written = if is_scanned(table) { self.sorted.get(&id) } else { self.points.get(&id) };
         match written {
             Some(value) => Ok(value.clone()),
-            None if self.is_unborn(table, key, key) => Ok(None),
             None => self.base.get(table, key),
         }
     }
@@ -121,6 +199,10 @@ impl Reader for Pending<'_> {
         order: ScanOrder,
         visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
+        // Of a strand only what has left its page is scanned, and a batch writes that at its end.
+        if table == Table::Strand {
+            return self.base.scan(table, range, order, visit);
+        }
         debug_assert!(is_scanned(table), "rows of {table:?} are not kept sorted");
         if range.is_empty() {
             return Ok(());
@@ -136,31 +218,10 @@ impl Reader for Pending<'_> {
             .take_while(|((of, _), _)| *of == table)
             .map(|((_, key), value)| (key.as_slice(), value.as_ref()))
             .collect();
-        let is_unborn = range.to.as_ref().is_some_and(|to| self.is_unborn(table, &range.from, to));
-        let base: &dyn Reader = if is_unborn { &Nothing } else { self.base };
         if written.is_empty() {
-            return base.scan(table, range, order, visit);
+            return self.base.scan(table, range, order, visit);
         }
-        merge(base, table, range, order, written, visit)
-    }
-}
-
-/// A store without rows.
-struct Nothing;
-
-impl Reader for Nothing {
-    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(None)
-    }
-
-    fn scan(
-        &self,
-        _: Table,
-        _: KeyRange<'_>,
-        _: ScanOrder,
-        _: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
-        Ok(())
+        merge(self.base, table, range, order, written, visit)
     }
 }
 
@@ -226,14 +287,14 @@ impl InspectStop for ControlFlow<()> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use store::{Memory, Store};
+    use store::{Memory, Store, Vault};
 
     use super::*;
 
     fn collect(reader: &dyn Reader, order: ScanOrder, limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut rows = Vec::new();
         reader
-            .scan(Table::Strand, KeyRange::all(), order, &mut |key, value| {
+            .scan(Table::Index, KeyRange::all(), order, &mut |key, value| {
                 rows.push((key.to_vec(), value.to_vec()));
                 if rows.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
@@ -249,61 +310,31 @@ mod tests {
             writes in proptest::collection::vec((1_u8..20, proptest::option::of(any::<u8>())), 0..12),
             limit in 1_usize..25,
         ) {
+            let directory = tempfile::tempdir().unwrap();
+            let keys = Keys { vault: Vault::open(directory.path(), 0).unwrap() };
+            let known = SealedPages::new(0, Bytes::len);
             let store = Memory::default();
             let mut batch = Batch::new();
             for (key, value) in base {
-                batch.put(Table::Strand, [key], [value]);
+                batch.put(Table::Index, [key], [value]);
             }
             store.commit(batch).unwrap();
             let snapshot = store.snapshot().unwrap();
-            let mut pending = Pending::over(&*snapshot, Seq(u64::MAX));
+            let mut pending = Pending::over(&*snapshot, &keys, &known, Seq(u64::MAX));
             for (key, value) in writes {
                 match value {
-                    Some(value) => pending.put(Table::Strand, [key], vec![value]),
-                    None => pending.delete(Table::Strand, [key]),
+                    Some(value) => pending.put(Table::Index, [key], vec![value]),
+                    None => pending.delete(Table::Index, [key]),
                 }
             }
             let through: Vec<_> = [ScanOrder::Ascending, ScanOrder::Descending]
                 .map(|order| collect(&pending, order, limit))
                 .into();
-            store.commit(pending.take_batch()).unwrap();
+            store.commit(pending.take_batch().unwrap().batch).unwrap();
             let committed: Vec<_> = [ScanOrder::Ascending, ScanOrder::Descending]
                 .map(|order| collect(&store, order, limit))
                 .into();
             prop_assert_eq!(through, committed);
-        }
-
-        /// Not looking into the store for strands of the batch changes nothing that is read.
-        #[test]
-        fn strands_of_the_batch_read_as_committed(
-            base in proptest::collection::btree_set((0_u64..4, 0_u8..3), 0..8),
-            writes in proptest::collection::btree_set((0_u64..8, 0_u8..3), 0..8),
-            born in 0_u64..8,
-        ) {
-            let key = |(born, rest): &(u64, u8)| {
-                let lane = model::Lane::from_hash(1);
-                [&keys::strand(StrandId { born: Seq(*born), lane })[..], &[*rest]].concat()
-            };
-            let store = Memory::default();
-            let mut batch = Batch::new();
-            base.iter().for_each(|row| batch.put(Table::Strand, key(row), [0]));
-            store.commit(batch).unwrap();
-            let mut pending = Pending::over(&store, Seq(4));
-            writes.iter().for_each(|row| pending.put(Table::Strand, key(row), vec![1]));
-            let prefix = &key(&(born, 0))[..keys::STRAND_BYTES];
-            let mut found = Vec::new();
-            pending.scan(Table::Strand, store::prefix_range(prefix), ScanOrder::Ascending, &mut |key, _| {
-                found.push(key.to_vec());
-                ControlFlow::Continue(())
-            }).unwrap();
-            let mut expected: Vec<_> = base.union(&writes).map(key).collect();
-            expected.retain(|key| key.starts_with(prefix));
-            prop_assert_eq!(&found, &expected);
-            for row in 0..3 {
-                let key = key(&(born, row));
-                let is_there = pending.get(Table::Strand, &key).unwrap().is_some();
-                prop_assert_eq!(is_there, expected.contains(&key));
-            }
         }
     }
 }

@@ -12,19 +12,20 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender};
-use model::{Event, Lane, StrandId, hash};
+use model::{Event, Lane, hash};
 use store::{StoreError, Table};
 
 use crate::{
     body::PackedEvent,
     ingest::{Item, Rejected},
     keys,
-    load::{Loader, Read},
+    page::Page,
     priority::yield_to_requests,
-    route,
+    route::{self, Route},
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
+    who,
     writer::{Ingest, Job},
 };
 
@@ -125,37 +126,31 @@ fn read_event(
     address: &Address,
 ) -> Result<(), RowError> {
     let caches = &shared.caches;
+    let head = match caches.routes.get(&address.pair) {
+        Some(route) => {
+            who::page_row(shared, route.strand)?;
+            route.head
+        }
+        None => {
+            let generation = caches.generations.of(&address.pair);
+            let Some(strand) = route::strand(&*shared.store, address.lane, &address.pair)? else {
+                return Ok(());
+            };
+            let Some(row) = who::page_row(shared, strand)? else { return Ok(()) };
+            let mut page = Page::open(&shared.keys, strand, &row)?;
+            page.read_leaves(&*shared.store)?;
+            let route = Arc::new(Route::of(&page)?);
+            let head = route.head;
+            caches.routes.offer(address.pair, route, generation, &caches.generations);
+            head
+        }
+    };
     let needs_person = !event.traits.is_empty()
         || !event.consents.is_empty()
         || snapshot.projection.name(hash::event_name(&event.name)).is_some();
-    if let Some(route) = caches.routes.get(&address.pair) {
-        return if needs_person { read_person(shared, snapshot, route.head) } else { Ok(()) };
+    if needs_person {
+        who::page_row(shared, head)?;
+        who::person(shared, snapshot, head)?;
     }
-    let generation = caches.generations.of(&address.pair);
-    let Some(strand) = route::strand(&*shared.store, address.lane, &address.pair)? else {
-        return Ok(());
-    };
-    if !needs_person {
-        let route = Arc::new(route::read(&*shared.store, &shared.keys, strand)?);
-        caches.routes.offer(address.pair, route, generation, &caches.generations);
-        return Ok(());
-    }
-    let person_generation = caches.generations.of(&strand);
-    let frozen = shared.store.snapshot()?;
-    let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot };
-    let Read { route, person } = loader.strand_and_person(strand)?;
-    let head = route.head;
-    caches.routes.offer(address.pair, Arc::new(route), generation, &caches.generations);
-    match person {
-        Some(person) => {
-            let person = Arc::new(person);
-            caches.people.offer(head, person, person_generation, &caches.generations);
-            Ok(())
-        }
-        None => read_person(shared, snapshot, head),
-    }
-}
-
-fn read_person(shared: &Shared, snapshot: &Snapshot, head: StrandId) -> Result<(), RowError> {
-    crate::who::person(shared, snapshot, head).map(|_| ())
+    Ok(())
 }

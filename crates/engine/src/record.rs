@@ -13,7 +13,7 @@ use model::{
     UnitId, condition::Truth, event::Order, value::Object,
 };
 use profile::Reason;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::keys;
@@ -29,9 +29,9 @@ pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     postcard::to_stdvec(record).unwrap_or_default()
 }
 
-/// Decodes a record; `what` names it in the error.
-pub(crate) fn decode<T: DeserializeOwned>(
-    bytes: &[u8],
+/// Decodes a record, which may borrow from `bytes`; `what` names it in the error.
+pub(crate) fn decode<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
     what: &'static str,
 ) -> Result<T, Unreadable> {
     postcard::from_bytes(bytes).map_err(|_| Unreadable(what))
@@ -54,7 +54,7 @@ pub(crate) fn json_object(text: &str, what: &'static str) -> Result<Object, Unre
     serde_json::from_str(text).map_err(|_| Unreadable(what))
 }
 
-/// The plain head of a strand's meta row: what must be readable without its key.
+/// What a strand's page says in plain: what must be readable without its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MetaHead {
     /// Where its key is.
@@ -84,7 +84,7 @@ impl MetaHead {
         bytes
     }
 
-    /// From the start of a meta row.
+    /// From the start of a page's row.
     pub(crate) fn parse(row: &[u8]) -> Result<Self, Unreadable> {
         let unreadable = || Unreadable("strand");
         let bytes: &[u8; Self::BYTES] = row.first_chunk().ok_or_else(unreadable)?;
@@ -105,7 +105,7 @@ impl MetaHead {
     }
 }
 
-/// The sealed part of a strand's meta row.
+/// Who opened a strand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredMeta {
     V1 {
@@ -118,7 +118,7 @@ pub(crate) enum StoredMeta {
     },
 }
 
-/// An identifier as one strand observed it; sealed behind one plain byte, its [`verdict`].
+/// An identifier as one strand observed it; behind one byte, its [`verdict`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredLink {
     V1 {
@@ -133,7 +133,7 @@ pub(crate) enum StoredLink {
     },
 }
 
-/// The plain byte of a link row: what identity resolution made of the link. 0 joins.
+/// The first byte of a link row: what identity resolution made of the link. 0 joins.
 pub(crate) fn verdict(refused: Option<Reason>) -> u8 {
     match refused {
         None => 0,
@@ -179,7 +179,7 @@ pub(crate) enum StoredTrait {
     },
 }
 
-/// A statement about consent; sealed.
+/// A statement about consent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredConsent {
     V1 {
@@ -192,7 +192,7 @@ pub(crate) enum StoredConsent {
     },
 }
 
-/// A first assignment; it holds no personal data of its own, so it is not sealed.
+/// A first assignment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredAssignment {
     V1 {
@@ -203,7 +203,7 @@ pub(crate) enum StoredAssignment {
     },
 }
 
-/// A membership of a head; no personal data but that it exists.
+/// A membership of a head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredMembership {
     V1 {
@@ -253,7 +253,7 @@ pub(crate) enum Properties {
     InBody = 2,
 }
 
-/// The plain head of a timeline row, bound to the sealed rest.
+/// The head of a timeline row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventHead {
     /// Where the properties are.
@@ -295,11 +295,14 @@ impl EventHead {
     }
 }
 
-/// The properties in a timeline row; sealed.
+/// The properties in a timeline row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredProperties<'a> {
     /// JSON text.
-    V1 { json: Cow<'a, str> },
+    V1 {
+        #[serde(borrow)]
+        json: Cow<'a, str>,
+    },
 }
 
 impl<'a> StoredProperties<'a> {
@@ -325,7 +328,7 @@ impl<'a> StoredProperties<'a> {
 /// Longest properties, as JSON text, that a timeline row repeats.
 const ROW_PROPERTIES_BYTES_MAX: usize = 512;
 
-/// The body of an event; sealed. Its time is in the key of its timeline row.
+/// The body of an event; sealed. Its time is in the name of its timeline row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredEvent {
     V1 {
@@ -396,7 +399,7 @@ impl StoredEvent {
 /// One input in the log. Each takes one seq.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LogEntry {
-    /// An event; with the entry's own seq these are the parts of its row's key.
+    /// An event; with the entry's own seq these are the parts of its row's name.
     Event { lane: Lane, born: Seq, name: [u8; 8], time: Timestamp },
     /// A strand was born with the event that follows at `seq + 1`… its id is this entry's seq.
     Strand { lane: Lane },

@@ -13,13 +13,14 @@ use audience::Memberships;
 use decision::Outcome;
 use model::{Consents, DecisionId, Identifier, Key, PurposeSet, StrandId, Timestamp, event::Order};
 use profile::Assignment;
-use store::{Reader, Table, seal::MAX_PLAINTEXT_BYTES};
+use store::{Table, seal::MAX_PLAINTEXT_BYTES};
 
 use crate::{
     decide::DecideRequest,
     fold::{self, Fold, Recorded, Seen},
     keys::{self, Kind},
     load,
+    page::Pages as _,
     record::{LogEntry, StoredDecision, StoredOutcome, StoredPlacement, encode},
     registry::rows,
     route::Route,
@@ -210,13 +211,13 @@ impl Recorder {
         for (experience, variant) in &record.assigned {
             if self.is_first(fold, &route, experience)? {
                 let assignment = Assignment { seq, strand: route.strand, variant: variant.clone() };
-                assign(fold, &route, experience, assignment);
+                assign(fold, &route, experience, assignment)?;
             }
         }
         for experience in &record.won {
-            let mut rest = experience.as_str().as_bytes().to_vec();
-            rest.extend_from_slice(&keys::ordered(record.at));
-            fold.pending.put(Table::Strand, keys::row(route.strand, Kind::Win, &rest), Vec::new());
+            let mut name = experience.as_str().as_bytes().to_vec();
+            name.extend_from_slice(&keys::ordered(record.at));
+            fold.pending.page_mut(route.strand)?.put(Kind::Win, &name, &[]);
             fold.visit(route.head).recorded.push(Recorded::Won(experience.clone(), record.at));
         }
         Ok(())
@@ -256,17 +257,21 @@ impl Recorder {
                 return Ok(true);
             }
         }
-        Ok(fold.pending.get(Table::Strand, &assignment_row(route, experience))?.is_none())
+        let page = fold.pending.existing(route.strand)?;
+        Ok(page.get(Kind::Assignment, experience.as_str().as_bytes()).is_none())
     }
 }
 
-fn assign(fold: &mut Fold<'_>, route: &Route, experience: &Key, assignment: Assignment) {
+fn assign(
+    fold: &mut Fold<'_>,
+    route: &Route,
+    experience: &Key,
+    assignment: Assignment,
+) -> Result<(), RowError> {
     let stored = load::stored_assignment(assignment.variant.clone(), assignment.seq);
-    fold.pending.put(Table::Strand, assignment_row(route, experience), encode(&stored));
+    let page = fold.pending.page_mut(route.strand)?;
+    page.put(Kind::Assignment, experience.as_str().as_bytes(), &encode(&stored));
     let assigned = Recorded::Assigned(experience.clone(), assignment);
     fold.visit(route.head).recorded.push(assigned);
-}
-
-fn assignment_row(route: &Route, experience: &Key) -> Vec<u8> {
-    keys::row(route.strand, Kind::Assignment, experience.as_str().as_bytes())
+    Ok(())
 }

@@ -9,6 +9,7 @@ use store::{KeyRange, ScanOrder, Table};
 
 use crate::{
     load::{Loader, Person},
+    page::Stored,
     people::show,
     record::{LogEntry, LogRow, decode},
     sealed::RowError,
@@ -48,11 +49,9 @@ pub(crate) fn read(shared: &Shared) -> Result<Vec<Logged>, RowError> {
         let mut events = Vec::new();
         let has_timers = entries.iter().any(|entry| matches!(entry, LogEntry::Timer { .. }));
         for (seq, entry) in (first.0..).zip(entries) {
-            if let LogEntry::Event { lane, born, name, time } = entry {
+            if let LogEntry::Event { lane, born, time, .. } = entry {
                 let strand = StrandId { born, lane };
-                let name = u64::from_be_bytes(name);
-                let key = crate::keys::event(strand, name, time, Seq(seq));
-                events.push(show::stored_event(shared, &key)?);
+                events.push(show::stored_event(shared, strand, Seq(seq), time)?);
             }
         }
         match batches.last_mut().filter(|_| !begins) {
@@ -70,7 +69,8 @@ pub(crate) fn read(shared: &Shared) -> Result<Vec<Logged>, RowError> {
 pub(crate) fn export(shared: &Arc<Shared>) -> Result<BTreeMap<String, Value>, RowError> {
     let snapshot = shared.registry.snapshot_full();
     let frozen = shared.store.snapshot()?;
-    let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot: &snapshot };
+    let pages = Stored { reader: &*frozen, keys: &shared.keys };
+    let loader = Loader { pages: &pages, snapshot: &snapshot };
     let mut people = BTreeMap::new();
     heads(&*frozen, &mut |head| {
         let person = loader.person(head)?;

@@ -7,9 +7,10 @@ use store::{Reader, StrandKey, Table};
 
 use crate::{
     keys::{self, Hash16, Kind},
+    page::{Page, Pages},
     pending::Pending,
-    record::{MetaHead, StoredLink, StoredMeta, Unreadable},
-    sealed::{Keys, RowError},
+    record::{MetaHead, StoredLink, StoredMeta, Unreadable, decode},
+    sealed::RowError,
 };
 
 /// An identifier as its strand knows it.
@@ -42,21 +43,39 @@ impl Route {
         size_of::<Self>() + 64 + self.links.len() * size_of::<KnownLink>()
     }
 
-    /// The plain head of its meta row.
-    pub(crate) fn meta_head(&self) -> MetaHead {
+    /// What its page says in plain.
+    pub(crate) fn meta(&self) -> MetaHead {
         MetaHead { slot: self.slot, head: self.head, unit: self.unit, consents: self.consents }
     }
+
+    /// The route of a strand, from its page.
+    pub(crate) fn of(page: &Page) -> Result<Self, RowError> {
+        let MetaHead { slot, head, unit, consents } = page.meta();
+        let mut links = Vec::new();
+        for (hash, row) in page.of_kind(Kind::Link) {
+            let (StoredLink::V1 { order, last, .. }, _) = parse_link(row)?;
+            let hash = hash.try_into().map_err(|_| Unreadable("link"))?;
+            links.push(KnownLink { hash, order, last });
+        }
+        let key = Arc::clone(page.key());
+        Ok(Self { strand: page.strand(), head, slot, key, unit, consents, links })
+    }
+}
+
+/// Reads a link's row: the observation, and the byte of the verdict on it.
+pub(crate) fn parse_link(row: &[u8]) -> Result<(StoredLink, u8), Unreadable> {
+    let (verdict, link) = row.split_first().ok_or(Unreadable("link"))?;
+    Ok((decode(link, "link")?, *verdict))
 }
 
 /// The strand that a (routing identifier, user id) pair opened, if it was ever seen.
 pub(crate) fn find(
-    reader: &dyn Reader,
-    keys: &Keys,
+    pages: &dyn Pages,
     lane: model::Lane,
     pair: &Hash16,
 ) -> Result<Option<Route>, RowError> {
-    let Some(strand) = strand(reader, lane, pair)? else { return Ok(None) };
-    read(reader, keys, strand).map(Some)
+    let Some(strand) = strand(pages, lane, pair)? else { return Ok(None) };
+    Route::of(&*pages.existing(strand)?).map(Some)
 }
 
 /// The strand that a pair opened.
@@ -67,69 +86,6 @@ pub(crate) fn strand(
 ) -> Result<Option<StrandId>, RowError> {
     let Some(row) = reader.get(Table::Index, &keys::route(lane, pair))? else { return Ok(None) };
     Ok(Some(keys::parse_strand(&row).ok_or(Unreadable("route"))?))
-}
-
-/// The head of the component of the strand that a pair opened: two point reads, where [`find`] has to scan.
-pub(crate) fn head(
-    reader: &dyn Reader,
-    lane: model::Lane,
-    pair: &Hash16,
-) -> Result<Option<StrandId>, RowError> {
-    let Some(strand) = strand(reader, lane, pair)? else { return Ok(None) };
-    let meta = reader.get(Table::Strand, &keys::kind(strand, Kind::Meta))?;
-    Ok(Some(MetaHead::parse(&meta.ok_or(Unreadable("strand"))?)?.head))
-}
-
-/// The route of a strand that exists.
-pub(crate) fn read(reader: &dyn Reader, keys: &Keys, strand: StrandId) -> Result<Route, RowError> {
-    let mut meta = None;
-    let mut key: Option<Arc<StrandKey>> = None;
-    let mut links = Vec::new();
-    let mut failed: Option<RowError> = None;
-    let from = keys::kind(strand, Kind::Meta);
-    let to = keys::kind(strand, Kind::Trait);
-    let range = store::KeyRange::new(&from, &to);
-    reader.scan(Table::Strand, range, store::ScanOrder::Ascending, &mut |row_key, row| {
-        let read = read_row(keys, row_key, row, &mut meta, &mut key, &mut links);
-        match read {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    let (Some(meta), Some(key)) = (meta, key) else { return Err(Unreadable("strand").into()) };
-    let MetaHead { slot, head, unit, consents } = meta;
-    Ok(Route { strand, head, slot, key, unit, consents, links })
-}
-
-fn read_row(
-    keys: &Keys,
-    row_key: &[u8],
-    row: &[u8],
-    meta: &mut Option<MetaHead>,
-    key: &mut Option<Arc<StrandKey>>,
-    links: &mut Vec<KnownLink>,
-) -> Result<(), RowError> {
-    let (_, kind, rest) = keys::parse_row(row_key).ok_or(Unreadable("strand"))?;
-    match (kind, &key) {
-        (Kind::Meta, _) => {
-            let head = MetaHead::parse(row)?;
-            *key = Some(Arc::new(keys.vault.key(store::Slot(head.slot))?));
-            *meta = Some(head);
-        }
-        (Kind::Link, Some(key)) => {
-            let StoredLink::V1 { order, last, .. } = keys.open(key, row_key, 1, row, "link")?;
-            let hash = rest.try_into().map_err(|_| Unreadable("link"))?;
-            links.push(KnownLink { hash, order, last });
-        }
-        _ => return Err(Unreadable("strand").into()),
-    }
-    Ok(())
 }
 
 /// Says in a first holder's row that there are others.
@@ -198,18 +154,10 @@ fn parse_holder(row: &[u8]) -> Result<(StrandId, bool), Unreadable> {
     Ok((first, has_others))
 }
 
-/// Opens the sealed part of a strand's meta row.
-pub(crate) fn read_meta(
-    reader: &dyn Reader,
-    keys: &Keys,
-    strand: StrandId,
-) -> Result<(MetaHead, Arc<StrandKey>, StoredMeta), RowError> {
-    let row_key = keys::kind(strand, Kind::Meta);
-    let row = reader.get(Table::Strand, &row_key)?.ok_or(Unreadable("strand"))?;
-    let head = MetaHead::parse(&row)?;
-    let key = Arc::new(keys.vault.key(store::Slot(head.slot))?);
-    let meta = keys.open(&key, &row_key, MetaHead::BYTES, &row, "strand")?;
-    Ok((head, key, meta))
+/// What a strand's page says of the identifiers that opened it.
+pub(crate) fn stored_meta(page: &Page) -> Result<StoredMeta, RowError> {
+    let row = page.get(Kind::Meta, &[]).ok_or(Unreadable("strand"))?;
+    Ok(decode(row, "strand")?)
 }
 
 /// The lane of an identifier's holders: of its normal form, since that is where equal identifiers meet.

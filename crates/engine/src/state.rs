@@ -18,13 +18,18 @@ use crate::{
     keys::Hash16,
     load::SharedPerson,
     metrics::Metrics,
+    page::Stored,
+    pending::SealedPages,
     registry::Registry,
     route::Route,
     sealed::Keys,
 };
 
-/// The share of the cache's bytes for people; the rest is for routes and holders.
-const PEOPLE_SHARE: (usize, usize) = (3, 4);
+/// Parts of 16 of the cache's bytes.
+const PEOPLE_SHARE: usize = 7;
+const PAGES_SHARE: usize = 6;
+const ROUTES_SHARE: usize = 2;
+const HOLDERS_SHARE: usize = 1;
 
 /// Decoded state in memory.
 #[derive(Debug)]
@@ -36,18 +41,21 @@ pub(crate) struct Caches {
     pub(crate) holders: Cache<Hash16, StrandId>,
     /// By head.
     pub(crate) people: Cache<StrandId, SharedPerson>,
+    /// Rows of pages as they are stored: more people than are held decoded, and for the writer,
+    /// which changes them.
+    pub(crate) pages: SealedPages,
     pub(crate) generations: Generations,
 }
 
 impl Caches {
     /// Caches of at most about `bytes` together.
     pub(crate) fn new(bytes: usize) -> Self {
-        let people = bytes / PEOPLE_SHARE.1 * PEOPLE_SHARE.0;
-        let rest = bytes - people;
+        let share = |parts| bytes / 16 * parts;
         Self {
-            routes: Cache::new(rest / 4 * 3, |route| route.weight()),
-            holders: Cache::new(rest / 4, |_| 96),
-            people: Cache::new(people, |person| person.weight() + 96),
+            routes: Cache::new(share(ROUTES_SHARE), |route| route.weight()),
+            holders: Cache::new(share(HOLDERS_SHARE), |_| 96),
+            people: Cache::new(share(PEOPLE_SHARE), |person| person.weight() + 96),
+            pages: Cache::new(share(PAGES_SHARE), |row| row.len() + 128),
             generations: Generations::default(),
         }
     }
@@ -101,6 +109,11 @@ impl Shared {
             has_failed,
             commits: AtomicU64::new(0),
         }
+    }
+
+    /// The pages of strands as they are stored now.
+    pub(crate) fn stored(&self) -> Stored<'_> {
+        Stored { reader: &*self.store, keys: &self.keys }
     }
 
     /// Remembers that the store has failed for good; only a restart helps.

@@ -12,7 +12,7 @@ use crate::{
     fold::{Fold, News, Recorded, Visit},
     keys::{self, Kind},
     load::{self, Loader, Person},
-    record::{LogEntry, StoredState, encode},
+    record::{LogEntry, StoredState, decode, encode},
     sealed::RowError,
     snapshot::Projection,
 };
@@ -39,7 +39,7 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         Some(cached) => cached,
         None => {
             let Fold { pending, .. } = &*fold;
-            let loader = Loader { reader: pending, keys: ground.keys, snapshot: ground.snapshot };
+            let loader = Loader { pages: pending, snapshot: ground.snapshot };
             Arc::new(loader.person(head)?)
         }
     };
@@ -52,8 +52,8 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         visit.recorded.iter().for_each(|recorded| remember(&mut person, recorded));
     }
     evaluate(fold, &mut person, head, visit, &touched);
-    write_memberships(fold, head, &before.memberships, &person.memberships);
-    write_state(fold, head, &before, &mut person);
+    write_memberships(fold, head, &before.memberships, &person.memberships)?;
+    write_state(fold, head, &before, &mut person)?;
     fold.people.push(Arc::new(person));
     Ok(())
 }
@@ -118,10 +118,9 @@ fn write_traits(fold: &mut Fold<'_>, person: &Person, news: &News) -> Result<(),
         if value.origin.order != news.order {
             continue;
         }
-        let row_key = load::trait_row(news.strand, name);
         let record = load::stored_trait(&name.as_str().into(), value);
-        let sealed = fold.ground.keys.seal(&news.key, &row_key, &[], &record)?;
-        fold.pending.put(Table::Strand, row_key, sealed);
+        let page = fold.pending.page_mut(news.strand)?;
+        page.put(Kind::Trait, &keys::trait_name(name), &encode(&record));
     }
     Ok(())
 }
@@ -165,27 +164,32 @@ fn write_memberships(
     head: StrandId,
     before: &Memberships,
     after: &Memberships,
-) {
-    let row_key =
-        |entry: &Entry| keys::row(head, Kind::Membership, entry.key().as_str().as_bytes());
+) -> Result<(), RowError> {
+    let name = |entry: &Entry| entry.key().as_str().as_bytes().to_vec();
+    let mut changes: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
     // Both are sorted by audience, so that one walk over both finds every difference.
     let mut old = before.entries().iter().peekable();
     for entry in after.entries() {
         while let Some(gone) = old.next_if(|old| old.key() < entry.key()) {
-            fold.pending.delete(Table::Strand, row_key(gone));
+            changes.push((name(gone), None));
         }
         let known = old.next_if(|old| old.key() == entry.key());
         if known.is_none_or(|known| says_less(known, entry)) {
-            fold.pending.put(
-                Table::Strand,
-                row_key(entry),
-                encode(&load::stored_membership(entry)),
-            );
+            changes.push((name(entry), Some(encode(&load::stored_membership(entry)))));
         }
     }
-    for gone in old {
-        fold.pending.delete(Table::Strand, row_key(gone));
+    changes.extend(old.map(|gone| (name(gone), None)));
+    if changes.is_empty() {
+        return Ok(());
     }
+    let page = fold.pending.page_mut(head)?;
+    for (name, row) in changes {
+        match row {
+            Some(row) => page.put(Kind::Membership, &name, &row),
+            None => page.delete(Kind::Membership, &name),
+        }
+    }
+    Ok(())
 }
 
 /// Whether a stored `old` does not stand in for `new`. An older, earlier `valid_until` does: it
@@ -198,7 +202,12 @@ fn says_less(old: &Entry, new: &Entry) -> bool {
 }
 
 /// Keeps one timer on disk for a person: at the earliest due instant or before it.
-fn write_state(fold: &mut Fold<'_>, head: StrandId, before: &Person, person: &mut Person) {
+fn write_state(
+    fold: &mut Fold<'_>,
+    head: StrandId,
+    before: &Person,
+    person: &mut Person,
+) -> Result<(), RowError> {
     let due = person.memberships.next_due();
     let is_fired = before.due.is_some_and(|at| at <= fold.ground.now);
     let must_move = match (before.due, due) {
@@ -220,17 +229,19 @@ fn write_state(fold: &mut Fold<'_>, head: StrandId, before: &Person, person: &mu
     if must_move || before.memberships.fingerprint() != person.memberships.fingerprint() {
         let state =
             StoredState::V1 { due: person.due, fingerprint: person.memberships.fingerprint() };
-        fold.pending.put(Table::Strand, keys::kind(head, Kind::State), encode(&state));
+        fold.pending.page_mut(head)?.put(Kind::State, &[], &encode(&state));
     }
+    Ok(())
 }
 
 /// Removes what lived with a head that is none any more.
 pub(crate) fn forget(fold: &mut Fold<'_>, head: StrandId) -> Result<(), RowError> {
-    for (key, value) in load::head_rows(&fold.pending, head)? {
-        if let Some(StoredState::V1 { due: Some(due), .. }) = load::parse_state(&key, &value)? {
-            fold.pending.delete(Table::Timer, keys::timer(head, due));
-        }
-        fold.pending.delete(Table::Strand, key);
+    let page = fold.pending.page_mut(head)?;
+    let state = page.get(Kind::State, &[]).map(|row| decode(row, "state")).transpose()?;
+    page.delete_all(Kind::Membership);
+    page.delete_all(Kind::State);
+    if let Some(StoredState::V1 { due: Some(due), .. }) = state {
+        fold.pending.delete(Table::Timer, keys::timer(head, due));
     }
     Ok(())
 }

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use bytes::Bytes;
 use model::{Identifier, IdentifierType, StrandId, UnitId};
-use store::{Reader, Table};
+use store::Table;
 
 use crate::{
     keys::{self, Hash16, Kind},
-    load::{Loader, SharedPerson},
-    record::{MetaHead, Unreadable},
+    load::{Loader, Person, SharedPerson},
+    page::{Head, Page, Pages, Stored},
+    record::Unreadable,
     route,
     sealed::{Address, RowError},
     snapshot::Snapshot,
@@ -75,9 +77,10 @@ fn exact(shared: &Shared, address: &Address) -> Result<Option<StrandId>, RowErro
         return Ok(Some(head));
     }
     let generation = caches.generations.of(&address.pair);
-    let Some(head) = route::head(&*shared.store, address.lane, &address.pair)? else {
+    let Some(strand) = route::strand(&*shared.store, address.lane, &address.pair)? else {
         return Ok(None);
     };
+    let head = head_of(shared, strand)?;
     caches.holders.offer(address.pair, head, generation, &caches.generations);
     Ok(Some(head))
 }
@@ -97,32 +100,46 @@ pub(crate) fn holder(
         return Ok(Some(head));
     }
     let generation = shared.caches.generations.of(&hash);
-    let Some(head) = accepted(&*shared.store, &normalised, &hash)? else { return Ok(None) };
+    let Some(head) = accepted(shared, &normalised, &hash)? else { return Ok(None) };
     shared.caches.holders.offer(hash, head, generation, &shared.caches.generations);
     Ok(Some(head))
 }
 
 /// The head of the component that was given an identifier: the one of a strand whose link to it was not refused.
 fn accepted(
-    reader: &dyn Reader,
+    shared: &Shared,
     normalised: &Identifier,
     hash: &Hash16,
 ) -> Result<Option<StrandId>, RowError> {
-    let lane = route::holder_lane(normalised);
+    let (pages, lane) = (shared.stored(), route::holder_lane(normalised));
     let mut heads = BTreeSet::new();
-    for strand in route::holders(reader, lane, hash, HOLDERS_MAX)? {
-        let link = reader.get(Table::Strand, &keys::row(strand, Kind::Link, hash))?;
-        if link.is_some_and(|link| link.first() == Some(&0)) {
-            heads.insert(head_of(reader, strand)?);
+    for strand in route::holders(&*shared.store, lane, hash, HOLDERS_MAX)? {
+        let page = pages.existing(strand)?;
+        if page.get(Kind::Link, hash).is_some_and(|link| link.first() == Some(&0)) {
+            heads.insert(page.meta().head);
         }
     }
     Ok(if heads.len() == 1 { heads.pop_first() } else { None })
 }
 
 /// The head of a strand's component.
-pub(crate) fn head_of(reader: &dyn Reader, strand: StrandId) -> Result<StrandId, RowError> {
-    let row = reader.get(Table::Strand, &keys::kind(strand, Kind::Meta))?;
-    Ok(MetaHead::parse(&row.ok_or(Unreadable("strand"))?)?.head)
+pub(crate) fn head_of(shared: &Shared, strand: StrandId) -> Result<StrandId, RowError> {
+    let row = page_row(shared, strand)?.ok_or(Unreadable("strand"))?;
+    Ok(Head::parse(&row)?.meta.head)
+}
+
+/// The row of a strand's page, from the cache or the store.
+pub(crate) fn page_row(shared: &Shared, strand: StrandId) -> Result<Option<Bytes>, RowError> {
+    let caches = &shared.caches;
+    if let Some(row) = caches.pages.get(&strand) {
+        return Ok(Some(row));
+    }
+    let generation = caches.generations.of(&strand);
+    let row = shared.store.get(Table::Strand, &keys::strand(strand))?;
+    if let Some(row) = &row {
+        caches.pages.offer(strand, row.clone(), generation, &caches.generations);
+    }
+    Ok(row)
 }
 
 /// The person with this head, from the cache or the store; and whether the store had to be read.
@@ -138,10 +155,20 @@ pub(crate) fn person(
         return Ok((person, false));
     }
     let generation = caches.generations.of(&head);
-    // Several scans must see one instant, or a merge in between would show half of it.
-    let frozen = shared.store.snapshot()?;
-    let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot };
-    let person = Arc::new(loader.person(head)?);
+    let person = Arc::new(read(shared, snapshot, head)?);
     caches.people.offer(head, Arc::clone(&person), generation, &caches.generations);
     Ok((person, true))
+}
+
+fn read(shared: &Shared, snapshot: &Snapshot, head: StrandId) -> Result<Person, RowError> {
+    // Nearly everyone is one row, which is always of one instant.
+    let row = page_row(shared, head)?.ok_or(Unreadable("strand"))?;
+    let page = Page::open(&shared.keys, head, &row)?;
+    if page.is_one_row() && page.of_kind(Kind::Component).next().is_none() {
+        return Loader { pages: &shared.stored(), snapshot }.headed_by(&page);
+    }
+    // Several rows must be of one instant too, or a merge in between would show half of it.
+    let frozen = shared.store.snapshot()?;
+    let pages = Stored { reader: &*frozen, keys: &shared.keys };
+    Loader { pages: &pages, snapshot }.person(head)
 }

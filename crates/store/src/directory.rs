@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The version of the layout of directory, tables and rows that this program reads and writes.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_NAME: &str = "concierge-store";

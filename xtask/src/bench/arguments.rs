@@ -17,6 +17,7 @@ usage: cargo run --release -p xtask -- bench [OPTIONS]
   --binary FILE     the program to measure [`concierge` beside this one]
   --data DIR        where its data goes; removed before and after [`bench-data` beside the program]
   --keep            leave the data behind
+  --reuse           use data that an earlier run of as many people left behind; keeps it, too
   --out FILE        write the table there too";
 
 /// What to do.
@@ -39,6 +40,7 @@ pub(crate) struct Arguments {
     pub(crate) binary: PathBuf,
     pub(crate) data: PathBuf,
     pub(crate) keep: bool,
+    pub(crate) reuse: bool,
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
         binary: own.with_file_name("concierge"),
         data: own.with_file_name("bench-data"),
         keep: false,
+        reuse: false,
         out: None,
     };
     while let Some(word) = words.next() {
@@ -73,6 +76,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
                 arguments.measured = Duration::from_secs(3);
             }
             "--keep" => arguments.keep = true,
+            "--reuse" => (arguments.keep, arguments.reuse) = (true, true),
             "--profiles" => arguments.profiles = number(&word, &value()?)?,
             "--seconds" => arguments.measured = Duration::from_secs(number(&word, &value()?)?),
             "--audiences" => arguments.audiences = usize::try_from(number(&word, &value()?)?)?,

@@ -37,6 +37,13 @@ pub(crate) const COUNTRIES: [&str; 6] = ["SE", "NO", "DE", "FR", "GB", "US"];
 /// Every event has an id of its own, in all loads of a run, so that none is taken for a repetition.
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
+/// Takes ids that no earlier run on the same data has taken.
+pub(crate) fn begin_anew() {
+    #[expect(clippy::disallowed_methods, reason = "a client; it has no engine")]
+    let now = jiff::Timestamp::now();
+    NEXT_ID.store(now.as_second().unsigned_abs() << 28, Ordering::Relaxed);
+}
+
 /// The event name with a number; there are more names in definitions than are sent when there are many audiences.
 pub(crate) fn name(number: usize) -> String {
     SENT_NAMES.get(number).map_or_else(|| format!("Custom Event {number}"), |&name| name.to_owned())

@@ -66,7 +66,9 @@ fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
     let mut table = Table::new(table::heading(arguments)?);
     proc::pin_to(Cores::Generator)?;
     proc::sharpen_timers()?;
-    remove(arguments)?;
+    if !arguments.reuse {
+        remove(arguments)?;
+    }
     let result = measure(arguments, &mut table);
     if !arguments.keep {
         remove(arguments)?;
@@ -77,9 +79,13 @@ fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
 fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let echo_rate = echo::measure(arguments, table)?;
 
-    let server = Server::start(arguments, Cores::All)?;
-    fill::measure(arguments, &server, table)?;
-    server.stop()?;
+    if arguments.reuse {
+        events::begin_anew();
+    } else {
+        let server = Server::start(arguments, Cores::All)?;
+        fill::measure(arguments, &server, table)?;
+        server.stop()?;
+    }
 
     let server = Server::start(arguments, Cores::All)?;
     restart::measure_memory_at_rest(&server, table)?;

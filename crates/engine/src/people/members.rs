@@ -13,6 +13,7 @@ use crate::{
     facts::{Asked, Views},
     keys,
     load::{Loader, Person},
+    page::Stored,
     people::{AudienceChoice, Member, Members},
     sealed::RowError,
     snapshot::{Projection, Snapshot},
@@ -85,7 +86,8 @@ fn count(
     limit: usize,
 ) -> Result<Members, RowError> {
     let frozen = shared.store.snapshot()?;
-    let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot: question.snapshot };
+    let pages = Stored { reader: &*frozen, keys: &shared.keys };
+    let loader = Loader { pages: &pages, snapshot: question.snapshot };
     let mut members =
         Members { count: 0, evaluated: 0, withheld: 0, items: Vec::new(), next_cursor: None };
     heads(&*frozen, &mut |head| {

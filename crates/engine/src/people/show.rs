@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use model::{Identifier, ProfileId, StrandId, Timestamp, Value};
+use model::{Identifier, ProfileId, Seq, StrandId, Timestamp, Value};
 use profile::Profile;
 use serde_json::{Map, json};
-use store::{Reader, ScanOrder, Table};
+use store::{Reader, StrandKey, Table};
 
 use crate::{
     body,
@@ -13,7 +13,8 @@ use crate::{
     join,
     keys::{self, Kind},
     load::{self, Loader, Person},
-    record::{StoredDecision, Unreadable},
+    page::{Head, Pages, Stored},
+    record::{MetaHead, StoredDecision, Unreadable},
     recording::document::{Documents, Place},
     registry::rows,
     sealed::RowError,
@@ -24,21 +25,17 @@ use crate::{
 
 /// Most items of a page.
 const MAX_PAGE: usize = 1_000;
-/// Rows read to fill a page of one person's events.
-const ROWS_READ_MAX: usize = 100_000;
 
 /// The person that an id names, through any alias; `None` when there is none.
 pub(crate) fn head(shared: &Shared, id: ProfileId) -> Result<Option<StrandId>, RowError> {
-    match shared.store.get(Table::Strand, &keys::kind(id.0, Kind::Meta))? {
-        Some(_) => Ok(Some(who::head_of(&*shared.store, id.0)?)),
-        None => Ok(None),
-    }
+    let row = who::page_row(shared, id.0)?;
+    Ok(row.map(|row| Head::parse(&row)).transpose()?.map(|head| head.meta.head))
 }
 
 /// Which strands a person consists of; the rest of the profile is left empty.
 pub(crate) fn component(shared: &Shared, id: ProfileId) -> Result<Option<Profile>, RowError> {
     let Some(head) = head(shared, id)? else { return Ok(None) };
-    let strands = load::component_strands(&*shared.store, head)?;
+    let strands = load::component_strands(&shared.stored(), head)?;
     let component = profile::Component { head, strands, identifiers: Vec::new() };
     Ok(Some(Profile::new(component, model::UnitId(0))))
 }
@@ -51,11 +48,11 @@ pub(crate) fn profile(
 ) -> Result<Option<Value>, RowError> {
     let Some(head) = head(shared, id)? else { return Ok(None) };
     let frozen = shared.store.snapshot()?;
-    let loader = Loader { reader: &*frozen, keys: &shared.keys, snapshot };
-    let person = loader.person(head)?;
+    let pages = Stored { reader: &*frozen, keys: &shared.keys };
+    let person = Loader { pages: &pages, snapshot }.person(head)?;
     let recent = page(shared, &person.profile, None, 50)?;
     let records = person.profile.records();
-    let refused = refused_links(shared, &*frozen, &person)?;
+    let refused = refused_links(&pages, &person)?;
     Ok(Some(json!({
         "id": person.profile.id(),
         "aliases": aliases(&person.profile),
@@ -92,14 +89,10 @@ fn identifiers(person: &Person) -> Vec<Value> {
 }
 
 /// Identifiers that were seen with this person and did not join, with the reason.
-fn refused_links(
-    shared: &Shared,
-    reader: &dyn Reader,
-    person: &Person,
-) -> Result<Vec<Value>, RowError> {
+fn refused_links(pages: &dyn Pages, person: &Person) -> Result<Vec<Value>, RowError> {
     let mut refused = Vec::new();
     for strand in person.profile.records().component.unpack().strands {
-        for observation in join::read_links(reader, &shared.keys, strand)? {
+        for observation in join::read_links(pages, strand)? {
             if let Some(reason) = observation.refused {
                 refused.push(json!({
                     "type": observation.link.identifier.kind,
@@ -174,7 +167,7 @@ pub(crate) fn page(
 ) -> Result<Page<Value>, RowError> {
     let limit = limit.clamp(1, MAX_PAGE);
     let before = cursor.and_then(parse_position);
-    let mut places: Vec<(Timestamp, u64, Vec<u8>)> = Vec::new();
+    let mut places: Vec<(Timestamp, u64, StrandId)> = Vec::new();
     for strand in profile.records().component.unpack().strands {
         places_of(shared, strand, before, &mut places)?;
     }
@@ -183,7 +176,7 @@ pub(crate) fn page(
     places.truncate(limit);
     let next_cursor = places.last().filter(|_| has_more);
     let next_cursor = next_cursor.map(|(time, seq, _)| format!("{}.{seq}", time.0));
-    let items = places.iter().map(|(_, _, key)| event(shared, key));
+    let items = places.iter().map(|&(time, seq, strand)| event(shared, strand, Seq(seq), time));
     Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor })
 }
 
@@ -196,26 +189,26 @@ fn places_of(
     shared: &Shared,
     strand: StrandId,
     before: Option<(Timestamp, u64)>,
-    places: &mut Vec<(Timestamp, u64, Vec<u8>)>,
+    places: &mut Vec<(Timestamp, u64, StrandId)>,
 ) -> Result<(), RowError> {
-    let prefix = keys::kind(strand, Kind::Event);
-    let range = store::prefix_range(&prefix);
-    let mut read = 0;
-    shared.store.scan(Table::Strand, range, ScanOrder::Ascending, &mut |key, _| {
-        read += 1;
-        if let Some(at) = key.get(prefix.len()..).and_then(keys::parse_event)
-            && before.is_none_or(|before| (at.time, at.seq.0) < before)
-        {
-            places.push((at.time, at.seq.0, key.to_vec()));
+    // Page and chunks must be of one instant: events move from one to the other.
+    let frozen = shared.store.snapshot()?;
+    let pages = Stored { reader: &*frozen, keys: &shared.keys };
+    let page = pages.existing(strand)?;
+    let mut take = |name: &[u8]| {
+        let at = keys::parse_event(name).ok_or(Unreadable("event"))?;
+        if before.is_none_or(|before| (at.time, at.seq.0) < before) {
+            places.push((at.time, at.seq.0, strand));
         }
-        if read < ROWS_READ_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    Ok(())
+        Ok(())
+    };
+    page.of_kind(Kind::Event).try_for_each(|(name, _)| take(name))?;
+    page.chunks(&*frozen, &mut |name, _| take(name))
 }
 
 /// One event as it is shown.
-fn event(shared: &Shared, row_key: &[u8]) -> Result<Value, RowError> {
-    let event = stored_event(shared, row_key)?;
+fn event(shared: &Shared, strand: StrandId, seq: Seq, at: Timestamp) -> Result<Value, RowError> {
+    let event = stored_event(shared, strand, seq, at)?;
     let mut shown = json!({
         "message_id": event.message_id,
         "type": event.kind.to_string(),
@@ -238,12 +231,21 @@ fn event(shared: &Shared, row_key: &[u8]) -> Result<Value, RowError> {
     Ok(shown)
 }
 
-/// Reads the event behind a timeline row.
-pub(crate) fn stored_event(shared: &Shared, row_key: &[u8]) -> Result<model::Event, RowError> {
-    let (strand, _, rest) = keys::parse_row(row_key).ok_or(Unreadable("event"))?;
-    let at = keys::parse_event(rest).ok_or(Unreadable("event"))?;
-    let (_, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
-    body::read(&*shared.store, &shared.keys, &key, at.seq, at.time)
+/// Reads the event of a strand at `seq`, which happened `at`.
+pub(crate) fn stored_event(
+    shared: &Shared,
+    strand: StrandId,
+    seq: Seq,
+    at: Timestamp,
+) -> Result<model::Event, RowError> {
+    body::read(&*shared.store, &shared.keys, &strand_key(shared, strand)?.0, seq, at)
+}
+
+/// The key of a strand, and what its page says in plain.
+fn strand_key(shared: &Shared, strand: StrandId) -> Result<(StrandKey, MetaHead), RowError> {
+    let row = who::page_row(shared, strand)?.ok_or(Unreadable("strand"))?;
+    let meta = Head::parse(&row)?.meta;
+    Ok((shared.keys.vault.key(store::Slot(meta.slot))?, meta))
 }
 
 /// A page of a person's recorded decisions, newest first.
@@ -257,7 +259,7 @@ pub(crate) fn decisions(
     let mut documents = Documents::over(&*shared.store);
     let mut shown: Vec<(String, Value)> = Vec::new();
     for strand in profile.records().component.unpack().strands {
-        let (head, key, _) = crate::route::read_meta(&*shared.store, &shared.keys, strand)?;
+        let (key, meta) = strand_key(shared, strand)?;
         let prefix = keys::strand(strand);
         let mut sealed: Vec<load::Row> = Vec::new();
         rows::visit(&*shared.store, Table::Decision, &prefix, &mut |key, value| {
@@ -268,7 +270,7 @@ pub(crate) fn decisions(
             let record: StoredDecision<'_> =
                 shared.keys.open(&key, &row_key, 0, &row, "decision")?;
             let (at, id) = keys::parse_decision(&row_key).ok_or(Unreadable("decision"))?;
-            let place = Place { id, at, unit: head.unit };
+            let place = Place { id, at, unit: meta.unit };
             shown.push((format!("{at}.{id}"), documents.of(place, record)?));
         }
     }

@@ -363,7 +363,7 @@ fn the_snapshot_follows_what_acts() {
     bench.state(Kind::Experience, "welcome", State::Live).unwrap();
     let live = bench.registry.snapshot_full();
     assert_ne!(live.projection.epoch, before.projection.epoch);
-    assert_eq!(live.projection.names().count(), 2);
+    assert_eq!(live.projection.layout().names().count(), 2);
     assert!(Arc::ptr_eq(&live.audiences, &before.audiences));
     bench.state(Kind::Experience, "welcome", State::Archived).unwrap();
     let archived = bench.registry.snapshot_full();

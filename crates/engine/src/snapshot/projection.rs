@@ -37,11 +37,6 @@ impl Projection {
         Self { layout: Arc::new(layout), numbers, epoch }
     }
 
-    /// The names of events that are read, by number.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &EventName> {
-        self.layout.names()
-    }
-
     /// How timelines hold events.
     pub(crate) fn layout(&self) -> &Arc<Layout> {
         &self.layout
@@ -123,7 +118,7 @@ mod tests {
         assert!(projection.name(EventName::new("Other").hash).is_none());
         assert!(!projection.reads_properties(EventName::new("Seen").hash));
         assert!(projection.row_values(EventName::new("Seen").hash, &Object::new()).is_empty());
-        assert_eq!(projection.names().count(), 2);
+        assert_eq!(projection.layout().names().count(), 2);
     }
 
     #[test]

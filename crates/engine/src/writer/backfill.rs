@@ -11,7 +11,8 @@ use store::{KeyRange, Reader, ScanOrder, StoreError, Table};
 use crate::{
     fold::{Fold, Ground},
     keys::{self, Kind},
-    record::{MetaHead, StoredState, decode},
+    page::{Head, Pages},
+    record::{StoredState, decode},
     sealed::RowError,
     state::Shared,
     writer::Writer,
@@ -83,7 +84,7 @@ impl Writer {
             let Some((strand, head)) = next_strand(store, &backfill.from)? else { break };
             backfill.from = keys::strand(StrandId { born: Seq(strand.born.0 + 1), ..strand });
             is_finished = false;
-            if head == strand && !is_evaluated(store, head, backfill.fingerprint)? {
+            if head == strand && !is_evaluated(&shared.stored(), head, backfill.fingerprint)? {
                 fold.visit(head).is_stale = true;
             }
         }
@@ -104,10 +105,11 @@ fn next_strand(reader: &dyn Reader, from: &[u8]) -> Result<Option<(StrandId, Str
         KeyRange::starting(from),
         ScanOrder::Ascending,
         &mut |key, row| {
-            if let Some((strand, Kind::Meta, _)) = keys::parse_row(key)
-                && let Ok(meta) = MetaHead::parse(row)
+            if key.len() == keys::STRAND_BYTES
+                && let Some(strand) = keys::parse_strand(key)
+                && let Ok(head) = Head::parse(row)
             {
-                found = Some((strand, meta.head));
+                found = Some((strand, head.meta.head));
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
@@ -131,10 +133,9 @@ pub(crate) fn heads(
     Ok(())
 }
 
-fn is_evaluated(reader: &dyn Reader, head: StrandId, fingerprint: u64) -> Result<bool, RowError> {
-    let Some(row) = reader.get(Table::Strand, &keys::kind(head, Kind::State))? else {
-        return Ok(false);
-    };
-    let StoredState::V1 { fingerprint: stored, .. } = decode(&row, "state")?;
+fn is_evaluated(pages: &dyn Pages, head: StrandId, fingerprint: u64) -> Result<bool, RowError> {
+    let page = pages.existing(head)?;
+    let Some(row) = page.get(Kind::State, &[]) else { return Ok(false) };
+    let StoredState::V1 { fingerprint: stored, .. } = decode(row, "state")?;
     Ok(stored == fingerprint)
 }

@@ -5,6 +5,7 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use model::{Seq, StrandId, Timestamp};
 use store::{Batch, Reader, StoreError, Table};
 
@@ -12,6 +13,7 @@ use crate::{
     fold::{Fold, Ground},
     ingest::{EventVerdict, ImportRows, IngestError},
     keys,
+    pending::Written,
     reading::Taken,
     record::{LogEntry, LogRow, encode},
     recording::{Record, Recorder},
@@ -116,12 +118,12 @@ impl Writer {
         for (key, row) in self.log_rows(now, entries) {
             fold.pending.put(Table::Log, key, row);
         }
-        let batch = fold.pending.take_batch();
+        let Written { batch, pages } = fold.pending.take_batch()?;
         self.commit(batch)?;
         let commits = self.recent.committed(std::mem::take(&mut fold.messages));
         self.shared.commits.store(commits, Ordering::Release);
         self.advance(now, entry_count);
-        publish(&self.shared.caches, &mut fold);
+        publish(&self.shared.caches, &mut fold, pages);
         self.timers.add(&fold.timers);
         let metrics = &self.shared.metrics;
         metrics.transitions.inc_by(fold.transitions as u64);
@@ -182,13 +184,14 @@ impl Writer {
 }
 
 /// Lets readers see a committed batch.
-fn publish(caches: &Caches, fold: &mut Fold<'_>) {
+fn publish(caches: &Caches, fold: &mut Fold<'_>, pages: Vec<(StrandId, Bytes)>) {
     let generations = &caches.generations;
     // From here on, what readers found in the store before is not taken into the caches.
     fold.routes.keys().for_each(|pair| generations.raise(pair));
     fold.identifiers.iter().for_each(|hash| generations.raise(hash));
     fold.stale.iter().chain(&fold.gone).for_each(|head| generations.raise(head));
     fold.people.iter().for_each(|person| generations.raise(&person.profile.id().0));
+    pages.iter().for_each(|(strand, _)| generations.raise(strand));
     for (pair, (route, is_changed)) in fold.routes.drain() {
         if is_changed {
             caches.holders.remove(&pair);
@@ -201,6 +204,7 @@ fn publish(caches: &Caches, fold: &mut Fold<'_>) {
     }
     fold.identifiers.iter().for_each(|hash| caches.holders.remove(hash));
     fold.stale.iter().chain(&fold.gone).for_each(|head| caches.people.remove(head));
+    pages.into_iter().for_each(|(strand, row)| caches.pages.publish(strand, row));
     for person in fold.people.drain(..) {
         caches.people.publish(person.profile.id().0, person);
     }

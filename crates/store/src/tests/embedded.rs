@@ -39,7 +39,7 @@ fn a_directory_of_another_version_is_refused_and_left_alone() {
     fs::remove_file(&format).unwrap();
     let refused = Fjall::open(dir.path(), options());
     assert!(matches!(refused, Err(StoreError::Version { .. })));
-    fs::write(&format, "concierge-store 1\n").unwrap();
+    fs::write(&format, "concierge-store 2\n").unwrap();
     assert!(open(&dir).get(Table::Strand, b"a").unwrap().is_some());
 }
 
