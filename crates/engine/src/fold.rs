@@ -22,7 +22,7 @@ use model::{
 };
 use profile::{Assignment, IdentityRules, PurposePolicy};
 use rustc_hash::FxBuildHasher;
-use store::{Reader, Table};
+use store::{Reader as _, Table};
 
 use crate::{
     body::PackedEvent,
@@ -41,8 +41,12 @@ use crate::{
     route::{self, KnownLink, Route},
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
-    state::Caches,
-    writer::{recent::Recent, sweep::is_expired},
+    state::{Caches, Shared},
+    writer::{
+        flight::{Above, Routes},
+        recent::Recent,
+        sweep::is_expired,
+    },
 };
 
 /// How long a (source, message id) is remembered.
@@ -118,9 +122,38 @@ impl Visit {
 pub(crate) struct Ground<'a> {
     pub(crate) keys: &'a Keys,
     pub(crate) rules: &'a IdentityRules,
-    pub(crate) caches: &'a Caches,
+    caches: &'a Caches,
     pub(crate) snapshot: &'a Snapshot,
+    /// The store, and the batch before on its way to it.
+    above: Above<'a>,
     pub(crate) now: Timestamp,
+}
+
+impl<'a> Ground<'a> {
+    /// The ground at `now`.
+    pub(crate) fn of(
+        shared: &'a Shared,
+        snapshot: &'a Snapshot,
+        above: Above<'a>,
+        now: Timestamp,
+    ) -> Self {
+        let Shared { keys, rules, caches, .. } = shared;
+        Self { keys, rules, caches, snapshot, above, now }
+    }
+
+    /// The person with this head as the batch before left them, if they are in memory.
+    pub(crate) fn person(&self, head: &StrandId) -> Option<SharedPerson> {
+        match self.above.flight.and_then(|flight| flight.person(head)) {
+            Some(changed) => changed,
+            None => self.caches.people.get(head),
+        }
+    }
+
+    /// The route of a pair as the batch before left it, if it is known; within, whether there is one.
+    fn route(&self, pair: &Hash16) -> Option<Option<Arc<Route>>> {
+        let flying = self.above.flight.and_then(|flight| flight.route(pair));
+        flying.or_else(|| self.caches.routes.get(pair).map(Some))
+    }
 }
 
 /// A batch in the making.
@@ -131,7 +164,7 @@ pub(crate) struct Fold<'a> {
     pub(crate) entries: Vec<LogEntry>,
     /// Routes read or changed in this batch, and whether the cache lacks them; `None` where a pair
     /// will open a new strand.
-    pub(crate) routes: HashMap<Hash16, (Option<Arc<Route>>, bool), FxBuildHasher>,
+    pub(crate) routes: Routes,
     /// Heads that changed in this batch, by strand.
     heads: HashMap<StrandId, StrandId, FxBuildHasher>,
     visits: BTreeMap<StrandId, Visit>,
@@ -152,11 +185,11 @@ pub(crate) struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    /// An empty batch over what is committed.
-    pub(crate) fn new(ground: Ground<'a>, base: &'a dyn Reader, next_seq: Seq) -> Self {
+    /// An empty batch.
+    pub(crate) fn new(ground: Ground<'a>, next_seq: Seq) -> Self {
         Self {
             ground,
-            pending: Pending::over(base, ground.keys, &ground.caches.pages, next_seq),
+            pending: Pending::over(ground.above, ground.keys, &ground.caches.pages, next_seq),
             next_seq,
             entries: Vec::new(),
             routes: HashMap::default(),
@@ -248,8 +281,8 @@ impl<'a> Fold<'a> {
         if let Some((known, _)) = self.routes.get(&address.pair) {
             return Ok(known.clone());
         }
-        let (route, is_new) = match self.ground.caches.routes.get(&address.pair) {
-            Some(cached) => (Some(cached), false),
+        let (route, is_new) = match self.ground.route(&address.pair) {
+            Some(known) => (known, false),
             None => {
                 let found = route::find(&self.pending, address.lane, &address.pair)?;
                 (found.map(Arc::new), true)

@@ -354,13 +354,11 @@ impl Page {
         Ok(())
     }
 
-    /// Writes what has changed, by key; `None` deletes. Returns the page's own row.
-    pub(crate) fn write(
-        &mut self,
-        keys: &Keys,
-        put: &mut dyn FnMut(&[u8], Option<&[u8]>),
-    ) -> Result<Bytes, RowError> {
-        self.move_events(keys, put)?;
+    /// Lays out what has changed as rows of the store, not sealed yet. From here on the page is what
+    /// will be stored.
+    pub(crate) fn lay_out(&mut self) -> Result<Vec<Laid>, RowError> {
+        let mut laid = Vec::with_capacity(1);
+        self.move_events(&mut laid)?;
         let mut sizes = [0; Part::ALL.len()];
         for row in &self.rows {
             if let Some(part) = part_of(*row, &self.bytes) {
@@ -368,49 +366,69 @@ impl Page {
             }
         }
         for part in Part::ALL {
-            self.write_part(keys, part, sizes[part.index()], put)?;
+            self.lay_out_part(part, sizes[part.index()], &mut laid)?;
         }
+        self.compact();
         let leaves = self.head.leaves;
         let is_inline = |row: &&Place| {
             part_of(**row, &self.bytes).is_none_or(|part| leaves[part.index()] == 0)
         };
-        let mut plain = Vec::with_capacity(SEALED_ROWS_MAX);
+        let size = self.rows.iter().filter(is_inline).map(|row| row.len()).sum();
+        let mut plain = Vec::with_capacity(size);
         self.rows.iter().filter(is_inline).for_each(|row| append(*row, &self.bytes, &mut plain));
-        let row_key = keys::strand(self.strand);
-        let sealed =
-            keys.vault.sealer().seal(&self.key, &row_key, &self.head.to_bytes(), &plain)?;
-        put(&row_key, Some(&sealed));
+        let head = self.head.to_bytes().to_vec();
+        laid.push(Laid { key: keys::strand(self.strand), rows: Some(Unsealed { head, plain }) });
         self.changed = [false; Part::ALL.len()];
-        Ok(sealed.into())
+        Ok(laid)
+    }
+
+    /// Forgets what was replaced, when it is as much as what is there.
+    fn compact(&mut self) {
+        let size: usize = self.rows.iter().map(|row| row.len()).sum();
+        if self.bytes.len() <= 2 * size {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(size);
+        for row in &mut self.rows {
+            let start = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            bytes.extend_from_slice(row.key(&self.bytes));
+            bytes.extend_from_slice(row.value(&self.bytes));
+            row.start = start;
+        }
+        self.bytes = bytes;
+    }
+
+    /// Bytes in memory, the counts of an `Arc` around it and its key included.
+    pub(crate) fn weight(&self) -> usize {
+        model::weight::shared(size_of::<Self>())
+            + model::weight::block(self.bytes.capacity())
+            + model::weight::block(self.rows.capacity() * size_of::<Place>())
+            + model::weight::shared(size_of::<StrandKey>())
     }
 
     /// Moves the events to chunks when they take too much of the page.
-    fn move_events(
-        &mut self,
-        keys: &Keys,
-        put: &mut dyn FnMut(&[u8], Option<&[u8]>),
-    ) -> Result<(), RowError> {
-        let first = self.rows.partition_point(|row| row.key(&self.bytes) < &[Kind::Event as u8][..]);
+    fn move_events(&mut self, laid: &mut Vec<Laid>) -> Result<(), RowError> {
+        let first =
+            self.rows.partition_point(|row| row.key(&self.bytes) < &[Kind::Event as u8][..]);
         let size: usize = self.rows.iter().skip(first).map(|row| row.len()).sum();
         if size <= EVENTS_MAX {
             return Ok(());
         }
-        for group in self.groups(self.rows.iter().skip(first)) {
-            let row_key = chunk_key(self.strand, self.head.chunks);
-            put(&row_key, Some(&self.seal(keys, &row_key, &group)?));
+        for plain in self.groups(self.rows.iter().skip(first)) {
+            let key = chunk_key(self.strand, self.head.chunks);
+            laid.push(Laid { key, rows: Some(Unsealed { head: Vec::new(), plain }) });
             self.head.chunks = self.head.chunks.checked_add(1).ok_or(Unreadable("strand"))?;
         }
         self.rows.truncate(first);
         Ok(())
     }
 
-    /// Writes a part to leaves where it is too large for the page, and removes leaves where it is not.
-    fn write_part(
+    /// Lays out a part as leaves where it is too large for the page, and removes leaves where it is not.
+    fn lay_out_part(
         &mut self,
-        keys: &Keys,
         part: Part,
         size: usize,
-        put: &mut dyn FnMut(&[u8], Option<&[u8]>),
+        laid: &mut Vec<Laid>,
     ) -> Result<(), RowError> {
         let before = self.head.leaves[part.index()];
         let is_large = part.bytes_max() < size;
@@ -420,13 +438,15 @@ impl Page {
         let mut after = 0;
         if is_large {
             let of_part = |row: &&Place| part_of(**row, &self.bytes) == Some(part);
-            for group in self.groups(self.rows.iter().filter(of_part)) {
-                let row_key = leaf_key(self.strand, part, after);
-                put(&row_key, Some(&self.seal(keys, &row_key, &group)?));
+            for plain in self.groups(self.rows.iter().filter(of_part)) {
+                let key = leaf_key(self.strand, part, after);
+                laid.push(Laid { key, rows: Some(Unsealed { head: Vec::new(), plain }) });
                 after = after.checked_add(1).ok_or(Unreadable("strand"))?;
             }
         }
-        (after..before).for_each(|leaf| put(&leaf_key(self.strand, part, leaf), None));
+        for leaf in after..before {
+            laid.push(Laid { key: leaf_key(self.strand, part, leaf), rows: None });
+        }
         self.head.leaves[part.index()] = after;
         Ok(())
     }
@@ -446,9 +466,28 @@ impl Page {
         }
         groups
     }
+}
 
-    fn seal(&self, keys: &Keys, row_key: &[u8], plain: &[u8]) -> Result<Vec<u8>, RowError> {
-        Ok(keys.vault.sealer().seal(&self.key, row_key, &[], plain)?)
+/// A row of the store that a page is laid out in.
+#[derive(Debug)]
+pub(crate) struct Laid {
+    pub(crate) key: Vec<u8>,
+    /// `None` removes the row.
+    pub(crate) rows: Option<Unsealed>,
+}
+
+/// A value before it is sealed.
+#[derive(Debug)]
+pub(crate) struct Unsealed {
+    head: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Laid {
+    /// Its value, sealed; `None` removes the row.
+    pub(crate) fn seal(&self, keys: &Keys, key: &StrandKey) -> Result<Option<Bytes>, RowError> {
+        let Some(Unsealed { head, plain }) = &self.rows else { return Ok(None) };
+        Ok(Some(keys.vault.sealer().seal(key, &self.key, head, plain)?.into()))
     }
 }
 

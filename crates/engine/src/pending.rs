@@ -8,6 +8,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap, hash_map},
     ops::{Bound, ControlFlow},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -20,68 +21,93 @@ use crate::{
     page::{Page, Pages},
     record::Unreadable,
     sealed::{Keys, RowError},
+    writer::flight::Above,
 };
 
-/// Pages as they are stored, by strand.
-pub(crate) type SealedPages = Cache<StrandId, Bytes>;
-
-/// The store under writes that are not committed yet.
-pub(crate) struct Pending<'a> {
-    base: &'a dyn Reader,
-    keys: &'a Keys,
-    /// Rows of pages that are known to be what the store has.
-    known: &'a SealedPages,
-    /// Strands born here or later have no page in the store, which saves looking for them.
-    born_from: Seq,
+/// Writes by table and key; `None` removes.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
     /// Point look-ups far outnumber scans, and most writes are never read again: tables whose rows
     /// are only ever read by key are kept in a hash map.
     points: HashMap<(Table, Vec<u8>), Option<Bytes>, FxBuildHasher>,
     /// Tables that are scanned stay sorted.
     sorted: BTreeMap<(Table, Vec<u8>), Option<Bytes>>,
-    /// Pages that are written. They are sealed when the batch is taken.
-    pages: HashMap<StrandId, Page, FxBuildHasher>,
     bytes: usize,
 }
 
-/// What is to be committed.
-pub(crate) struct Written {
-    pub(crate) batch: Batch,
-    /// The pages among it, as they will be stored.
-    pub(crate) pages: Vec<(StrandId, Bytes)>,
-}
-
-impl std::fmt::Debug for Pending<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pending({} writes)", self.len())
-    }
-}
-
 /// Whether rows of this table are scanned while a batch is folded.
-fn is_scanned(table: Table) -> bool {
+pub(crate) fn is_sorted(table: Table) -> bool {
     matches!(table, Table::Index | Table::Timer)
 }
 
 /// Room for a page in a batch.
 const PAGE_BYTES_USUAL: usize = 1_024;
 
+impl Writes {
+    fn write(&mut self, table: Table, key: Vec<u8>, value: Option<Bytes>) {
+        self.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
+        if is_sorted(table) {
+            self.sorted.insert((table, key), value);
+        } else {
+            self.points.insert((table, key), value);
+        }
+    }
+
+    /// What is written under a key; `None` when nothing is.
+    pub(crate) fn get(&self, table: Table, key: &[u8]) -> Option<&Option<Bytes>> {
+        let id = (table, key.to_vec());
+        if is_sorted(table) { self.sorted.get(&id) } else { self.points.get(&id) }
+    }
+
+    /// All writes as a batch, with room for `pages` pages.
+    pub(crate) fn to_batch(&self, pages: usize) -> Batch {
+        let rows = self.points.len() + self.sorted.len() + pages;
+        let mut batch = Batch::with_capacity(rows, self.bytes + pages * PAGE_BYTES_USUAL);
+        for ((table, key), value) in self.sorted.iter().chain(&self.points) {
+            match value {
+                Some(value) => batch.put(*table, key, value),
+                None => batch.delete(*table, key),
+            }
+        }
+        batch
+    }
+}
+
+/// Pages as they are stored, opened, by strand.
+pub(crate) type KnownPages = Cache<StrandId, Arc<Page>>;
+
+/// The store under writes that are not committed yet.
+pub(crate) struct Pending<'a> {
+    base: Above<'a>,
+    keys: &'a Keys,
+    /// Pages that are known to be what the store has.
+    known: &'a KnownPages,
+    /// Strands born here or later have no page in the store, which saves looking for them.
+    born_from: Seq,
+    writes: Writes,
+    /// Pages that are changed.
+    pages: ChangedPages,
+}
+
+/// Pages that differ from what is stored.
+pub(crate) type ChangedPages = HashMap<StrandId, Page, FxBuildHasher>;
+
+impl std::fmt::Debug for Pending<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pending({} pages)", self.pages.len())
+    }
+}
+
 impl<'a> Pending<'a> {
     /// No writes over `base`, all of whose strands were born before `born_from`.
     pub(crate) fn over(
-        base: &'a dyn Reader,
+        base: Above<'a>,
         keys: &'a Keys,
-        known: &'a SealedPages,
+        known: &'a KnownPages,
         born_from: Seq,
     ) -> Self {
-        Self {
-            base,
-            keys,
-            known,
-            born_from,
-            points: HashMap::default(),
-            sorted: BTreeMap::new(),
-            pages: HashMap::default(),
-            bytes: 0,
-        }
+        let (writes, pages) = (Writes::default(), HashMap::default());
+        Self { base, keys, known, born_from, writes, pages }
     }
 
     /// Adds the page of a strand that is born.
@@ -106,66 +132,33 @@ impl<'a> Pending<'a> {
         if self.born_from <= strand.born {
             return Ok(None);
         }
+        if let Some(page) = self.base.flight.and_then(|flight| flight.page(strand)) {
+            return Ok(Some((**page).clone()));
+        }
         match self.known.get(&strand) {
-            Some(row) => {
-                let mut page = Page::open(self.keys, strand, &row)?;
-                page.read_leaves(self.base)?;
-                Ok(Some(page))
-            }
-            None => Page::read(self.base, self.keys, strand),
+            Some(page) => Ok(Some((*page).clone())),
+            None => Page::read(self.base.store, self.keys, strand),
         }
     }
 
     /// Sets `key` to `value`.
     pub(crate) fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Bytes>) {
-        self.write(table, key.into(), Some(value.into()));
+        self.writes.write(table, key.into(), Some(value.into()));
     }
 
     /// Removes `key`; it need not exist.
     pub(crate) fn delete(&mut self, table: Table, key: impl Into<Vec<u8>>) {
-        self.write(table, key.into(), None);
+        self.writes.write(table, key.into(), None);
     }
 
-    fn write(&mut self, table: Table, key: Vec<u8>, value: Option<Bytes>) {
-        self.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
-        if is_scanned(table) {
-            self.sorted.insert((table, key), value);
-        } else {
-            self.points.insert((table, key), value);
-        }
-    }
-
-    /// What is written under a key of a table that is read by key only.
+    /// What this batch has written under a key.
     pub(crate) fn written(&self, table: Table, key: &[u8]) -> Option<Bytes> {
-        debug_assert!(!is_scanned(table), "rows of {table:?} are kept sorted");
-        self.points.get(&(table, key.to_vec())).cloned().flatten()
+        self.writes.get(table, key).cloned().flatten()
     }
 
-    /// How many rows are written.
-    pub(crate) fn len(&self) -> usize {
-        self.points.len() + self.sorted.len()
-    }
-
-    /// Takes the writes out as one batch.
-    pub(crate) fn take_batch(&mut self) -> Result<Written, RowError> {
-        let rows = self.len() + self.pages.len();
-        let bytes = std::mem::take(&mut self.bytes) + self.pages.len() * PAGE_BYTES_USUAL;
-        let mut batch = Batch::with_capacity(rows, bytes);
-        let mut write = |table, key: &[u8], value: Option<&[u8]>| match value {
-            Some(value) => batch.put(table, key, value),
-            None => batch.delete(table, key),
-        };
-        let sorted = std::mem::take(&mut self.sorted);
-        let points = std::mem::take(&mut self.points);
-        for ((table, key), value) in sorted.into_iter().chain(points) {
-            write(table, &key, value.as_deref());
-        }
-        let mut pages = Vec::with_capacity(self.pages.len());
-        for (strand, mut page) in std::mem::take(&mut self.pages) {
-            let row = page.write(self.keys, &mut |key, value| write(Table::Strand, key, value))?;
-            pages.push((strand, row));
-        }
-        Ok(Written { batch, pages })
+    /// Takes the writes and the changed pages out.
+    pub(crate) fn take(&mut self) -> (Writes, ChangedPages) {
+        (std::mem::take(&mut self.writes), std::mem::take(&mut self.pages))
     }
 }
 
@@ -184,10 +177,8 @@ impl Pages for Pending<'_> {
 
 impl Reader for Pending<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let id = (table, key.to_vec());
-        let written = if is_scanned(table) { self.sorted.get(&id) } else { self.points.get(&id) };
-        match written {
-            Some(value) => Ok(value.clone()),
+        match self.writes.get(table, key) {
+            Some(written) => Ok(written.clone()),
             None => self.base.get(table, key),
         }
     }
@@ -203,26 +194,38 @@ impl Reader for Pending<'_> {
         if table == Table::Strand {
             return self.base.scan(table, range, order, visit);
         }
-        debug_assert!(is_scanned(table), "rows of {table:?} are not kept sorted");
-        if range.is_empty() {
-            return Ok(());
-        }
-        let from = Bound::Included((table, range.from.to_vec()));
-        let to = match &range.to {
-            Some(to) => Bound::Excluded((table, to.to_vec())),
-            None => Bound::Unbounded,
-        };
-        let written: Vec<(&[u8], Option<&Bytes>)> = self
-            .sorted
-            .range((from, to))
-            .take_while(|((of, _), _)| *of == table)
-            .map(|((_, key), value)| (key.as_slice(), value.as_ref()))
-            .collect();
-        if written.is_empty() {
-            return self.base.scan(table, range, order, visit);
-        }
-        merge(self.base, table, range, order, written, visit)
+        scan_over(&self.base, &self.writes, table, range, order, visit)
     }
+}
+
+/// Scans `base` with `writes` laid over it, of a table that they keep sorted.
+pub(crate) fn scan_over(
+    base: &dyn Reader,
+    writes: &Writes,
+    table: Table,
+    range: KeyRange<'_>,
+    order: ScanOrder,
+    visit: &mut Visit<'_>,
+) -> Result<(), StoreError> {
+    debug_assert!(is_sorted(table), "rows of {table:?} are not kept sorted");
+    if range.is_empty() {
+        return Ok(());
+    }
+    let from = Bound::Included((table, range.from.to_vec()));
+    let to = match &range.to {
+        Some(to) => Bound::Excluded((table, to.to_vec())),
+        None => Bound::Unbounded,
+    };
+    let written: Vec<(&[u8], Option<&Bytes>)> = writes
+        .sorted
+        .range((from, to))
+        .take_while(|((of, _), _)| *of == table)
+        .map(|((_, key), value)| (key.as_slice(), value.as_ref()))
+        .collect();
+    if written.is_empty() {
+        return base.scan(table, range, order, visit);
+    }
+    merge(base, table, range, order, written, visit)
 }
 
 /// Visits the rows of `base` and `written` in one order; a written row hides the base's row of the same key.
@@ -312,7 +315,7 @@ mod tests {
         ) {
             let directory = tempfile::tempdir().unwrap();
             let keys = Keys { vault: Vault::open(directory.path(), 0).unwrap() };
-            let known = SealedPages::new(0, Bytes::len);
+            let known = KnownPages::new(0, |page| page.weight());
             let store = Memory::default();
             let mut batch = Batch::new();
             for (key, value) in base {
@@ -320,7 +323,8 @@ mod tests {
             }
             store.commit(batch).unwrap();
             let snapshot = store.snapshot().unwrap();
-            let mut pending = Pending::over(&*snapshot, &keys, &known, Seq(u64::MAX));
+            let above = Above { flight: None, store: &*snapshot };
+            let mut pending = Pending::over(above, &keys, &known, Seq(u64::MAX));
             for (key, value) in writes {
                 match value {
                     Some(value) => pending.put(Table::Index, [key], vec![value]),
@@ -330,7 +334,7 @@ mod tests {
             let through: Vec<_> = [ScanOrder::Ascending, ScanOrder::Descending]
                 .map(|order| collect(&pending, order, limit))
                 .into();
-            store.commit(pending.take_batch().unwrap().batch).unwrap();
+            store.commit(pending.take().0.to_batch(0)).unwrap();
             let committed: Vec<_> = [ScanOrder::Ascending, ScanOrder::Descending]
                 .map(|order| collect(&store, order, limit))
                 .into();

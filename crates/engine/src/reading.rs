@@ -19,7 +19,6 @@ use crate::{
     body::PackedEvent,
     ingest::{Item, Rejected},
     keys,
-    page::Page,
     priority::yield_to_requests,
     route::{self, Route},
     sealed::{Address, Keys, RowError},
@@ -128,7 +127,7 @@ fn read_event(
     let caches = &shared.caches;
     let head = match caches.routes.get(&address.pair) {
         Some(route) => {
-            who::page_row(shared, route.strand)?;
+            who::page(shared, route.strand)?;
             route.head
         }
         None => {
@@ -136,9 +135,7 @@ fn read_event(
             let Some(strand) = route::strand(&*shared.store, address.lane, &address.pair)? else {
                 return Ok(());
             };
-            let Some(row) = who::page_row(shared, strand)? else { return Ok(()) };
-            let mut page = Page::open(&shared.keys, strand, &row)?;
-            page.read_leaves(&*shared.store)?;
+            let Some(page) = who::page(shared, strand)? else { return Ok(()) };
             let route = Arc::new(Route::of(&page)?);
             let head = route.head;
             caches.routes.offer(address.pair, route, generation, &caches.generations);
@@ -149,7 +146,7 @@ fn read_event(
         || !event.consents.is_empty()
         || snapshot.projection.name(hash::event_name(&event.name)).is_some();
     if needs_person {
-        who::page_row(shared, head)?;
+        who::page(shared, head)?;
         who::person(shared, snapshot, head)?;
     }
     Ok(())

@@ -249,7 +249,7 @@ impl Recorder {
         if !self.assigned.insert((route.strand, experience.clone())) {
             return Ok(false);
         }
-        if let Some(person) = fold.ground.caches.people.get(&route.head) {
+        if let Some(person) = fold.ground.person(&route.head) {
             let records = person.profile.records();
             // What is in memory holds the earliest of all strands, so it knows that there is none.
             let is_whole = records.component.unpack().strands.contains(&route.strand);

@@ -19,15 +19,15 @@ use crate::{
     load::SharedPerson,
     metrics::Metrics,
     page::Stored,
-    pending::SealedPages,
+    pending::KnownPages,
     registry::Registry,
     route::Route,
     sealed::Keys,
 };
 
 /// Parts of 16 of the cache's bytes.
-const PEOPLE_SHARE: usize = 7;
-const PAGES_SHARE: usize = 6;
+const PEOPLE_SHARE: usize = 9;
+const PAGES_SHARE: usize = 4;
 const ROUTES_SHARE: usize = 2;
 const HOLDERS_SHARE: usize = 1;
 
@@ -41,9 +41,8 @@ pub(crate) struct Caches {
     pub(crate) holders: Cache<Hash16, StrandId>,
     /// By head.
     pub(crate) people: Cache<StrandId, SharedPerson>,
-    /// Rows of pages as they are stored: more people than are held decoded, and for the writer,
-    /// which changes them.
-    pub(crate) pages: SealedPages,
+    /// Pages as they are stored: read ahead for the writer, which changes them.
+    pub(crate) pages: KnownPages,
     pub(crate) generations: Generations,
 }
 
@@ -55,7 +54,7 @@ impl Caches {
             routes: Cache::new(share(ROUTES_SHARE), |route| route.weight()),
             holders: Cache::new(share(HOLDERS_SHARE), |_| 96),
             people: Cache::new(share(PEOPLE_SHARE), |person| person.weight() + 96),
-            pages: Cache::new(share(PAGES_SHARE), |row| row.len() + 128),
+            pages: Cache::new(share(PAGES_SHARE), |page| page.weight() + 96),
             generations: Generations::default(),
         }
     }

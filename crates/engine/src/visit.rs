@@ -27,7 +27,7 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         None
     } else {
         let current = |p: &Arc<Person>| p.epoch == ground.snapshot.projection.epoch;
-        ground.caches.people.get(&head).filter(current)
+        ground.person(&head).filter(current)
     };
     if cached.is_none() && !needs_person && !visit.news.iter().any(has_facts) {
         // Nothing to decide about, and nobody holds a copy that would grow stale.

@@ -2,14 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use bytes::Bytes;
 use model::{Identifier, IdentifierType, StrandId, UnitId};
 use store::Table;
 
 use crate::{
     keys::{self, Hash16, Kind},
     load::{Loader, Person, SharedPerson},
-    page::{Head, Page, Pages, Stored},
+    page::{Page, Pages, Stored},
     record::Unreadable,
     route,
     sealed::{Address, RowError},
@@ -124,22 +123,28 @@ fn accepted(
 
 /// The head of a strand's component.
 pub(crate) fn head_of(shared: &Shared, strand: StrandId) -> Result<StrandId, RowError> {
-    let row = page_row(shared, strand)?.ok_or(Unreadable("strand"))?;
-    Ok(Head::parse(&row)?.meta.head)
+    Ok(page(shared, strand)?.ok_or(Unreadable("strand"))?.meta().head)
 }
 
-/// The row of a strand's page, from the cache or the store.
-pub(crate) fn page_row(shared: &Shared, strand: StrandId) -> Result<Option<Bytes>, RowError> {
+/// A strand's page, from the cache or the store.
+pub(crate) fn page(shared: &Shared, strand: StrandId) -> Result<Option<Arc<Page>>, RowError> {
     let caches = &shared.caches;
-    if let Some(row) = caches.pages.get(&strand) {
-        return Ok(Some(row));
+    if let Some(page) = caches.pages.get(&strand) {
+        return Ok(Some(page));
     }
     let generation = caches.generations.of(&strand);
-    let row = shared.store.get(Table::Strand, &keys::strand(strand))?;
-    if let Some(row) = &row {
-        caches.pages.offer(strand, row.clone(), generation, &caches.generations);
+    let Some(row) = shared.store.get(Table::Strand, &keys::strand(strand))? else {
+        return Ok(None);
+    };
+    let mut page = Page::open(&shared.keys, strand, &row)?;
+    if !page.is_one_row() {
+        // Several rows must be of one instant.
+        let frozen = shared.store.snapshot()?;
+        page = Page::read(&*frozen, &shared.keys, strand)?.ok_or(Unreadable("strand"))?;
     }
-    Ok(row)
+    let page = Arc::new(page);
+    caches.pages.offer(strand, Arc::clone(&page), generation, &caches.generations);
+    Ok(Some(page))
 }
 
 /// The person with this head, from the cache or the store; and whether the store had to be read.
@@ -162,8 +167,7 @@ pub(crate) fn person(
 
 fn read(shared: &Shared, snapshot: &Snapshot, head: StrandId) -> Result<Person, RowError> {
     // Nearly everyone is one row, which is always of one instant.
-    let row = page_row(shared, head)?.ok_or(Unreadable("strand"))?;
-    let page = Page::open(&shared.keys, head, &row)?;
+    let page = page(shared, head)?.ok_or(Unreadable("strand"))?;
     if page.is_one_row() && page.of_kind(Kind::Component).next().is_none() {
         return Loader { pages: &shared.stored(), snapshot }.headed_by(&page);
     }

@@ -7,6 +7,8 @@
 
 mod backfill;
 mod batch;
+mod committer;
+pub(crate) mod flight;
 mod operation;
 pub(crate) mod quarantine;
 pub(crate) mod recent;
@@ -16,7 +18,7 @@ mod timers;
 use std::{sync::Arc, thread, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use model::{Seq, Timestamp};
+use model::{Seq, StrandId, Timestamp};
 use store::{Reader, ScanOrder, StoreError, Table};
 use tokio::sync::oneshot;
 
@@ -70,6 +72,9 @@ pub(crate) struct Writer {
     backfill: Option<backfill::Backfill>,
     sweep: sweep::Sweep,
     recent: recent::Recent,
+    /// The batch that was handed to the committer last, and the timers that it fires.
+    flight: Option<(Arc<flight::Flight>, Vec<(Timestamp, StrandId)>)>,
+    committer: committer::Committer,
 }
 
 /// Where the log ends.
@@ -110,8 +115,21 @@ impl Writer {
         let backfill = backfill::Backfill::if_due(&shared)?;
         let LogEnd { next_seq, now, .. } = end;
         let sweep = sweep::Sweep::after(shared.clock.now());
-        let (lineups, recent) = (Arc::default(), recent::Recent::default());
-        Ok(Self { shared, jobs, records, lineups, next_seq, now, timers, backfill, sweep, recent })
+        let committer = committer::Committer::start(Arc::clone(&shared))?;
+        Ok(Self {
+            shared,
+            jobs,
+            records,
+            lineups: Arc::default(),
+            next_seq,
+            now,
+            timers,
+            backfill,
+            sweep,
+            recent: recent::Recent::default(),
+            flight: None,
+            committer,
+        })
     }
 
     /// Starts the writer's thread. It ends when it is told to stop or its queue is closed.
@@ -138,7 +156,10 @@ impl Writer {
             self.batch(calls);
             match special {
                 Some(Job::Operation(operation)) => self.operate(operation),
-                Some(Job::Stop) => return,
+                Some(Job::Stop) => {
+                    self.settle().ok();
+                    return;
+                }
                 Some(Job::Ingest(_)) | None => {}
             }
             if is_idle {

@@ -21,7 +21,7 @@ use fjall::{
     AbstractTree, Database, Keyspace, OwnedWriteBatch, PersistMode, Readable, Slice,
     config::{
         BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy,
-        FilterPolicyEntry,
+        FilterPolicyEntry, HashRatioPolicy, PartitioningPolicy, PinningPolicy,
     },
 };
 use parking_lot::Mutex;
@@ -401,6 +401,13 @@ fn keyspace_options(table: Table) -> fjall::KeyspaceCreateOptions {
     // level's filters saves nine tenths of their memory.
     let expects_hits = !matches!(table, Table::Index | Table::Dedup);
     fjall::KeyspaceCreateOptions::default()
+        // A look-up asks the filter and the index of every run. Kept where they are, they cost no
+        // look-up in the cache of blocks, nor its room.
+        .filter_block_pinning_policy(PinningPolicy::all(true))
+        .filter_block_partitioning_policy(PartitioningPolicy::all(false))
+        .index_block_pinning_policy(PinningPolicy::all(true))
+        .index_block_partitioning_policy(PartitioningPolicy::all(false))
+        .data_block_hash_ratio_policy(HashRatioPolicy::all(0.75))
         // See `write_out_full_memtables`.
         .max_memtable_size(u64::MAX)
         .data_block_size_policy(BlockSizePolicy::all(block_bytes))

@@ -18,6 +18,7 @@ usage: cargo run --release -p xtask -- bench [OPTIONS]
   --data DIR        where its data goes; removed before and after [`bench-data` beside the program]
   --keep            leave the data behind
   --reuse           use data that an earlier run of as many people left behind; keeps it, too
+  --only LOAD       measure only `ingest`, `latency` or `throughput`
   --out FILE        write the table there too";
 
 /// What to do.
@@ -27,6 +28,27 @@ pub(crate) enum Command {
     /// Be the echo that the program is compared with. Started by the bench itself.
     Echo,
     Bench(Arguments),
+}
+
+/// What is measured on a filled directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    Ingest,
+    /// Decisions at a fixed rate.
+    Latency,
+    /// Decisions as fast as one core makes them.
+    Throughput,
+}
+
+impl Load {
+    fn parse(word: &str) -> anyhow::Result<Self> {
+        Ok(match word {
+            "ingest" => Self::Ingest,
+            "latency" => Self::Latency,
+            "throughput" => Self::Throughput,
+            _ => bail!("`--only` is `ingest`, `latency` or `throughput`, not `{word}`"),
+        })
+    }
 }
 
 /// The parameters of a run.
@@ -41,10 +63,16 @@ pub(crate) struct Arguments {
     pub(crate) data: PathBuf,
     pub(crate) keep: bool,
     pub(crate) reuse: bool,
+    pub(crate) only: Option<Load>,
     pub(crate) out: Option<PathBuf>,
 }
 
 impl Arguments {
+    /// Whether a load is asked for.
+    pub(crate) fn wants(&self, load: Load) -> bool {
+        self.only.is_none_or(|only| only == load)
+    }
+
     /// How long the load runs before a measurement begins.
     pub(crate) fn warm_up(&self) -> Duration {
         (self.measured / 4).min(Duration::from_secs(2))
@@ -64,6 +92,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
         data: own.with_file_name("bench-data"),
         keep: false,
         reuse: false,
+        only: None,
         out: None,
     };
     while let Some(word) = words.next() {
@@ -77,6 +106,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
             }
             "--keep" => arguments.keep = true,
             "--reuse" => (arguments.keep, arguments.reuse) = (true, true),
+            "--only" => arguments.only = Some(Load::parse(&value()?)?),
             "--profiles" => arguments.profiles = number(&word, &value()?)?,
             "--seconds" => arguments.measured = Duration::from_secs(number(&word, &value()?)?),
             "--audiences" => arguments.audiences = usize::try_from(number(&word, &value()?)?)?,

@@ -36,11 +36,12 @@ impl World {
     /// Writes a page and reads it again; returns it with the bytes that were written.
     fn through_the_store(&self, page: &mut Page) -> (Page, usize) {
         let mut batch = Batch::new();
-        page.write(&self.keys, &mut |key, value| match value {
-            Some(value) => batch.put(Table::Strand, key, value),
-            None => batch.delete(Table::Strand, key),
-        })
-        .unwrap();
+        for row in page.lay_out().unwrap() {
+            match row.seal(&self.keys, page.key()).unwrap() {
+                Some(value) => batch.put(Table::Strand, &row.key, value),
+                None => batch.delete(Table::Strand, &row.key),
+            }
+        }
         let bytes = batch.bytes();
         self.store.commit(batch).unwrap();
         (Page::read(&self.store, &self.keys, page.strand()).unwrap().unwrap(), bytes)
@@ -161,7 +162,8 @@ fn a_page_is_bound_to_its_strand_and_its_head() {
     let world = World::new();
     let mut page = world.born();
     page.put(Kind::Meta, &[], b"somebody");
-    let row = page.write(&world.keys, &mut |_, _| {}).unwrap();
+    let laid = page.lay_out().unwrap().pop().unwrap();
+    let row = laid.seal(&world.keys, page.key()).unwrap().unwrap();
     assert!(Page::open(&world.keys, page.strand(), &row).is_ok());
     let other = StrandId { born: Seq(6), ..page.strand() };
     assert!(Page::open(&world.keys, other, &row).is_err());

@@ -1,11 +1,11 @@
 //! A person as the management API shows one: everything that is stored, for those who may see it.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use model::{Identifier, ProfileId, Seq, StrandId, Timestamp, Value};
 use profile::Profile;
 use serde_json::{Map, json};
-use store::{Reader, StrandKey, Table};
+use store::{Reader, Table};
 
 use crate::{
     body,
@@ -13,8 +13,8 @@ use crate::{
     join,
     keys::{self, Kind},
     load::{self, Loader, Person},
-    page::{Head, Pages, Stored},
-    record::{MetaHead, StoredDecision, Unreadable},
+    page::{Page as StrandPage, Pages, Stored},
+    record::{StoredDecision, Unreadable},
     recording::document::{Documents, Place},
     registry::rows,
     sealed::RowError,
@@ -28,8 +28,7 @@ const MAX_PAGE: usize = 1_000;
 
 /// The person that an id names, through any alias; `None` when there is none.
 pub(crate) fn head(shared: &Shared, id: ProfileId) -> Result<Option<StrandId>, RowError> {
-    let row = who::page_row(shared, id.0)?;
-    Ok(row.map(|row| Head::parse(&row)).transpose()?.map(|head| head.meta.head))
+    Ok(who::page(shared, id.0)?.map(|page| page.meta().head))
 }
 
 /// Which strands a person consists of; the rest of the profile is left empty.
@@ -238,14 +237,11 @@ pub(crate) fn stored_event(
     seq: Seq,
     at: Timestamp,
 ) -> Result<model::Event, RowError> {
-    body::read(&*shared.store, &shared.keys, &strand_key(shared, strand)?.0, seq, at)
+    body::read(&*shared.store, &shared.keys, existing(shared, strand)?.key(), seq, at)
 }
 
-/// The key of a strand, and what its page says in plain.
-fn strand_key(shared: &Shared, strand: StrandId) -> Result<(StrandKey, MetaHead), RowError> {
-    let row = who::page_row(shared, strand)?.ok_or(Unreadable("strand"))?;
-    let meta = Head::parse(&row)?.meta;
-    Ok((shared.keys.vault.key(store::Slot(meta.slot))?, meta))
+fn existing(shared: &Shared, strand: StrandId) -> Result<Arc<StrandPage>, RowError> {
+    Ok(who::page(shared, strand)?.ok_or(Unreadable("strand"))?)
 }
 
 /// A page of a person's recorded decisions, newest first.
@@ -259,7 +255,7 @@ pub(crate) fn decisions(
     let mut documents = Documents::over(&*shared.store);
     let mut shown: Vec<(String, Value)> = Vec::new();
     for strand in profile.records().component.unpack().strands {
-        let (key, meta) = strand_key(shared, strand)?;
+        let strand_page = existing(shared, strand)?;
         let prefix = keys::strand(strand);
         let mut sealed: Vec<load::Row> = Vec::new();
         rows::visit(&*shared.store, Table::Decision, &prefix, &mut |key, value| {
@@ -268,9 +264,9 @@ pub(crate) fn decisions(
         })?;
         for (row_key, row) in sealed {
             let record: StoredDecision<'_> =
-                shared.keys.open(&key, &row_key, 0, &row, "decision")?;
+                shared.keys.open(strand_page.key(), &row_key, 0, &row, "decision")?;
             let (at, id) = keys::parse_decision(&row_key).ok_or(Unreadable("decision"))?;
-            let place = Place { id, at, unit: meta.unit };
+            let place = Place { id, at, unit: strand_page.meta().unit };
             shown.push((format!("{at}.{id}"), documents.of(place, record)?));
         }
     }

@@ -84,6 +84,7 @@ impl World {
                 writer.batch(vec![Ingest { items, import: None, reply }]);
             }
         }
+        drop(writer);
         export(&shared).unwrap()
     }
 

@@ -15,7 +15,7 @@ use crate::{
     record::{StoredState, decode},
     sealed::RowError,
     state::Shared,
-    writer::Writer,
+    writer::{Writer, flight::Above},
 };
 
 /// People looked at in one step: a few milliseconds of work.
@@ -67,18 +67,14 @@ impl Writer {
     }
 
     fn look_at_some(&mut self, mut backfill: Backfill) -> Result<Option<Backfill>, RowError> {
+        // It walks through what is stored.
+        self.settle()?;
         let shared = Arc::clone(&self.shared);
         let snapshot = shared.registry.snapshot_full();
         let now = self.now.max(shared.clock.now());
-        let ground = Ground {
-            keys: &shared.keys,
-            rules: &shared.rules,
-            caches: &shared.caches,
-            snapshot: &snapshot,
-            now,
-        };
         let store: &dyn Reader = &*shared.store;
-        let mut fold = Fold::new(ground, store, self.next_seq);
+        let ground = Ground::of(&shared, &snapshot, Above { flight: None, store }, now);
+        let mut fold = Fold::new(ground, self.next_seq);
         let mut is_finished = true;
         for _ in 0..PEOPLE_PER_STEP {
             let Some((strand, head)) = next_strand(store, &backfill.from)? else { break };
@@ -92,7 +88,7 @@ impl Writer {
             fold.pending.put(Table::Meta, DONE_KEY, backfill.fingerprint.to_be_bytes().to_vec());
         }
         fold.people()?;
-        self.commit_fold(fold, &[], 0)?;
+        self.commit_fold(fold)?;
         Ok((!is_finished).then_some(backfill))
     }
 }

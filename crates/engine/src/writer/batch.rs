@@ -1,25 +1,26 @@
-//! One batch of calls: fold, commit, publish, answer.
+//! One batch of calls: fold it, and hand it to the committer.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
-};
+use std::{mem::take, sync::Arc};
 
-use bytes::Bytes;
 use model::{Seq, StrandId, Timestamp};
-use store::{Batch, Reader, StoreError, Table};
+use store::{Reader, StoreError, Table};
 
 use crate::{
     fold::{Fold, Ground},
-    ingest::{EventVerdict, ImportRows, IngestError},
+    ingest::{ImportRows, IngestError},
     keys,
-    pending::Written,
     reading::Taken,
     record::{LogEntry, LogRow, encode},
     recording::{Record, Recorder},
     sealed::RowError,
-    state::{Caches, Shared},
-    writer::{Ingest, Writer, quarantine, recent::Recent},
+    state::Shared,
+    writer::{
+        Ingest, Writer,
+        committer::{Answer, Reply, Takeoff, refuse},
+        flight::{Above, Failed, Flight},
+        quarantine,
+        recent::Recent,
+    },
 };
 
 /// Log entries in one row, so that a row stays well under the store's limit.
@@ -29,70 +30,63 @@ const TIMERS_PER_BATCH: usize = 2_000;
 /// Decision records committed in one batch at most.
 const RECORDS_PER_BATCH: usize = 1_000;
 
-/// Verdicts of one call, or why none of it was taken.
-type Answer = Result<Vec<EventVerdict>, IngestError>;
+/// What is known of a batch beside its fold.
+#[derive(Debug, Default)]
+struct Calls {
+    answers: Vec<Answer>,
+    replies: Vec<Reply>,
+    events: usize,
+    recorded: usize,
+    /// Timers that it fires.
+    due: Vec<(Timestamp, StrandId)>,
+}
 
 impl Writer {
-    /// Folds and commits the calls, what is due and what is recorded, then answers.
+    /// Folds the calls, what is due and what is recorded, and hands it on to be committed.
     pub(crate) fn batch(&mut self, calls: Vec<Ingest<Taken>>) {
         let now = self.now.max(self.shared.clock.now());
-        let due = self.timers.take_due(&*self.shared.store, now, TIMERS_PER_BATCH);
+        let flight = self.flying();
+        let shared = Arc::clone(&self.shared);
+        let above = Above { flight: flight.as_deref(), store: &*shared.store };
+        let due = self.timers.take_due(&above, now, TIMERS_PER_BATCH);
         let records: Vec<_> = self.records.try_iter().take(RECORDS_PER_BATCH).collect();
         if calls.is_empty() && due.is_empty() && records.is_empty() {
             return;
         }
         let (work, replies): (Vec<_>, Vec<_>) =
             calls.into_iter().map(|call| ((call.items, call.import), call.reply)).unzip();
-        let count: usize = work.iter().map(|(items, _)| items.len()).sum();
-        let answers = match self.fold_and_commit(work, &due, records, now) {
-            Ok(answers) => answers,
-            Err(error) => {
-                tracing::error!(%error, "a batch was not committed");
-                // The timers are still on disk.
-                self.timers.restore(&due);
-                let unavailable =
-                    || Err(IngestError::Unavailable("the store takes no writes".into()));
-                replies.iter().map(|_| unavailable()).collect()
-            }
-        };
-        self.shared.metrics.queue.dec_by(i64::try_from(count).unwrap_or_default());
-        for (reply, answer) in replies.into_iter().zip(answers) {
-            // A caller that has gone away needs no answer.
-            drop(reply.send(answer));
+        let events = work.iter().map(|(items, _)| items.len()).sum();
+        let mut calls = Calls { replies, events, due, ..Calls::default() };
+        if let Err(error) = self.fold(work, &records, &mut calls, now, above) {
+            // The timers are still on disk.
+            self.timers.restore(&calls.due);
+            refuse(&shared, calls.replies, calls.events, &error);
         }
     }
 
-    fn fold_and_commit(
+    fn fold(
         &mut self,
         work: Vec<(Vec<Taken>, Option<ImportRows>)>,
-        due: &[(Timestamp, StrandId)],
-        records: Vec<Record>,
+        records: &[Record],
+        calls: &mut Calls,
         now: Timestamp,
-    ) -> Result<Vec<Answer>, RowError> {
+        above: Above<'_>,
+    ) -> Result<(), RowError> {
         let shared = Arc::clone(&self.shared);
         let snapshot = shared.registry.snapshot_full();
-        let ground = Ground {
-            keys: &shared.keys,
-            rules: &shared.rules,
-            caches: &shared.caches,
-            snapshot: &snapshot,
-            now,
-        };
-        let store: &dyn Reader = &*shared.store;
-        let mut fold = Fold::new(ground, store, self.next_seq);
-        let mut answers = Vec::with_capacity(work.len());
+        let ground = Ground::of(&shared, &snapshot, above, now);
+        let mut fold = Fold::new(ground, self.next_seq);
         for (items, import) in work {
-            answers.push(call(&mut fold, &shared, &self.recent, items, import)?);
+            calls.answers.push(call(&mut fold, &shared, &self.recent, items, import)?);
         }
-        for &(at, head) in due {
+        for &(at, head) in &calls.due {
             fold.pending.delete(Table::Timer, keys::timer(head, at));
             fold.visit(head).is_due = true;
         }
         let mut recorder = Recorder::after(&self.lineups);
-        let mut recorded = 0;
-        for record in &records {
+        for record in records {
             match recorder.write(&mut fold, record) {
-                Ok(()) => recorded += 1,
+                Ok(()) => calls.recorded += 1,
                 Err(RowError::Unreadable(error)) => {
                     shared.metrics.unreadable.inc();
                     tracing::error!(%error, "a decision's person does not read back");
@@ -101,34 +95,62 @@ impl Writer {
             }
         }
         fold.people()?;
-        self.commit_fold(fold, &answers, recorded)?;
+        self.take_off(fold, calls)?;
         self.lineups = recorder.into_lineups();
-        Ok(answers)
+        Ok(())
     }
 
-    /// Commits what was folded and lets readers see it.
-    pub(super) fn commit_fold(
-        &mut self,
-        mut fold: Fold<'_>,
-        answers: &[Answer],
-        recorded: usize,
-    ) -> Result<(), RowError> {
-        let (now, entries) = (fold.ground.now, std::mem::take(&mut fold.entries));
-        let entry_count = entries.len();
-        for (key, row) in self.log_rows(now, entries) {
+    /// The batch that is on its way to the disk, if one is.
+    fn flying(&mut self) -> Option<Arc<Flight>> {
+        if self.flight.as_ref().is_some_and(|(flight, _)| flight.has_landed()) {
+            // What has failed is no longer to be folded over.
+            self.settle().ok();
+        }
+        self.flight.as_ref().map(|(flight, _)| Arc::clone(flight))
+    }
+
+    /// Waits until what was folded is committed; fails when it was not.
+    pub(super) fn settle(&mut self) -> Result<(), StoreError> {
+        let Some((flight, due)) = self.flight.take() else { return Ok(()) };
+        flight.wait().map_err(|Failed| {
+            // What it would have changed is as it was: timers on disk, lineups not stored.
+            self.timers.restore(&due);
+            self.lineups = Arc::default();
+            StoreError::Poisoned
+        })
+    }
+
+    /// Folds nothing more into a batch, and commits it by itself.
+    pub(super) fn commit_fold(&mut self, fold: Fold<'_>) -> Result<(), RowError> {
+        self.take_off(fold, &mut Calls::default())?;
+        Ok(self.settle()?)
+    }
+
+    /// Hands a batch to the committer, once the one before has landed. After an error nobody has
+    /// been answered.
+    fn take_off(&mut self, mut fold: Fold<'_>, calls: &mut Calls) -> Result<(), RowError> {
+        let (now, entries) = (fold.ground.now, take(&mut fold.entries));
+        for (key, row) in self.log_rows(now, &entries) {
             fold.pending.put(Table::Log, key, row);
         }
-        let Written { batch, pages } = fold.pending.take_batch()?;
-        self.commit(batch)?;
-        let commits = self.recent.committed(std::mem::take(&mut fold.messages));
-        self.shared.commits.store(commits, Ordering::Release);
-        self.advance(now, entry_count);
-        publish(&self.shared.caches, &mut fold, pages);
+        let flight = Arc::new(Flight::of(&mut fold)?);
+        self.settle()?;
+        self.advance(now, entries.len());
         self.timers.add(&fold.timers);
-        let metrics = &self.shared.metrics;
-        metrics.transitions.inc_by(fold.transitions as u64);
-        metrics.decisions_recorded.inc_by(recorded as u64);
-        count_verdicts(&self.shared, answers);
+        let takeoff = Takeoff {
+            flight: Arc::clone(&flight),
+            commits: self.recent.committed(take(&mut fold.messages)),
+            transitions: fold.transitions,
+            recorded: calls.recorded,
+            events: calls.events,
+            answers: take(&mut calls.answers),
+            replies: take(&mut calls.replies),
+        };
+        if let Err(refused) = self.committer.send(takeoff) {
+            calls.replies = refused.replies;
+            return Err(StoreError::Poisoned.into());
+        }
+        self.flight = Some((flight, take(&mut calls.due)));
         Ok(())
     }
 
@@ -136,77 +158,24 @@ impl Writer {
     pub(super) fn log_rows(
         &self,
         now: Timestamp,
-        entries: Vec<LogEntry>,
+        entries: &[LogEntry],
     ) -> Vec<([u8; 8], Vec<u8>)> {
         let mut rows = Vec::with_capacity(entries.len().div_ceil(LOG_ENTRIES_PER_ROW));
         let next_slot = self.shared.keys.vault.next_slot();
         let mut first = self.next_seq;
-        let mut rest = entries.into_iter().peekable();
-        while rest.peek().is_some() {
-            let entries: Vec<_> = rest.by_ref().take(LOG_ENTRIES_PER_ROW).collect();
-            let count = entries.len() as u64;
-            let row = LogRow::V1 { begins: first == self.next_seq, now, next_slot, entries };
+        for entries in entries.chunks(LOG_ENTRIES_PER_ROW) {
+            let begins = first == self.next_seq;
+            let row = LogRow::V1 { begins, now, next_slot, entries: entries.to_vec() };
             rows.push((keys::log(first), encode(&row)));
-            first = Seq(first.0 + count);
+            first = Seq(first.0 + entries.len() as u64);
         }
         rows
     }
 
-    /// Moves past a committed batch.
+    /// Moves past a batch.
     pub(super) fn advance(&mut self, now: Timestamp, entries: usize) {
         self.now = now;
         self.next_seq = Seq(self.next_seq.0 + entries as u64);
-    }
-
-    /// Commits with one sync. A store that has failed stays failed, and readiness says so.
-    pub(super) fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        if self.shared.failure().is_some() {
-            return Err(StoreError::Poisoned);
-        }
-        let bytes = batch.bytes();
-        let started = Instant::now();
-        let result = self.shared.store.commit(batch);
-        self.shared.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
-        match result {
-            Ok(()) => {
-                self.shared.metrics.commits.inc();
-                self.shared.metrics.committed_bytes.inc_by(bytes as u64);
-                Ok(())
-            }
-            Err(error) => {
-                if matches!(error, StoreError::Poisoned) {
-                    self.shared.fail("the store has failed and the server must be restarted");
-                }
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Lets readers see a committed batch.
-fn publish(caches: &Caches, fold: &mut Fold<'_>, pages: Vec<(StrandId, Bytes)>) {
-    let generations = &caches.generations;
-    // From here on, what readers found in the store before is not taken into the caches.
-    fold.routes.keys().for_each(|pair| generations.raise(pair));
-    fold.identifiers.iter().for_each(|hash| generations.raise(hash));
-    fold.stale.iter().chain(&fold.gone).for_each(|head| generations.raise(head));
-    fold.people.iter().for_each(|person| generations.raise(&person.profile.id().0));
-    pages.iter().for_each(|(strand, _)| generations.raise(strand));
-    for (pair, (route, is_changed)) in fold.routes.drain() {
-        if is_changed {
-            caches.holders.remove(&pair);
-        }
-        match route {
-            Some(route) if is_changed => caches.routes.publish(pair, route),
-            Some(_) => {}
-            None => caches.routes.remove(&pair),
-        }
-    }
-    fold.identifiers.iter().for_each(|hash| caches.holders.remove(hash));
-    fold.stale.iter().chain(&fold.gone).for_each(|head| caches.people.remove(head));
-    pages.into_iter().for_each(|(strand, row)| caches.pages.publish(strand, row));
-    for person in fold.people.drain(..) {
-        caches.people.publish(person.profile.id().0, person);
     }
 }
 
@@ -259,16 +228,4 @@ fn step_import(
 /// The key of an import's watermark.
 pub(crate) fn import_key(file: &str) -> Vec<u8> {
     blake3::hash(file.as_bytes()).as_bytes().to_vec()
-}
-
-fn count_verdicts(shared: &Shared, answers: &[Answer]) {
-    let metrics = &shared.metrics;
-    for verdict in answers.iter().flatten().flatten() {
-        match verdict {
-            EventVerdict::Accepted => metrics.accepted.inc(),
-            EventVerdict::Duplicate => metrics.duplicates.inc(),
-            EventVerdict::Quarantined { .. } => metrics.quarantined.inc(),
-            EventVerdict::Refused { .. } => metrics.refused.inc(),
-        };
-    }
 }

@@ -5,7 +5,7 @@ use store::{Batch, Table};
 
 use model::Timestamp;
 
-use crate::{record::LogEntry, registry::rows::Write, state::Shared, writer::Writer};
+use crate::{record::LogEntry, registry::rows::Write, state::Shared, writer::{Writer, committer::commit}};
 
 /// Prepares an act at an instant; `None` when there is nothing to commit. Whoever waits is told by the act itself.
 pub(crate) type Operation = Box<dyn FnOnce(&Shared, Timestamp) -> Option<PreparedOperation> + Send>;
@@ -25,6 +25,8 @@ pub(crate) struct PreparedOperation {
 impl Writer {
     /// Commits one act.
     pub(super) fn operate(&mut self, operation: Operation) {
+        // An act reads what is stored.
+        self.settle().ok();
         let now = self.now.max(self.shared.clock.now());
         let shared = std::sync::Arc::clone(&self.shared);
         let Some(prepared) = operation(&shared, now) else { return };
@@ -36,10 +38,10 @@ impl Writer {
                 None => batch.delete(table, key),
             }
         }
-        for (key, row) in self.log_rows(now, vec![entry]) {
+        for (key, row) in self.log_rows(now, &[entry]) {
             batch.put(Table::Log, key, row);
         }
-        let result = self.commit(batch);
+        let result = commit(&shared, batch);
         if result.is_ok() {
             self.advance(now, 1);
         }

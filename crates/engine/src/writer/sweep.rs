@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 use model::Timestamp;
 use store::{Batch, KeyRange, Reader, ScanOrder, StoreError, Table};
 
-use crate::{fold::DEDUP_WINDOW_SECONDS, writer::Writer};
+use crate::{
+    fold::DEDUP_WINDOW_SECONDS,
+    writer::{Writer, committer::commit},
+};
 
 /// Rows looked at in one step: about a millisecond of work.
 const ROWS_PER_STEP: usize = 2_000;
@@ -72,10 +75,12 @@ impl Writer {
                 return;
             }
         };
+        // What a batch on its way renews must not be removed behind it.
+        self.settle().ok();
         let mut batch = Batch::new();
         expired.iter().for_each(|key| batch.delete(Table::Dedup, key));
         if !batch.is_empty()
-            && let Err(error) = self.commit(batch)
+            && let Err(error) = commit(&self.shared, batch)
         {
             tracing::error!(%error, "could not remove expired dedup entries");
         }

@@ -34,7 +34,7 @@ fn a_directory_of_another_version_is_refused_and_left_alone() {
     let format = dir.path().join("FORMAT");
     fs::write(&format, "concierge-store 999\n").unwrap();
     let refused = Fjall::open(dir.path(), options()).unwrap_err();
-    assert!(matches!(&refused, StoreError::Version { known: 1, .. }));
+    assert!(matches!(&refused, StoreError::Version { known: 2, .. }));
     assert!(refused.to_string().contains("concierge-store 999"));
     fs::remove_file(&format).unwrap();
     let refused = Fjall::open(dir.path(), options());
