@@ -166,14 +166,10 @@ pub(crate) struct Loader<'a> {
 impl Loader<'_> {
     /// The person whose head strand is `head`.
     pub(crate) fn person(&self, head: StrandId) -> Result<Person, RowError> {
-        self.headed_by(&*self.pages.existing(head)?)
-    }
-
-    /// The person whose head has this page.
-    pub(crate) fn headed_by(&self, head: &Page) -> Result<Person, RowError> {
+        let head = self.pages.existing(head)?;
         let mut gathered = Gathered::of(head.strand());
-        let strands = strands_of(head);
-        self.take_page(head, &mut gathered)?;
+        let strands = strands_of(&head);
+        self.take_page(&head, &mut gathered)?;
         for &strand in strands.iter().filter(|strand| **strand != head.strand()) {
             self.take_page(&*self.pages.existing(strand)?, &mut gathered)?;
         }
@@ -271,8 +267,7 @@ impl Loader<'_> {
         let Some(number) = projection.number(at.name) else { return Ok(()) };
         let values = if projection.reads_properties(at.name) {
             let stored = row.get(EventHead::BYTES..).unwrap_or_default();
-            let properties = self.properties(page.key(), stored, head.properties, at)?;
-            projection.row_values(at.name, &properties)
+            self.values(page.key(), stored, head.properties, at)?
         } else {
             RowValues::default()
         };
@@ -286,22 +281,26 @@ impl Loader<'_> {
         found.clear();
     }
 
-    /// The properties of an event, from its timeline row or, where they are too long for it, its body.
-    fn properties(
+    /// What is read of the properties of an event, from its timeline row or, where they are too
+    /// long for it, its body.
+    fn values(
         &self,
         key: &StrandKey,
         stored: &[u8],
         place: Properties,
         at: EventKey,
-    ) -> Result<Object, RowError> {
+    ) -> Result<RowValues, RowError> {
+        let projection = &self.snapshot.projection;
         match place {
-            Properties::Absent => Ok(Object::new()),
+            Properties::Absent => Ok(projection.row_values(at.name, &Object::new())),
             Properties::InRow => {
-                let stored: StoredProperties<'_> = record::decode(stored, "event")?;
-                Ok(stored.into_object()?)
+                let StoredProperties::V1 { json } = record::decode(stored, "event")?;
+                let values = projection.row_values_of(at.name, &json);
+                Ok(values.map_err(|_| Unreadable("event"))?)
             }
             Properties::InBody => {
-                Ok(body::read(self.pages, self.pages.keys(), key, at.seq, at.time)?.properties)
+                let event = body::read(self.pages, self.pages.keys(), key, at.seq, at.time)?;
+                Ok(projection.row_values(at.name, &event.properties))
             }
         }
     }

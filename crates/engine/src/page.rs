@@ -18,7 +18,7 @@
 //! A row in a page is the lengths of key (u8) and value (u16, little-endian), the key, which is its
 //! kind and what names it, and the value.
 
-use std::{borrow::Cow, ops::ControlFlow, sync::Arc};
+use std::{ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
 use model::StrandId;
@@ -309,6 +309,8 @@ impl Page {
     }
 
     /// Visits the events of the strand that are no longer in its page, oldest chunk first.
+    ///
+    /// Chunks never change, so those that a page counts go with it, whatever has been written since.
     pub(crate) fn chunks(
         &self,
         reader: &dyn Reader,
@@ -317,11 +319,10 @@ impl Page {
         if self.head.chunks == 0 {
             return Ok(());
         }
-        let mut prefix = keys::strand(self.strand);
-        prefix.push(Kind::Event as u8);
+        let (from, to) = (chunk_key(self.strand, 0), chunk_key(self.strand, self.head.chunks));
         let mut failed = None;
         let mut read = 0;
-        let range = store::prefix_range(&prefix);
+        let range = store::KeyRange::new(&from, &to);
         reader.scan(Table::Strand, range, ScanOrder::Ascending, &mut |row_key, row| {
             read += 1;
             match self.chunk(row_key, row, visit) {
@@ -370,9 +371,8 @@ impl Page {
         }
         self.compact();
         let leaves = self.head.leaves;
-        let is_inline = |row: &&Place| {
-            part_of(**row, &self.bytes).is_none_or(|part| leaves[part.index()] == 0)
-        };
+        let is_inline =
+            |row: &&Place| part_of(**row, &self.bytes).is_none_or(|part| leaves[part.index()] == 0);
         let size = self.rows.iter().filter(is_inline).map(|row| row.len()).sum();
         let mut plain = Vec::with_capacity(size);
         self.rows.iter().filter(is_inline).for_each(|row| append(*row, &self.bytes, &mut plain));
@@ -547,10 +547,10 @@ pub(crate) trait Pages: Reader {
     fn keys(&self) -> &Keys;
 
     /// A strand's page; `None` when there is no such strand.
-    fn page(&self, strand: StrandId) -> Result<Option<Cow<'_, Page>>, RowError>;
+    fn page(&self, strand: StrandId) -> Result<Option<Arc<Page>>, RowError>;
 
     /// The page of a strand that must exist.
-    fn existing(&self, strand: StrandId) -> Result<Cow<'_, Page>, RowError> {
+    fn existing(&self, strand: StrandId) -> Result<Arc<Page>, RowError> {
         Ok(self.page(strand)?.ok_or(Unreadable("strand"))?)
     }
 }
@@ -583,8 +583,8 @@ impl Pages for Stored<'_> {
         self.keys
     }
 
-    fn page(&self, strand: StrandId) -> Result<Option<Cow<'_, Page>>, RowError> {
-        Ok(Page::read(self.reader, self.keys, strand)?.map(Cow::Owned))
+    fn page(&self, strand: StrandId) -> Result<Option<Arc<Page>>, RowError> {
+        Ok(Page::read(self.reader, self.keys, strand)?.map(Arc::new))
     }
 }
 

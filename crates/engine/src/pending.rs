@@ -5,8 +5,7 @@
 //! and becomes one atomic [`Batch`] at the end.
 
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap, hash_map},
+    collections::{BTreeMap, HashMap},
     ops::{Bound, ControlFlow},
     sync::Arc,
 };
@@ -90,7 +89,7 @@ pub(crate) struct Pending<'a> {
 }
 
 /// Pages that differ from what is stored.
-pub(crate) type ChangedPages = HashMap<StrandId, Page, FxBuildHasher>;
+pub(crate) type ChangedPages = HashMap<StrandId, Arc<Page>, FxBuildHasher>;
 
 impl std::fmt::Debug for Pending<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -112,32 +111,27 @@ impl<'a> Pending<'a> {
 
     /// Adds the page of a strand that is born.
     pub(crate) fn bear(&mut self, page: Page) {
-        self.pages.insert(page.strand(), page);
+        self.pages.insert(page.strand(), Arc::new(page));
     }
 
     /// The page of a strand, to be changed.
     pub(crate) fn page_mut(&mut self, strand: StrandId) -> Result<&mut Page, RowError> {
-        let stored = match self.pages.contains_key(&strand) {
-            true => None,
-            false => Some(self.stored(strand)?.ok_or(Unreadable("strand"))?),
-        };
-        match (self.pages.entry(strand), stored) {
-            (hash_map::Entry::Occupied(page), _) => Ok(page.into_mut()),
-            (hash_map::Entry::Vacant(place), Some(page)) => Ok(place.insert(page)),
-            (hash_map::Entry::Vacant(_), None) => Err(Unreadable("strand").into()),
+        if !self.pages.contains_key(&strand) {
+            let stored = self.stored(strand)?.ok_or(Unreadable("strand"))?;
+            self.pages.insert(strand, stored);
         }
+        let page = self.pages.get_mut(&strand).ok_or(Unreadable("strand"))?;
+        Ok(Arc::make_mut(page))
     }
 
-    fn stored(&self, strand: StrandId) -> Result<Option<Page>, RowError> {
+    fn stored(&self, strand: StrandId) -> Result<Option<Arc<Page>>, RowError> {
         if self.born_from <= strand.born {
             return Ok(None);
         }
-        if let Some(page) = self.base.flight.and_then(|flight| flight.page(strand)) {
-            return Ok(Some((**page).clone()));
-        }
-        match self.known.get(&strand) {
-            Some(page) => Ok(Some((*page).clone())),
-            None => Page::read(self.base.store, self.keys, strand),
+        let flying = self.base.flight.and_then(|flight| flight.page(strand).cloned());
+        match flying.or_else(|| self.known.get(&strand)) {
+            Some(page) => Ok(Some(page)),
+            None => Ok(Page::read(self.base.store, self.keys, strand)?.map(Arc::new)),
         }
     }
 
@@ -167,10 +161,10 @@ impl Pages for Pending<'_> {
         self.keys
     }
 
-    fn page(&self, strand: StrandId) -> Result<Option<Cow<'_, Page>>, RowError> {
+    fn page(&self, strand: StrandId) -> Result<Option<Arc<Page>>, RowError> {
         match self.pages.get(&strand) {
-            Some(page) => Ok(Some(Cow::Borrowed(page))),
-            None => Ok(self.stored(strand)?.map(Cow::Owned)),
+            Some(page) => Ok(Some(Arc::clone(page))),
+            None => self.stored(strand),
         }
     }
 }

@@ -317,12 +317,6 @@ impl<'a> StoredProperties<'a> {
             _ => (Properties::InBody, None),
         }
     }
-
-    /// The properties again.
-    pub(crate) fn into_object(self) -> Result<Object, Unreadable> {
-        let Self::V1 { json } = self;
-        json_object(&json, "event")
-    }
 }
 
 /// Longest properties, as JSON text, that a timeline row repeats.

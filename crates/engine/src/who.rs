@@ -2,16 +2,17 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use bytes::Bytes;
 use model::{Identifier, IdentifierType, StrandId, UnitId};
-use store::Table;
+use store::{KeyRange, Reader, ScanOrder, StoreError, Table, Visit};
 
 use crate::{
     keys::{self, Hash16, Kind},
     load::{Loader, Person, SharedPerson},
-    page::{Page, Pages, Stored},
+    page::{Page, Pages},
     record::Unreadable,
     route,
-    sealed::{Address, RowError},
+    sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
 };
@@ -110,10 +111,10 @@ fn accepted(
     normalised: &Identifier,
     hash: &Hash16,
 ) -> Result<Option<StrandId>, RowError> {
-    let (pages, lane) = (shared.stored(), route::holder_lane(normalised));
+    let lane = route::holder_lane(normalised);
     let mut heads = BTreeSet::new();
     for strand in route::holders(&*shared.store, lane, hash, HOLDERS_MAX)? {
-        let page = pages.existing(strand)?;
+        let page = page(shared, strand)?.ok_or(Unreadable("strand"))?;
         if page.get(Kind::Link, hash).is_some_and(|link| link.first() == Some(&0)) {
             heads.insert(page.meta().head);
         }
@@ -165,14 +166,36 @@ pub(crate) fn person(
     Ok((person, true))
 }
 
+/// Reads a person from the pages of their strands, each as it was last published or stored.
 fn read(shared: &Shared, snapshot: &Snapshot, head: StrandId) -> Result<Person, RowError> {
-    // Nearly everyone is one row, which is always of one instant.
-    let page = page(shared, head)?.ok_or(Unreadable("strand"))?;
-    if page.is_one_row() && page.of_kind(Kind::Component).next().is_none() {
-        return Loader { pages: &shared.stored(), snapshot }.headed_by(&page);
+    Loader { pages: &Latest(shared), snapshot }.person(head)
+}
+
+/// The newest pages that readers may see.
+struct Latest<'a>(&'a Shared);
+
+impl Reader for Latest<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.0.store.get(table, key)
     }
-    // Several rows must be of one instant too, or a merge in between would show half of it.
-    let frozen = shared.store.snapshot()?;
-    let pages = Stored { reader: &*frozen, keys: &shared.keys };
-    Loader { pages: &pages, snapshot }.person(head)
+
+    fn scan(
+        &self,
+        table: Table,
+        range: KeyRange<'_>,
+        order: ScanOrder,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.0.store.scan(table, range, order, visit)
+    }
+}
+
+impl Pages for Latest<'_> {
+    fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    fn page(&self, strand: StrandId) -> Result<Option<Arc<Page>>, RowError> {
+        page(self.0, strand)
+    }
 }

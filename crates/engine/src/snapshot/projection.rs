@@ -1,7 +1,9 @@
 //! What timelines keep of events: the properties that definitions that act read, and no others.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     sync::Arc,
 };
 
@@ -10,6 +12,10 @@ use model::{
     value::{Object, Path},
 };
 use rustc_hash::FxBuildHasher;
+use serde::{
+    Deserialize,
+    de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
+};
 
 /// Event names, each with the properties that somebody reads of it.
 type NeededEvents = BTreeMap<EventName, BTreeSet<Path>>;
@@ -66,6 +72,65 @@ impl Projection {
     pub(crate) fn row_values(&self, name_hash: u64, properties: &Object) -> RowValues {
         RowValues::pack(self.paths(name_hash), |path| path.find(properties))
     }
+
+    /// The same, of properties as JSON text. Members that nobody reads are not decoded.
+    pub(crate) fn row_values_of(
+        &self,
+        name_hash: u64,
+        json: &str,
+    ) -> serde_json::Result<RowValues> {
+        let paths = self.paths(name_hash);
+        let mut decoder = serde_json::Deserializer::from_str(json);
+        let read = Members { paths }.deserialize(&mut decoder)?;
+        Ok(RowValues::pack(paths, |path| path.find(&read)))
+    }
+}
+
+/// The name of a member, borrowed unless it is written with escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Decodes the members of an object that paths lead into.
+struct Members<'a> {
+    paths: &'a [Path],
+}
+
+impl Members<'_> {
+    fn reads(&self, name: &str) -> bool {
+        let leads = |path: &Path| {
+            let rest = path.as_str().strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.paths.iter().any(leads)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = Object;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Object, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut read = Object::new();
+        while let Some(Name(name)) = map.next_key()? {
+            if self.reads(&name) {
+                read.insert(name.into_owned(), map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(read)
+    }
 }
 
 /// A hash that is the same for the same content in every process.
@@ -111,6 +176,9 @@ mod tests {
         let row = EventRow { time, tie, purposes, values };
         let paths = projection.paths(hash);
         let value = |path: &Path| (path.to_string(), row.as_row().value(paths, path).unwrap());
+        let text = properties.to_string();
+        assert_eq!(projection.row_values_of(hash, &text).unwrap(), row.values);
+        assert!(projection.row_values_of(hash, "[]").is_err());
         let named = paths.iter().map(value).map(|(path, value)| (path, value.to_value()));
         let expected = [("a.b".to_owned(), json!("x")), ("total".to_owned(), json!(5))];
         assert!(named.eq(expected));

@@ -155,11 +155,7 @@ impl Writer {
     }
 
     /// The keys and values of the log rows of a batch.
-    pub(super) fn log_rows(
-        &self,
-        now: Timestamp,
-        entries: &[LogEntry],
-    ) -> Vec<([u8; 8], Vec<u8>)> {
+    pub(super) fn log_rows(&self, now: Timestamp, entries: &[LogEntry]) -> Vec<([u8; 8], Vec<u8>)> {
         let mut rows = Vec::with_capacity(entries.len().div_ceil(LOG_ENTRIES_PER_ROW));
         let next_slot = self.shared.keys.vault.next_slot();
         let mut first = self.next_seq;

@@ -54,8 +54,8 @@ impl Flight {
         let mut laid = Vec::with_capacity(changed.len());
         let mut pages = HashMap::with_capacity_and_hasher(changed.len(), FxBuildHasher);
         for (strand, mut page) in changed {
-            laid.push((Arc::clone(page.key()), page.lay_out()?));
-            pages.insert(strand, Arc::new(page));
+            laid.push((Arc::clone(page.key()), Arc::make_mut(&mut page).lay_out()?));
+            pages.insert(strand, page);
         }
         let people = std::mem::take(&mut fold.people).into_iter();
         let stale = std::mem::take(&mut fold.stale).into_iter();

@@ -5,7 +5,12 @@ use store::{Batch, Table};
 
 use model::Timestamp;
 
-use crate::{record::LogEntry, registry::rows::Write, state::Shared, writer::{Writer, committer::commit}};
+use crate::{
+    record::LogEntry,
+    registry::rows::Write,
+    state::Shared,
+    writer::{Writer, committer::commit},
+};
 
 /// Prepares an act at an instant; `None` when there is nothing to commit. Whoever waits is told by the act itself.
 pub(crate) type Operation = Box<dyn FnOnce(&Shared, Timestamp) -> Option<PreparedOperation> + Send>;
