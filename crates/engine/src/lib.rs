@@ -18,6 +18,7 @@ mod fold;
 mod join;
 mod keys;
 mod load;
+mod messages;
 mod metrics;
 mod page;
 mod pending;

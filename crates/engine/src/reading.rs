@@ -108,7 +108,9 @@ fn take(shared: &Shared, items: Vec<Item>) -> Vec<Taken> {
 fn read(shared: &Shared, snapshot: &Snapshot, ahead: &mut Ahead) -> Result<(), RowError> {
     // Whatever was committed by then is seen by the look that follows.
     let commits = shared.commits.load(Ordering::Acquire);
-    if shared.store.get(Table::Dedup, &ahead.dedup)?.is_none() {
+    if shared.messages.excludes(&ahead.dedup)
+        || shared.store.get(Table::Dedup, &ahead.dedup)?.is_none()
+    {
         ahead.new_as_of = Some(commits);
     }
     match &ahead.address {

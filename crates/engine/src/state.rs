@@ -17,6 +17,7 @@ use crate::{
     credentials::Credentials,
     keys::Hash16,
     load::SharedPerson,
+    messages::Messages,
     metrics::Metrics,
     page::Stored,
     pending::KnownPages,
@@ -75,6 +76,8 @@ pub(crate) struct Shared {
     /// Why no more writes are taken, once that is so.
     failure: Mutex<Option<String>>,
     has_failed: AtomicBool,
+    /// Which messages may have been applied before.
+    pub(crate) messages: Messages,
     /// How many commits the writer has made since the start.
     pub(crate) commits: AtomicU64,
 }
@@ -106,6 +109,7 @@ impl Shared {
             metrics,
             failure,
             has_failed,
+            messages: Messages::default(),
             commits: AtomicU64::new(0),
         }
     }

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     ingest::{EventVerdict, ImportRows, IngestError},
+    messages,
     priority::yield_to_requests,
     reading::Taken,
     record::{self, LogRow},
@@ -72,6 +73,8 @@ pub(crate) struct Writer {
     backfill: Option<backfill::Backfill>,
     sweep: sweep::Sweep,
     recent: recent::Recent,
+    /// What is left to be read of the messages that were applied before the start.
+    messages: messages::Reading,
     /// The batch that was handed to the committer last, and the timers that it fires.
     flight: Option<(Arc<flight::Flight>, Vec<(Timestamp, StrandId)>)>,
     committer: committer::Committer,
@@ -127,6 +130,7 @@ impl Writer {
             backfill,
             sweep,
             recent: recent::Recent::default(),
+            messages: messages::Reading::default(),
             flight: None,
             committer,
         })
@@ -162,6 +166,7 @@ impl Writer {
                 }
                 Some(Job::Ingest(_)) | None => {}
             }
+            self.read_messages();
             if is_idle {
                 self.backfill_step();
                 self.sweep_step();
@@ -177,9 +182,20 @@ impl Writer {
     /// How long to wait for work: not at all while there is work of the writer's own.
     fn patience(&self) -> Duration {
         let now = self.shared.clock.now();
-        let is_busy =
-            self.backfill.as_ref().is_some_and(|b| b.is_due(now)) || self.timers.is_due(now);
+        let is_busy = self.backfill.as_ref().is_some_and(|b| b.is_due(now))
+            || self.timers.is_due(now)
+            || self.messages.is_due();
         if is_busy { Duration::ZERO } else { TICK }
+    }
+
+    /// One step of learning which messages were applied before the start.
+    fn read_messages(&mut self) {
+        if self.messages.is_due()
+            && let Err(error) = self.messages.step(&self.shared.messages, &*self.shared.store)
+        {
+            tracing::error!(%error, "could not read dedup entries; each message is looked up");
+            self.messages.give_up();
+        }
     }
 
     /// Takes queued calls up to a batch; returns the job that ended it, if it was no call.

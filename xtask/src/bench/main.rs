@@ -42,7 +42,7 @@ use server::{Cores, Server};
 use table::Table;
 
 /// Events a second, half of which come in beside decisions, where ingest itself was not measured.
-const RATE_UNMEASURED: f64 = 25_000.0;
+const RATE_UNMEASURED: f64 = 15_000.0;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

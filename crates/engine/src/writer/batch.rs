@@ -137,9 +137,11 @@ impl Writer {
         self.settle()?;
         self.advance(now, entries.len());
         self.timers.add(&fold.timers);
+        let messages = take(&mut fold.messages);
         let takeoff = Takeoff {
             flight: Arc::clone(&flight),
-            commits: self.recent.committed(take(&mut fold.messages)),
+            commits: self.recent.committed(messages.iter().copied()),
+            messages,
             transitions: fold.transitions,
             recorded: calls.recorded,
             events: calls.events,

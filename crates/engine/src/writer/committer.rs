@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     ingest::{EventVerdict, IngestError},
+    messages::Message,
     priority::yield_to_requests,
     sealed::RowError,
     state::Shared,
@@ -24,6 +25,8 @@ pub(crate) type Reply = oneshot::Sender<Answer>;
 #[derive(Debug)]
 pub(crate) struct Takeoff {
     pub(crate) flight: Arc<Flight>,
+    /// The messages that it applies.
+    pub(crate) messages: Vec<Message>,
     /// How many commits there are with it.
     pub(crate) commits: u64,
     pub(crate) transitions: usize,
@@ -99,6 +102,8 @@ impl Takeoff {
         match committed {
             Ok(()) => {
                 self.flight.publish(&shared.caches);
+                // Whoever sees that there was this commit must find its messages.
+                shared.messages.add(&self.messages);
                 shared.commits.store(self.commits, std::sync::atomic::Ordering::Release);
                 self.flight.land(Ok(()));
                 shared.metrics.transitions.inc_by(self.transitions as u64);

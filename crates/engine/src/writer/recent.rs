@@ -5,11 +5,10 @@ use std::collections::{HashSet, VecDeque};
 
 use rustc_hash::FxBuildHasher;
 
+use crate::messages::Message;
+
 /// Commits that are remembered: more than happen while a call waits for the writer.
 const COMMITS: usize = 128;
-
-/// The key of a dedup entry.
-type Message = [u8; 18];
 
 /// The dedup entries written by the last commits.
 #[derive(Debug, Default)]
