@@ -141,6 +141,9 @@ impl Place {
     }
 }
 
+/// What to do with an event, by the name of its row and the row.
+pub(crate) type VisitEvent<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), RowError> + 'a;
+
 /// A page, opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
@@ -314,7 +317,7 @@ impl Page {
     pub(crate) fn chunks(
         &self,
         reader: &dyn Reader,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), RowError>,
+        visit: &mut VisitEvent<'_>,
     ) -> Result<(), RowError> {
         if self.head.chunks == 0 {
             return Ok(());
@@ -344,7 +347,7 @@ impl Page {
         &self,
         row_key: &[u8],
         row: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), RowError>,
+        visit: &mut VisitEvent<'_>,
     ) -> Result<(), RowError> {
         let bytes = unseal(&self.key, row_key, 0, row)?;
         let mut rows = Vec::with_capacity(16);

@@ -18,7 +18,7 @@ mod timers;
 use std::{sync::Arc, thread, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use model::{Seq, StrandId, Timestamp};
+use model::{Seq, Timestamp};
 use store::{Reader, ScanOrder, StoreError, Table};
 use tokio::sync::oneshot;
 
@@ -75,8 +75,8 @@ pub(crate) struct Writer {
     recent: recent::Recent,
     /// What is left to be read of the messages that were applied before the start.
     messages: messages::Reading,
-    /// The batch that was handed to the committer last, and the timers that it fires.
-    flight: Option<(Arc<flight::Flight>, Vec<(Timestamp, StrandId)>)>,
+    /// The batch that was handed to the committer last.
+    flying: Option<batch::Flying>,
     committer: committer::Committer,
 }
 
@@ -131,7 +131,7 @@ impl Writer {
             sweep,
             recent: recent::Recent::default(),
             messages: messages::Reading::default(),
-            flight: None,
+            flying: None,
             committer,
         })
     }

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use model::{Consents, Duration, EventKind, Identifier, IdentifierType, PurposeSet, value::Object};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use store::FjallOptions;
+use store::{Fault, Faulty, FjallOptions, Operation};
 
 use super::*;
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
     clock::Clock,
     definitions::{Expect, Kind, Scope, Token},
     engine::open,
-    ingest::Item,
+    ingest::{EventVerdict, IngestError, Item},
     reading::{Ahead, Taken},
     writer::{Ingest, Writer},
 };
@@ -60,37 +62,61 @@ impl World {
         self.runtime.block_on(self.engine.ingest(items)).unwrap();
     }
 
-    /// Folds a log's batches one by one, without the threads: they would fire timers when they
-    /// find time, and not in the batch in which the log has them.
-    fn replay(self, log: Vec<Logged>) -> BTreeMap<String, Value> {
+    /// The same world with a writer that is driven by hand, over a store that fails on demand.
+    fn by_hand(self) -> ByHand {
         let Self { engine, clock, _dir: dir, .. } = self;
         engine.shutdown();
         drop(engine);
-        let store = Arc::new(store::Fjall::open(dir.path(), FjallOptions::default()).unwrap());
+        let store = store::Fjall::open(dir.path(), FjallOptions::default()).unwrap();
+        let store = Arc::new(Faulty::new(store));
         let options = options(dir.path(), Arc::clone(&clock) as Arc<dyn Clock>);
-        let (shared, end) = open::shared(store, &options).unwrap();
+        let over = Arc::clone(&store) as Arc<dyn store::Store>;
+        let (shared, end) = open::shared(over, &options).unwrap();
         let (_jobs, jobs) = crossbeam_channel::bounded(1);
         let (_records, records) = crossbeam_channel::bounded(1);
-        let mut writer = Writer::new(Arc::clone(&shared), jobs, records, end).unwrap();
+        let writer = Writer::new(Arc::clone(&shared), jobs, records, end).unwrap();
+        ByHand { writer, shared, store, clock, _dir: dir }
+    }
+
+    /// Folds a log's batches one by one, without the threads: they would fire timers when they
+    /// find time, and not in the batch in which the log has them.
+    fn replay(self, log: Vec<Logged>) -> BTreeMap<String, Value> {
+        let mut world = self.by_hand();
         for Logged { now, events, has_timers } in log {
             // What else is in the log are acts of operators, which the new world has done itself.
             if has_timers || !events.is_empty() {
-                clock.set(now);
-                let items = events
-                    .into_iter()
-                    .map(|event| Taken::Event(Box::new(Ahead::of(event, &shared.keys))))
-                    .collect();
-                let (reply, _answer) = tokio::sync::oneshot::channel();
-                writer.batch(vec![Ingest { items, import: None, reply }]);
+                world.batch(now, events);
             }
         }
-        drop(writer);
-        export(&shared).unwrap()
+        drop(world.writer);
+        export(&world.shared).unwrap()
     }
 
     fn export(&self) -> BTreeMap<String, Value> {
         self.engine.shutdown();
         export(self.engine.shared_for_tests()).unwrap()
+    }
+}
+
+struct ByHand {
+    writer: Writer,
+    shared: Arc<Shared>,
+    store: Arc<Faulty<store::Fjall>>,
+    clock: Arc<ManualClock>,
+    _dir: tempfile::TempDir,
+}
+
+type Answer = tokio::sync::oneshot::Receiver<Result<Vec<EventVerdict>, IngestError>>;
+
+impl ByHand {
+    /// Folds a batch and does not wait for its commit.
+    fn batch(&mut self, now: Timestamp, events: Vec<Event>) -> Answer {
+        self.clock.set(now);
+        let take = |event| Taken::Event(Box::new(Ahead::of(event, &self.shared.keys)));
+        let items = events.into_iter().map(take).collect();
+        let (reply, answer) = tokio::sync::oneshot::channel();
+        self.writer.batch(vec![Ingest { items, import: None, reply }]);
+        answer
     }
 }
 
@@ -148,15 +174,62 @@ fn the_log_folded_again_ends_in_the_same_state() {
         let log = read(live.engine.shared_for_tests()).unwrap();
         let live = live.export();
         let replayed = World::new().replay(log);
-        let of = |people: &BTreeMap<String, Value>| {
-            people
-                .values()
-                .map(without_numbers)
-                .map(|v| v.to_string())
-                .collect::<std::collections::BTreeSet<_>>()
-        };
-        assert_eq!(of(&live), of(&replayed), "seed {seed}");
+        assert_eq!(people(&live), people(&replayed), "seed {seed}");
         assert!(live.len() > 2, "several people");
+    }
+}
+
+fn people(exported: &BTreeMap<String, Value>) -> BTreeSet<String> {
+    exported.values().map(without_numbers).map(|person| person.to_string()).collect()
+}
+
+/// Batches are folded over those on their way to the disk, some of which do not arrive.
+#[test]
+fn what_is_refused_leaves_no_trace_in_what_was_folded_over_it() {
+    for seed in 0..8 {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let mut world = World::new().by_hand();
+        for nth in 1..200 {
+            if random.random_bool(0.2) {
+                let fault = if random.random_bool(0.5) { Fault::Full } else { Fault::Io };
+                world.store.inject(Operation::Commit, nth, fault);
+            }
+        }
+        let mut sent: Vec<(Event, Answer)> = Vec::new();
+        for number in 0..60 {
+            let now = world.clock.now().saturating_add(Duration(random.random_range(1..900_000)));
+            let event = event(&mut random, number, now);
+            let answer = world.batch(now, vec![event.clone()]);
+            sent.push((event, answer));
+        }
+        world.writer.settle().ok();
+        let (mut accepted, mut refused) = (0, Vec::new());
+        for (event, answer) in sent {
+            match answer.blocking_recv().unwrap() {
+                Ok(verdicts) if verdicts == [EventVerdict::Accepted] => accepted += 1,
+                Ok(other) => assert!(matches!(other[..], [EventVerdict::Refused { .. }])),
+                Err(_) => refused.push(event),
+            }
+        }
+        assert!(!refused.is_empty(), "some batches failed");
+        let events = |log: &[Logged]| log.iter().map(|batch| batch.events.len()).sum::<usize>();
+        let log = read(&world.shared).unwrap();
+        assert_eq!(events(&log), accepted, "seed {seed}: the accepted ones, each once");
+        world.store.restart();
+        for event in refused {
+            let now = world.clock.now();
+            let answer = world.batch(now, vec![event]);
+            world.writer.settle().unwrap();
+            let verdicts = answer.blocking_recv().unwrap().unwrap();
+            assert!(!verdicts.contains(&EventVerdict::Duplicate), "a refused try left no trace");
+            accepted += usize::from(verdicts == [EventVerdict::Accepted]);
+        }
+        let log = read(&world.shared).unwrap();
+        assert_eq!(events(&log), accepted);
+        let ended = export(&world.shared).unwrap();
+        drop(world);
+        let replayed = World::new().replay(log);
+        assert_eq!(people(&ended), people(&replayed), "seed {seed}");
     }
 }
 

@@ -30,6 +30,14 @@ const TIMERS_PER_BATCH: usize = 2_000;
 /// Decision records committed in one batch at most.
 const RECORDS_PER_BATCH: usize = 1_000;
 
+/// A batch on its way to the disk.
+#[derive(Debug)]
+pub(super) struct Flying {
+    flight: Arc<Flight>,
+    /// The timers that it fires.
+    due: Vec<(Timestamp, StrandId)>,
+}
+
 /// What is known of a batch beside its fold.
 #[derive(Debug, Default)]
 struct Calls {
@@ -102,16 +110,16 @@ impl Writer {
 
     /// The batch that is on its way to the disk, if one is.
     fn flying(&mut self) -> Option<Arc<Flight>> {
-        if self.flight.as_ref().is_some_and(|(flight, _)| flight.has_landed()) {
+        if self.flying.as_ref().is_some_and(|flying| flying.flight.has_landed()) {
             // What has failed is no longer to be folded over.
             self.settle().ok();
         }
-        self.flight.as_ref().map(|(flight, _)| Arc::clone(flight))
+        self.flying.as_ref().map(|flying| Arc::clone(&flying.flight))
     }
 
     /// Waits until what was folded is committed; fails when it was not.
-    pub(super) fn settle(&mut self) -> Result<(), StoreError> {
-        let Some((flight, due)) = self.flight.take() else { return Ok(()) };
+    pub(crate) fn settle(&mut self) -> Result<(), StoreError> {
+        let Some(Flying { flight, due }) = self.flying.take() else { return Ok(()) };
         flight.wait().map_err(|Failed| {
             // What it would have changed is as it was: timers on disk, lineups not stored.
             self.timers.restore(&due);
@@ -152,7 +160,7 @@ impl Writer {
             calls.replies = refused.replies;
             return Err(StoreError::Poisoned.into());
         }
-        self.flight = Some((flight, take(&mut calls.due)));
+        self.flying = Some(Flying { flight, due: take(&mut calls.due) });
         Ok(())
     }
 
