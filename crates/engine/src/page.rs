@@ -156,6 +156,9 @@ pub(crate) struct Page {
     rows: Vec<Place>,
     /// By part: whether it differs from what is stored.
     changed: [bool; Part::ALL.len()],
+    /// The length of a value that is longer than any row. All rows have limits far below that, so
+    /// it is a mistake, and the page is not laid out.
+    too_long: Option<usize>,
 }
 
 impl Page {
@@ -163,7 +166,7 @@ impl Page {
     pub(crate) fn born(strand: StrandId, meta: MetaHead, key: Arc<StrandKey>) -> Self {
         let head = Head { meta, leaves: [0; Part::ALL.len()], chunks: 0 };
         let (bytes, rows) = (Vec::with_capacity(512), Vec::new());
-        Self { strand, head, key, bytes, rows, changed: [true; Part::ALL.len()] }
+        Self { strand, head, key, bytes, rows, changed: [true; Part::ALL.len()], too_long: None }
     }
 
     /// Opens a page's row, without the parts that have leaves.
@@ -173,7 +176,8 @@ impl Page {
         let bytes = unseal(&key, &keys::strand(strand), Head::BYTES, row)?;
         let mut rows = Vec::with_capacity(32);
         index(&bytes, 0, &mut rows)?;
-        Ok(Self { strand, head, key, bytes, rows, changed: [false; Part::ALL.len()] })
+        let changed = [false; Part::ALL.len()];
+        Ok(Self { strand, head, key, bytes, rows, changed, too_long: None })
     }
 
     /// Reads a strand's page; `None` when there is no such strand.
@@ -261,11 +265,9 @@ impl Page {
         {
             return;
         }
-        // Keys and values have limits far below these; a longer one would be a mistake, and is
-        // refused when the page is written.
         let lengths = (u8::try_from(name.len() + 1), u16::try_from(value.len()));
         let (Ok(key_len), Ok(value_len)) = lengths else {
-            debug_assert!(false, "a row of a page has at most {} bytes", u16::MAX);
+            self.too_long = Some(value.len());
             return;
         };
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
@@ -361,6 +363,9 @@ impl Page {
     /// Lays out what has changed as rows of the store, not sealed yet. From here on the page is what
     /// will be stored.
     pub(crate) fn lay_out(&mut self) -> Result<Vec<Laid>, RowError> {
+        if let Some(bytes) = self.too_long {
+            return Err(store::SealError::TooLong { bytes }.into());
+        }
         let mut laid = Vec::with_capacity(1);
         self.move_events(&mut laid)?;
         let mut sizes = [0; Part::ALL.len()];

@@ -20,7 +20,6 @@ use crate::{
     ingest::{Item, Rejected},
     keys,
     priority::yield_to_requests,
-    route::{self, Route},
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
@@ -126,30 +125,14 @@ fn read_event(
     event: &Event,
     address: &Address,
 ) -> Result<(), RowError> {
-    let caches = &shared.caches;
-    let head = match caches.routes.get(&address.pair) {
-        Some(route) => {
-            who::page(shared, route.strand)?;
-            route.head
-        }
-        None => {
-            let generation = caches.generations.of(&address.pair);
-            let Some(strand) = route::strand(&*shared.store, address.lane, &address.pair)? else {
-                return Ok(());
-            };
-            let Some(page) = who::page(shared, strand)? else { return Ok(()) };
-            let route = Arc::new(Route::of(&page)?);
-            let head = route.head;
-            caches.routes.offer(address.pair, route, generation, &caches.generations);
-            head
-        }
-    };
+    let Some(route) = who::route(shared, address)? else { return Ok(()) };
+    who::page(shared, route.strand)?;
     let needs_person = !event.traits.is_empty()
         || !event.consents.is_empty()
         || snapshot.projection.name(hash::event_name(&event.name)).is_some();
     if needs_person {
-        who::page(shared, head)?;
-        who::person(shared, snapshot, head)?;
+        who::page(shared, route.head)?;
+        who::person(shared, snapshot, route.head)?;
     }
     Ok(())
 }

@@ -37,8 +37,7 @@ const HOLDERS_SHARE: usize = 1;
 pub(crate) struct Caches {
     /// By the hash of (routing identifier, user id).
     pub(crate) routes: Cache<Hash16, Arc<Route>>,
-    /// From an identifier, or a pair of identifiers that opened a strand, to the head of the one
-    /// component that holds it.
+    /// From an identifier to the head of the one component that holds it.
     pub(crate) holders: Cache<Hash16, StrandId>,
     /// By head.
     pub(crate) people: Cache<StrandId, SharedPerson>,

@@ -11,7 +11,7 @@ use crate::{
     load::{Loader, Person, SharedPerson},
     page::{Page, Pages},
     record::Unreadable,
-    route,
+    route::{self, Route},
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
@@ -36,9 +36,9 @@ pub(crate) fn find(
     address: &Address,
     identifiers: &[Identifier],
 ) -> Result<Option<Found>, RowError> {
-    if let Some(head) = exact(shared, address)? {
+    if let Some(route) = route(shared, address)? {
         let by = address.user.as_ref().unwrap_or(&address.routing).clone();
-        return Ok(Some(Found { head, by }));
+        return Ok(Some(Found { head: route.head, by }));
     }
     let mut by_rank: Vec<&Identifier> = identifiers.iter().collect();
     by_rank.sort_by_key(|identifier| rank(&identifier.kind));
@@ -67,22 +67,19 @@ fn rank(kind: &IdentifierType) -> u8 {
     }
 }
 
-/// The head of the component of the strand that these very identifiers opened.
-fn exact(shared: &Shared, address: &Address) -> Result<Option<StrandId>, RowError> {
+/// The route of the strand that these very identifiers opened, from the cache or the store.
+pub(crate) fn route(shared: &Shared, address: &Address) -> Result<Option<Arc<Route>>, RowError> {
     let caches = &shared.caches;
     if let Some(route) = caches.routes.get(&address.pair) {
-        return Ok(Some(route.head));
-    }
-    if let Some(head) = caches.holders.get(&address.pair) {
-        return Ok(Some(head));
+        return Ok(Some(route));
     }
     let generation = caches.generations.of(&address.pair);
     let Some(strand) = route::strand(&*shared.store, address.lane, &address.pair)? else {
         return Ok(None);
     };
-    let head = head_of(shared, strand)?;
-    caches.holders.offer(address.pair, head, generation, &caches.generations);
-    Ok(Some(head))
+    let route = Arc::new(Route::of(&*existing(shared, strand)?)?);
+    caches.routes.offer(address.pair, Arc::clone(&route), generation, &caches.generations);
+    Ok(Some(route))
 }
 
 /// The head of the one component that holds an identifier; `None` when nobody does, or when more
@@ -114,7 +111,7 @@ fn accepted(
     let lane = route::holder_lane(normalised);
     let mut heads = BTreeSet::new();
     for strand in route::holders(&*shared.store, lane, hash, HOLDERS_MAX)? {
-        let page = page(shared, strand)?.ok_or(Unreadable("strand"))?;
+        let page = existing(shared, strand)?;
         if page.get(Kind::Link, hash).is_some_and(|link| link.first() == Some(&0)) {
             heads.insert(page.meta().head);
         }
@@ -122,9 +119,9 @@ fn accepted(
     Ok(if heads.len() == 1 { heads.pop_first() } else { None })
 }
 
-/// The head of a strand's component.
-pub(crate) fn head_of(shared: &Shared, strand: StrandId) -> Result<StrandId, RowError> {
-    Ok(page(shared, strand)?.ok_or(Unreadable("strand"))?.meta().head)
+/// The page of a strand that must exist.
+pub(crate) fn existing(shared: &Shared, strand: StrandId) -> Result<Arc<Page>, RowError> {
+    Ok(page(shared, strand)?.ok_or(Unreadable("strand"))?)
 }
 
 /// A strand's page, from the cache or the store.

@@ -10,7 +10,8 @@ usage: cargo run --release -p xtask -- bench [OPTIONS]
 
   --profiles N      simulated people [1000000]
   --seconds N       length of each measurement [20]
-  --quick           50 000 people and 3 seconds
+  --warm-up N       seconds of each load before it is measured, while caches fill [10]
+  --quick           50 000 people, 3 seconds, warm-up of 1
   --audiences N     live audiences, five for each event name [100]
   --experiences N   live experiences, spread over 20 placements [200]
   --seed N          of everything that is drawn [1]
@@ -56,6 +57,8 @@ impl Load {
 pub(crate) struct Arguments {
     pub(crate) profiles: u64,
     pub(crate) measured: Duration,
+    /// How long a load runs before it is measured.
+    pub(crate) warm_up: Duration,
     pub(crate) audiences: usize,
     pub(crate) experiences: usize,
     pub(crate) seed: u64,
@@ -72,11 +75,6 @@ impl Arguments {
     pub(crate) fn wants(&self, load: Load) -> bool {
         self.only.is_none_or(|only| only == load)
     }
-
-    /// How long the load runs before a measurement begins.
-    pub(crate) fn warm_up(&self) -> Duration {
-        (self.measured / 4).min(Duration::from_secs(2))
-    }
 }
 
 /// Parses the arguments, without the name of the program.
@@ -85,6 +83,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
     let mut arguments = Arguments {
         profiles: 1_000_000,
         measured: Duration::from_secs(20),
+        warm_up: Duration::from_secs(10),
         audiences: 100,
         experiences: 200,
         seed: 1,
@@ -103,12 +102,14 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
             "--quick" => {
                 arguments.profiles = 50_000;
                 arguments.measured = Duration::from_secs(3);
+                arguments.warm_up = Duration::from_secs(1);
             }
             "--keep" => arguments.keep = true,
             "--reuse" => (arguments.keep, arguments.reuse) = (true, true),
             "--only" => arguments.only = Some(Load::parse(&value()?)?),
             "--profiles" => arguments.profiles = number(&word, &value()?)?,
             "--seconds" => arguments.measured = Duration::from_secs(number(&word, &value()?)?),
+            "--warm-up" => arguments.warm_up = Duration::from_secs(number(&word, &value()?)?),
             "--audiences" => arguments.audiences = usize::try_from(number(&word, &value()?)?)?,
             "--experiences" => arguments.experiences = usize::try_from(number(&word, &value()?)?)?,
             "--seed" => arguments.seed = number(&word, &value()?)?,

@@ -29,7 +29,7 @@ pub(crate) fn measured(
     server: &Server,
     run: impl Fn(Duration) -> anyhow::Result<Load>,
 ) -> anyhow::Result<Measured> {
-    run(arguments.warm_up())?;
+    run(arguments.warm_up)?;
     let commits = || server.metric("concierge_commits_total");
     let cold = || server.metric("concierge_decisions_cold_total");
     let (commits_before, cold_before) = (commits()?, cold()?);

@@ -1,5 +1,7 @@
 //! The requests of each kind of load, drawn from the run's seed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::{
     arguments::Arguments,
     client::Envelope,
@@ -12,13 +14,23 @@ use crate::{
 
 /// Placements of a decision request.
 pub(crate) const PLACEMENTS_ASKED: usize = 4;
+/// More than any load has senders.
+const STREAMS_PER_LOAD: u64 = 1_000;
 /// Of a hundred events in a load, so many say who somebody is.
 const IDENTIFY_PERCENT: u64 = 10;
 
+/// The first stream of random numbers of a load. Every load draws anew: one that drew what its
+/// warm-up had drawn would find everyone in memory.
+fn next_stream() -> u64 {
+    static LOADS: AtomicU64 = AtomicU64::new(1);
+    LOADS.fetch_add(1, Ordering::Relaxed) * STREAMS_PER_LOAD
+}
+
 /// Senders of batches: events of all names, about people as popular as asked.
 pub(crate) fn ingest(arguments: &Arguments, popularity: Popularity, senders: u64) -> Vec<Writer> {
+    let stream = next_stream();
     let writer = |sender| -> Writer {
-        let mut random = Random::new(arguments.seed, 1000 + sender);
+        let mut random = Random::new(arguments.seed, stream + sender);
         let mut people = People::new(popularity, arguments.profiles, random.clone());
         let mut batch = BatchWriter::new();
         Box::new(move |request| {
@@ -42,8 +54,9 @@ pub(crate) fn ingest(arguments: &Arguments, popularity: Popularity, senders: u64
 
 /// Senders of decision requests about people as popular as asked, four placements each.
 pub(crate) fn decide(arguments: &Arguments, popularity: Popularity, senders: u64) -> Vec<Writer> {
+    let stream = next_stream();
     let writer = |sender| -> Writer {
-        let mut random = Random::new(arguments.seed, 2000 + sender);
+        let mut random = Random::new(arguments.seed, stream + sender);
         let mut people = People::new(popularity, arguments.profiles, random.clone());
         let envelope = decide_envelope();
         Box::new(move |request| {

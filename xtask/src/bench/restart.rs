@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a server is left alone before it counts as at rest.
 const REST: Duration = Duration::from_secs(5);
+/// How long events come in before the server is killed.
+const RUN_BEFORE_KILL: Duration = Duration::from_secs(2);
 const MEMORY: Budget = Budget::AtMost(500.0);
 
 /// Adds the memory of a server that was started on the data and then left alone.
@@ -59,9 +61,9 @@ pub(crate) fn measure_restart(
     std::thread::scope(|scope| {
         let load = scope.spawn(|| {
             let writers = requests::ingest(arguments, Popularity::Zipf, ingest::SENDERS);
-            load::run(address, Pace::Closed, arguments.warm_up() * 2, writers)
+            load::run(address, Pace::Closed, RUN_BEFORE_KILL * 2, writers)
         });
-        std::thread::sleep(arguments.warm_up());
+        std::thread::sleep(RUN_BEFORE_KILL);
         server.kill()?;
         // That it ends with an error is what was wanted.
         drop(load.join());

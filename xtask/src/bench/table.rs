@@ -126,7 +126,7 @@ pub(crate) fn heading(arguments: &Arguments) -> anyhow::Result<String> {
          date          {}\n\
          commit        {}{changes}\n\
          machine       {} cores, {}, {}\n\
-         parameters    {} profiles, {} audiences (5 per event name), {} experiences, 20 placements, {} s each, seed {}\n\
+         parameters    {} profiles, {} audiences (5 per event name), {} experiences, 20 placements, {} s each after {} s of warm-up, seed {}\n\
          cores         load generator on the last core; server on all, or where stated on the first alone\n\
          latencies     under open loop from the instant a call was due, so that waiting counts",
         output("date", &["-u", "+%Y-%m-%dT%H:%MZ"])?,
@@ -138,6 +138,7 @@ pub(crate) fn heading(arguments: &Arguments) -> anyhow::Result<String> {
         arguments.audiences,
         arguments.experiences,
         arguments.measured.as_secs(),
+        arguments.warm_up.as_secs(),
         arguments.seed,
     ))
 }

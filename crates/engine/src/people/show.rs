@@ -1,6 +1,6 @@
 //! A person as the management API shows one: everything that is stored, for those who may see it.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::ops::ControlFlow;
 
 use model::{Identifier, ProfileId, Seq, StrandId, Timestamp, Value};
 use profile::Profile;
@@ -13,7 +13,7 @@ use crate::{
     join,
     keys::{self, Kind},
     load::{self, Loader, Person},
-    page::{Page as StrandPage, Pages, Stored},
+    page::{Pages, Stored},
     record::{StoredDecision, Unreadable},
     recording::document::{Documents, Place},
     registry::rows,
@@ -237,11 +237,7 @@ pub(crate) fn stored_event(
     seq: Seq,
     at: Timestamp,
 ) -> Result<model::Event, RowError> {
-    body::read(&*shared.store, &shared.keys, existing(shared, strand)?.key(), seq, at)
-}
-
-fn existing(shared: &Shared, strand: StrandId) -> Result<Arc<StrandPage>, RowError> {
-    Ok(who::page(shared, strand)?.ok_or(Unreadable("strand"))?)
+    body::read(&*shared.store, &shared.keys, who::existing(shared, strand)?.key(), seq, at)
 }
 
 /// A page of a person's recorded decisions, newest first.
@@ -255,7 +251,7 @@ pub(crate) fn decisions(
     let mut documents = Documents::over(&*shared.store);
     let mut shown: Vec<(String, Value)> = Vec::new();
     for strand in profile.records().component.unpack().strands {
-        let strand_page = existing(shared, strand)?;
+        let strand_page = who::existing(shared, strand)?;
         let prefix = keys::strand(strand);
         let mut sealed: Vec<load::Row> = Vec::new();
         rows::visit(&*shared.store, Table::Decision, &prefix, &mut |key, value| {

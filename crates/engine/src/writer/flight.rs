@@ -95,9 +95,6 @@ impl Flight {
         self.people.keys().for_each(|head| generations.raise(head));
         self.pages.keys().for_each(|strand| generations.raise(strand));
         for (pair, (route, is_changed)) in &self.routes {
-            if *is_changed {
-                caches.holders.remove(pair);
-            }
             match route {
                 Some(route) if *is_changed => caches.routes.publish(*pair, Arc::clone(route)),
                 Some(_) => {}
