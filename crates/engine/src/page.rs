@@ -390,10 +390,10 @@ impl Page {
         Ok(laid)
     }
 
-    /// Forgets what was replaced, when it is as much as what is there.
+    /// Forgets what was replaced, and gives room back that nothing stands in: the page will be cached.
     fn compact(&mut self) {
         let size: usize = self.rows.iter().map(|row| row.len()).sum();
-        if self.bytes.len() <= 2 * size {
+        if self.bytes.capacity() <= size + size / 4 {
             return;
         }
         let mut bytes = Vec::with_capacity(size);
