@@ -73,6 +73,7 @@ impl From<RowError> for EngineError {
     fn from(error: RowError) -> Self {
         match error {
             RowError::Store(error) => Self::Store(error),
+            RowError::Behind => Self::Unreadable(error.to_string()),
             RowError::Vault(error) => Self::Vault(error),
             RowError::Seal(error) => Self::Unreadable(error.to_string()),
             RowError::Unreadable(error) => Self::Unreadable(error.to_string()),

@@ -67,7 +67,7 @@ pub(crate) fn closure(
         for StoredObservation { hash, link, refused } in read_links(pages, strand)? {
             let lane = route::holder_lane(&link.identifier);
             if !rules.blocked(&link.identifier) && looked_up.insert((lane, hash)) {
-                for other in route::holders(pages, lane, &hash, CLOSURE_STRANDS_MAX)? {
+                for other in route::holders(pages.reader(), lane, &hash, CLOSURE_STRANDS_MAX)? {
                     if seen.len() < CLOSURE_STRANDS_MAX && seen.insert(other) {
                         queue.push_back(other);
                     }

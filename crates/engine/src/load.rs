@@ -183,7 +183,7 @@ impl Loader<'_> {
         }
         let profile = &mut gathered.profile;
         let mut found = Vec::new();
-        page.chunks(self.pages, &mut |name, row| {
+        page.chunks(self.pages.reader(), &mut |name, row| {
             self.take_event(page, (name, row), profile, &mut found)?;
             if found.len() == EVENTS_AT_ONCE {
                 self.keep(profile, &mut found);
@@ -299,7 +299,8 @@ impl Loader<'_> {
                 Ok(values.map_err(|_| Unreadable("event"))?)
             }
             Properties::InBody => {
-                let event = body::read(self.pages, self.pages.keys(), key, at.seq, at.time)?;
+                let event =
+                    body::read(self.pages.reader(), self.pages.keys(), key, at.seq, at.time)?;
                 Ok(projection.row_values(at.name, &event.properties))
             }
         }

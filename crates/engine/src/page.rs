@@ -22,7 +22,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
 use model::StrandId;
-use store::{Reader, ScanOrder, StoreError, StrandKey, Table};
+use store::{Reader, ScanOrder, StrandKey, Table};
 
 use crate::{
     keys::{self, Kind},
@@ -551,7 +551,10 @@ fn chunk_key(strand: StrandId, chunk: u32) -> Vec<u8> {
 }
 
 /// Where pages are read: the store, or what a batch writes over it.
-pub(crate) trait Pages: Reader {
+pub(crate) trait Pages {
+    /// Where all other rows are read, and those that have left their page.
+    fn reader(&self) -> &dyn Reader;
+
     fn keys(&self) -> &Keys;
 
     /// A strand's page; `None` when there is no such strand.
@@ -570,23 +573,11 @@ pub(crate) struct Stored<'a> {
     pub(crate) keys: &'a Keys,
 }
 
-impl Reader for Stored<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.reader.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        range: store::KeyRange<'_>,
-        order: ScanOrder,
-        visit: &mut store::Visit<'_>,
-    ) -> Result<(), StoreError> {
-        self.reader.scan(table, range, order, visit)
-    }
-}
-
 impl Pages for Stored<'_> {
+    fn reader(&self) -> &dyn Reader {
+        self.reader
+    }
+
     fn keys(&self) -> &Keys {
         self.keys
     }

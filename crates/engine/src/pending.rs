@@ -157,6 +157,10 @@ impl<'a> Pending<'a> {
 }
 
 impl Pages for Pending<'_> {
+    fn reader(&self) -> &dyn Reader {
+        self
+    }
+
     fn keys(&self) -> &Keys {
         self.keys
     }

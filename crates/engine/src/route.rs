@@ -74,7 +74,7 @@ pub(crate) fn find(
     lane: model::Lane,
     pair: &Hash16,
 ) -> Result<Option<Route>, RowError> {
-    let Some(strand) = strand(pages, lane, pair)? else { return Ok(None) };
+    let Some(strand) = strand(pages.reader(), lane, pair)? else { return Ok(None) };
     Route::of(&*pages.existing(strand)?).map(Some)
 }
 

@@ -23,6 +23,9 @@ pub(crate) enum RowError {
     /// A record is too long for its row.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The batch that this one was folded over was not committed, so it cannot be either.
+    #[error("the batch before was not committed")]
+    Behind,
     /// A row does not read back: damaged, or its key was erased.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),

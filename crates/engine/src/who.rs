@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use bytes::Bytes;
 use model::{Identifier, IdentifierType, StrandId, UnitId};
-use store::{KeyRange, Reader, ScanOrder, StoreError, Table, Visit};
+use store::{Reader, Table};
 
 use crate::{
     keys::{self, Hash16, Kind},
@@ -171,23 +170,11 @@ fn read(shared: &Shared, snapshot: &Snapshot, head: StrandId) -> Result<Person, 
 /// The newest pages that readers may see.
 struct Latest<'a>(&'a Shared);
 
-impl Reader for Latest<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        self.0.store.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        range: KeyRange<'_>,
-        order: ScanOrder,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
-        self.0.store.scan(table, range, order, visit)
-    }
-}
-
 impl Pages for Latest<'_> {
+    fn reader(&self) -> &dyn Reader {
+        &*self.0.store
+    }
+
     fn keys(&self) -> &Keys {
         &self.0.keys
     }

@@ -118,20 +118,20 @@ impl Writer {
     }
 
     /// Waits until what was folded is committed; fails when it was not.
-    pub(crate) fn settle(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn settle(&mut self) -> Result<(), RowError> {
         let Some(Flying { flight, due }) = self.flying.take() else { return Ok(()) };
         flight.wait().map_err(|Failed| {
             // What it would have changed is as it was: timers on disk, lineups not stored.
             self.timers.restore(&due);
             self.lineups = Arc::default();
-            StoreError::Poisoned
+            RowError::Behind
         })
     }
 
     /// Folds nothing more into a batch, and commits it by itself.
     pub(super) fn commit_fold(&mut self, fold: Fold<'_>) -> Result<(), RowError> {
         self.take_off(fold, &mut Calls::default())?;
-        Ok(self.settle()?)
+        self.settle()
     }
 
     /// Hands a batch to the committer, once the one before has landed. After an error nobody has
