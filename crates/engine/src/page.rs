@@ -193,8 +193,8 @@ impl Page {
     }
 
     /// Reads the parts that have leaves.
-    pub(crate) fn read_leaves(&mut self, reader: &dyn Reader) -> Result<(), RowError> {
-        if self.head.leaves == [0; Part::ALL.len()] {
+    fn read_leaves(&mut self, reader: &dyn Reader) -> Result<(), RowError> {
+        if !self.has_leaves() {
             return Ok(());
         }
         for part in Part::ALL {
@@ -212,9 +212,9 @@ impl Page {
         Ok(())
     }
 
-    /// Whether one row of the store holds all of it.
-    pub(crate) fn is_one_row(&self) -> bool {
-        self.head.leaves == [0; Part::ALL.len()] && self.head.chunks == 0
+    /// Whether parts of it lie in rows of their own, which change with it.
+    pub(crate) fn has_leaves(&self) -> bool {
+        self.head.leaves != [0; Part::ALL.len()]
     }
 
     pub(crate) fn strand(&self) -> StrandId {
@@ -521,6 +521,8 @@ fn index(bytes: &[u8], from: usize, rows: &mut Vec<Place>) -> Result<(), Unreada
             .ok_or_else(unreadable)?;
         let start = u32::try_from(at + ROW_HEAD_BYTES).map_err(|_| unreadable())?;
         let row = Place { start, key_len, value_len: u16::from_le_bytes([low, high]) };
+        let kind = row.key(bytes).first().and_then(|kind| Kind::from_byte(*kind));
+        kind.ok_or_else(unreadable)?;
         at += row.len();
         rows.push(row);
     }

@@ -134,8 +134,8 @@ pub(crate) fn page(shared: &Shared, strand: StrandId) -> Result<Option<Arc<Page>
         return Ok(None);
     };
     let mut page = Page::open(&shared.keys, strand, &row)?;
-    if !page.is_one_row() {
-        // Several rows must be of one instant.
+    if page.has_leaves() {
+        // Page and leaves must be of one instant.
         let frozen = shared.store.snapshot()?;
         page = Page::read(&*frozen, &shared.keys, strand)?.ok_or(Unreadable("strand"))?;
     }

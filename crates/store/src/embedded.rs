@@ -407,6 +407,7 @@ fn keyspace_options(table: Table) -> fjall::KeyspaceCreateOptions {
         .filter_block_partitioning_policy(PartitioningPolicy::all(false))
         .index_block_pinning_policy(PinningPolicy::all(true))
         .index_block_partitioning_policy(PartitioningPolicy::all(false))
+        // Within a block, too, a key is looked up and not searched for.
         .data_block_hash_ratio_policy(HashRatioPolicy::all(0.75))
         // See `write_out_full_memtables`.
         .max_memtable_size(u64::MAX)

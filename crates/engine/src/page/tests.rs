@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use expect_test::expect;
 use model::{Consents, Lane, Seq, UnitId};
 use proptest::prelude::*;
 use store::{Batch, Memory, Store, Vault};
@@ -145,7 +146,7 @@ fn an_event_rewrites_what_is_small() {
             page.put(Kind::Membership, &number.to_be_bytes(), &value);
         }
         (page, _) = world.through_the_store(&mut page);
-        assert_eq!(page.is_one_row(), known < 400);
+        assert_eq!(page.has_leaves(), known == 400);
         let mut most = 0;
         for number in 0_u64..300 {
             let value: Vec<u8> = blake3::hash(&number.to_be_bytes()).as_bytes().repeat(3);
@@ -174,4 +175,31 @@ fn a_page_is_bound_to_its_strand_and_its_head() {
     forged[MetaHead::BYTES] ^= 1;
     assert!(Page::open(&world.keys, page.strand(), &forged).is_err());
     assert!(Page::open(&world.keys, page.strand(), &row[..Head::BYTES]).is_err());
+}
+
+/// Bytes of the layout. A change here is a change of the stored format.
+#[test]
+fn a_page_is_laid_out_as_it_always_was() {
+    let world = World::new();
+    let mut page = world.born();
+    page.put(Kind::Meta, &[], b"who");
+    page.put(Kind::Link, &[7, 8], b"link");
+    let Laid { key, rows } = page.lay_out().unwrap().pop().unwrap();
+    let Unsealed { head, plain } = rows.unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    expect!["00030000000000000005"].assert_eq(&hex(&key));
+    expect![
+        "010000000000000001000300000000000000050000000000000009000000000000000000000000000000000000"
+    ]
+    .assert_eq(&hex(&head));
+    expect!["0103000177686f0304000207086c696e6b"].assert_eq(&hex(&plain));
+}
+
+#[test]
+fn a_row_of_no_known_kind_is_refused() {
+    let rows = |bytes: &[u8]| index(bytes, 0, &mut Vec::new());
+    assert!(rows(&[1, 0, 0, Kind::Meta as u8]).is_ok());
+    assert!(rows(&[1, 0, 0, 0x7f]).is_err());
+    assert!(rows(&[0, 0, 0]).is_err(), "a row without a kind");
+    assert!(rows(&[1, 9, 0, Kind::Meta as u8]).is_err(), "a value that is cut off");
 }
