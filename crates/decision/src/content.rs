@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use model::{Context, Value, definition::Fault, value::Object};
+use model::{LazyObject, Value, definition::Fault, value::Object};
 
 use crate::{
     schema::{Schema, child},
@@ -154,7 +154,7 @@ impl Compiler {
                 return Node::Fixed(Value::Null);
             }
         };
-        let (empty, mut room) = (Context::default(), MAX_OUTPUT_BYTES);
+        let (empty, mut room) = (LazyObject::default(), MAX_OUTPUT_BYTES);
         let nothing = Object::new;
         let scope = Scope::new(&empty, if self.profile { Some(&nothing) } else { None });
         // That it cannot be filled in from nothing is no fault: a filter may need a number that a

@@ -9,7 +9,7 @@ mod award;
 mod gates;
 
 use model::{
-    Context, Key, Timestamp, UnitId,
+    Key, LazyObject, Timestamp, UnitId,
     condition::{EventName, Fact, Facts, Membership, Rows, Truth},
     consent::PurposeKey,
     definition::State,
@@ -231,7 +231,7 @@ impl Outcome {
 
 /// Facts that know the context and nobody.
 struct ContextFacts<'a> {
-    context: &'a Context,
+    context: &'a LazyObject,
     unit: UnitId,
 }
 

@@ -1,7 +1,7 @@
 //! What a decision is asked about: a person behind a door, and the request.
 
 use model::{
-    Context, Key, Purpose, Timestamp, UnitId,
+    Key, LazyObject, Purpose, Timestamp, UnitId,
     condition::Facts,
     value::{Object, Path},
 };
@@ -42,7 +42,7 @@ pub struct Request<'a> {
     /// The placements wanted, in order; `None` asks for every live placement whose `match` holds.
     pub placements: Option<&'a [Key]>,
     /// The context: page, locale, device and the like.
-    pub context: &'a Context,
+    pub context: &'a LazyObject,
     /// Whether the caller proved nothing about who is asking: only fields marked public are filled
     /// in.
     pub public: bool,

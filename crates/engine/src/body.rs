@@ -13,12 +13,15 @@ use store::{Reader, SealError, StrandKey, Table, seal::Packed};
 use crate::{
     keys,
     pending::Pending,
-    record::{EventHead, Properties, StoredEvent, StoredProperties, Unreadable, encode},
+    record::{EventHead, Properties, StoredEvent, StoredProperties, Unreadable, encode_in},
     sealed::{Keys, RowError},
 };
 
 /// Most bytes of a sealed body in one row; the rest goes to continuation rows.
 const ROW_BYTES: usize = 3_900;
+
+/// Room for an event without what it says.
+const RECORD_BYTES: usize = 192;
 
 /// The plain start of a body: its version, and how many rows it takes.
 const HEAD_BYTES: usize = 2;
@@ -38,8 +41,10 @@ impl PackedEvent {
     pub(crate) fn of(event: &Event) -> Result<Self, SealError> {
         let stored = StoredEvent::of(event);
         let (properties, repeated) = StoredProperties::of(&stored);
-        let repeated = repeated.map(|repeated| encode(&repeated));
-        Ok(Self { body: Packed::of(&encode(&stored))?, properties, repeated })
+        let StoredEvent::V1 { properties: text, context, .. } = &stored;
+        let repeated = repeated.map(|repeated| encode_in(&repeated, text.len() + RECORD_BYTES));
+        let plain = encode_in(&stored, text.len() + context.len() + RECORD_BYTES);
+        Ok(Self { body: Packed::of(&plain)?, properties, repeated })
     }
 
     /// Where the event's properties are.
@@ -100,6 +105,6 @@ pub(crate) fn read(
     for index in 1..rows {
         whole.to_mut().extend_from_slice(&row(index)?.ok_or(Unreadable("event"))?);
     }
-    let stored: StoredEvent = keys.open(key, &row_key, HEAD_BYTES, &whole, "event")?;
+    let stored: StoredEvent<'_> = keys.open(key, &row_key, HEAD_BYTES, &whole, "event")?;
     Ok(stored.into_event(time)?)
 }

@@ -12,7 +12,7 @@ use audience::Memberships;
 use crossbeam_channel::Sender;
 use decision::{Outcome, TokenClaims};
 use model::{
-    Context, DecisionId, Identifier, Key, Purpose, StrandId, Timestamp, UnitId,
+    DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp, UnitId,
     condition::Facts,
     value::{Object, Path},
 };
@@ -37,7 +37,7 @@ pub struct DecideRequest {
     /// Which placements; `None` asks for every placement whose `match` holds. At most 50.
     pub placements: Option<Vec<Key>>,
     /// The situation.
-    pub context: Context,
+    pub context: LazyObject,
     /// What the request itself says about consent: narrows this decision, and binds nothing else.
     pub consents: model::Consents,
     /// Walk the whole way and say why. Token only.

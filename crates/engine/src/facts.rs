@@ -4,7 +4,7 @@ use std::{cell::OnceCell, fmt};
 
 use audience::{FactsByPurpose, InPlace, Memberships};
 use model::{
-    Context, Key, Purpose, Timestamp, UnitId, Value,
+    Key, LazyObject, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Rows},
     consent::PurposeKey,
     value::Path,
@@ -15,7 +15,7 @@ use profile::{Profile, PurposePolicy, View};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) view: View<'a>,
-    pub(crate) context: Option<&'a Context>,
+    pub(crate) context: Option<&'a LazyObject>,
 }
 
 impl Facts for Seen<'_> {
@@ -57,7 +57,7 @@ pub(crate) struct Views<'a> {
 }
 
 /// What a request adds to a person: its context, what it says about consent, and the device if one is named.
-type Request<'a> = (&'a Context, model::Consents, Option<UnitId>);
+type Request<'a> = (&'a LazyObject, model::Consents, Option<UnitId>);
 
 impl<'a> Views<'a> {
     /// The views of a person outside any request.
@@ -71,7 +71,7 @@ impl<'a> Views<'a> {
     /// The views of a person within a request, met on a device if one is named.
     pub(crate) fn within(
         self,
-        context: &'a Context,
+        context: &'a LazyObject,
         said: model::Consents,
         device: Option<UnitId>,
     ) -> Self {

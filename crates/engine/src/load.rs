@@ -8,7 +8,6 @@ use model::{
     Consents, Key, Purpose, Seq, StrandId, Timestamp, UnitId,
     condition::{EventRow, Membership, RowValues},
     event::Order,
-    value::Object,
     weight,
 };
 use profile::{
@@ -292,7 +291,7 @@ impl Loader<'_> {
     ) -> Result<RowValues, RowError> {
         let projection = &self.snapshot.projection;
         match place {
-            Properties::Absent => Ok(projection.row_values(at.name, &Object::new())),
+            Properties::Absent => Ok(RowValues::default()),
             Properties::InRow => {
                 let StoredProperties::V1 { json } = record::decode(stored, "event")?;
                 let values = projection.row_values_of(at.name, &json);

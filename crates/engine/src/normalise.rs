@@ -16,7 +16,9 @@ mod wire;
 mod tests;
 
 use compact_str::CompactString;
-use model::{Event, EventKind, Identifier, Purpose, SourceKey, Timestamp, Value, value::Object};
+use model::{
+    Event, EventKind, Identifier, LazyObject, Purpose, SourceKey, Timestamp, Value, value::Object,
+};
 
 use crate::ingest::{Item, Rejected};
 
@@ -47,7 +49,7 @@ pub struct Envelope<'a> {
     /// The call that the path named; an event of a batch names its own.
     pub kind: Option<EventKind>,
     /// The batch's `context`: fills what an event's own context leaves out.
-    pub context: Option<&'a Object>,
+    pub context: Option<&'a LazyObject>,
     /// Tells apart equal events without a message id: the row of an import, `None` for live calls.
     pub row: Option<&'a str>,
     /// The purpose that a consent category's key stands for.
@@ -213,11 +215,14 @@ fn too_long(code: &'static str, field: &str, bytes_max: usize) -> Unsound {
 }
 
 /// The event's own context, completed from the batch's.
-fn context_of(own: Option<Object>, shared: Option<&Object>) -> Object {
-    let mut context = own.unwrap_or_default();
-    for (key, value) in shared.into_iter().flatten() {
-        if !context.contains_key(key) {
-            context.insert(key.clone(), value.clone());
+fn context_of(own: Option<LazyObject>, shared: Option<&LazyObject>) -> LazyObject {
+    let Some(shared) = shared else { return own.unwrap_or_default() };
+    let Some(mut context) = own else { return shared.clone() };
+    for name in shared.names() {
+        if !context.contains(name)
+            && let Some(value) = shared.get(name)
+        {
+            context.insert(name, value);
         }
     }
     context
@@ -226,12 +231,11 @@ fn context_of(own: Option<Object>, shared: Option<&Object>) -> Object {
 /// What the event says about the person. It leaves the context, so that nothing is stored twice.
 ///
 /// An identify call's own `traits` win over its `context.traits`, which some clients send instead.
-fn person_traits(kind: EventKind, context: &mut Object, own: Option<&Object>) -> Object {
-    let mut traits = match context.get_mut("traits") {
-        Some(Value::Object(traits)) => std::mem::take(traits),
+fn person_traits(kind: EventKind, context: &mut LazyObject, own: Option<&Object>) -> Object {
+    let mut traits = match context.remove("traits") {
+        Some(Value::Object(traits)) => traits,
         _ => Object::new(),
     };
-    context.remove("traits");
     if kind == EventKind::Identify {
         traits.extend(own.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
     }
@@ -241,7 +245,7 @@ fn person_traits(kind: EventKind, context: &mut Object, own: Option<&Object>) ->
 /// The named fields of a call that become properties.
 struct Named<'a> {
     kind: EventKind,
-    properties: Option<Object>,
+    properties: Option<LazyObject>,
     traits: Option<Object>,
     name: Option<&'a str>,
     category: Option<&'a str>,
@@ -250,13 +254,13 @@ struct Named<'a> {
 }
 
 impl Named<'_> {
-    fn into_properties(self) -> Object {
+    fn into_properties(self) -> LazyObject {
         let mut properties = self.properties.unwrap_or_default();
         let mut put = |key: &str, value: Option<&str>| {
             if let Some(value) = value
-                && !properties.contains_key(key)
+                && !properties.contains(key)
             {
-                properties.insert(key.to_owned(), value.into());
+                properties.insert(key, &value.into());
             }
         };
         match self.kind {
@@ -267,7 +271,7 @@ impl Named<'_> {
             EventKind::Group => {
                 put("group_id", self.group_id);
                 if let Some(traits) = self.traits {
-                    properties.insert("traits".to_owned(), Value::Object(traits));
+                    properties.insert("traits", &Value::Object(traits));
                 }
             }
             EventKind::Alias => put("previous_id", self.previous_id),

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use compact_str::CompactString;
 use decision::{ConsentBasis, Holdout, Reference, WhyNot};
 use model::{
-    Consents, Event, EventKind, Identifier, Key, Lane, PurposeSet, Seq, StrandId, Timestamp,
-    UnitId, condition::Truth, event::Order, value::Object,
+    Consents, Event, EventKind, Identifier, Key, Lane, LazyObject, PurposeSet, Seq, StrandId,
+    Timestamp, UnitId, condition::Truth, event::Order, value::Object,
 };
 use profile::Reason;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,35 @@ pub(crate) struct Unreadable(pub(crate) &'static str);
 
 /// Encodes a record.
 pub(crate) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    encode_in(record, 0)
+}
+
+/// Encodes a record that takes some `bytes`.
+pub(crate) fn encode_in<T: Serialize>(record: &T, bytes: usize) -> Vec<u8> {
+    let room = Room(Vec::with_capacity(bytes));
     // Postcard fails only for types whose length is unknown or whose own serialisation fails; records have neither.
-    postcard::to_stdvec(record).unwrap_or_default()
+    postcard::serialize_with_flavor(record, room).unwrap_or_default()
+}
+
+/// A vector to encode into; postcard's own always begins without room.
+struct Room(Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Room {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// Decodes a record, which may borrow from `bytes`; `what` names it in the error.
@@ -44,6 +71,19 @@ pub(crate) fn json_text(object: &Object) -> String {
     } else {
         serde_json::to_string(object).unwrap_or_default()
     }
+}
+
+/// The same of an object that is text already.
+fn lazy_text(object: &LazyObject) -> Cow<'_, str> {
+    Cow::Borrowed(if object.is_empty() { "" } else { object.text() })
+}
+
+/// Reads JSON written by [`lazy_text`].
+fn lazy_object(text: &str) -> Result<LazyObject, Unreadable> {
+    if text.is_empty() {
+        return Ok(LazyObject::default());
+    }
+    LazyObject::parse(text).map_err(|_| Unreadable("event"))
 }
 
 /// Reads JSON written by [`json_text`].
@@ -307,12 +347,12 @@ pub(crate) enum StoredProperties<'a> {
 
 impl<'a> StoredProperties<'a> {
     /// The record of an event's properties, and where they are: nothing is kept of none or of long ones.
-    pub(crate) fn of(event: &'a StoredEvent) -> (Properties, Option<Self>) {
+    pub(crate) fn of(event: &'a StoredEvent<'_>) -> (Properties, Option<Self>) {
         let StoredEvent::V1 { properties, .. } = event;
         match properties.len() {
             0 => (Properties::Absent, None),
             1..=ROW_PROPERTIES_BYTES_MAX => {
-                (Properties::InRow, Some(Self::V1 { json: properties.into() }))
+                (Properties::InRow, Some(Self::V1 { json: Cow::Borrowed(properties) }))
             }
             _ => (Properties::InBody, None),
         }
@@ -324,35 +364,36 @@ const ROW_PROPERTIES_BYTES_MAX: usize = 512;
 
 /// The body of an event; sealed. Its time is in the name of its timeline row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum StoredEvent {
+pub(crate) enum StoredEvent<'a> {
     V1 {
         kind: EventKind,
         name: CompactString,
         source: Key,
         message_id: CompactString,
-        identifiers: Vec<Identifier>,
+        identifiers: Cow<'a, [Identifier]>,
         received_at: Timestamp,
-        properties: String,
-        traits: String,
-        context: String,
+        /// JSON text, as are the next two; empty for no members.
+        properties: Cow<'a, str>,
+        traits: Cow<'a, str>,
+        context: Cow<'a, str>,
         consents: Consents,
         historical: bool,
     },
 }
 
-impl StoredEvent {
+impl<'a> StoredEvent<'a> {
     /// The record of `event`.
-    pub(crate) fn of(event: &Event) -> Self {
+    pub(crate) fn of(event: &'a Event) -> Self {
         Self::V1 {
             kind: event.kind,
             name: event.name.clone(),
             source: event.source.clone(),
             message_id: event.message_id.clone(),
-            identifiers: event.identifiers.clone(),
+            identifiers: Cow::Borrowed(&event.identifiers),
             received_at: event.received_at,
-            properties: json_text(&event.properties),
-            traits: json_text(&event.traits),
-            context: json_text(&event.context),
+            properties: lazy_text(&event.properties),
+            traits: json_text(&event.traits).into(),
+            context: lazy_text(&event.context),
             consents: event.consents,
             historical: event.historical,
         }
@@ -378,12 +419,12 @@ impl StoredEvent {
             message_id,
             kind,
             name,
-            identifiers,
+            identifiers: identifiers.into_owned(),
             event_time,
             received_at,
-            properties: json_object(&properties, "event")?,
+            properties: lazy_object(&properties)?,
             traits: json_object(&traits, "event")?,
-            context: json_object(&context, "event")?,
+            context: lazy_object(&context)?,
             consents,
             historical,
         })

@@ -5,7 +5,9 @@ use std::fmt;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Consents, Identifier, IdentifierType, SourceKey, Timestamp, value::Object};
+use crate::{
+    Consents, Identifier, IdentifierType, LazyObject, SourceKey, Timestamp, value::Object,
+};
 
 /// Which call of the tracking specification an event came as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,11 +72,11 @@ pub struct Event {
     /// When it reached the server.
     pub received_at: Timestamp,
     /// Properties of a track, page or screen call; the account id and traits of a group call.
-    pub properties: Object,
+    pub properties: LazyObject,
     /// Traits of the person: those of an identify call, or `context.traits` of any other.
     pub traits: Object,
     /// What surrounded the event: page, device, campaign, library.
-    pub context: Object,
+    pub context: LazyObject,
     /// What the event says about consent.
     pub consents: Consents,
     /// Imported or replayed: applied in full, but triggers nothing.

@@ -2,20 +2,20 @@
 
 pub mod condition;
 pub mod consent;
-pub mod context;
 pub mod definition;
 pub mod event;
 pub mod hash;
 pub mod id;
 pub mod identifier;
+pub mod lazy;
 pub mod time;
 pub mod value;
 pub mod weight;
 
 pub use consent::{Basis, Consents, Purpose, PurposeSet};
-pub use context::Context;
 pub use event::{Event, EventKind};
 pub use id::{DecisionId, Key, Lane, ProfileId, Seq, SourceKey, StrandId, UnitId};
 pub use identifier::{Identifier, IdentifierType};
+pub use lazy::LazyObject;
 pub use time::{Duration, Timestamp};
 pub use value::Value;

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engine::{decide::DecideRequest, definitions::Token};
-use model::{Context, Identifier, IdentifierType, Key, ProfileId, Timestamp, Value};
+use model::{Identifier, IdentifierType, Key, LazyObject, ProfileId, Timestamp, Value};
 use serde::Deserialize;
 
 use crate::{app::App, audiences::audit, decide, error::ApiError, query};
@@ -114,7 +114,7 @@ pub(crate) async fn explain(
     audit(&app, &token, "profile.explain", format!("profiles/{id}")).await?;
     let profile = app.read(move |engine| engine.profile(id)).await?;
     let profile = profile.ok_or_else(|| no_profile(id))?;
-    let mut context = Context::default();
+    let mut context = LazyObject::default();
     if let Some(url) = url {
         context.insert("page", &serde_json::json!({"url": url}));
     }

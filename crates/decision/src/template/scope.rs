@@ -14,7 +14,7 @@ use liquid_core::{
 use model::Value as Liquid;
 use serde_json::Value;
 
-use ::model::{Context, value::Object};
+use ::model::{LazyObject, value::Object};
 
 /// How values are written into the text around them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Escape {
 
 /// The variables of one rendering.
 pub(crate) struct Scope<'a> {
-    context: &'a Context,
+    context: &'a LazyObject,
     /// Where profile fields come from; asked at most once, and only by a template that reads one.
     source: Option<&'a dyn Fn() -> Object>,
     profile: OnceCell<Object>,
@@ -37,7 +37,7 @@ pub(crate) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// A scope with `context`, and with `profile` where fields may be read at all.
-    pub(crate) fn new(context: &'a Context, profile: Option<&'a dyn Fn() -> Object>) -> Self {
+    pub(crate) fn new(context: &'a LazyObject, profile: Option<&'a dyn Fn() -> Object>) -> Self {
         Self { context, source: profile, profile: OnceCell::new(), unknown: RefCell::default() }
     }
 
@@ -81,7 +81,7 @@ impl<'a> Scope<'a> {
 /// What the first part of a path leads to.
 #[derive(Clone, Copy)]
 enum Root<'a> {
-    Context(&'a Context),
+    Context(&'a LazyObject),
     Profile(&'a Object),
 }
 

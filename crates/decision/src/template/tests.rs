@@ -1,13 +1,13 @@
 //! What templates become, and that no text breaks them.
 
 use expect_test::{Expect, expect};
-use model::{Context, value::Object};
+use model::{LazyObject, value::Object};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 
-fn context() -> Context {
+fn context() -> LazyObject {
     let context = json!({
         "n": 7, "zero": 0, "price": 19.5, "big": i64::MAX, "name": "Ada Lovelace", "html": "<a href=\"x\">&'",
         "list": ["a", "b", {"deep": true}], "page": {"title": "Start", "none": null},

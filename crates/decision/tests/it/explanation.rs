@@ -2,7 +2,7 @@
 
 use decision::{Catalog, GlobalHoldout, Request, Share, Step, Versioned, decide};
 use expect_test::{Expect, expect};
-use model::{Context, Timestamp, condition::Truth};
+use model::{LazyObject, Timestamp, condition::Truth};
 use serde_json::{Value, json};
 
 use crate::person::{TestPerson, Written, key, purposes};
@@ -38,7 +38,7 @@ fn check(experiences: &[Value], person: Value, global: Option<&GlobalHoldout>, e
         .collect();
     let (catalog, broken) = Catalog::compile(&[placement], &experiences, &purposes);
     assert_eq!(broken, []);
-    let context = Context::default();
+    let context = LazyObject::default();
     let written: Written = serde_json::from_value(person).unwrap();
     let person = TestPerson::new(written, &context);
     let request = Request {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use decision::Person;
 use model::{
-    Context, Key, Purpose, Timestamp, UnitId, Value,
+    Key, LazyObject, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Rows, Truth},
     consent::PurposeKey,
     value::{Object, Path},
@@ -70,12 +70,12 @@ pub(crate) struct TestPerson {
 #[derive(Clone, Debug)]
 struct TestFacts {
     granted: bool,
-    context: Context,
+    context: LazyObject,
     written: Written,
 }
 
 impl TestPerson {
-    pub(crate) fn new(written: Written, context: &Context) -> Self {
+    pub(crate) fn new(written: Written, context: &LazyObject) -> Self {
         let facts =
             |granted| TestFacts { granted, context: context.clone(), written: written.clone() };
         Self { open: facts(true), closed: facts(false), written }

@@ -6,7 +6,7 @@ use decision::{
     Catalog, ExperienceDocument, Outcome, Reason, Request, Versioned, decide,
     document::{Cap, Variant},
 };
-use model::{Context, Duration, Key, Timestamp, UnitId, definition::State, hash};
+use model::{Duration, Key, LazyObject, Timestamp, UnitId, definition::State, hash};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -47,7 +47,7 @@ fn catalog(experiences: impl IntoIterator<Item = ExperienceDocument>) -> Catalog
 }
 
 fn ask(catalog: &Catalog, person: Written, explain: bool) -> Outcome {
-    let context = Context::default();
+    let context = LazyObject::default();
     let person = TestPerson::new(person, &context);
     let request = Request {
         placements: Some(&[key("home")]),

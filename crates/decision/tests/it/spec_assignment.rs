@@ -1,7 +1,7 @@
 //! `spec/assignment.json`: who takes part, who is held out, who gets which variant.
 
 use decision::{Catalog, GlobalHoldout, Outcome, Reason, Request, Share, Versioned, decide};
-use model::{Context, Timestamp, UnitId, hash};
+use model::{LazyObject, Timestamp, UnitId, hash};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -72,7 +72,7 @@ fn outcome(
         &purposes,
     );
     assert_eq!(broken, []);
-    let (context, home) = (Context::default(), [key("home")]);
+    let (context, home) = (LazyObject::default(), [key("home")]);
     let unit = u64::from_str_radix(unit, 16).unwrap();
     let person = TestPerson::new(Written::stranger(unit), &context);
     let request = Request {

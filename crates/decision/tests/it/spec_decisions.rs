@@ -4,7 +4,7 @@ use decision::{
     Catalog, ExperienceDocument, GlobalHoldout, Outcome, PlacementDocument, Request, Share,
     Versioned, decide,
 };
-use model::{Context, Key, Timestamp, Value, value::Object};
+use model::{Key, LazyObject, Timestamp, Value, value::Object};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -97,7 +97,7 @@ fn decisions_match_the_cases() {
             .collect();
         assert_eq!(broken, case.broken, "{name}");
         let WrittenRequest { placements, context, public, global_holdout } = case.request;
-        let context = Context::from(context);
+        let context = LazyObject::from(context);
         let global = global_holdout.map(|holdout| GlobalHoldout::new(holdout.key, holdout.share));
         let person = TestPerson::new(case.person, &context);
         let request = Request {

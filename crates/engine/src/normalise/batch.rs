@@ -1,6 +1,6 @@
 //! Taking a batch call apart, so that each event is judged on its own: one that is not even JSON spoils no other.
 
-use model::{Timestamp, value::Object};
+use model::{LazyObject, Timestamp};
 use serde::{Deserialize, de::IgnoredAny};
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ pub struct Batch<'a> {
     /// When the sender sent it, by the sender's clock; `None` also when it is no time.
     pub sent_at: Option<Timestamp>,
     /// What all its events share.
-    pub context: Option<Object>,
+    pub context: Option<LazyObject>,
     /// Each event's text, not yet parsed.
     pub events: Vec<&'a [u8]>,
 }
@@ -53,7 +53,7 @@ struct Around {
     #[serde(default, rename = "sentAt", alias = "sent_at")]
     sent_at: Option<String>,
     #[serde(default)]
-    context: Option<Object>,
+    context: Option<LazyObject>,
     // Named so that a second list is refused, not dropped.
     #[serde(default, rename = "batch")]
     _batch: Option<IgnoredAny>,

@@ -1,7 +1,7 @@
 //! Which names of the person an event carries.
 
 use compact_str::CompactString;
-use model::{Event, Identifier, IdentifierType, Value, value::Object};
+use model::{Event, Identifier, IdentifierType, LazyObject, Value, value::Object};
 
 use super::{Unsound, push_identifier, too_long};
 
@@ -13,7 +13,7 @@ pub(super) struct Sent<'a> {
     /// user id among them must not join two known people without review.
     pub(super) previous_id: Option<&'a str>,
     pub(super) traits: &'a Object,
-    pub(super) context: &'a Object,
+    pub(super) context: &'a LazyObject,
 }
 
 /// Collects the identifiers, the client's own anonymous id before an alias call's previous one,

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use model::value::Object;
+use model::{LazyObject, value::Object};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 /// One call as sent. Empty texts count as absent.
@@ -23,9 +23,9 @@ pub(super) struct Wire<'a> {
     pub(super) timestamp: Option<Cow<'a, str>>,
     pub(super) original_timestamp: Option<Cow<'a, str>>,
     pub(super) sent_at: Option<Cow<'a, str>>,
-    pub(super) properties: Option<Object>,
+    pub(super) properties: Option<LazyObject>,
     pub(super) traits: Option<Object>,
-    pub(super) context: Option<Object>,
+    pub(super) context: Option<LazyObject>,
 }
 
 #[derive(serde::Deserialize)]
@@ -122,12 +122,12 @@ fn text<'de: 'a, 'a, A: MapAccess<'de>>(
     Ok(())
 }
 
-fn object<'de, A: MapAccess<'de>>(
+fn object<'de, O: Deserialize<'de>, A: MapAccess<'de>>(
     map: &mut A,
     field: &str,
-    slot: &mut Option<Object>,
+    slot: &mut Option<O>,
 ) -> Result<(), A::Error> {
-    let sent: Option<Object> = map.next_value().map_err(|error| in_field(field, &error))?;
+    let sent: Option<O> = map.next_value().map_err(|error| in_field(field, &error))?;
     if slot.is_none() {
         *slot = sent;
     }

@@ -1,6 +1,9 @@
 use std::collections::BTreeSet;
 
-use model::{Consents, Duration, EventKind, Identifier, IdentifierType, PurposeSet, value::Object};
+use model::{
+    Consents, Duration, EventKind, Identifier, IdentifierType, LazyObject, PurposeSet,
+    value::Object,
+};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use store::{Fault, Faulty, FjallOptions, Operation};
 
@@ -145,9 +148,9 @@ fn event(random: &mut SmallRng, number: usize, now: Timestamp) -> Event {
         identifiers,
         event_time: now.saturating_sub(Duration(random.random_range(0..7_200_000))),
         received_at: now,
-        properties: Object::new(),
+        properties: LazyObject::default(),
         traits,
-        context: Object::new(),
+        context: LazyObject::default(),
         consents: Consents { denied, ..Consents::default() },
         historical: false,
     }

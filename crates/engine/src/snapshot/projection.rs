@@ -8,6 +8,7 @@ use std::{
 };
 
 use model::{
+    LazyObject,
     condition::{EventName, Layout, RowValues},
     value::{Object, Path},
 };
@@ -69,8 +70,8 @@ impl Projection {
     }
 
     /// What a row keeps of an event's properties.
-    pub(crate) fn row_values(&self, name_hash: u64, properties: &Object) -> RowValues {
-        RowValues::pack(self.paths(name_hash), |path| path.find(properties))
+    pub(crate) fn row_values(&self, name_hash: u64, properties: &LazyObject) -> RowValues {
+        RowValues::pack(self.paths(name_hash), |path| properties.find(path))
     }
 
     /// The same, of properties as JSON text. Members that nobody reads are not decoded.
@@ -171,7 +172,7 @@ mod tests {
         let projection = Projection::new([&one, &two]);
         let properties = json!({"total": 5, "a": {"b": "x", "c": 1}, "secret": true});
         let hash = EventName::new("Order").hash;
-        let values = projection.row_values(hash, properties.as_object().unwrap());
+        let values = projection.row_values(hash, &properties.as_object().unwrap().clone().into());
         let (time, tie, purposes) = (Timestamp(0), 0, PurposeSet::ALL);
         let row = EventRow { time, tie, purposes, values };
         let paths = projection.paths(hash);
@@ -185,7 +186,9 @@ mod tests {
         assert!(projection.name(EventName::new("Seen").hash).is_some());
         assert!(projection.name(EventName::new("Other").hash).is_none());
         assert!(!projection.reads_properties(EventName::new("Seen").hash));
-        assert!(projection.row_values(EventName::new("Seen").hash, &Object::new()).is_empty());
+        assert!(
+            projection.row_values(EventName::new("Seen").hash, &LazyObject::default()).is_empty()
+        );
         assert_eq!(projection.layout().names().count(), 2);
     }
 

@@ -7,7 +7,9 @@ use engine::{
     definitions::{Expect, Kind},
     ingest::{EventVerdict, IngestError, Item},
 };
-use model::{Consents, Event, EventKind, Identifier, IdentifierType, Value, value::Object};
+use model::{
+    Consents, Event, EventKind, Identifier, IdentifierType, LazyObject, Value, value::Object,
+};
 use serde_json::json;
 use store::{Fault, Faulty, Memory, Operation};
 
@@ -46,9 +48,9 @@ impl Failing {
             identifiers: vec![Identifier::new(IdentifierType::UserId, "ann")],
             event_time: crate::world::START,
             received_at: crate::world::START,
-            properties: Object::new(),
+            properties: LazyObject::default(),
             traits: Object::new(),
-            context: Object::new(),
+            context: LazyObject::default(),
             consents: Consents::default(),
             historical: false,
         };

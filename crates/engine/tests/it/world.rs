@@ -9,7 +9,7 @@ use engine::{
     ingest::{EventVerdict, Item},
 };
 use model::{
-    Consents, Context, Duration, Event, EventKind, Identifier, IdentifierType, Timestamp, Value,
+    Consents, Duration, Event, EventKind, Identifier, IdentifierType, LazyObject, Timestamp, Value,
     value::Object,
 };
 use serde_json::json;
@@ -102,9 +102,9 @@ impl World {
             identifiers: ids.collect(),
             event_time: now.saturating_sub(sent.ago),
             received_at: now,
-            properties: object(sent.properties),
+            properties: object(sent.properties).into(),
             traits: object(sent.traits),
-            context: Object::new(),
+            context: LazyObject::default(),
             consents: sent.consents,
             historical: false,
         };
@@ -162,7 +162,7 @@ pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
     DecideRequest {
         identifiers: ids.collect(),
         placements: Some(vec![placement.parse().unwrap()]),
-        context: Context::default(),
+        context: LazyObject::default(),
         consents: Consents::default(),
         explain: false,
         record: true,

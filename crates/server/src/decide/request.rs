@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, net::SocketAddr};
 use axum::http::{HeaderMap, header, request::Parts};
 use compact_str::CompactString;
 use model::{
-    Context, Event, Identifier, IdentifierType, Key, Timestamp, Value, definition::Fault,
+    Event, Identifier, IdentifierType, Key, LazyObject, Timestamp, Value, definition::Fault,
     value::Object,
 };
 use serde::{
@@ -21,7 +21,7 @@ pub(crate) const PLACEMENTS_MAX: usize = 50;
 /// What a caller sends. Unknown fields are passed over, so that newer clients can ask older servers.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "C: Deserialize<'de>"))]
-pub(super) struct Sent<'a, C = Context> {
+pub(super) struct Sent<'a, C = LazyObject> {
     #[serde(default)]
     pub(super) identifiers: Identifiers,
     #[serde(default, borrow)]
@@ -72,7 +72,7 @@ fn parse_slowly(bytes: &[u8]) -> Result<Sent<'_>, ApiError> {
         }
     })?;
     let Sent { identifiers, placements, context, explain, record, at, write_key } = sent;
-    let context = context.map(Context::from);
+    let context = context.map(LazyObject::from);
     Ok(Sent { identifiers, placements, context, explain, record, at, write_key })
 }
 
@@ -188,7 +188,7 @@ impl<'de> Visitor<'de> for IdentifiersVisitor {
 
 /// Adds what the call itself tells about a browser: its address and its name for itself, where the
 /// context leaves them out.
-pub(super) fn fill_context(context: &mut Context, parts: &Parts, proxies: usize) {
+pub(super) fn fill_context(context: &mut LazyObject, parts: &Parts, proxies: usize) {
     if !context.contains("ip")
         && let Some(ip) = caller_ip(parts, proxies)
     {
@@ -257,14 +257,14 @@ mod tests {
     fn a_context_that_says_it_itself_is_left_alone() {
         let mut parts = parts(&[], Some("10.0.0.9:1"));
         parts.headers.insert(header::USER_AGENT, "Browser/1".parse().unwrap());
-        let mut context = Context::default();
+        let mut context = LazyObject::default();
         fill_context(&mut context, &parts, 0);
         assert_eq!(
             Value::Object(context.object()),
             serde_json::json!({"ip": "10.0.0.9", "user_agent": "Browser/1"})
         );
         let sent = serde_json::json!({"ip": "", "userAgent": "x"});
-        let mut context = Context::from(sent.as_object().unwrap().clone());
+        let mut context = LazyObject::from(sent.as_object().unwrap().clone());
         fill_context(&mut context, &parts, 0);
         assert_eq!(Value::Object(context.object()), sent);
     }

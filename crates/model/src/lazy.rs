@@ -1,4 +1,4 @@
-//! The situation of a request: a JSON object whose members are decoded when something reads them.
+//! A JSON object whose members are decoded when something reads them.
 
 mod split;
 
@@ -17,12 +17,12 @@ use crate::{
     value::{self, Object, Path},
 };
 
-/// The context of a request.
+/// The properties of an event, the context of an event or of a request.
 ///
-/// A context has dozens of values and a decision reads one or two of them, so each member is kept
-/// as text and decoded when it is first asked for. Clones share both.
+/// They have dozens of values of which one or two are read, so each member is kept as text and
+/// decoded when it is first asked for. Clones share both.
 #[derive(Clone, Debug, Default)]
-pub struct Context(Arc<Members>);
+pub struct LazyObject(Arc<Members>);
 
 #[derive(Clone)]
 struct Members {
@@ -40,7 +40,17 @@ struct Member {
     decoded: OnceLock<Value>,
 }
 
-impl Context {
+impl LazyObject {
+    /// Reads an object from JSON; fails where decoding it would.
+    pub fn parse(text: &str) -> serde_json::Result<Self> {
+        let text = text.trim_ascii();
+        // Only what is known to decode is left as it is.
+        if let Some(members) = split::members(text) {
+            return Ok(Self(Arc::new(Members { text: text.to_owned(), members })));
+        }
+        serde_json::from_str::<Object>(text).map(Self::from)
+    }
+
     /// The value at a path; JSON `null` counts as absent.
     pub fn find(&self, path: &Path) -> Option<&Value> {
         if let Some(value) = self.get(path.as_str()) {
@@ -62,6 +72,25 @@ impl Context {
     /// Whether there is a member of this name.
     pub fn contains(&self, name: &str) -> bool {
         self.0.find(name).is_some()
+    }
+
+    /// Whether it has no members.
+    pub fn is_empty(&self) -> bool {
+        self.0.members.is_empty()
+    }
+
+    /// The names of its members, sorted; a name that is there twice is named twice.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.members.iter().map(|member| member.name.as_str())
+    }
+
+    /// Removes a member, and returns its value.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        let removed = self.get(name)?.clone();
+        let mut rest = self.object();
+        rest.remove(name);
+        *self = rest.into();
+        Some(removed)
     }
 
     /// Sets a member.
@@ -118,7 +147,7 @@ impl fmt::Debug for Members {
     }
 }
 
-impl From<Object> for Context {
+impl From<Object> for LazyObject {
     fn from(object: Object) -> Self {
         let mut context = Self::default();
         for (name, value) in &object {
@@ -128,7 +157,7 @@ impl From<Object> for Context {
     }
 }
 
-impl Serialize for Context {
+impl Serialize for LazyObject {
     /// Writes the text as it is, so it takes a serializer of JSON.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let raw: &RawValue = serde_json::from_str(self.text()).map_err(S::Error::custom)?;
@@ -136,14 +165,21 @@ impl Serialize for Context {
     }
 }
 
-impl<'de> Deserialize<'de> for Context {
-    /// Reads an object from JSON in memory. What is not plain is refused, although it may be sound:
-    /// whoever wants it decodes it whole.
+impl<'de> Deserialize<'de> for LazyObject {
+    /// Reads an object from JSON in memory.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <&RawValue>::deserialize(deserializer)?.get();
-        let members =
-            split::members(text).ok_or_else(|| D::Error::custom("this is no plain object"))?;
-        Ok(Self(Arc::new(Members { text: text.to_owned(), members })))
+        Self::parse(<&RawValue>::deserialize(deserializer)?.get()).map_err(|error| {
+            // The place is counted from the object; the deserializer knows the one in the whole.
+            let text = error.to_string();
+            D::Error::custom(text.rsplit_once(" at line ").map_or(&*text, |(what, _)| what))
+        })
+    }
+}
+
+impl PartialEq for LazyObject {
+    /// Compares what they decode to.
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text() || self.object() == other.object()
     }
 }
 
