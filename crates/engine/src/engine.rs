@@ -25,7 +25,7 @@ use crate::{
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     ingest::{EventVerdict, ImportRows, IngestError, Item, Rejected},
     people::{AudienceChoice, Members, members, show},
-    registry,
+    reading, registry,
     sealed::RowError,
     state::Shared,
     writer::{self, Ingest, Job, quarantine},
@@ -109,7 +109,7 @@ struct Inner {
     jobs: Sender<Job<Item>>,
     /// Events queued and not yet answered.
     waiting: AtomicUsize,
-    /// The reader and the writer, while they run.
+    /// The readers and the writer, while they run.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -121,11 +121,13 @@ impl Drop for Inner {
 
 fn stop(jobs: &Sender<Job<Item>>, threads: &Mutex<Vec<JoinHandle<()>>>) {
     let mut threads = threads.lock();
-    // They may have ended by themselves; then there is nobody to tell.
-    drop(jobs.send(Job::Stop));
+    for _ in 0..reading::READERS {
+        // They may have ended by themselves; then there is nobody to tell.
+        drop(jobs.send(Job::Stop));
+    }
     for thread in threads.drain(..) {
         if thread.join().is_err() {
-            tracing::error!("the reader or the writer ended by a panic");
+            tracing::error!("a reader or the writer ended by a panic");
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Between the queue and the writer: reads what a call's events will need into the caches.
 //!
 //! Reading somebody who is not in memory costs several times what folding their event does. It needs
-//! no order, so a thread of its own does it one call ahead, while the writer folds and syncs, and
-//! with it all else that needs none: hashing, packing, looking for an earlier copy. What it reads is
-//! only offered to the caches: where it comes too late or is evicted again, the writer reads by
-//! itself, and the fold never knows the difference.
+//! no order, so threads of its own do it ahead, while the writer folds and syncs, and with it all
+//! else that needs none: hashing, packing, looking for an earlier copy. What they read is only
+//! offered to the caches: where it comes too late or is evicted again, the writer reads by itself,
+//! and the fold never knows the difference.
+//!
+//! Calls that wait at the same time may overtake each other. One that begins after another was
+//! answered comes behind it.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -59,33 +62,41 @@ pub(crate) enum Taken {
     Rejected(Box<Rejected>),
 }
 
-/// Starts the thread that hands jobs from `queue` to the writer, in order, each after its people
-/// were read. It ends behind [`Job::Stop`], or when either side is gone.
+/// How many threads read: the writer and the committer keep a core busy, and on a small machine
+/// what they leave of it is worth using.
+pub(crate) const READERS: usize = 2;
+
+/// Starts the threads that hand jobs from `queue` to the writer, each after its people were read.
+/// Each ends with a [`Job::Stop`], or when either side is gone; then nothing more comes.
 pub(crate) fn start(
-    shared: Arc<Shared>,
-    queue: Receiver<Job<Item>>,
-    writer: Sender<Job<Taken>>,
-) -> Result<thread::JoinHandle<()>, StoreError> {
-    let pass_on = move || {
-        yield_to_requests();
-        for job in queue {
-            let job = match job {
-                Job::Ingest(Ingest { items, import, reply }) => {
-                    Job::Ingest(Ingest { items: take(&shared, items), import, reply })
-                }
-                Job::Operation(operation) => Job::Operation(operation),
-                Job::Stop => Job::Stop,
-            };
-            let is_last = matches!(job, Job::Stop);
-            if writer.send(job).is_err() || is_last {
-                return;
-            }
-        }
+    shared: &Arc<Shared>,
+    queue: &Receiver<Job<Item>>,
+    writer: &Sender<Job<Taken>>,
+) -> Result<Vec<thread::JoinHandle<()>>, StoreError> {
+    let start = |_| {
+        let (shared, queue, writer) = (Arc::clone(shared), queue.clone(), writer.clone());
+        thread::Builder::new()
+            .name("reader".into())
+            .spawn(move || pass_on(&shared, &queue, &writer))
+            .map_err(|source| StoreError::Io { what: "start a reader", source })
     };
-    thread::Builder::new()
-        .name("reader".into())
-        .spawn(pass_on)
-        .map_err(|source| StoreError::Io { what: "start the reader", source })
+    (0..READERS).map(start).collect()
+}
+
+fn pass_on(shared: &Shared, queue: &Receiver<Job<Item>>, writer: &Sender<Job<Taken>>) {
+    yield_to_requests();
+    for job in queue {
+        let job = match job {
+            Job::Ingest(Ingest { items, import, reply }) => {
+                Job::Ingest(Ingest { items: take(shared, items), import, reply })
+            }
+            Job::Operation(operation) => Job::Operation(operation),
+            Job::Stop => return,
+        };
+        if writer.send(job).is_err() {
+            return;
+        }
+    }
 }
 
 fn take(shared: &Shared, items: Vec<Item>) -> Vec<Taken> {

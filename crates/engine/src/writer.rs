@@ -48,7 +48,7 @@ pub(crate) enum Job<I> {
     Ingest(Ingest<I>),
     /// An operator's act: it is prepared and committed by itself.
     Operation(Operation),
-    /// Commit what is queued before this, then end.
+    /// The reader that takes it ends, and with the last of them, after what is queued, the writer.
     Stop,
 }
 
@@ -136,7 +136,7 @@ impl Writer {
         })
     }
 
-    /// Starts the writer's thread. It ends when it is told to stop or its queue is closed.
+    /// Starts the writer's thread. It ends when its queue is closed, after what is in it.
     pub(crate) fn start(mut self) -> Result<thread::JoinHandle<()>, StoreError> {
         thread::Builder::new()
             .name("writer".into())
@@ -152,19 +152,17 @@ impl Writer {
             let first = match self.jobs.recv_timeout(self.patience()) {
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.settle().ok();
+                    return;
+                }
             };
             let is_idle = first.is_none();
             let mut calls = Vec::new();
             let special = self.collect(first, &mut calls);
             self.batch(calls);
-            match special {
-                Some(Job::Operation(operation)) => self.operate(operation),
-                Some(Job::Stop) => {
-                    self.settle().ok();
-                    return;
-                }
-                Some(Job::Ingest(_)) | None => {}
+            if let Some(operation) = special {
+                self.operate(operation);
             }
             self.read_messages();
             if is_idle {
@@ -198,12 +196,12 @@ impl Writer {
         }
     }
 
-    /// Takes queued calls up to a batch; returns the job that ended it, if it was no call.
+    /// Takes queued calls up to a batch; returns the act that ended it, if one did.
     fn collect(
         &mut self,
         first: Option<Job<Taken>>,
         calls: &mut Vec<Ingest<Taken>>,
-    ) -> Option<Job<Taken>> {
+    ) -> Option<Operation> {
         let mut events = 0;
         let mut next = first;
         while let Some(job) = next {
@@ -212,7 +210,9 @@ impl Writer {
                     events += call.items.len();
                     calls.push(call);
                 }
-                other => return Some(other),
+                Job::Operation(operation) => return Some(operation),
+                // Readers keep it.
+                Job::Stop => {}
             }
             if events >= BATCH_EVENTS_MAX {
                 return None;

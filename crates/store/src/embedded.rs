@@ -19,6 +19,7 @@ use std::{
 use bytes::Bytes;
 use fjall::{
     AbstractTree, Database, Keyspace, OwnedWriteBatch, PersistMode, Readable, Slice,
+    compaction::Leveled,
     config::{
         BlockSizePolicy, BloomConstructionPolicy, CompressionPolicy, FilterPolicy,
         FilterPolicyEntry, HashRatioPolicy, PartitioningPolicy, PinningPolicy,
@@ -54,8 +55,7 @@ pub struct FjallOptions {
     /// Sealed journals kept before tables are made to flush. At most this, one sealed journal and
     /// the active one, of about 64 MiB each, are read when the store is opened after a crash.
     pub journal_bytes_max: u64,
-    /// Rows in memory of the two busiest tables, each, before they are written out; the others get
-    /// half or a quarter.
+    /// Rows in memory of [`Table::Strand`] before they are written out; other tables get less.
     pub memtable_bytes: u64,
     /// Threads for flushes and compactions.
     pub worker_threads: usize,
@@ -68,8 +68,8 @@ impl Default for FjallOptions {
     fn default() -> Self {
         Self {
             cache_bytes: 64 * MIB,
-            journal_bytes_max: 128 * MIB,
-            memtable_bytes: 32 * MIB,
+            journal_bytes_max: 192 * MIB,
+            memtable_bytes: 64 * MIB,
             worker_threads: worker_threads(),
             reserve_bytes: 256 * MIB,
         }
@@ -217,9 +217,10 @@ impl Inner {
 
     fn memtable_limit(&self, table: Table) -> u64 {
         let share = match table {
-            Table::Strand | Table::Body => 1,
-            Table::Index | Table::Dedup | Table::Timer | Table::Log | Table::Decision => 2,
-            Table::Definition | Table::Meta | Table::Quarantine | Table::Import => 4,
+            Table::Strand => 1,
+            Table::Body => 2,
+            Table::Index | Table::Dedup | Table::Timer | Table::Log | Table::Decision => 4,
+            Table::Definition | Table::Meta | Table::Quarantine | Table::Import => 8,
         };
         self.memtable_bytes / share
     }
@@ -411,6 +412,7 @@ fn keyspace_options(table: Table) -> fjall::KeyspaceCreateOptions {
         .data_block_hash_ratio_policy(HashRatioPolicy::all(0.75))
         // See `write_out_full_memtables`.
         .max_memtable_size(u64::MAX)
+        .compaction_strategy(Arc::new(compaction(table)))
         .data_block_size_policy(BlockSizePolicy::all(block_bytes))
         // Values are sealed, so they do not compress.
         .data_block_compression_policy(CompressionPolicy::disabled())
@@ -418,6 +420,21 @@ fn keyspace_options(table: Table) -> fjall::KeyspaceCreateOptions {
         .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(
             BloomConstructionPolicy::BitsPerKey(10.0),
         )))
+}
+
+/// How runs of a table are merged.
+///
+/// Pages are rewritten again and again in no order, so merging a few runs rewrites all of the level
+/// below: the more runs wait for it, the fewer bytes each page costs, and the more filters a look-up
+/// asks. One level holds some two million people before there is a second one.
+fn compaction(table: Table) -> Leveled {
+    match table {
+        Table::Strand => Leveled::default().with_l0_threshold(8).with_table_target_size(128 * MIB),
+        // Few look-ups get past the filter in memory.
+        Table::Dedup => Leveled::default().with_l0_threshold(12),
+        Table::Index => Leveled::default().with_l0_threshold(8),
+        _ => Leveled::default(),
+    }
 }
 
 /// Tells the engine's errors apart by what the caller should do.

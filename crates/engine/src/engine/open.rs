@@ -51,18 +51,16 @@ pub(super) fn over(
     let (jobs, jobs_taken) = crossbeam_channel::bounded(JOBS_MAX);
     let (read, read_taken) = crossbeam_channel::bounded(JOBS_READ_MAX);
     let (records, records_taken) = crossbeam_channel::bounded(RECORDS_MAX);
-    let reader = reading::start(Arc::clone(&shared), jobs_taken, read)?;
+    let mut threads = reading::start(&shared, &jobs_taken, &read)?;
+    // The writer ends when all readers have.
+    drop((jobs_taken, read));
     let writer = Writer::new(Arc::clone(&shared), read_taken, records_taken, end)?.start()?;
+    threads.push(writer);
     let mut prefix = [0; 8];
     random(&mut prefix)?;
     let decider = Decider::new(records, u64::from_be_bytes(prefix), token_key);
-    let inner = Inner {
-        shared,
-        decider,
-        jobs,
-        waiting: AtomicUsize::new(0),
-        threads: Mutex::new(vec![reader, writer]),
-    };
+    let inner =
+        Inner { shared, decider, jobs, waiting: AtomicUsize::new(0), threads: Mutex::new(threads) };
     Ok((Engine { inner: Arc::new(inner) }, first))
 }
 
