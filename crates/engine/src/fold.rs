@@ -14,7 +14,7 @@ use std::{
 
 use compact_str::CompactString;
 use model::{
-    Consents, Event, Identifier, Key, Purpose, PurposeSet, Seq, StrandId, Timestamp, UnitId,
+    Consents, Event, Identifier, Key, Lane, Purpose, PurposeSet, Seq, StrandId, Timestamp, UnitId,
     condition::{EventName, EventRow},
     event::Order,
     hash,
@@ -32,6 +32,7 @@ use crate::{
     keys::{self, Hash16, Kind},
     load::SharedPerson,
     page::{Page, Pages},
+    pairs::Known,
     pending::Pending,
     reading::Ahead,
     record::{
@@ -284,12 +285,25 @@ impl<'a> Fold<'a> {
         let (route, is_new) = match self.ground.route(&address.pair) {
             Some(known) => (known, false),
             None => {
-                let found = route::find(&self.pending, address.lane, &address.pair)?;
-                (found.map(Arc::new), true)
+                let strand = self.opened(address.lane, &address.pair)?;
+                let read = |strand| Route::of(&*self.pending.existing(strand)?).map(Arc::new);
+                (strand.map(read).transpose()?, true)
             }
         };
         self.routes.insert(address.pair, (route.clone(), is_new));
         Ok(route)
+    }
+
+    /// The strand that a pair opened.
+    fn opened(&self, lane: Lane, pair: &Hash16) -> Result<Option<StrandId>, RowError> {
+        if let Some(row) = self.pending.changed(Table::Index, &keys::route(lane, pair)) {
+            return Ok(row.map(|row| route::parse_strand(&row)).transpose()?);
+        }
+        match self.ground.caches.pairs.find(lane, pair) {
+            Known::Strand(strand) => Ok(Some(strand)),
+            Known::Nobody => Ok(None),
+            Known::Unknown => route::strand(&self.pending, lane, pair),
+        }
     }
 
     /// Remembers a route as this batch has changed it.
@@ -406,9 +420,8 @@ impl<'a> Fold<'a> {
         let StoredMeta::V1 { routing, user, .. } = route::stored_meta(&page)?;
         let pair = self.ground.keys.pair(&routing, user.as_ref());
         let lane = hash::lane(&routing);
-        let row = self.pending.get(Table::Index, &keys::route(lane, &pair))?;
         // An anonymous strand that was closed by another user's arrival keeps its rows but is no longer routed to.
-        if row.as_deref().and_then(keys::parse_strand) == Some(strand) {
+        if self.opened(lane, &pair)? == Some(strand) {
             let route = Route::of(&page)?;
             drop(page);
             self.keep(pair, route);

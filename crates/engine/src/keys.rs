@@ -132,6 +132,12 @@ pub(crate) fn route(lane: Lane, pair: &Hash16) -> Vec<u8> {
     index(lane, 0x01, pair)
 }
 
+/// The prefix of all routes of a lane.
+pub(crate) fn routes(lane: Lane) -> [u8; 3] {
+    let [high, low] = lane.get().to_be_bytes();
+    [high, low, 0x01]
+}
+
 /// Which users were seen with a routing identifier.
 pub(crate) fn users(lane: Lane, routing: &Hash16) -> Vec<u8> {
     index(lane, 0x02, routing)

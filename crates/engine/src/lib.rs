@@ -21,6 +21,7 @@ mod load;
 mod messages;
 mod metrics;
 mod page;
+mod pairs;
 mod pending;
 mod priority;
 mod reading;

@@ -7,7 +7,7 @@ use store::{Reader, StrandKey, Table};
 
 use crate::{
     keys::{self, Hash16, Kind},
-    page::{Page, Pages},
+    page::Page,
     pending::Pending,
     record::{MetaHead, StoredLink, StoredMeta, Unreadable, decode},
     sealed::RowError,
@@ -68,24 +68,19 @@ pub(crate) fn parse_link(row: &[u8]) -> Result<(StoredLink, u8), Unreadable> {
     Ok((decode(link, "link")?, *verdict))
 }
 
-/// The strand that a (routing identifier, user id) pair opened, if it was ever seen.
-pub(crate) fn find(
-    pages: &dyn Pages,
-    lane: model::Lane,
-    pair: &Hash16,
-) -> Result<Option<Route>, RowError> {
-    let Some(strand) = strand(pages.reader(), lane, pair)? else { return Ok(None) };
-    Route::of(&*pages.existing(strand)?).map(Some)
-}
-
-/// The strand that a pair opened.
+/// The strand that a (routing identifier, user id) pair opened, by its row.
 pub(crate) fn strand(
     reader: &dyn Reader,
     lane: model::Lane,
     pair: &Hash16,
 ) -> Result<Option<StrandId>, RowError> {
-    let Some(row) = reader.get(Table::Index, &keys::route(lane, pair))? else { return Ok(None) };
-    Ok(Some(keys::parse_strand(&row).ok_or(Unreadable("route"))?))
+    let row = reader.get(Table::Index, &keys::route(lane, pair))?;
+    Ok(row.map(|row| parse_strand(&row)).transpose()?)
+}
+
+/// Reads the row of a pair.
+pub(crate) fn parse_strand(row: &[u8]) -> Result<StrandId, Unreadable> {
+    keys::parse_strand(row).ok_or(Unreadable("route"))
 }
 
 /// Says in a first holder's row that there are others.

@@ -20,6 +20,7 @@ use crate::{
     messages::Messages,
     metrics::Metrics,
     page::Stored,
+    pairs::Pairs,
     pending::KnownPages,
     registry::Registry,
     route::Route,
@@ -43,6 +44,8 @@ pub(crate) struct Caches {
     pub(crate) people: Cache<StrandId, SharedPerson>,
     /// Pages as they are stored: read ahead for the writer, which changes them.
     pub(crate) pages: KnownPages,
+    /// Where the events of a pair belong, for those whose route is not in memory.
+    pub(crate) pairs: Pairs,
     pub(crate) generations: Generations,
 }
 
@@ -55,6 +58,7 @@ impl Caches {
             holders: Cache::new(share(HOLDERS_SHARE), |_| 96),
             people: Cache::new(share(PEOPLE_SHARE), |person| person.weight() + 96),
             pages: Cache::new(share(PAGES_SHARE), |page| page.weight() + 96),
+            pairs: Pairs::default(),
             generations: Generations::default(),
         }
     }

@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     ingest::{EventVerdict, ImportRows, IngestError},
-    messages,
+    messages, pairs,
     priority::yield_to_requests,
     reading::Taken,
     record::{self, LogRow},
@@ -75,6 +75,8 @@ pub(crate) struct Writer {
     recent: recent::Recent,
     /// What is left to be read of the messages that were applied before the start.
     messages: messages::Reading,
+    /// The same of the pairs that opened strands before it.
+    pairs: pairs::Reading,
     /// The batch that was handed to the committer last.
     flying: Option<batch::Flying>,
     committer: committer::Committer,
@@ -131,6 +133,7 @@ impl Writer {
             sweep,
             recent: recent::Recent::default(),
             messages: messages::Reading::default(),
+            pairs: pairs::Reading::default(),
             flying: None,
             committer,
         })
@@ -164,6 +167,7 @@ impl Writer {
             if let Some(operation) = special {
                 self.operate(operation);
             }
+            self.read_pairs();
             self.read_messages();
             if is_idle {
                 self.backfill_step();
@@ -182,8 +186,19 @@ impl Writer {
         let now = self.shared.clock.now();
         let is_busy = self.backfill.as_ref().is_some_and(|b| b.is_due(now))
             || self.timers.is_due(now)
+            || self.pairs.is_due()
             || self.messages.is_due();
         if is_busy { Duration::ZERO } else { TICK }
+    }
+
+    /// One step of learning which pairs had opened strands before the start.
+    fn read_pairs(&mut self) {
+        if self.pairs.is_due()
+            && let Err(error) = self.pairs.step(&self.shared.caches.pairs, &*self.shared.store)
+        {
+            tracing::error!(%error, "could not read routes; each that is not in memory is looked up");
+            self.pairs.give_up();
+        }
     }
 
     /// One step of learning which messages were applied before the start.

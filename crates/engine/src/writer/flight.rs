@@ -96,9 +96,15 @@ impl Flight {
         self.pages.keys().for_each(|strand| generations.raise(strand));
         for (pair, (route, is_changed)) in &self.routes {
             match route {
-                Some(route) if *is_changed => caches.routes.publish(*pair, Arc::clone(route)),
+                Some(route) if *is_changed => {
+                    caches.pairs.set(*pair, route.strand);
+                    caches.routes.publish(*pair, Arc::clone(route));
+                }
                 Some(_) => {}
-                None => caches.routes.remove(pair),
+                None => {
+                    caches.pairs.remove(pair);
+                    caches.routes.remove(pair);
+                }
             }
         }
         self.identifiers.iter().for_each(|hash| caches.holders.remove(hash));
@@ -124,6 +130,11 @@ impl Flight {
     /// Waits until it has landed.
     pub(crate) fn wait(&self) -> Result<(), Failed> {
         *self.outcome.wait()
+    }
+
+    /// What it writes under a key.
+    pub(crate) fn written(&self, table: Table, key: &[u8]) -> Option<&Option<Bytes>> {
+        self.writes.get(table, key)
     }
 
     /// The page of a strand, if it changed.
