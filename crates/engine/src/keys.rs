@@ -7,7 +7,7 @@
 //! | Strand | lane u16, born u64 | the strand's page: see [`page`](crate::page) for it and what leaves it |
 //! | Index | lane u16, `01`, hash16 of (routing, user or none) | strand |
 //! | Index | lane u16, `02`, hash16 of routing | the users seen with it |
-//! | Index | lane u16, `03`, hash16 of identifier | the strand that observed it first; `01` if others follow |
+//! | Index | lane u16, `03`, hash16 of identifier | the strands that observed it first, at most 8; `01` if others follow |
 //! | Index | lane u16, `03`, hash16 of identifier, strand | empty: one of the others |
 //! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32 |
 //! | Timer | lane u16, due u64, born u64 | empty |
@@ -143,7 +143,7 @@ pub(crate) fn users(lane: Lane, routing: &Hash16) -> Vec<u8> {
     index(lane, 0x02, routing)
 }
 
-/// The row of the strand that observed an identifier first, and the prefix of those of the others.
+/// The row of the strands that observed an identifier first, and the prefix of those of the others.
 pub(crate) fn holders(lane: Lane, identifier: &Hash16) -> Vec<u8> {
     index(lane, 0x03, identifier)
 }

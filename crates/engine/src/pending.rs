@@ -31,7 +31,6 @@ pub(crate) struct Writes {
     points: HashMap<(Table, Vec<u8>), Option<Bytes>, FxBuildHasher>,
     /// Tables that are scanned stay sorted.
     sorted: BTreeMap<(Table, Vec<u8>), Option<Bytes>>,
-    bytes: usize,
 }
 
 /// Whether rows of this table are scanned while a batch is folded.
@@ -39,12 +38,8 @@ pub(crate) fn is_sorted(table: Table) -> bool {
     matches!(table, Table::Index | Table::Timer)
 }
 
-/// Room for a page in a batch.
-const PAGE_BYTES_USUAL: usize = 1_024;
-
 impl Writes {
     fn write(&mut self, table: Table, key: Vec<u8>, value: Option<Bytes>) {
-        self.bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
         if is_sorted(table) {
             self.sorted.insert((table, key), value);
         } else {
@@ -58,17 +53,14 @@ impl Writes {
         if is_sorted(table) { self.sorted.get(&id) } else { self.points.get(&id) }
     }
 
-    /// All writes as a batch, with room for `pages` pages.
-    pub(crate) fn to_batch(&self, pages: usize) -> Batch {
-        let rows = self.points.len() + self.sorted.len() + pages;
-        let mut batch = Batch::with_capacity(rows, self.bytes + pages * PAGE_BYTES_USUAL);
+    /// Adds all writes to a batch.
+    pub(crate) fn add_to(&self, batch: &mut Batch) {
         for ((table, key), value) in self.sorted.iter().chain(&self.points) {
             match value {
                 Some(value) => batch.put(*table, key, value),
                 None => batch.delete(*table, key),
             }
         }
-        batch
     }
 }
 
@@ -339,7 +331,9 @@ mod tests {
             let through: Vec<_> = [ScanOrder::Ascending, ScanOrder::Descending]
                 .map(|order| collect(&pending, order, limit))
                 .into();
-            store.commit(pending.take().0.to_batch(0)).unwrap();
+            let mut batch = Batch::new();
+            pending.take().0.add_to(&mut batch);
+            store.commit(batch).unwrap();
             let committed: Vec<_> = [ScanOrder::Ascending, ScanOrder::Descending]
                 .map(|order| collect(&store, order, limit))
                 .into();

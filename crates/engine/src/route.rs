@@ -83,12 +83,14 @@ pub(crate) fn parse_strand(row: &[u8]) -> Result<StrandId, Unreadable> {
     keys::parse_strand(row).ok_or(Unreadable("route"))
 }
 
-/// Says in a first holder's row that there are others.
+/// Most strands in the one row that names the holders of an identifier.
+const HOLDERS_IN_ROW_MAX: usize = 8;
+/// Says at its end that others have rows of their own.
 const OTHERS: u8 = 0x01;
 
 /// The strands that observed an identifier, at most about `limit`.
 ///
-/// Nearly every identifier has one holder or none, which is one point read.
+/// Nearly every identifier has a few holders or none, which is one point read.
 pub(crate) fn holders(
     reader: &dyn Reader,
     lane: model::Lane,
@@ -97,8 +99,7 @@ pub(crate) fn holders(
 ) -> Result<Vec<StrandId>, RowError> {
     let prefix = keys::holders(lane, identifier);
     let Some(row) = reader.get(Table::Index, &prefix)? else { return Ok(Vec::new()) };
-    let (first, has_others) = parse_holder(&row)?;
-    let mut strands = vec![first];
+    let (mut strands, has_others) = parse_holders(&row)?;
     if !has_others {
         return Ok(strands);
     }
@@ -107,7 +108,7 @@ pub(crate) fn holders(
         store::prefix_range(&prefix),
         store::ScanOrder::Ascending,
         &mut |key, _| {
-            // The first holder's own row has nothing after the prefix.
+            // The row of the first holders has nothing after the prefix.
             strands.extend(keys::parse_strand(&key[prefix.len()..]));
             if strands.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         },
@@ -123,30 +124,71 @@ pub(crate) fn hold(
     strand: StrandId,
 ) -> Result<(), RowError> {
     let row_key = keys::holders(lane, identifier);
-    let Some(row) = pending.get(Table::Index, &row_key)? else {
-        pending.put(Table::Index, row_key, keys::strand(strand));
+    let row = pending.get(Table::Index, &row_key)?.unwrap_or_default();
+    let (strands, has_others) = parse_holders(&row)?;
+    if strands.contains(&strand) {
         return Ok(());
-    };
-    let (first, has_others) = parse_holder(&row)?;
-    if first == strand {
+    }
+    if strands.len() < HOLDERS_IN_ROW_MAX && !has_others {
+        pending.put(Table::Index, row_key, [&row[..], &keys::strand(strand)].concat());
         return Ok(());
     }
     if !has_others {
-        pending.put(Table::Index, row_key, [&keys::strand(first)[..], &[OTHERS]].concat());
+        pending.put(Table::Index, row_key, [&row[..], &[OTHERS]].concat());
     }
     pending.put(Table::Index, keys::holder(lane, identifier, strand), Vec::new());
     Ok(())
 }
 
-fn parse_holder(row: &[u8]) -> Result<(StrandId, bool), Unreadable> {
-    let has_others = match row.get(keys::STRAND_BYTES..) {
-        Some([]) => false,
-        Some([OTHERS]) => true,
+/// Reads the row of the first holders: who they are, and whether there are others.
+fn parse_holders(row: &[u8]) -> Result<(Vec<StrandId>, bool), Unreadable> {
+    let mut strands = row.chunks_exact(keys::STRAND_BYTES);
+    let has_others = match strands.remainder() {
+        [] => false,
+        [OTHERS] => true,
         _ => return Err(Unreadable("holder")),
     };
-    let first = row.get(..keys::STRAND_BYTES).and_then(keys::parse_strand);
-    let first = first.ok_or(Unreadable("holder"))?;
-    Ok((first, has_others))
+    let read = |strand| keys::parse_strand(strand).ok_or(Unreadable("holder"));
+    Ok((strands.by_ref().map(read).collect::<Result<_, _>>()?, has_others))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Lane, Seq};
+    use store::{Memory, Store, Vault};
+
+    use super::*;
+    use crate::{pending::KnownPages, sealed::Keys, writer::flight::Above};
+
+    #[test]
+    fn every_strand_that_holds_an_identifier_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = Keys { vault: Vault::open(directory.path(), 0).unwrap() };
+        let known = KnownPages::new(0, |page| page.weight());
+        let store = Memory::default();
+        let (lane, hash, other) = (Lane::from_hash(5), [7; 16], [8; 16]);
+        let strand = |n| StrandId { born: Seq(n), lane: Lane::from_hash(n * 37) };
+        for count in 0..=HOLDERS_IN_ROW_MAX as u64 + 3 {
+            let found = holders(&store, lane, &hash, 64).unwrap();
+            let expected: Vec<_> = (0..count).map(strand).collect();
+            assert_eq!(
+                found.iter().collect::<std::collections::BTreeSet<_>>(),
+                expected.iter().collect()
+            );
+            assert_eq!(found.len(), expected.len(), "none is named twice");
+            assert!(count < 3 || holders(&store, lane, &hash, 2).unwrap().len() >= 2);
+            let above = Above { flight: None, store: &store };
+            let mut pending = Pending::over(above, &keys, &known, Seq(u64::MAX));
+            for held in [strand(count), strand(0), strand(count)] {
+                hold(&mut pending, lane, &hash, held).unwrap();
+            }
+            let mut batch = store::Batch::new();
+            pending.take().0.add_to(&mut batch);
+            store.commit(batch).unwrap();
+        }
+        assert_eq!(holders(&store, lane, &other, 64).unwrap(), []);
+        assert!(parse_holders(&[0; 12]).is_err());
+    }
 }
 
 /// What a strand's page says of the identifiers that opened it.

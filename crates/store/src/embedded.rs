@@ -268,7 +268,7 @@ impl Store for Fjall {
         Ok(Box::new(FjallSnapshot { view, inner: Arc::clone(&self.inner) }))
     }
 
-    fn commit(&self, mut batch: Batch) -> Result<(), StoreError> {
+    fn apply(&self, batch: &mut Batch) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }

@@ -182,7 +182,7 @@ impl<S: Store> Store for Faulty<S> {
         Ok(Box::new(FaultySnapshot { view, plan: Arc::clone(&self.plan) }))
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+    fn apply(&self, batch: &mut Batch) -> Result<(), StoreError> {
         let fault = {
             let mut plan = self.plan.lock();
             let fault = plan.next(Operation::Commit);
@@ -193,9 +193,9 @@ impl<S: Store> Store for Faulty<S> {
             fault
         };
         match fault {
-            None => self.store.commit(batch),
+            None => self.store.apply(batch),
             Some(Fault::PoisonAfter) => {
-                self.store.commit(batch)?;
+                self.store.apply(batch)?;
                 Err(StoreError::Poisoned)
             }
             Some(fault) => Err(error(fault)),

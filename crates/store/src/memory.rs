@@ -54,7 +54,7 @@ impl Store for Memory {
         Ok(Box::new(self.tables()))
     }
 
-    fn commit(&self, mut batch: Batch) -> Result<(), StoreError> {
+    fn apply(&self, batch: &mut Batch) -> Result<(), StoreError> {
         let changes = batch.changes()?;
         let mut tables = self.tables.write();
         for change in changes {

@@ -51,12 +51,22 @@ pub trait Store: Reader + Send + Sync + fmt::Debug + 'static {
     /// one sync.
     ///
     /// Readers never see a part of a batch in one scan or snapshot. An empty batch is done at once.
+    /// What the batch holds afterwards is not said; its memory can be used again once it is cleared.
     ///
     /// # Errors
     ///
     /// After any error but [`StoreError::Poisoned`] nothing was applied. After that one the outcome
     /// is unknown until the process has restarted, and every later commit answers the same.
-    fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+    fn apply(&self, batch: &mut Batch) -> Result<(), StoreError>;
+
+    /// As [`Self::apply`], of a batch that is not needed any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::apply`].
+    fn commit(&self, mut batch: Batch) -> Result<(), StoreError> {
+        self.apply(&mut batch)
+    }
 
     /// How much the store takes up and how far behind it is; cheap enough to ask every second.
     fn usage(&self) -> Usage;

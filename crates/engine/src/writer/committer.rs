@@ -16,6 +16,10 @@ use crate::{
     writer::flight::{Failed, Flight},
 };
 
+/// A batch up to this size leaves its memory to the next one: to have it from the system each time
+/// costs more than to fill it.
+const BATCH_BYTES_KEPT: usize = 8 * 1024 * 1024;
+
 /// Verdicts of one call, or why none of it was taken.
 pub(crate) type Answer = Result<Vec<EventVerdict>, IngestError>;
 /// Who waits for them.
@@ -77,10 +81,14 @@ impl Drop for Committer {
 
 fn run(shared: &Shared, takeoffs: Receiver<Takeoff>) {
     yield_to_requests();
+    let mut batch = Batch::new();
     for takeoff in takeoffs {
         // Whatever happens here, the writer must not wait for ever.
         let _landing = Landing(Arc::clone(&takeoff.flight));
-        takeoff.land(shared);
+        takeoff.land(shared, &mut batch);
+        if batch.bytes() > BATCH_BYTES_KEPT {
+            batch = Batch::new();
+        }
     }
 }
 
@@ -94,11 +102,10 @@ impl Drop for Landing {
 }
 
 impl Takeoff {
-    fn land(self, shared: &Shared) {
-        let committed = self.flight.seal(&shared.keys).and_then(|batch| {
-            commit(shared, batch)?;
-            Ok(())
-        });
+    fn land(self, shared: &Shared, batch: &mut Batch) {
+        batch.clear();
+        let sealed = self.flight.seal(&shared.keys, batch);
+        let committed = sealed.and_then(|()| Ok(commit(shared, batch)?));
         match committed {
             Ok(()) => {
                 self.flight.publish(&shared.caches);
@@ -137,13 +144,13 @@ pub(super) fn refuse(shared: &Shared, replies: Vec<Reply>, events: usize, error:
 }
 
 /// Commits with one sync. A store that has failed stays failed, and readiness says so.
-pub(super) fn commit(shared: &Shared, batch: Batch) -> Result<(), StoreError> {
+pub(super) fn commit(shared: &Shared, batch: &mut Batch) -> Result<(), StoreError> {
     if shared.failure().is_some() {
         return Err(StoreError::Poisoned);
     }
     let bytes = batch.bytes();
     let started = Instant::now();
-    let result = shared.store.commit(batch);
+    let result = shared.store.apply(batch);
     shared.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
     match result {
         Ok(()) => {

@@ -71,9 +71,9 @@ impl Flight {
         })
     }
 
-    /// Everything as one batch of the store.
-    pub(crate) fn seal(&self, keys: &Keys) -> Result<Batch, RowError> {
-        let mut batch = self.writes.to_batch(self.laid.len());
+    /// Adds everything to a batch of the store.
+    pub(crate) fn seal(&self, keys: &Keys, batch: &mut Batch) -> Result<(), RowError> {
+        self.writes.add_to(batch);
         for (key, rows) in &self.laid {
             for row in rows {
                 match row.seal(keys, key)? {
@@ -82,7 +82,7 @@ impl Flight {
                 }
             }
         }
-        Ok(batch)
+        Ok(())
     }
 
     /// Lets readers see it, once it is committed.

@@ -46,7 +46,7 @@ impl Writer {
         for (key, row) in self.log_rows(now, &[entry]) {
             batch.put(Table::Log, key, row);
         }
-        let result = commit(&shared, batch);
+        let result = commit(&shared, &mut batch);
         if result.is_ok() {
             self.advance(now, 1);
         }

@@ -80,7 +80,7 @@ impl Writer {
         let mut batch = Batch::new();
         expired.iter().for_each(|key| batch.delete(Table::Dedup, key));
         if !batch.is_empty()
-            && let Err(error) = commit(&self.shared, batch)
+            && let Err(error) = commit(&self.shared, &mut batch)
         {
             tracing::error!(%error, "could not remove expired dedup entries");
         }
