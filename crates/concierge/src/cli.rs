@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    apply, decide, demo, doctor,
+    allocator, apply, decide, demo, doctor,
     failure::{Failure, Outcome},
     import, profile, screen, serve,
     settings::{self, Flags, Name, Settings},
@@ -194,6 +194,9 @@ fn run_command(cli: &Cli) -> Outcome {
     flags.push((Name::Log, cli.log.clone()));
     let settings = Settings::load(&flags, cli.config.clone())?;
     start_logging(&settings, cli.command.default_log())?;
+    if matches!(cli.command, Command::Serve(_) | Command::Demo(_)) {
+        allocator::suit_a_server();
+    }
     match &cli.command {
         Command::Serve(_) => serve::run(&settings),
         Command::Demo(args) => demo::run(&settings, args),

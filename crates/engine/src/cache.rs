@@ -10,16 +10,22 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use lru::LruCache;
-use parking_lot::Mutex;
+use parking_lot::RwLock;
+use quick_cache::{
+    Weighter,
+    unsync::{self, DefaultLifecycle},
+};
 use rustc_hash::FxBuildHasher;
 
 /// How many locks a cache is split over.
 ///
-/// Each shard evicts by itself, so a shard must be many times as large as the largest entry: with
-/// many small shards, one person with tens of thousands of events would push everyone else out of
-/// theirs, and two such people each other.
+/// Each shard evicts by itself and takes in nothing that is larger than itself, so a shard must be
+/// many times as large as the largest entry: with many small shards, one person with tens of
+/// thousands of events would push everyone else out of theirs, or find no place.
 const SHARD_COUNT: usize = 8;
+
+/// What an entry weighs, about: only used to make room at the start.
+const ENTRY_WEIGHT: usize = 1_024;
 
 /// How many keys are told apart by their generation. Keys that share one only make each other's
 /// offers fail now and then.
@@ -60,16 +66,34 @@ impl Generations {
     }
 }
 
-/// A sharded cache that evicts the least recently used entries beyond a weight.
+/// A sharded cache that keeps what is asked for again and again within a weight.
+///
+/// What is evicted is chosen as by CLOCK-Pro (Jiang, Chen, Zhang: "CLOCK-Pro: An Effective Improvement
+/// of the CLOCK Replacement", 2005): somebody who is seen once pushes out nobody who keeps coming
+/// back, and a look-up only sets a mark, so that readers do not exclude one another.
 pub(crate) struct Cache<K, V> {
-    shards: Vec<Mutex<Shard<K, V>>>,
+    shards: Vec<RwLock<Shard<K, V>>>,
     shard_weight_max: usize,
     weigh: fn(&V) -> usize,
 }
 
-struct Shard<K, V> {
-    entries: LruCache<K, (V, usize), FxBuildHasher>,
+type Shard<K, V> = unsync::Cache<K, Weighed<V>, Scale, FxBuildHasher>;
+
+/// A value with its weight, which is reckoned once.
+#[derive(Clone)]
+struct Weighed<V> {
+    value: V,
     weight: usize,
+}
+
+/// Reads the weight of an entry.
+#[derive(Clone)]
+struct Scale;
+
+impl<K, V> Weighter<K, Weighed<V>> for Scale {
+    fn weight(&self, _: &K, weighed: &Weighed<V>) -> u64 {
+        weighed.weight as u64
+    }
 }
 
 impl<K, V> std::fmt::Debug for Cache<K, V> {
@@ -81,37 +105,35 @@ impl<K, V> std::fmt::Debug for Cache<K, V> {
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// A cache of at most about `weight_max`, as `weigh` counts.
     pub(crate) fn new(weight_max: usize, weigh: fn(&V) -> usize) -> Self {
+        let shard_weight_max = weight_max / SHARD_COUNT;
         let shard = || {
-            let entries = LruCache::unbounded_with_hasher(FxBuildHasher);
-            Mutex::new(Shard { entries, weight: 0 })
+            let (items, lifecycle) = (shard_weight_max / ENTRY_WEIGHT, DefaultLifecycle::default());
+            let weight_max = shard_weight_max as u64;
+            RwLock::new(Shard::with(items, weight_max, Scale, FxBuildHasher, lifecycle))
         };
-        Self {
-            shards: (0..SHARD_COUNT).map(|_| shard()).collect(),
-            shard_weight_max: weight_max / SHARD_COUNT,
-            weigh,
-        }
+        Self { shards: (0..SHARD_COUNT).map(|_| shard()).collect(), shard_weight_max, weigh }
     }
 
-    /// The value under `key`, which becomes the most recently used.
+    /// The value under `key`, which is marked as asked for.
     pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.shard(key)?.lock().entries.get(key).map(|(value, _)| value.clone())
+        self.shard(key)?.read().get(key).map(|found| found.value.clone())
     }
 
     /// Sets `key` to what the writer has committed.
     pub(crate) fn publish(&self, key: K, value: V) {
-        let weight = (self.weigh)(&value);
+        let weighed = self.weighed(value);
         if let Some(shard) = self.shard(&key) {
-            shard.lock().put(key, value, weight, self.shard_weight_max);
+            shard.write().insert(key, weighed);
         }
     }
 
     /// Sets `key` to what a reader found in the store, unless it was published since the read began at `generation`.
     pub(crate) fn offer(&self, key: K, value: V, generation: u64, current: &Generations) {
-        let weight = (self.weigh)(&value);
+        let weighed = self.weighed(value);
         if let Some(shard) = self.shard(&key) {
-            let mut shard = shard.lock();
+            let mut shard = shard.write();
             if current.of(&key) == generation {
-                shard.put(key, value, weight, self.shard_weight_max);
+                shard.insert(key, weighed);
             }
         }
     }
@@ -119,39 +141,28 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// Forgets `key`.
     pub(crate) fn remove(&self, key: &K) {
         if let Some(shard) = self.shard(key) {
-            let mut shard = shard.lock();
-            if let Some((_, weight)) = shard.entries.pop(key) {
-                shard.weight -= weight;
-            }
+            shard.write().remove(key);
         }
     }
 
     /// Number of entries and their weight.
     pub(crate) fn size(&self) -> (usize, usize) {
         self.shards.iter().fold((0, 0), |(entries, weight), shard| {
-            let shard = shard.lock();
-            (entries + shard.entries.len(), weight + shard.weight)
+            let shard = shard.read();
+            let shard_weight = usize::try_from(shard.weight()).unwrap_or(usize::MAX);
+            (entries + shard.len(), weight + shard_weight)
         })
     }
 
-    fn shard(&self, key: &K) -> Option<&Mutex<Shard<K, V>>> {
+    fn weighed(&self, value: V) -> Weighed<V> {
+        Weighed { weight: (self.weigh)(&value), value }
+    }
+
+    fn shard(&self, key: &K) -> Option<&RwLock<Shard<K, V>>> {
         // The upper bits: the map inside the shard uses the lower ones.
         let hash = FxBuildHasher.hash_one(key) >> 48;
         let index = usize::try_from(hash).unwrap_or_default() % SHARD_COUNT;
         self.shards.get(index)
-    }
-}
-
-impl<K: Hash + Eq, V> Shard<K, V> {
-    fn put(&mut self, key: K, value: V, weight: usize, weight_max: usize) {
-        if let Some((_, replaced)) = self.entries.put(key, (value, weight)) {
-            self.weight -= replaced;
-        }
-        self.weight += weight;
-        while self.weight > weight_max && self.entries.len() > 1 {
-            let Some((_, (_, evicted))) = self.entries.pop_lru() else { break };
-            self.weight -= evicted;
-        }
     }
 }
 
@@ -160,18 +171,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stays_under_its_weight_and_keeps_the_recent() {
+    fn stays_under_its_weight_and_keeps_who_comes_back() {
         let cache: Cache<u64, Vec<u8>> = Cache::new(SHARD_COUNT * 10_000, Vec::len);
         for key in 0..10_000 {
             cache.publish(key, vec![0; 100]);
+            // Those below come back now and then.
+            let often = key % 200;
+            if cache.get(&often).is_none() {
+                cache.publish(often, vec![0; 100]);
+            }
         }
         let (entries, weight) = cache.size();
         assert!(weight <= SHARD_COUNT * 10_000, "{weight}");
         assert!(entries > SHARD_COUNT * 50, "{entries}");
-        assert!(cache.get(&9_999).is_some());
-        assert!(cache.get(&0).is_none());
-        cache.remove(&9_999);
-        assert!(cache.get(&9_999).is_none());
+        assert!((0..200).filter(|key| cache.get(key).is_some()).count() > 180);
+        assert!((200..9_000).filter(|key| cache.get(key).is_some()).count() < SHARD_COUNT * 100);
+        cache.publish(1, vec![1; 100]);
+        assert_eq!(cache.get(&1), Some(vec![1; 100]), "what is published is there at once");
+        cache.remove(&1);
+        assert!(cache.get(&1).is_none());
     }
 
     #[test]

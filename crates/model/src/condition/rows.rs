@@ -161,6 +161,16 @@ fn take<T: Default, const N: usize>(bytes: &[u8], read: fn([u8; N]) -> T) -> (T,
     }
 }
 
+/// A number in the head of a leaf. Leaves are far smaller than 64 KiB, but for the end of the last row.
+fn short(number: usize) -> [u8; 2] {
+    u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes()
+}
+
+/// Reads what [`short`] wrote.
+fn read_short(bytes: &[u8]) -> usize {
+    bytes.first_chunk().map_or(0, |bytes| usize::from(u16::from_le_bytes(*bytes)))
+}
+
 /// Rows in one block: how many there are, where each begins, then their bytes.
 #[derive(Clone, Debug)]
 struct Leaf(Arc<[u8]>);
@@ -170,8 +180,6 @@ impl Leaf {
     fn new(rows: &[&[u8]]) -> Self {
         let head = 2 * (1 + rows.len());
         let mut bytes = Vec::with_capacity(head + rows.iter().map(|row| row.len()).sum::<usize>());
-        // Leaves are far smaller than 64 KiB, but for the end of the last row.
-        let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes();
         bytes.extend(short(rows.len()));
         let mut start = head;
         for row in rows {
@@ -182,9 +190,39 @@ impl Leaf {
         Self(bytes.into())
     }
 
+    /// A copy with one row more, before the one at `index`; `None` where that is more than a leaf holds.
+    ///
+    /// Nearly every event ends here, so nothing is taken apart: two blocks are copied.
+    fn with(&self, index: usize, row: &[u8]) -> Option<Self> {
+        let size = self.0.len() + 2 + row.len();
+        if LEAF_BYTES < size {
+            return None;
+        }
+        let len = self.len();
+        let (head, starts) = self.0.split_at_checked(2 * (1 + len))?;
+        let start = if index < len { self.short(index + 1) } else { self.0.len() };
+        let (before, after) = starts.split_at_checked(start - head.len())?;
+        let mut leaf: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
+        let (new_head, new_rows) = Arc::get_mut(&mut leaf)?.split_at_mut(head.len() + 2);
+        let numbers = head.chunks_exact(2).skip(1).map(|start| read_short(start) + 2);
+        let moved =
+            |(at, start): (usize, usize)| if at < index { start } else { start + row.len() };
+        let (first, last) =
+            (numbers.clone().take(index), numbers.enumerate().skip(index).map(moved));
+        let all = [len + 1].into_iter().chain(first).chain([start + 2]).chain(last);
+        for (place, number) in new_head.chunks_exact_mut(2).zip(all) {
+            place.copy_from_slice(&short(number));
+        }
+        let (new_before, rest) = new_rows.split_at_mut(before.len());
+        let (new_row, new_after) = rest.split_at_mut(row.len());
+        new_before.copy_from_slice(before);
+        new_row.copy_from_slice(row);
+        new_after.copy_from_slice(after);
+        Some(Self(leaf))
+    }
+
     fn short(&self, index: usize) -> usize {
-        let bytes = self.0.get(2 * index..).and_then(<[u8]>::first_chunk);
-        bytes.map_or(0, |bytes| usize::from(u16::from_le_bytes(*bytes)))
+        self.0.get(2 * index..).map_or(0, read_short)
     }
 
     fn len(&self) -> usize {
@@ -295,7 +333,9 @@ impl Run {
         if self.get(at).is_some_and(|known| known.place() == place) {
             return false;
         }
-        self.splice(at, at, &[&bytes]);
+        if !self.put(at, &bytes) {
+            self.splice(at, at, &[&bytes]);
+        }
         true
     }
 
@@ -372,6 +412,24 @@ impl Run {
 
     fn slices(&self) -> impl Iterator<Item = &[u8]> {
         self.0.as_slice().iter().flat_map(|leaf| leaf.slices(0..leaf.len()))
+    }
+
+    /// Puts one row into the leaf at a position, if that leaf is there and has room.
+    fn put(&mut self, at: Position, row: &[u8]) -> bool {
+        let leaf = self.0.as_slice().get(at.leaf).and_then(|leaf| leaf.with(at.row, row));
+        match (leaf, &mut self.0) {
+            (Some(leaf), Leaves::One(one)) => *one = leaf,
+            (Some(leaf), Leaves::Many(many)) => {
+                // The list is shared with copies of the run.
+                let mut list: Arc<[Leaf]> = many.iter().cloned().collect();
+                let place = Arc::get_mut(&mut list).and_then(|list| list.get_mut(at.leaf));
+                let Some(place) = place else { return false };
+                *place = leaf;
+                *many = list;
+            }
+            _ => return false,
+        }
+        true
     }
 
     /// Puts `new` in the place of the rows from one position up to another.
