@@ -392,9 +392,12 @@ fn into_bytes(slice: Slice) -> Bytes {
 
 /// How the engine keeps a table.
 fn keyspace_options(table: Table) -> fjall::KeyspaceCreateOptions {
-    // The log, bodies and decision records are read in long scans, the others by key.
+    // The log, bodies and decision records are read in long scans, the others by key. Of people who
+    // are not in memory none is next to another, so what stands around a page is read for nothing
+    // and takes the place of other pages in the cache.
     let block_bytes = match table {
         Table::Log | Table::Body | Table::Decision => 16 * 1024,
+        Table::Strand => 1024,
         _ => 4 * 1024,
     };
     // Look-ups here mostly find nothing (a new message, a new identifier), so the last level needs
