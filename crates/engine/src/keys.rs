@@ -7,7 +7,7 @@
 //! | Strand | lane u16, born u64 | the strand's page: see [`page`](crate::page) for it and what leaves it |
 //! | Index | lane u16, `01`, hash16 of (routing, user or none) | strand |
 //! | Index | lane u16, `02`, hash16 of routing | the users seen with it |
-//! | Index | lane u16, `03`, hash16 of identifier | the strands that observed it first, at most 8; `01` if others follow |
+//! | Index | lane u16, `03`, hash16 of identifier | the strands that observed it, up to 8; `01` if others follow |
 //! | Index | lane u16, `03`, hash16 of identifier, strand | empty: one of the others |
 //! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32 |
 //! | Timer | lane u16, due u64, born u64 | empty |

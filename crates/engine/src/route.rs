@@ -152,6 +152,17 @@ fn parse_holders(row: &[u8]) -> Result<(Vec<StrandId>, bool), Unreadable> {
     Ok((strands.by_ref().map(read).collect::<Result<_, _>>()?, has_others))
 }
 
+/// What a strand's page says of the identifiers that opened it.
+pub(crate) fn stored_meta(page: &Page) -> Result<StoredMeta, RowError> {
+    let row = page.get(Kind::Meta, &[]).ok_or(Unreadable("strand"))?;
+    Ok(decode(row, "strand")?)
+}
+
+/// The lane of an identifier's holders: of its normal form, since that is where equal identifiers meet.
+pub(crate) fn holder_lane(normalised: &Identifier) -> model::Lane {
+    model::hash::lane(normalised)
+}
+
 #[cfg(test)]
 mod tests {
     use model::{Lane, Seq};
@@ -189,15 +200,4 @@ mod tests {
         assert_eq!(holders(&store, lane, &other, 64).unwrap(), []);
         assert!(parse_holders(&[0; 12]).is_err());
     }
-}
-
-/// What a strand's page says of the identifiers that opened it.
-pub(crate) fn stored_meta(page: &Page) -> Result<StoredMeta, RowError> {
-    let row = page.get(Kind::Meta, &[]).ok_or(Unreadable("strand"))?;
-    Ok(decode(row, "strand")?)
-}
-
-/// The lane of an identifier's holders: of its normal form, since that is where equal identifiers meet.
-pub(crate) fn holder_lane(normalised: &Identifier) -> model::Lane {
-    model::hash::lane(normalised)
 }
