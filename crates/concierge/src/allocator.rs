@@ -12,7 +12,7 @@ const SETTINGS: [(&str, &str); 2] =
     [("MIMALLOC_ALLOW_LARGE_OS_PAGES", "1"), ("MIMALLOC_PURGE_DELAY", "10000")];
 
 /// Starts this program anew in its own place, with the same arguments and settings of the allocator
-/// that suit a server, unless it was started so. To be called before anything else is.
+/// that suit a server, unless it was started so. To be called before there is anything that would be lost.
 ///
 /// Where that is not possible, the program goes on as it is.
 pub(crate) fn suit_a_server() {

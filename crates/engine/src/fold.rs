@@ -32,7 +32,6 @@ use crate::{
     keys::{self, Hash16, Kind},
     load::SharedPerson,
     page::{Page, Pages},
-    pairs::Known,
     pending::Pending,
     reading::Ahead,
     record::{
@@ -299,11 +298,7 @@ impl<'a> Fold<'a> {
         if let Some(row) = self.pending.changed(Table::Index, &keys::route(lane, pair)) {
             return Ok(row.map(|row| route::parse_strand(&row)).transpose()?);
         }
-        match self.ground.caches.pairs.find(lane, pair) {
-            Known::Strand(strand) => Ok(Some(strand)),
-            Known::Nobody => Ok(None),
-            Known::Unknown => route::strand(&self.pending, lane, pair),
-        }
+        self.ground.caches.pairs.find_or_read(&self.pending, lane, pair)
     }
 
     /// Remembers a route as this batch has changed it.

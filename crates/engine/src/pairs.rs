@@ -18,6 +18,7 @@ use store::{Reader, ScanOrder, Table};
 use crate::{
     keys::{self, Hash16},
     record::Unreadable,
+    route,
     sealed::RowError,
 };
 
@@ -28,7 +29,7 @@ const SHARD_COUNT: usize = 256;
 
 /// What is known of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Known {
+enum Known {
     /// The strand that it opened.
     Strand(StrandId),
     /// It has opened none.
@@ -70,7 +71,7 @@ impl Default for Pairs {
 
 impl Pairs {
     /// The strand of a pair in a lane, as of the last publication.
-    pub(crate) fn find(&self, lane: Lane, pair: &Hash16) -> Known {
+    fn find(&self, lane: Lane, pair: &Hash16) -> Known {
         // Before the look: what is not found after all was read is not there.
         let is_complete = self.is_complete.load(Ordering::Acquire);
         let born = self.shard(pair).read().born.get(pair).copied();
@@ -78,6 +79,20 @@ impl Pairs {
             Some(born) => Known::Strand(StrandId { born, lane }),
             None if is_complete => Known::Nobody,
             None => Known::Unknown,
+        }
+    }
+
+    /// The same, of a pair that memory does not know from its row in `reader`.
+    pub(crate) fn find_or_read(
+        &self,
+        reader: &dyn Reader,
+        lane: Lane,
+        pair: &Hash16,
+    ) -> Result<Option<StrandId>, RowError> {
+        match self.find(lane, pair) {
+            Known::Strand(strand) => Ok(Some(strand)),
+            Known::Nobody => Ok(None),
+            Known::Unknown => route::strand(reader, lane, pair),
         }
     }
 

@@ -9,7 +9,6 @@ use crate::{
     keys::{self, Hash16, Kind},
     load::{Loader, Person, SharedPerson},
     page::{Page, Pages},
-    pairs::Known,
     record::Unreadable,
     route::{self, Route},
     sealed::{Address, Keys, RowError},
@@ -74,19 +73,11 @@ pub(crate) fn route(shared: &Shared, address: &Address) -> Result<Option<Arc<Rou
         return Ok(Some(route));
     }
     let generation = caches.generations.of(&address.pair);
-    let Some(strand) = opened(shared, address)? else { return Ok(None) };
+    let strand = caches.pairs.find_or_read(&*shared.store, address.lane, &address.pair)?;
+    let Some(strand) = strand else { return Ok(None) };
     let route = Arc::new(Route::of(&*existing(shared, strand)?)?);
     caches.routes.offer(address.pair, Arc::clone(&route), generation, &caches.generations);
     Ok(Some(route))
-}
-
-/// The strand that a pair opened, from memory or the store.
-fn opened(shared: &Shared, address: &Address) -> Result<Option<StrandId>, RowError> {
-    match shared.caches.pairs.find(address.lane, &address.pair) {
-        Known::Strand(strand) => Ok(Some(strand)),
-        Known::Nobody => Ok(None),
-        Known::Unknown => route::strand(&*shared.store, address.lane, &address.pair),
-    }
 }
 
 /// The head of the one component that holds an identifier; `None` when nobody does, or when more

@@ -46,8 +46,7 @@ fn yes() -> bool {
     true
 }
 
-/// Parses the body. One that is faulty, or whose context is not plain, is parsed again, slowly, to
-/// name the place.
+/// Parses the body. One that is faulty is parsed again, slowly, to name the place.
 pub(super) fn parse(bytes: &[u8]) -> Result<Sent<'_>, ApiError> {
     // The deserializer would also take a list of the fields' values.
     if bytes.trim_ascii_start().starts_with(b"[") {
