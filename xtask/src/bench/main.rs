@@ -24,6 +24,7 @@ mod proc;
 mod server;
 
 // What is measured, in the order of the table.
+mod bare_store;
 mod decide;
 mod echo;
 mod fill;
@@ -81,6 +82,9 @@ fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
 
 fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let echo_rate = echo::measure(arguments, table)?;
+    if arguments.wants(Load::Ingest) {
+        bare_store::measure(arguments, table)?;
+    }
 
     if arguments.reuse {
         events::begin_anew();

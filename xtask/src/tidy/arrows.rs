@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine", &["model", "profile", "audience", "decision", "store"]),
     ("server", &["engine", "model"]),
     ("concierge", &["model", "profile", "audience", "decision", "store", "engine", "server"]),
-    ("xtask", &[]),
+    ("xtask", &["store"]),
 ];
 
 /// Arrows that exist in tests only, each with the reason why a test cannot do without it.
