@@ -119,6 +119,11 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         self.shard(key)?.read().get(key).map(|found| found.value.clone())
     }
 
+    /// Whether there is a value under `key`.
+    pub(crate) fn contains(&self, key: &K) -> bool {
+        self.shard(key).is_some_and(|shard| shard.read().contains_key(key))
+    }
+
     /// Sets `key` to what the writer has committed.
     pub(crate) fn publish(&self, key: K, value: V) {
         let weighed = self.weighed(value);

@@ -43,7 +43,7 @@ use crate::{
     snapshot::Snapshot,
     state::{Caches, Shared},
     writer::{
-        flight::{Above, Routes},
+        flight::{Above, Opened},
         recent::Recent,
         sweep::is_expired,
     },
@@ -149,10 +149,10 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// The route of a pair as the batch before left it, if it is known; within, whether there is one.
-    fn route(&self, pair: &Hash16) -> Option<Option<Arc<Route>>> {
-        let flying = self.above.flight.and_then(|flight| flight.route(pair));
-        flying.or_else(|| self.caches.routes.get(pair).map(Some))
+    /// The strand that a pair opened as the batch before left it, if that batch changed it; within,
+    /// `None` where the next event of the pair opens a new one.
+    fn opened(&self, pair: &Hash16) -> Option<Option<StrandId>> {
+        self.above.flight.and_then(|flight| flight.opened(pair))
     }
 }
 
@@ -162,9 +162,10 @@ pub(crate) struct Fold<'a> {
     pub(crate) pending: Pending<'a>,
     pub(crate) next_seq: Seq,
     pub(crate) entries: Vec<LogEntry>,
-    /// Routes read or changed in this batch, and whether the cache lacks them; `None` where a pair
-    /// will open a new strand.
-    pub(crate) routes: Routes,
+    /// Pairs that opened a strand in this batch; `None` where the next event of a pair opens one.
+    pub(crate) pairs: Opened,
+    /// What the pages of this batch's strands say, until they change.
+    routes: HashMap<StrandId, Arc<Route>, FxBuildHasher>,
     /// Heads that changed in this batch, by strand.
     heads: HashMap<StrandId, StrandId, FxBuildHasher>,
     visits: BTreeMap<StrandId, Visit>,
@@ -192,6 +193,7 @@ impl<'a> Fold<'a> {
             pending: Pending::over(ground.above, ground.keys, &ground.caches.pages, next_seq),
             next_seq,
             entries: Vec::new(),
+            pairs: HashMap::default(),
             routes: HashMap::default(),
             heads: HashMap::default(),
             visits: BTreeMap::new(),
@@ -254,7 +256,7 @@ impl<'a> Fold<'a> {
             order,
             is_trusted: self.is_trusted(&event.source),
         };
-        route = self.observe_links(route, address, seen)?;
+        route = self.observe_links(route, seen)?;
         self.tell(&route, event, order, purposes);
         Ok(EventVerdict::Accepted)
     }
@@ -278,34 +280,26 @@ impl<'a> Fold<'a> {
 
     /// The route of an address, as this batch has left it.
     pub(crate) fn route(&mut self, address: &Address) -> Result<Option<Arc<Route>>, RowError> {
-        if let Some((known, _)) = self.routes.get(&address.pair) {
-            return Ok(known.clone());
-        }
-        let (route, is_new) = match self.ground.route(&address.pair) {
-            Some(known) => (known, false),
-            None => {
-                let strand = self.opened(address.lane, &address.pair)?;
-                let read = |strand| Route::of(&*self.pending.existing(strand)?).map(Arc::new);
-                (strand.map(read).transpose()?, true)
-            }
-        };
-        self.routes.insert(address.pair, (route.clone(), is_new));
-        Ok(route)
+        let strand = self.opened(address.lane, &address.pair)?;
+        strand.map(|strand| self.route_of(strand)).transpose()
     }
 
     /// The strand that a pair opened.
     fn opened(&self, lane: Lane, pair: &Hash16) -> Result<Option<StrandId>, RowError> {
-        if let Some(row) = self.pending.changed(Table::Index, &keys::route(lane, pair)) {
-            return Ok(row.map(|row| route::parse_strand(&row)).transpose()?);
+        match self.pairs.get(pair).copied().or_else(|| self.ground.opened(pair)) {
+            Some(changed) => Ok(changed),
+            None => self.ground.caches.pairs.find_or_read(&self.pending, lane, pair),
         }
-        self.ground.caches.pairs.find_or_read(&self.pending, lane, pair)
     }
 
-    /// Remembers a route as this batch has changed it.
-    fn keep(&mut self, pair: Hash16, route: Route) -> Arc<Route> {
-        let route = Arc::new(route);
-        self.routes.insert(pair, (Some(Arc::clone(&route)), true));
-        route
+    /// The route of a strand, as this batch has left it.
+    fn route_of(&mut self, strand: StrandId) -> Result<Arc<Route>, RowError> {
+        if let Some(route) = self.routes.get(&strand) {
+            return Ok(Arc::clone(route));
+        }
+        let route = Arc::new(Route::of(&*self.pending.existing(strand)?)?);
+        self.routes.insert(strand, Arc::clone(&route));
+        Ok(route)
     }
 
     /// Opens a strand for an address that has none.
@@ -337,8 +331,11 @@ impl<'a> Fold<'a> {
         self.pending.bear(page);
         let row_key = keys::route(address.lane, &address.pair);
         self.pending.put(Table::Index, row_key, keys::strand(strand));
+        self.pairs.insert(address.pair, Some(strand));
         self.visits.entry(strand).or_default().is_born = true;
-        Ok(self.keep(address.pair, route))
+        let route = Arc::new(route);
+        self.routes.insert(strand, Arc::clone(&route));
+        Ok(route)
     }
 
     /// Once another user is seen with a routing identifier, its later anonymous events open a new strand.
@@ -356,7 +353,7 @@ impl<'a> Fold<'a> {
         };
         if !users.is_empty() {
             self.pending.delete(Table::Index, keys::route(address.lane, &anonymous));
-            self.routes.insert(anonymous, (None, true));
+            self.pairs.insert(anonymous, None);
         }
         if users.len() < MAX_USERS_PER_ROUTING {
             users.push(address.pair);
@@ -390,10 +387,9 @@ impl<'a> Fold<'a> {
             let page = self.pending.page_mut(strand)?;
             let meta = page.meta();
             page.set_meta(MetaHead { consents: crate::load::basis_on(&ledger, meta.unit), ..meta });
-            self.reroute(strand)?;
+            self.routes.remove(&strand);
         }
-        let consents = crate::load::basis_on(&ledger, route.unit);
-        Ok(Arc::new(Route { consents, ..(*route).clone() }))
+        self.route_of(route.strand)
     }
 
     /// Whether an event names the person with proof. What a public source says about consent binds only the device.
@@ -407,21 +403,6 @@ impl<'a> Fold<'a> {
         self.ground.snapshot.sources.get(source).is_none_or(|rights| {
             rights.source.kind == SourceKind::Server || rights.identity == SourceIdentity::Open
         })
-    }
-
-    /// Makes a strand's route anew after its page changed.
-    fn reroute(&mut self, strand: StrandId) -> Result<(), RowError> {
-        let page = self.pending.existing(strand)?;
-        let StoredMeta::V1 { routing, user, .. } = route::stored_meta(&page)?;
-        let pair = self.ground.keys.pair(&routing, user.as_ref());
-        let lane = hash::lane(&routing);
-        // An anonymous strand that was closed by another user's arrival keeps its rows but is no longer routed to.
-        if self.opened(lane, &pair)? == Some(strand) {
-            let route = Route::of(&page)?;
-            drop(page);
-            self.keep(pair, route);
-        }
-        Ok(())
     }
 
     /// Writes the event's log entry, its body and its row in the timeline.
@@ -451,7 +432,6 @@ impl<'a> Fold<'a> {
     pub(crate) fn observe_links(
         &mut self,
         route: Arc<Route>,
-        address: &Address,
         seen: Seen<'_>,
     ) -> Result<Arc<Route>, RowError> {
         let Seen { identifiers, order, is_trusted } = seen;
@@ -484,12 +464,13 @@ impl<'a> Fold<'a> {
             route.links.push(after);
         }
         let Some(changed) = changed else { return Ok(route) };
-        let route = self.keep(address.pair, changed);
+        let route = Arc::new(changed);
+        self.routes.insert(route.strand, Arc::clone(&route));
         if !is_new || !self.may_join(&route, identifiers)? {
             return Ok(route);
         }
         self.rejoin(route.strand)?;
-        Ok(self.route(address)?.unwrap_or(route))
+        self.route_of(route.strand)
     }
 
     fn write_link(
@@ -531,7 +512,7 @@ impl<'a> Fold<'a> {
             self.visits.entry(component.head).or_default().is_rejoined = true;
             for strand in component.strands {
                 self.heads.insert(strand, component.head);
-                self.reroute(strand)?;
+                self.routes.remove(&strand);
             }
         }
         for gone in rejoined.gone {

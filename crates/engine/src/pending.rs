@@ -142,13 +142,6 @@ impl<'a> Pending<'a> {
         self.writes.get(table, key).cloned().flatten()
     }
 
-    /// What this batch or the one before it has written under a key; within, `None` where it was
-    /// removed.
-    pub(crate) fn changed(&self, table: Table, key: &[u8]) -> Option<Option<Bytes>> {
-        let flying = || self.base.flight.and_then(|flight| flight.written(table, key));
-        self.writes.get(table, key).or_else(flying).cloned()
-    }
-
     /// Takes the writes and the changed pages out.
     pub(crate) fn take(&mut self) -> (Writes, ChangedPages) {
         (std::mem::take(&mut self.writes), std::mem::take(&mut self.pages))

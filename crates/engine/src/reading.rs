@@ -129,21 +129,24 @@ fn read(shared: &Shared, snapshot: &Snapshot, ahead: &mut Ahead) -> Result<(), R
     }
 }
 
-/// Reads the route of an event, and its person if the event can matter to what is known of them.
+/// Reads the page of an event, and its person if the event can matter to what is known of them.
 fn read_event(
     shared: &Shared,
     snapshot: &Snapshot,
     event: &Event,
     address: &Address,
 ) -> Result<(), RowError> {
-    let Some(route) = who::route(shared, address)? else { return Ok(()) };
-    who::page(shared, route.strand)?;
+    let Some(strand) = who::strand(shared, address)? else { return Ok(()) };
+    let Some(page) = who::page(shared, strand)? else { return Ok(()) };
     let needs_person = !event.traits.is_empty()
         || !event.consents.is_empty()
         || snapshot.projection.name(hash::event_name(&event.name)).is_some();
     if needs_person {
-        who::page(shared, route.head)?;
-        who::person(shared, snapshot, route.head)?;
+        let head = page.meta().head;
+        if head != strand {
+            who::page(shared, head)?;
+        }
+        who::person(shared, snapshot, head)?;
     }
     Ok(())
 }

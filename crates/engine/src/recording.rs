@@ -192,7 +192,7 @@ impl Recorder {
                 let order = Order { time: record.at, tie };
                 // A question about somebody proves nothing about who they are: it joins nobody.
                 let seen = Seen { identifiers: &record.identifiers, order, is_trusted: false };
-                fold.observe_links(route, &record.address, seen)?
+                fold.observe_links(route, seen)?
             }
         };
         let purposes = fold::collect(&fold.ground.snapshot.policy, route.consents, record.said);

@@ -9,7 +9,7 @@ use crate::{
     keys::{self, Hash16, Kind},
     page::Page,
     pending::Pending,
-    record::{MetaHead, StoredLink, StoredMeta, Unreadable, decode},
+    record::{MetaHead, StoredLink, Unreadable, decode},
     sealed::RowError,
 };
 
@@ -38,11 +38,6 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Approximate bytes in memory.
-    pub(crate) fn weight(&self) -> usize {
-        size_of::<Self>() + 64 + self.links.len() * size_of::<KnownLink>()
-    }
-
     /// What its page says in plain.
     pub(crate) fn meta(&self) -> MetaHead {
         MetaHead { slot: self.slot, head: self.head, unit: self.unit, consents: self.consents }
@@ -150,12 +145,6 @@ fn parse_holders(row: &[u8]) -> Result<(Vec<StrandId>, bool), Unreadable> {
     };
     let read = |strand| keys::parse_strand(strand).ok_or(Unreadable("holder"));
     Ok((strands.by_ref().map(read).collect::<Result<_, _>>()?, has_others))
-}
-
-/// What a strand's page says of the identifiers that opened it.
-pub(crate) fn stored_meta(page: &Page) -> Result<StoredMeta, RowError> {
-    let row = page.get(Kind::Meta, &[]).ok_or(Unreadable("strand"))?;
-    Ok(decode(row, "strand")?)
 }
 
 /// The lane of an identifier's holders: of its normal form, since that is where equal identifiers meet.

@@ -23,28 +23,24 @@ use crate::{
     pairs::Pairs,
     pending::KnownPages,
     registry::Registry,
-    route::Route,
     sealed::Keys,
 };
 
 /// Parts of 16 of the cache's bytes.
 const PEOPLE_SHARE: usize = 9;
-const PAGES_SHARE: usize = 4;
-const ROUTES_SHARE: usize = 2;
+const PAGES_SHARE: usize = 6;
 const HOLDERS_SHARE: usize = 1;
 
 /// Decoded state in memory.
 #[derive(Debug)]
 pub(crate) struct Caches {
-    /// By the hash of (routing identifier, user id).
-    pub(crate) routes: Cache<Hash16, Arc<Route>>,
     /// From an identifier to the head of the one component that holds it.
     pub(crate) holders: Cache<Hash16, StrandId>,
     /// By head.
     pub(crate) people: Cache<StrandId, SharedPerson>,
     /// Pages as they are stored: read ahead for the writer, which changes them.
     pub(crate) pages: KnownPages,
-    /// Where the events of a pair belong, for those whose route is not in memory.
+    /// Where the events of a pair belong.
     pub(crate) pairs: Pairs,
     pub(crate) generations: Generations,
 }
@@ -54,7 +50,6 @@ impl Caches {
     pub(crate) fn new(bytes: usize) -> Self {
         let share = |parts| bytes / 16 * parts;
         Self {
-            routes: Cache::new(share(ROUTES_SHARE), |route| route.weight()),
             holders: Cache::new(share(HOLDERS_SHARE), |_| 96),
             people: Cache::new(share(PEOPLE_SHARE), |person| person.weight() + 96),
             pages: Cache::new(share(PAGES_SHARE), |page| page.weight() + 96),

@@ -10,7 +10,7 @@ use crate::{
     load::{Loader, Person, SharedPerson},
     page::{Page, Pages},
     record::Unreadable,
-    route::{self, Route},
+    route,
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
@@ -35,9 +35,9 @@ pub(crate) fn find(
     address: &Address,
     identifiers: &[Identifier],
 ) -> Result<Option<Found>, RowError> {
-    if let Some(route) = route(shared, address)? {
+    if let Some(strand) = strand(shared, address)? {
         let by = address.user.as_ref().unwrap_or(&address.routing).clone();
-        return Ok(Some(Found { head: route.head, by }));
+        return Ok(Some(Found { head: head(shared, strand)?, by }));
     }
     let mut by_rank: Vec<&Identifier> = identifiers.iter().collect();
     by_rank.sort_by_key(|identifier| rank(&identifier.kind));
@@ -66,18 +66,18 @@ fn rank(kind: &IdentifierType) -> u8 {
     }
 }
 
-/// The route of the strand that these very identifiers opened, from the cache or the store.
-pub(crate) fn route(shared: &Shared, address: &Address) -> Result<Option<Arc<Route>>, RowError> {
-    let caches = &shared.caches;
-    if let Some(route) = caches.routes.get(&address.pair) {
-        return Ok(Some(route));
+/// The strand that these very identifiers opened.
+pub(crate) fn strand(shared: &Shared, address: &Address) -> Result<Option<StrandId>, RowError> {
+    shared.caches.pairs.find_or_read(&*shared.store, address.lane, &address.pair)
+}
+
+/// The head of a strand's component.
+fn head(shared: &Shared, strand: StrandId) -> Result<StrandId, RowError> {
+    // Who is in memory is there under their head, and leaves when it is one no more.
+    if shared.caches.people.contains(&strand) {
+        return Ok(strand);
     }
-    let generation = caches.generations.of(&address.pair);
-    let strand = caches.pairs.find_or_read(&*shared.store, address.lane, &address.pair)?;
-    let Some(strand) = strand else { return Ok(None) };
-    let route = Arc::new(Route::of(&*existing(shared, strand)?)?);
-    caches.routes.offer(address.pair, Arc::clone(&route), generation, &caches.generations);
-    Ok(Some(route))
+    Ok(existing(shared, strand)?.meta().head)
 }
 
 /// The head of the one component that holds an identifier; `None` when nobody does, or when more

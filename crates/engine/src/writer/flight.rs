@@ -20,13 +20,12 @@ use crate::{
     load::{Person, SharedPerson},
     page::{Laid, Page},
     pending::{self, Writes},
-    route::Route,
     sealed::{Keys, RowError},
     state::Caches,
 };
 
-/// Routes by pair, and whether they differ from what readers know.
-pub(crate) type Routes = HashMap<Hash16, (Option<Arc<Route>>, bool), FxBuildHasher>;
+/// The strands that pairs opened; `None` where the next event of a pair opens one.
+pub(crate) type Opened = HashMap<Hash16, Option<StrandId>, FxBuildHasher>;
 
 /// What a batch changes.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub(crate) struct Flight {
     pages: HashMap<StrandId, Arc<Page>, FxBuildHasher>,
     /// The rows of the pages, each with its strand's key.
     laid: Vec<(Arc<StrandKey>, Vec<Laid>)>,
-    routes: Routes,
+    pairs: Opened,
     people: HashMap<StrandId, SharedPerson, FxBuildHasher>,
     /// Heads that changed and are not among the people.
     dropped: HashSet<StrandId, FxBuildHasher>,
@@ -63,7 +62,7 @@ impl Flight {
             writes,
             pages,
             laid,
-            routes: std::mem::take(&mut fold.routes),
+            pairs: std::mem::take(&mut fold.pairs),
             people: people.map(|person| (person.profile.id().0, person)).collect(),
             dropped: stale.chain(std::mem::take(&mut fold.gone)).collect(),
             identifiers: std::mem::take(&mut fold.identifiers),
@@ -89,22 +88,14 @@ impl Flight {
     pub(crate) fn publish(&self, caches: &Caches) {
         let generations = &caches.generations;
         // From here on, what readers found in the store before is not taken into the caches.
-        self.routes.keys().for_each(|pair| generations.raise(pair));
         self.identifiers.iter().for_each(|hash| generations.raise(hash));
         self.dropped.iter().for_each(|head| generations.raise(head));
         self.people.keys().for_each(|head| generations.raise(head));
         self.pages.keys().for_each(|strand| generations.raise(strand));
-        for (pair, (route, is_changed)) in &self.routes {
-            match route {
-                Some(route) if *is_changed => {
-                    caches.pairs.set(*pair, route.strand);
-                    caches.routes.publish(*pair, Arc::clone(route));
-                }
-                Some(_) => {}
-                None => {
-                    caches.pairs.remove(pair);
-                    caches.routes.remove(pair);
-                }
+        for (pair, strand) in &self.pairs {
+            match strand {
+                Some(strand) => caches.pairs.set(*pair, *strand),
+                None => caches.pairs.remove(pair),
             }
         }
         self.identifiers.iter().for_each(|hash| caches.holders.remove(hash));
@@ -132,19 +123,14 @@ impl Flight {
         *self.outcome.wait()
     }
 
-    /// What it writes under a key.
-    pub(crate) fn written(&self, table: Table, key: &[u8]) -> Option<&Option<Bytes>> {
-        self.writes.get(table, key)
-    }
-
     /// The page of a strand, if it changed.
     pub(crate) fn page(&self, strand: StrandId) -> Option<&Arc<Page>> {
         self.pages.get(&strand)
     }
 
-    /// The route of a pair, if it was looked up; within, whether there is one.
-    pub(crate) fn route(&self, pair: &Hash16) -> Option<Option<Arc<Route>>> {
-        self.routes.get(pair).map(|(route, _)| route.clone())
+    /// The strand that a pair opened, if it changed; within, `None` where the pair will open one.
+    pub(crate) fn opened(&self, pair: &Hash16) -> Option<Option<StrandId>> {
+        self.pairs.get(pair).copied()
     }
 
     /// The person with this head, if they changed; within, `None` where nobody has looked at them since.
