@@ -18,7 +18,10 @@
 //! A row in a page is the lengths of key (u8) and value (u16, little-endian), the key, which is its
 //! kind and what names it, and the value.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::{ControlFlow, Range},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use model::StrandId;
@@ -116,7 +119,7 @@ impl Head {
     }
 }
 
-/// Where a row stands in the bytes of a page.
+/// Where a row stands in the bytes of a page, lengths first, as it is sealed.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: u32,
@@ -126,13 +129,18 @@ struct Place {
 
 impl Place {
     fn key(self, bytes: &[u8]) -> &[u8] {
-        let start = self.start as usize;
+        let start = self.start as usize + ROW_HEAD_BYTES;
         bytes.get(start..start + usize::from(self.key_len)).unwrap_or_default()
     }
 
     fn value(self, bytes: &[u8]) -> &[u8] {
-        let start = self.start as usize + usize::from(self.key_len);
+        let start = self.start as usize + ROW_HEAD_BYTES + usize::from(self.key_len);
         bytes.get(start..start + usize::from(self.value_len)).unwrap_or_default()
+    }
+
+    fn range(self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start + self.len()
     }
 
     /// Bytes that the row takes.
@@ -150,7 +158,7 @@ pub(crate) struct Page {
     strand: StrandId,
     head: Head,
     key: Arc<StrandKey>,
-    /// Keys and values, those that were replaced included.
+    /// Rows, those that were replaced included.
     bytes: Vec<u8>,
     /// Sorted by key.
     rows: Vec<Place>,
@@ -271,6 +279,8 @@ impl Page {
             return;
         };
         let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.push(key_len);
+        self.bytes.extend_from_slice(&value_len.to_le_bytes());
         self.bytes.push(kind as u8);
         self.bytes.extend_from_slice(name);
         self.bytes.extend_from_slice(value);
@@ -383,7 +393,7 @@ impl Page {
             |row: &&Place| part_of(**row, &self.bytes).is_none_or(|part| leaves[part.index()] == 0);
         let size = self.rows.iter().filter(is_inline).map(|row| row.len()).sum();
         let mut plain = Vec::with_capacity(size);
-        self.rows.iter().filter(is_inline).for_each(|row| append(*row, &self.bytes, &mut plain));
+        gather(self.rows.iter().filter(is_inline), &self.bytes, &mut plain);
         let head = self.head.to_bytes().to_vec();
         laid.push(Laid { key: keys::strand(self.strand), rows: Some(Unsealed { head, plain }) });
         self.changed = [false; Part::ALL.len()];
@@ -397,13 +407,13 @@ impl Page {
             return;
         }
         let mut bytes = Vec::with_capacity(size);
-        for row in &mut self.rows {
-            let start = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(row.key(&self.bytes));
-            bytes.extend_from_slice(row.value(&self.bytes));
-            row.start = start;
-        }
+        gather(self.rows.iter(), &self.bytes, &mut bytes);
         self.bytes = bytes;
+        let mut start = 0;
+        for row in &mut self.rows {
+            row.start = start;
+            start += u32::try_from(row.len()).unwrap_or_default();
+        }
     }
 
     /// Bytes in memory, the counts of an `Arc` around it and its key included.
@@ -464,10 +474,10 @@ impl Page {
         let mut groups: Vec<Vec<u8>> = Vec::new();
         for row in rows {
             match groups.last_mut().filter(|group| group.len() + row.len() <= SEALED_ROWS_MAX) {
-                Some(group) => append(*row, &self.bytes, group),
+                Some(group) => gather([row], &self.bytes, group),
                 None => {
                     let mut group = Vec::with_capacity(SEALED_ROWS_MAX);
-                    append(*row, &self.bytes, &mut group);
+                    gather([row], &self.bytes, &mut group);
                     groups.push(group);
                 }
             }
@@ -503,11 +513,19 @@ fn part_of(row: Place, bytes: &[u8]) -> Option<Part> {
     row.key(bytes).first().and_then(|kind| Kind::from_byte(*kind)).and_then(Part::of)
 }
 
-fn append(row: Place, bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(row.key_len);
-    out.extend_from_slice(&row.value_len.to_le_bytes());
-    out.extend_from_slice(row.key(bytes));
-    out.extend_from_slice(row.value(bytes));
+/// Appends rows to `out`. Most stand one behind the other already, and those are copied in one go.
+fn gather<'a>(rows: impl IntoIterator<Item = &'a Place>, bytes: &[u8], out: &mut Vec<u8>) {
+    let mut run = 0..0;
+    for row in rows {
+        let row = row.range();
+        if row.start == run.end {
+            run.end = row.end;
+        } else {
+            out.extend_from_slice(bytes.get(run).unwrap_or_default());
+            run = row;
+        }
+    }
+    out.extend_from_slice(bytes.get(run).unwrap_or_default());
 }
 
 /// Finds the rows in `bytes` from `from` on.
@@ -519,7 +537,7 @@ fn index(bytes: &[u8], from: usize, rows: &mut Vec<Place>) -> Result<(), Unreada
             .get(at..)
             .and_then(|rest| rest.first_chunk::<ROW_HEAD_BYTES>())
             .ok_or_else(unreadable)?;
-        let start = u32::try_from(at + ROW_HEAD_BYTES).map_err(|_| unreadable())?;
+        let start = u32::try_from(at).map_err(|_| unreadable())?;
         let row = Place { start, key_len, value_len: u16::from_le_bytes([low, high]) };
         let kind = row.key(bytes).first().and_then(|kind| Kind::from_byte(*kind));
         kind.ok_or_else(unreadable)?;

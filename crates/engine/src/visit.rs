@@ -167,13 +167,17 @@ fn write_memberships(
 ) -> Result<(), RowError> {
     let name = |entry: &Entry| entry.key().as_str().as_bytes().to_vec();
     let mut changes: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
-    // Both are sorted by audience, so that one walk over both finds every difference.
+    // Both are sorted by audience, so that one walk over both finds every difference. Nearly always
+    // they are of the same audiences.
     let mut old = before.entries().iter().peekable();
     for entry in after.entries() {
-        while let Some(gone) = old.next_if(|old| old.key() < entry.key()) {
-            changes.push((name(gone), None));
+        let mut known = old.next_if(|old| old.key() == entry.key());
+        if known.is_none() {
+            while let Some(gone) = old.next_if(|old| old.key() < entry.key()) {
+                changes.push((name(gone), None));
+            }
+            known = old.next_if(|old| old.key() == entry.key());
         }
-        let known = old.next_if(|old| old.key() == entry.key());
         if known.is_none_or(|known| says_less(known, entry)) {
             changes.push((name(entry), Some(encode(&load::stored_membership(entry)))));
         }

@@ -58,7 +58,23 @@ impl RowValues {
 }
 
 /// The value at a place among packed ones.
-pub(super) fn find(mut bytes: &[u8], place: usize) -> Option<Seen<'_>> {
+pub(super) fn find(bytes: &[u8], place: usize) -> Option<Seen<'_>> {
+    let (tag, value) = find_raw(bytes, place)?;
+    seen(tag, value)
+}
+
+/// The number at a place among packed ones, as a double: sums look at thousands.
+pub(super) fn find_f64(bytes: &[u8], place: usize) -> Option<f64> {
+    match find_raw(bytes, place)? {
+        (tag::DOUBLE, value) => {
+            let number = f64::from_le_bytes(value.try_into().ok()?);
+            number.is_finite().then_some(number)
+        }
+        (tag, value) => seen(tag, value)?.as_f64(),
+    }
+}
+
+fn find_raw(mut bytes: &[u8], place: usize) -> Option<(u8, &[u8])> {
     let mut next = 0;
     while !bytes.is_empty() {
         let found = next + take_length(&mut bytes)?;
@@ -67,7 +83,7 @@ pub(super) fn find(mut bytes: &[u8], place: usize) -> Option<Seen<'_>> {
         }
         let (tag, value) = take_raw(&mut bytes)?;
         if found == place {
-            return seen(tag, value);
+            return Some((tag, value));
         }
         next = found + 1;
     }
@@ -231,6 +247,13 @@ fn put_length(bytes: &mut Vec<u8>, mut length: usize) {
 }
 
 fn take_length(bytes: &mut &[u8]) -> Option<usize> {
+    // Nearly all are short.
+    if let Some((&byte, rest)) = bytes.split_first()
+        && byte < 0x80
+    {
+        *bytes = rest;
+        return Some(usize::from(byte));
+    }
     let mut length = 0;
     for shift in (0..usize::BITS).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;
@@ -312,6 +335,8 @@ mod tests {
                 let expected = values.get(&place).filter(|value| !value.is_null());
                 let found = find(packed.bytes(), place).map(|seen| seen.to_value());
                 prop_assert_eq!(found.as_ref(), expected);
+                let number = expected.and_then(Value::as_f64);
+                prop_assert_eq!(find_f64(packed.bytes(), place), number);
             }
         }
 

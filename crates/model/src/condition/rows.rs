@@ -9,7 +9,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ops::Range,
+    ops::{ControlFlow, Range},
     sync::Arc,
 };
 
@@ -106,10 +106,18 @@ impl<'a> Row<'a> {
     pub(super) fn at(&self, place: Option<usize>) -> Option<Seen<'a>> {
         packed::find(self.values, place?)
     }
+
+    /// The number at a place of the paths that are kept.
+    pub(super) fn number_at(&self, place: Option<usize>) -> Option<f64> {
+        packed::find_f64(self.values, place?)
+    }
 }
 
 /// What orders rows: the number of the name, the time, the tie.
 type Place = (u32, Timestamp, u64);
+
+/// Bytes of a row before its values.
+const ROW_HEAD_BYTES: usize = 24;
 
 /// The bytes of a row: number, time, tie, purposes, values.
 #[derive(Clone, Copy)]
@@ -117,7 +125,7 @@ struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
     fn write(number: u32, row: Row<'_>) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(24 + row.values.len());
+        let mut bytes = Vec::with_capacity(ROW_HEAD_BYTES + row.values.len());
         bytes.extend(number.to_le_bytes());
         bytes.extend(row.time.0.to_le_bytes());
         bytes.extend(row.tie.to_le_bytes());
@@ -127,7 +135,7 @@ impl<'a> Bytes<'a> {
     }
 
     fn number(self) -> u32 {
-        take(self.0, u32::from_le_bytes).0
+        self.read().0
     }
 
     fn time(self) -> Timestamp {
@@ -144,21 +152,21 @@ impl<'a> Bytes<'a> {
     }
 
     fn read(self) -> (u32, Row<'a>) {
-        let (number, rest) = take(self.0, u32::from_le_bytes);
-        let (time, rest) = take(rest, i64::from_le_bytes);
-        let (tie, rest) = take(rest, u64::from_le_bytes);
-        let (purposes, values) = take(rest, u32::from_le_bytes);
-        let (time, purposes) = (Timestamp(time), PurposeSet(purposes));
-        (number, Row { time, tie, purposes, values })
+        // What was written here is never too short.
+        let Some((head, values)) = self.0.split_first_chunk::<ROW_HEAD_BYTES>() else {
+            let (time, tie, purposes) = (Timestamp(0), 0, PurposeSet(0));
+            return (0, Row { time, tie, purposes, values: &[] });
+        };
+        let time = Timestamp(i64::from_le_bytes(part(head, 4)));
+        let tie = u64::from_le_bytes(part(head, 12));
+        let purposes = PurposeSet(u32::from_le_bytes(part(head, 20)));
+        (u32::from_le_bytes(part(head, 0)), Row { time, tie, purposes, values })
     }
 }
 
-/// A number off the front; what was written here is never too short.
-fn take<T: Default, const N: usize>(bytes: &[u8], read: fn([u8; N]) -> T) -> (T, &[u8]) {
-    match bytes.split_first_chunk() {
-        Some((number, rest)) => (read(*number), rest),
-        None => (T::default(), &[]),
-    }
+/// The bytes of a number in the head of a row.
+fn part<const N: usize>(head: &[u8; ROW_HEAD_BYTES], from: usize) -> [u8; N] {
+    head.get(from..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
 }
 
 /// A number in the head of a leaf. Leaves are far smaller than 64 KiB, but for the end of the last row.
@@ -492,6 +500,26 @@ impl<'a> Span<'a> {
     /// All of them, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Row<'a>> + use<'a> {
         Iter(*self)
+    }
+
+    /// Visits all of them, newest first, until `visit` breaks; quicker than an iterator by a third,
+    /// for sums over thousands.
+    pub(super) fn each_newest_first(&self, mut visit: impl FnMut(Row<'a>) -> ControlFlow<()>) {
+        let Self { leaves, from, to } = *self;
+        let held = leaves.iter().enumerate().skip(from.leaf).take(to.leaf + 1 - from.leaf);
+        for (place, leaf) in held.rev() {
+            let first = if place == from.leaf { from.row } else { 0 };
+            let last = if place == to.leaf { to.row } else { leaf.len() };
+            let mut end = if last < leaf.len() { leaf.short(last + 1) } else { leaf.0.len() };
+            for row in (first..last).rev() {
+                let start = leaf.short(row + 1);
+                let bytes = Bytes(leaf.0.get(start..end).unwrap_or_default());
+                end = start;
+                if visit(bytes.row()).is_break() {
+                    return;
+                }
+            }
+        }
     }
 
     /// Those up to an instant, and those after it.

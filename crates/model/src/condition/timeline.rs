@@ -5,6 +5,8 @@
 //! will be found once all older ones have left. So the walk that finds the answer also finds when
 //! it ends: when the oldest event at which the answer changed leaves.
 
+use std::ops::ControlFlow;
+
 use super::{
     EventCondition, Fact, Measure, Row, Rows, Seen, Span, Truth, Verdict,
     comparison::Bound,
@@ -96,6 +98,9 @@ impl<'a> Window<'a> {
         if !row.purposes.contains(self.purpose) {
             return Some(Sight::Withheld);
         }
+        if self.filtered.is_empty() {
+            return Some(Sight::Selected);
+        }
         let mut filters = self.condition.filters.iter().zip(&self.filtered);
         filters.all(|(filter, place)| filter.test.holds(row.at(*place))).then_some(Sight::Selected)
     }
@@ -149,17 +154,25 @@ impl<'a> Window<'a> {
     fn sum(&self, bound: &Bound<f64>) -> Verdict {
         let mut sum = 0.0;
         let mut verdict = Verdict::lasting(bound.holds(sum).into());
-        for (sight, row) in self.newest_first() {
-            if sight == Sight::Withheld {
-                self.step(&mut verdict, Truth::Withheld, row);
-                return verdict;
+        let mut is_withheld = false;
+        self.inside.each_newest_first(|row| {
+            match self.sight(row) {
+                Some(Sight::Selected) => {
+                    if let Some(amount) = row.number_at(self.measured) {
+                        sum += amount;
+                        self.step(&mut verdict, bound.holds(sum).into(), row);
+                    }
+                }
+                Some(Sight::Withheld) => {
+                    is_withheld = true;
+                    self.step(&mut verdict, Truth::Withheld, row);
+                    return ControlFlow::Break(());
+                }
+                None => {}
             }
-            if let Some(amount) = row.at(self.measured).and_then(|amount| amount.as_f64()) {
-                sum += amount;
-                self.step(&mut verdict, bound.holds(sum).into(), row);
-            }
-        }
-        if self.overflow { self.overflowed(false) } else { verdict }
+            ControlFlow::Continue(())
+        });
+        if self.overflow && !is_withheld { self.overflowed(false) } else { verdict }
     }
 
     fn last(&self, filter: &Filter) -> Verdict {
