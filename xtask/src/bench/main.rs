@@ -98,7 +98,7 @@ fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     restart::measure_memory_at_rest(&server, table)?;
     let mut ingest_rate = RATE_UNMEASURED;
     if arguments.wants(Load::Ingest) {
-        ingest_rate = ingest::measure(arguments, &server, table)?;
+        ingest_rate = ingest::measure(arguments, &server, echo_rate, table)?;
     }
     if arguments.wants(Load::Latency) {
         decide::measure_latency(arguments, &server, ingest_rate, table)?;
