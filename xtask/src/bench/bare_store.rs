@@ -35,11 +35,11 @@ const FILL_PAGES: u64 = 5_000;
 /// Measures the store alone, with popular people and with people alike.
 pub(crate) fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let directory = directory(&arguments.data);
-    remove(&directory)?;
+    crate::remove(&directory)?;
     proc::pin_to(Cores::All)?;
     let result = measure_in(&directory, arguments, table);
     proc::pin_to(Cores::Generator)?;
-    remove(&directory)?;
+    crate::remove(&directory)?;
     result
 }
 
@@ -65,15 +65,6 @@ fn directory(data: &Path) -> PathBuf {
     let mut name = data.as_os_str().to_owned();
     name.push("-store");
     name.into()
-}
-
-fn remove(directory: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// A store that holds a page for each person.

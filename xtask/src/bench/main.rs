@@ -34,6 +34,7 @@ mod restart;
 mod arguments;
 mod table;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -71,11 +72,11 @@ fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
     proc::pin_to(Cores::Generator)?;
     proc::sharpen_timers()?;
     if !arguments.reuse {
-        remove(arguments)?;
+        remove(&arguments.data)?;
     }
     let result = measure(arguments, &mut table);
     if !arguments.keep {
-        remove(arguments)?;
+        remove(&arguments.data)?;
     }
     result.map(|()| table)
 }
@@ -118,11 +119,11 @@ fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     server.stop()
 }
 
-fn remove(arguments: &Arguments) -> anyhow::Result<()> {
-    let data = &arguments.data;
-    match std::fs::remove_dir_all(data) {
+/// Removes a directory with data; it need not exist.
+fn remove(directory: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", data.display()))
+            Err(error).with_context(|| format!("cannot remove {}", directory.display()))
         }
         _ => Ok(()),
     }
