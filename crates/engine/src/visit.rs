@@ -1,6 +1,6 @@
 //! Second pass of the fold: one person, everything that happened to them in the batch.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
 use audience::{Change, Entry, Memberships, Touched};
 use model::{StrandId, Timestamp};
@@ -167,17 +167,16 @@ fn write_memberships(
 ) -> Result<(), RowError> {
     let name = |entry: &Entry| entry.key().as_str().as_bytes().to_vec();
     let mut changes: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
-    // Both are sorted by audience, so that one walk over both finds every difference. Nearly always
-    // they are of the same audiences.
+    // Both are sorted by audience, so that one walk over both finds every difference.
     let mut old = before.entries().iter().peekable();
     for entry in after.entries() {
-        let mut known = old.next_if(|old| old.key() == entry.key());
-        if known.is_none() {
-            while let Some(gone) = old.next_if(|old| old.key() < entry.key()) {
-                changes.push((name(gone), None));
+        let known = loop {
+            match old.peek().map(|old| old.key().cmp(entry.key())) {
+                Some(Ordering::Less) => changes.extend(old.next().map(|gone| (name(gone), None))),
+                Some(Ordering::Equal) => break old.next(),
+                Some(Ordering::Greater) | None => break None,
             }
-            known = old.next_if(|old| old.key() == entry.key());
-        }
+        };
         if known.is_none_or(|known| says_less(known, entry)) {
             changes.push((name(entry), Some(encode(&load::stored_membership(entry)))));
         }

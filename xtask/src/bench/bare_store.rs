@@ -92,7 +92,8 @@ impl Alone {
         Ok(alone)
     }
 
-    /// Takes in events for as long as told; how many, and how long that took.
+    /// Takes in events for as long as told; how many, and how long that took. Each run draws
+    /// anew, since what it writes is drawn as well.
     fn run(
         &mut self,
         popularity: Popularity,
@@ -106,8 +107,6 @@ impl Alone {
             self.store.apply(&mut batch)?;
             batch.clear();
         }
-        // The next run draws anew.
-        self.random.next();
         Ok(((self.seq - first) as f64, start.elapsed()))
     }
 

@@ -51,7 +51,7 @@ fn measure_with(
     ));
     table.judged("events/s (target)", rate, Budget::AtLeast(TARGET));
     table.judged("events/s (floor)", rate, Budget::AtLeast(FLOOR));
-    let of_echo = |rate| Budget::AtLeast(rate / ECHO_RATE_OF_BUDGETS);
+    let of_echo = |budget| Budget::AtLeast(budget / ECHO_RATE_OF_BUDGETS);
     table.judged("events for each echo (target)", rate / echo_rate, of_echo(TARGET));
     table.judged("events for each echo (floor)", rate / echo_rate, of_echo(FLOOR));
     table.judged("server CPU per event, µs", found.server_cpu_us_per(events), Budget::AtMost(30.0));
