@@ -17,8 +17,6 @@ use crate::{
     zipf::Popularity,
 };
 
-/// The rate of the open loop, in requests a second.
-const RATE: u32 = 5_000;
 /// Connections of the open loop: a stall of the server holds up that many calls before later ones wait unsent.
 const SENDERS: u64 = 32;
 
@@ -93,7 +91,7 @@ fn decide(
     lasting: Duration,
 ) -> anyhow::Result<Load> {
     let writers = requests::decide(arguments, popularity, SENDERS);
-    load::run(server.address(), Pace::Open { per_second: RATE }, lasting, writers)
+    load::run(server.address(), Pace::Open { per_second: echo::RATE }, lasting, writers)
 }
 
 fn beside_ingest(

@@ -14,37 +14,58 @@ use crate::{
     arguments::Arguments,
     client::Envelope,
     load::{self, Pace, Writer},
-    measured::{measured, us},
+    measured::{Measured, measured, us},
     requests,
     server::{Cores, LISTEN_VARIABLE, Server, TOKEN},
     table::Table,
 };
 
+/// The rate of the open loops, in requests a second.
+pub(crate) const RATE: u32 = 5_000;
 /// Connections of a closed loop against one core: enough that it never waits for the load.
 pub(crate) const SENDERS: u64 = 32;
 
 /// Measures the echo on one core, and returns its calls a second.
 pub(crate) fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<f64> {
     crate::say("echo");
-    let server = Server::start_echo(Cores::Server)?;
+    let found = calls(arguments, Cores::Server, Pace::Closed)?;
+    table.section("Echo: bare axum, closed loop, 32 connections, server on one core");
+    let rate = found.load.rate();
+    table.row("throughput, req/s", rate);
+    add_costs(&found, table);
+    Ok(rate)
+}
+
+/// Measures the echo at the rate of the decisions in open loop, on all cores as they are.
+pub(crate) fn measure_latency(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
+    crate::say("echo, open loop");
+    let found = calls(arguments, Cores::All, Pace::Open { per_second: RATE })?;
+    table.section("Echo: bare axum, open loop at 5 000 req/s");
+    add_costs(&found, table);
+    Ok(())
+}
+
+fn calls(arguments: &Arguments, cores: Cores, pace: Pace) -> anyhow::Result<Measured> {
+    let server = Server::start_echo(cores)?;
     let body = requests::decide_body("user-000000000", 0, requests::PLACEMENTS_ASKED);
     let writer = |_| -> Writer {
         let (envelope, body) = (Envelope::new("POST", "/echo", TOKEN), body.clone());
         Box::new(move |request| envelope.write(body.as_bytes(), request))
     };
     let found = measured(arguments, &server, |lasting| {
-        load::run(server.address(), Pace::Closed, lasting, (0..SENDERS).map(writer).collect())
+        load::run(server.address(), pace, lasting, (0..SENDERS).map(writer).collect())
     })?;
-    let (rate, calls) = (found.load.rate(), found.load.answered());
-    table.section("Echo: bare axum, closed loop, 32 connections, server on one core");
-    table.row("throughput, req/s", rate);
+    server.stop()?;
+    Ok(found)
+}
+
+fn add_costs(found: &Measured, table: &mut Table) {
+    let calls = found.load.answered();
     table.row("latency p50, µs", us(found.load.latencies.per_mille(500)));
     table.row("latency p99, µs", us(found.load.latencies.per_mille(990)));
     table.row("server CPU per request, µs", found.server_cpu_us_per(calls));
     table.row("load generator CPU per request, µs", found.own_cpu_us_per(calls));
     table.row("cores busy with other things", found.others_cores());
-    server.stop()?;
-    Ok(rate)
 }
 
 #[derive(Debug, Deserialize)]

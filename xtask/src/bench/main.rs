@@ -83,6 +83,9 @@ fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
 
 fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let echo_rate = echo::measure(arguments, table)?;
+    if arguments.wants(Load::Latency) {
+        echo::measure_latency(arguments, table)?;
+    }
     if arguments.wants(Load::Ingest) {
         bare_store::measure(arguments, table)?;
     }
