@@ -28,6 +28,7 @@ mod bare_store;
 mod decide;
 mod echo;
 mod fill;
+mod hiccups;
 mod ingest;
 mod restart;
 
@@ -84,6 +85,7 @@ fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
 fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     let echo_rate = echo::measure(arguments, table)?;
     if arguments.wants(Load::Latency) {
+        hiccups::measure(arguments, table);
         echo::measure_latency(arguments, table)?;
     }
     if arguments.wants(Load::Ingest) {
