@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 use model::{
     Purpose,
-    condition::{EventCondition, Row},
+    condition::{EventPattern, Row},
     value::Path,
 };
 use rustc_hash::FxHashMap;
@@ -79,18 +79,18 @@ impl Touched {
 struct EventReader {
     position: usize,
     purpose: Purpose,
-    conditions: Vec<EventCondition>,
+    patterns: Vec<EventPattern>,
 }
 
 impl EventReader {
     /// Whether `row` can matter to the audience.
     ///
-    /// Every measure looks only at events that pass the filters, `not` or no `not`, so one that
-    /// fails the filters of each condition changes nothing. An event that may not be read always
+    /// Every condition looks only at events that pass its filters, `not` or no `not`, so one that
+    /// fails the filters of each changes nothing. An event that may not be read always
     /// matters: it may turn an answer withheld.
     fn sees(&self, row: Row<'_>, paths: &[Path]) -> bool {
         !row.purposes.contains(self.purpose)
-            || self.conditions.iter().any(|condition| condition.selects(row, paths))
+            || self.patterns.iter().any(|pattern| pattern.selects(row, paths))
     }
 }
 
@@ -135,12 +135,12 @@ impl Index {
             }
         }
         for name in needs.events.keys() {
-            let conditions = audience.rule().event_conditions();
-            let conditions = conditions.into_iter().filter(|condition| condition.name == *name);
+            let patterns = audience.rule().event_patterns();
+            let patterns = patterns.into_iter().filter(|pattern| pattern.name == *name);
             self.events.entry(name.hash).or_default().push(EventReader {
                 position,
                 purpose: audience.purpose(),
-                conditions: conditions.cloned().collect(),
+                patterns: patterns.cloned().collect(),
             });
         }
     }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{
     Duration, Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
     condition::{
-        Bound, Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Run, Truth,
-        reference,
+        Bound, Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Run,
+        Sequence, Truth, reference,
     },
     consent::PurposeKey,
     value::{Object, Path},
@@ -234,31 +234,55 @@ fn evaluate(
 /// Every instant at which an answer could change: something is learnt, an event begins to count,
 /// leaves a window, or reaches an age.
 fn instants(history: &[Observation], catalog: &Catalog) -> BTreeSet<Timestamp> {
-    let conditions: Vec<_> = catalog
-        .audiences()
-        .iter()
-        .flat_map(|audience| audience.rule().event_conditions())
-        .collect();
+    let lengths = turning_lengths(catalog);
     let mut instants = BTreeSet::new();
     for Observation { at, what } in history {
         instants.insert(*at);
         let Learnt::Event { row, .. } = what else { continue };
         instants.insert(row.time);
-        for condition in &conditions {
-            let ages = match condition.measure {
-                Measure::Since(Bound::Between(low, high)) => [Some(low), Some(high)],
-                Measure::Since(
-                    Bound::Lt(age) | Bound::Lte(age) | Bound::Gt(age) | Bound::Gte(age),
-                ) => [Some(age), None],
-                _ => [None, None],
-            };
-            for length in ages.into_iter().chain([condition.within]).flatten() {
-                let reached = row.time.saturating_add(length);
-                instants.extend([reached, Timestamp(reached.0 + 1)]);
-            }
+        for length in &lengths {
+            let reached = row.time.saturating_add(*length);
+            instants.extend([reached, Timestamp(reached.0 + 1)]);
         }
     }
     instants
+}
+
+/// How long after an event an answer may turn by the clock alone.
+fn turning_lengths(catalog: &Catalog) -> BTreeSet<Duration> {
+    let mut lengths = BTreeSet::new();
+    for audience in catalog.audiences() {
+        audience.rule().condition().visit(&mut |_, condition| match condition {
+            Condition::Event(event) => {
+                lengths.extend(event.within);
+                match event.measure {
+                    Measure::Since(Bound::Between(low, high)) => lengths.extend([low, high]),
+                    Measure::Since(
+                        Bound::Lt(age) | Bound::Lte(age) | Bound::Gt(age) | Bound::Gte(age),
+                    ) => lengths.extend([age]),
+                    _ => {}
+                }
+            }
+            Condition::Sequence(sequence) => {
+                lengths.extend(sequence.within());
+                lengths.extend(absences(sequence));
+            }
+            _ => {}
+        });
+    }
+    lengths
+}
+
+/// The lengths for which nothing may happen, and the sums of those that follow one another.
+fn absences(sequence: &Sequence) -> Vec<Duration> {
+    let steps = sequence.steps();
+    let runs =
+        (0..steps.len()).flat_map(|first| (first + 1..=steps.len()).map(move |end| first..end));
+    let run = |run: std::ops::Range<usize>| {
+        let absent = steps.get(run)?.iter().filter(|step| step.is_absent);
+        Some(Duration(absent.filter_map(|step| step.within).map(|Duration(length)| length).sum()))
+    };
+    runs.filter_map(run).collect()
 }
 
 /// Every length of `for_at_least`.

@@ -14,6 +14,12 @@
 //!   `contains` looks for a part of a text or an element of an array.
 //! - An event counts from its own time on, and in a window `(now − d, now]`. No events count 0 and
 //!   sum to 0, but have no last, first or age, so that those are false.
+//! - The steps of a sequence follow one another in the order of events. An event lies less than
+//!   `within` after the step before it. `not` with `within` is done when that time has passed without
+//!   such an event; without it, none may lie between its neighbours, or up to now at the end.
+//!   `same` wants a property equal to one of an earlier step's event; a missing one equals nothing.
+//!   Beside `sequence`, `within` is the window in which all of it lies, `span` the time that passes
+//!   from its first event to its last step, at most.
 //! - An event that may not be read may be any event or none: an answer that could turn on it is
 //!   withheld. Its time may be looked at, so one outside the window withholds nothing.
 //! - Where older events are lost to overflow and the window reaches for them, what would need them
@@ -30,6 +36,7 @@ pub mod reference;
 mod rows;
 mod rule;
 mod schema;
+mod sequence;
 mod syntax;
 mod timeline;
 
@@ -41,7 +48,8 @@ pub use comparison::{Bound, Literal, Op, Test, TextLiteral};
 pub use packed::{List, Object, Packed, RowValues, Seen};
 pub use rows::{EventRow, Layout, Row, Run, Span};
 pub use rule::{Needs, Rule, Step};
-pub use syntax::{Condition, EventCondition, Filter, Measure};
+pub use sequence::{Same, Sequence, SequenceStep};
+pub use syntax::{Condition, EventCondition, EventPattern, Filter, Measure};
 
 /// Three-valued answer. Withheld absorbs through `not`, `any` and `all` unless the result is already decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -73,6 +73,24 @@ fn people_leave_at_the_boundary_with_no_traffic() {
 }
 
 #[test]
+fn what_does_not_happen_is_noticed_with_no_traffic() {
+    let abandoned = json!({
+        "sequence": [{"event": "Cart"}, {"not": {"event": "Order"}, "within": "3s"}],
+        "within": "10s"
+    });
+    let catalog = catalog([("abandoned", abandoned)]);
+    let mut life = Life::default();
+    assert_eq!(told(&life.learn(&catalog, &happens("Cart", at(1)), at(1))), []);
+    assert_eq!(life.memberships.next_due(), Some(at(4)));
+    assert_eq!(told(&life.advance(&catalog, at(9))), [("abandoned", Entered, 4_000)]);
+    assert_eq!(told(&life.advance(&catalog, at(99))), [("abandoned", Left, 11_000)]);
+    assert_eq!(life.memberships.next_due(), None);
+    life.learn(&catalog, &happens("Cart", at(100)), at(100));
+    life.learn(&catalog, &happens("Order", at(102)), at(102));
+    assert_eq!(told(&life.advance(&catalog, at(200))), []);
+}
+
+#[test]
 fn only_entries_that_say_something_are_kept() {
     let catalog = catalog([
         ("buyer", json!({"event": "Order", "within": "10s"})),
@@ -203,6 +221,31 @@ fn event() -> impl Strategy<Value = Value> {
     )
 }
 
+fn sequence() -> impl Strategy<Value = Value> {
+    let step = (select(vec!["A", "B"]), any::<bool>(), prop::option::of(1..8), any::<bool>());
+    let within = prop::option::weighted(0.5, 4..15);
+    (vec(step, 2..5), within).prop_map(|(steps, within)| {
+        let step =
+            |(place, (name, absent, within, same)): (usize, (&str, bool, Option<i32>, bool))| {
+                let mut what = json!({"event": name});
+                if same && place > 0 {
+                    what["same"] = json!([{"property": "x"}]);
+                }
+                let mut step = if absent && place > 0 { json!({ "not": what }) } else { what };
+                if let Some(within) = within.filter(|_| place > 0) {
+                    step["within"] = format!("{within}s").into();
+                }
+                step
+            };
+        let steps: Vec<Value> = steps.into_iter().enumerate().map(step).collect();
+        let mut document = json!({ "sequence": steps });
+        if let Some(within) = within {
+            document["within"] = format!("{within}s").into();
+        }
+        document
+    })
+}
+
 /// Conditions in which `{"earlier": n}` stands for a reference to an earlier audience.
 fn condition() -> impl Strategy<Value = Value> {
     let earlier = (0..6, prop::option::of(1..8)).prop_map(|(n, length)| match length {
@@ -211,6 +254,7 @@ fn condition() -> impl Strategy<Value = Value> {
     });
     let leaf = prop_oneof![
         5 => event(),
+        2 => sequence(),
         2 => (select(vec!["t", "t.a"]), test()).prop_map(|(path, test)| of("trait", path, test)),
         3 => earlier,
         1 => select(vec!["personalization", "analytics"]).prop_map(|key| json!({ "consent": key })),

@@ -4,7 +4,7 @@ use audience::AudienceDocument;
 use decision::{ExperienceDocument, PlacementDocument};
 use model::{
     Duration, Key, Purpose, Value,
-    condition::{Bound, Condition, EventCondition, Measure},
+    condition::{Bound, Condition, Measure},
     consent::PurposeKey,
     definition::{Fault, State},
     value::Object,
@@ -182,8 +182,7 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
     }
     if let Some((condition, pointer)) = condition(definition.kind, &definition.document) {
         condition.visit(&mut |place, part| {
-            if let Condition::Event(event) = part
-                && let Some((window, field)) = window(event)
+            if let Some((window, field)) = window(part)
                 && retention < window
             {
                 let detail =
@@ -241,12 +240,16 @@ pub(crate) fn is_built_in(key: &Key) -> bool {
     Purpose::BUILT_IN.into_iter().any(|(_, known)| known == key.as_str())
 }
 
-/// The longest stretch of the past an event condition asks about, with the field that says so;
+/// The longest stretch of the past a condition on events asks about, with the field that says so;
 /// `None` for the whole past.
-fn window(event: &EventCondition) -> Option<(Duration, &'static str)> {
-    match (&event.measure, event.within) {
-        (_, Some(within)) => Some((within, "within")),
-        (Measure::Since(bound), None) => Some((greatest(bound), "since/value")),
+fn window(condition: &Condition) -> Option<(Duration, &'static str)> {
+    match condition {
+        Condition::Event(event) => match (&event.measure, event.within) {
+            (_, Some(within)) => Some((within, "within")),
+            (Measure::Since(bound), None) => Some((greatest(bound), "since/value")),
+            _ => None,
+        },
+        Condition::Sequence(sequence) => sequence.within().map(|within| (within, "within")),
         _ => None,
     }
 }

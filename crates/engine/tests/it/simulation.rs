@@ -8,13 +8,21 @@ use serde_json::json;
 
 use crate::world::{Sent, World};
 
-const AUDIENCES: [(&str, &str); 7] = [
+const AUDIENCES: [(&str, &str); 9] = [
     ("viewers", r#"{"event":"View","within":"2h","count":{"op":"gte","value":2}}"#),
     (
         "spenders",
         r#"{"event":"Order","within":"1d","sum":{"property":"total","op":"gt","value":100}}"#,
     ),
     ("quiet", r#"{"not":{"event":"View","within":"1h"}}"#),
+    (
+        "hesitant",
+        r#"{"sequence":[{"event":"View"},{"not":{"event":"Order"},"within":"30m"}],"within":"1d"}"#,
+    ),
+    (
+        "again",
+        r#"{"sequence":[{"event":"Order"},{"event":"Order","same":[{"property":"total"}],"within":"6h"}]}"#,
+    ),
     ("recent", r#"{"event":"Order","since":{"op":"lte","value":"3h"}}"#),
     ("pro", r#"{"trait":"plan","op":"eq","value":"pro"}"#),
     (

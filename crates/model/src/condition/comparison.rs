@@ -144,7 +144,7 @@ impl Literal {
     }
 
     /// Whether `value` equals this literal; values of different types never do.
-    fn equals(&self, value: &Seen<'_>) -> bool {
+    pub(super) fn equals(&self, value: &Seen<'_>) -> bool {
         match (value, self) {
             (Seen::Bool(value), Self::Bool(literal)) => value == literal,
             _ => self.order_of(value) == Some(Ordering::Equal),

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    Condition, EventCondition, Fact, Facts, Measure, Membership, Truth,
+    Condition, EventCondition, EventPattern, Fact, Facts, Measure, Membership, Truth,
     comparison::{Operand, Test},
     syntax::Filter,
 };
@@ -22,9 +22,10 @@ pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) 
         Condition::Trait { path, test } => compared("trait", path, test, facts.trait_value(path)),
         Condition::Context { path, test } => compared("context", path, test, facts.context(path)),
         Condition::Event(event) => {
-            let measured = event.measured(facts.events(&event.name), now);
+            let measured = event.measured(facts.events(&event.of.name), now);
             format!("{} is {measured}, wanted {}", Asked(event), Wanted(event))
         }
+        Condition::Sequence(sequence) => format!("{sequence}: {}", sequence.found(facts, now)),
         Condition::Audience { key, .. } => {
             let state = membership(facts.membership(key));
             format!("{condition}: {state}")
@@ -81,7 +82,7 @@ struct Wanted<'a>(&'a EventCondition);
 
 impl fmt::Display for Asked<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let EventCondition { name, filters, within, measure } = self.0;
+        let EventCondition { of, within, measure } = self.0;
         match measure {
             Measure::Count(_) => f.write_str("count of ")?,
             Measure::Sum { property, .. } => write!(f, "sum of {property} of ")?,
@@ -89,15 +90,23 @@ impl fmt::Display for Asked<'_> {
             Measure::First(Filter { property, .. }) => write!(f, "{property} of the first ")?,
             Measure::Since(_) => f.write_str("time since the last ")?,
         }
-        write!(f, "\"{}\"", name.text)?;
-        for (index, Filter { property, test }) in filters.iter().enumerate() {
-            let joint = if index == 0 { "where" } else { "and" };
-            write!(f, " {joint} {property} {test}")?;
-        }
+        of.fmt(f)?;
         match within {
             Some(within) => write!(f, " within {within}"),
             None => Ok(()),
         }
+    }
+}
+
+/// As in `"Order Completed" where currency eq "SEK"`.
+impl fmt::Display for EventPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.name.text)?;
+        for (index, Filter { property, test }) in self.filters.iter().enumerate() {
+            let joint = if index == 0 { "where" } else { "and" };
+            write!(f, " {joint} {property} {test}")?;
+        }
+        Ok(())
     }
 }
 
@@ -147,6 +156,7 @@ impl fmt::Display for Condition {
             Self::Trait { path, test } => write!(f, "trait {path} {test}"),
             Self::Context { path, test } => write!(f, "context {path} {test}"),
             Self::Event(event) => write!(f, "{} {}", Asked(event), Wanted(event)),
+            Self::Sequence(sequence) => sequence.fmt(f),
             Self::Audience { key, for_at_least: None } => write!(f, "in audience {key}"),
             Self::Audience { key, for_at_least: Some(length) } => {
                 write!(f, "in audience {key} for at least {length}")

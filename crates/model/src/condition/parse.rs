@@ -3,11 +3,13 @@
 //! The document may come from anyone. Nesting is measured without recursion and size is counted before anything
 //! descends, and the descent itself stops at [`MAX_RULE_DEPTH`].
 
+mod sequence;
+
 use super::{
     EventName, Seen,
     comparison::{Bound, Literal, Op, Operand, Test},
     reader::Reader,
-    syntax::{Condition, EventCondition, Filter, Measure},
+    syntax::{Condition, EventCondition, EventPattern, Filter, Measure},
 };
 use crate::{
     Duration, Event, Key, Value,
@@ -23,11 +25,11 @@ const MAX_VALUES: usize = 1000;
 /// Longest salt, in bytes.
 const MAX_SALT_BYTES: usize = 128;
 /// Deepest nesting of the JSON itself. A level of conditions takes at most three levels of JSON (`at_least`, `of`, the
-/// array), and an innermost condition five (`event`, `where`, a filter, `value`, an element).
-const MAX_JSON_DEPTH: usize = MAX_RULE_DEPTH * 3 + 5;
+/// array), and an innermost condition eight: a sequence, its list, a step, `not`, `where`, a filter, `value`, an element.
+const MAX_JSON_DEPTH: usize = MAX_RULE_DEPTH * 3 + 8;
 
 /// The kinds of condition, each with the fields it may have.
-const KINDS: [(&str, &[&str]); 10] = [
+const KINDS: [(&str, &[&str]); 11] = [
     ("all", &["all"]),
     ("any", &["any"]),
     ("not", &["not"]),
@@ -35,6 +37,7 @@ const KINDS: [(&str, &[&str]); 10] = [
     ("trait", &["trait", "op", "value", "ignore_case"]),
     ("context", &["context", "op", "value", "ignore_case"]),
     ("event", &["event", "where", "within", "count", "sum", "last", "first", "since"]),
+    ("sequence", &["sequence", "within", "span"]),
     ("audience", &["audience", "for_at_least"]),
     ("consent", &["consent"]),
     ("bucket", &["bucket"]),
@@ -135,6 +138,7 @@ fn condition(reader: &mut Reader, document: &Value, depth: usize) -> Option<Cond
             Some(Condition::Context { path, test })
         }
         "event" => event(reader, object),
+        "sequence" => sequence::read(reader, object),
         "audience" => audience(reader, object),
         "consent" => {
             const HELP: &str = "`consent` is the key of a purpose, as in \"personalization\"";
@@ -180,6 +184,15 @@ fn at_least(reader: &mut Reader, value: &Value, depth: usize) -> Option<Conditio
 }
 
 fn event(reader: &mut Reader, object: &Object) -> Option<Condition> {
+    let of = pattern(reader, object);
+    let within = length(reader, object, "within");
+    let measure = measure(reader, object);
+    let (of, within, measure) = (of?, within?, measure?);
+    Some(Condition::Event(Box::new(EventCondition { of, within, measure })))
+}
+
+/// Which events are meant.
+fn pattern(reader: &mut Reader, object: &Object) -> Option<EventPattern> {
     let name = object.get("event").and_then(Value::as_str);
     let name = name.filter(|name| (1..=Event::MAX_NAME_BYTES).contains(&name.len()));
     if name.is_none() {
@@ -190,20 +203,18 @@ fn event(reader: &mut Reader, object: &Object) -> Option<Condition> {
         Some(list) => reader.inside("where", |r| r.list(list, MAX_PARTS, "filters", filter)),
         None => Some(Vec::new()),
     };
-    let within = match object.get("within") {
-        Some(_) => reader
-            .parsed::<Duration>(object, "within", "`within` is a duration, as in \"30d\"")
-            .and_then(|within| positive(reader, "within", within))
-            .map(Some),
-        None => Some(None),
-    };
-    let measure = measure(reader, object);
-    Some(Condition::Event(Box::new(EventCondition {
-        name: EventName::new(name?),
-        filters: filters?,
-        within: within?,
-        measure: measure?,
-    })))
+    Some(EventPattern { name: EventName::new(name?), filters: filters? })
+}
+
+/// A length of time, where there is one; `None` when it is faulty.
+#[expect(clippy::option_option, reason = "a field that may be left out, and may be wrong")]
+fn length(reader: &mut Reader, object: &Object, field: &str) -> Option<Option<Duration>> {
+    if !object.contains_key(field) {
+        return Some(None);
+    }
+    let help = format!("`{field}` is a duration, as in \"30d\"");
+    let length = reader.parsed::<Duration>(object, field, &help)?;
+    positive(reader, field, length).map(Some)
 }
 
 fn positive(reader: &mut Reader, field: &str, duration: Duration) -> Option<Duration> {
@@ -432,14 +443,7 @@ fn bound<T: Bounded>(
 
 fn audience(reader: &mut Reader, object: &Object) -> Option<Condition> {
     let key = reader.parsed::<Key>(object, "audience", "`audience` is the key of an audience");
-    let for_at_least = match object.get("for_at_least") {
-        Some(_) => {
-            const HELP: &str = "`for_at_least` is a duration, as in \"7d\"";
-            let duration = reader.parsed::<Duration>(object, "for_at_least", HELP);
-            duration.and_then(|length| positive(reader, "for_at_least", length)).map(Some)
-        }
-        None => Some(None),
-    };
+    let for_at_least = length(reader, object, "for_at_least");
     Some(Condition::Audience { key: key?, for_at_least: for_at_least? })
 }
 

@@ -5,6 +5,8 @@
 //! two can be held against each other by property tests here, in `audience` and in simulations. It is
 //! slow, expects a document that parses, and takes anything else as false.
 
+mod sequence;
+
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use super::{EventName, Fact, Facts, Row, Rows, Truth};
@@ -68,6 +70,9 @@ fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
     }
     if document.get("event").is_some() {
         return events(document, facts, now);
+    }
+    if document.get("sequence").is_some() {
+        return sequence::possible(document, facts, now);
     }
     plain(document, facts, now)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Condition, EventCondition, EventName, Facts, Verdict, explain};
+use super::{Condition, EventName, EventPattern, Facts, Verdict, explain};
 use crate::{Duration, Key, Timestamp, consent::PurposeKey, value::Path};
 
 /// What a rule reads. The union over live definitions is the dependency index and the projection of timelines.
@@ -62,13 +62,13 @@ impl Rule {
         &self.needs
     }
 
-    /// Every condition on events in it, in document order.
-    pub fn event_conditions(&self) -> Vec<&EventCondition> {
+    /// Which events it looks at, in document order.
+    pub fn event_patterns(&self) -> Vec<&EventPattern> {
         let mut found = Vec::new();
-        self.condition.visit(&mut |_, condition| {
-            if let Condition::Event(event) = condition {
-                found.push(event.as_ref());
-            }
+        self.condition.visit(&mut |_, condition| match condition {
+            Condition::Event(event) => found.push(&event.of),
+            Condition::Sequence(sequence) => found.extend(sequence.patterns()),
+            _ => {}
         });
         found
     }
@@ -122,6 +122,11 @@ impl Condition {
 }
 
 impl Needs {
+    fn widen(&mut self, window: Option<Duration>) {
+        let longest = self.longest_window.zip(window);
+        self.longest_window = longest.map(|(longest, window)| longest.max(window));
+    }
+
     fn add(&mut self, condition: &Condition) {
         condition.visit(&mut |_, part| match part {
             Condition::Trait { path, .. } => {
@@ -131,10 +136,15 @@ impl Needs {
                 self.contexts.insert(path.clone());
             }
             Condition::Event(event) => {
-                let properties = self.events.entry(event.name.clone()).or_default();
+                let properties = self.events.entry(event.of.name.clone()).or_default();
                 properties.extend(event.properties().cloned());
-                let longest = self.longest_window.zip(event.within);
-                self.longest_window = longest.map(|(longest, within)| longest.max(within));
+                self.widen(event.within);
+            }
+            Condition::Sequence(sequence) => {
+                for (name, properties) in sequence.reads() {
+                    self.events.entry(name.clone()).or_default().extend(properties.cloned());
+                }
+                self.widen(sequence.within());
             }
             Condition::Audience { key, .. } => {
                 self.audiences.insert(key.clone());

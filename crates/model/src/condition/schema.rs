@@ -34,6 +34,7 @@ impl JsonSchema for Condition {
             test("trait", generator),
             test("context", generator),
             event(generator),
+            sequence(generator),
             object(json_schema!({"audience": key, "for_at_least": duration}), &["audience"]),
             object(
                 json_schema!({"consent": generator.subschema_for::<PurposeKey>()}),
@@ -106,6 +107,30 @@ fn event(generator: &mut SchemaGenerator) -> Schema {
         }),
         &["event"],
     )
+}
+
+fn sequence(generator: &mut SchemaGenerator) -> Schema {
+    let filter = test("property", generator);
+    let duration = generator.subschema_for::<Duration>();
+    let path = generator.subschema_for::<Path>();
+    let place = json_schema!({"type": "integer", "minimum": 0, "maximum": 6});
+    let same = object(json_schema!({"property": path, "as": path, "step": place}), &["property"]);
+    let name = json_schema!({"type": "string", "minLength": 1, "maxLength": 200});
+    let filters = json_schema!({"type": "array", "items": filter, "maxItems": 256});
+    let same = json_schema!({"type": "array", "items": same, "maxItems": 8});
+    let absent = object(json_schema!({"event": name, "where": filters, "same": same}), &["event"]);
+    let happens = object(
+        json_schema!({"event": name, "where": filters, "same": same, "within": duration}),
+        &["event"],
+    );
+    let stays_away = object(json_schema!({"not": absent, "within": duration}), &["not"]);
+    let steps = json_schema!({
+        "type": "array",
+        "items": {"anyOf": [happens, stays_away]},
+        "minItems": 2,
+        "maxItems": 8
+    });
+    object(json_schema!({"sequence": steps, "within": duration, "span": duration}), &["sequence"])
 }
 
 fn bound(ops: &[&str], value: &Schema) -> Schema {

@@ -6,6 +6,7 @@ use serde_json::{Map, json};
 use super::{
     EventName, Row,
     comparison::{Bound, Literal, Operand, Test},
+    sequence::Sequence,
 };
 use crate::{Duration, Key, Value, consent::PurposeKey, value::Path};
 
@@ -41,6 +42,8 @@ pub enum Condition {
     },
     /// Something about the person's events of one name.
     Event(Box<EventCondition>),
+    /// Events of the person in an order.
+    Sequence(Box<Sequence>),
     /// The person is in another audience.
     Audience {
         /// The audience.
@@ -59,13 +62,20 @@ pub enum Condition {
     },
 }
 
+/// Which events are meant: their name, and what each of them must be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventPattern {
+    /// Their name.
+    pub name: EventName,
+    /// What each of them must be; all of these hold.
+    pub filters: Vec<Filter>,
+}
+
 /// A condition on the person's events of one name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventCondition {
-    /// Which events.
-    pub name: EventName,
-    /// What each event must be to count; all of them hold.
-    pub filters: Vec<Filter>,
+    /// Which events count.
+    pub of: EventPattern,
     /// Only events of the window `(now − within, now]`; all events up to now when absent.
     pub within: Option<Duration>,
     /// What is asked of those events.
@@ -101,7 +111,7 @@ pub enum Measure {
     Since(Bound<Duration>),
 }
 
-impl EventCondition {
+impl EventPattern {
     /// Whether `row` passes every filter. The caller has made sure that the row may be read.
     ///
     /// `paths` are the properties that rows of its name keep.
@@ -111,7 +121,25 @@ impl EventCondition {
 
     /// The paths of every property it reads.
     pub fn properties(&self) -> impl Iterator<Item = &Path> {
-        self.filters.iter().map(|filter| &filter.property).chain(self.measure.property())
+        self.filters.iter().map(|filter| &filter.property)
+    }
+
+    /// Its part of a document.
+    pub(super) fn to_object(&self) -> Map<String, Value> {
+        let mut object = Map::new();
+        object.insert("event".into(), self.name.text.as_str().into());
+        if !self.filters.is_empty() {
+            let filters = self.filters.iter().map(Filter::to_value).collect();
+            object.insert("where".into(), Value::Array(filters));
+        }
+        object
+    }
+}
+
+impl EventCondition {
+    /// The paths of every property it reads.
+    pub fn properties(&self) -> impl Iterator<Item = &Path> {
+        self.of.properties().chain(self.measure.property())
     }
 }
 
@@ -140,6 +168,7 @@ impl Condition {
             Self::Trait { path, test } => tested("trait", path, test),
             Self::Context { path, test } => tested("context", path, test),
             Self::Event(event) => event.to_value(),
+            Self::Sequence(sequence) => sequence.to_value(),
             Self::Audience { key, for_at_least: None } => json!({ "audience": key }),
             Self::Audience { key, for_at_least } => {
                 json!({ "audience": key, "for_at_least": for_at_least })
@@ -155,12 +184,7 @@ impl Condition {
 
 impl EventCondition {
     fn to_value(&self) -> Value {
-        let mut object = Map::new();
-        object.insert("event".into(), self.name.text.as_str().into());
-        if !self.filters.is_empty() {
-            let filters = self.filters.iter().map(Filter::to_value).collect();
-            object.insert("where".into(), Value::Array(filters));
-        }
+        let mut object = self.of.to_object();
         if let Some(within) = self.within {
             object.insert("within".into(), within.to_string().into());
         }

@@ -83,7 +83,7 @@ impl<'a> Window<'a> {
         };
         let overflow = rows.overflow && reaches_past_held;
         let place = |path: &Path| rows.paths.binary_search(path).ok();
-        let filtered = condition.filters.iter().map(|filter| place(&filter.property)).collect();
+        let filtered = condition.of.filters.iter().map(|filter| place(&filter.property)).collect();
         let measured = condition.measure.property().and_then(place);
         let purpose = rows.purpose;
         let complete_from = None;
@@ -101,7 +101,7 @@ impl<'a> Window<'a> {
         if self.filtered.is_empty() {
             return Some(Sight::Selected);
         }
-        let mut filters = self.condition.filters.iter().zip(&self.filtered);
+        let mut filters = self.condition.of.filters.iter().zip(&self.filtered);
         filters.all(|(filter, place)| filter.test.holds(row.at(*place))).then_some(Sight::Selected)
     }
 

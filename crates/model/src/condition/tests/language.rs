@@ -48,9 +48,9 @@ fn faults_say_what_would_be_right() {
     "#]],
     );
     check(
-        json!({"sequence": []}),
+        json!({"series": []}),
         expect![[r#"
-        : a condition has one of the fields all, any, not, at_least, trait, context, event, audience, consent, bucket
+        : a condition has one of the fields all, any, not, at_least, trait, context, event, sequence, audience, consent, bucket
     "#]],
     );
     check(
@@ -111,6 +111,38 @@ fn faults_inside_leaves_say_what_would_be_right() {
         expect![[r#"
         : a condition is an object, as in {"trait":…}
     "#]],
+    );
+}
+
+#[test]
+fn faults_of_sequences_say_what_would_be_right() {
+    check(
+        json!({"sequence": [{"event": "A"}], "span": "0s"}),
+        expect![[r#"
+            /sequence: a sequence has at least two steps; for one, use an event condition
+            /span: `span` is longer than nothing, as in "30d"
+        "#]],
+    );
+    check(
+        json!({"sequence": [
+            {"not": {"event": "A"}, "within": "1h"},
+            {"event": "B", "same": [{"property": "sku"}]},
+            {"not": {"event": "C", "same": [{"property": "sku", "step": 2}]}}
+        ]}),
+        expect![[r#"
+            /sequence/0: a sequence begins with an event
+            /sequence/1/same: each `step` here is the place of an earlier event; the first is 0
+            /sequence/2/not/same: each `step` here is the place of an earlier event; the first is 0
+        "#]],
+    );
+    check(
+        json!({"sequence": [{"event": "A", "count": {}}, {"not": "B"}, {}, 1]}),
+        expect![[r#"
+            /sequence/0/count: `count` is not a field here; there are event, where, same, within
+            /sequence/1/not: `not` is an object, as in {"event":…}
+            /sequence/2/event: `event` is the name of an event, 1 to 200 bytes
+            /sequence/3: a step is an object, as in {"event":…} or {"not":{"event":…}}
+        "#]],
     );
 }
 

@@ -108,6 +108,46 @@ fn event() -> impl Strategy<Value = Value> {
     )
 }
 
+/// A sequence whose steps share `x` now and then.
+fn sequence() -> impl Strategy<Value = Value> {
+    let seconds = |length: i64| Value::from(format!("{length}s"));
+    let absent = prop::bool::weighted(0.4);
+    let within = prop::option::weighted(0.6, 1..12_i64);
+    let filter = prop::option::weighted(0.3, test());
+    let same = prop::option::weighted(0.3, any::<prop::sample::Index>());
+    let step = (select(vec!["A", "B"]), absent, within, filter, same);
+    let around = (prop::option::weighted(0.5, 5..30_i64), prop::option::weighted(0.3, 2..20_i64));
+    (vec(step, 2..5), around).prop_map(move |(steps, (within, span))| {
+        let mut events = vec![];
+        let mut list = vec![];
+        for (place, (name, absent, within, filter, same)) in steps.into_iter().enumerate() {
+            let absent = absent && place > 0;
+            let mut what = json!({"event": name});
+            if let Some(filter) = filter {
+                what["where"] = json!([with("property", "x", filter)]);
+            }
+            if let Some(same) = same.filter(|_| place > 0) {
+                what["same"] = json!([{"property": "x", "step": same.get(&events)}]);
+            }
+            let mut step = if absent { json!({ "not": what }) } else { what };
+            if let Some(within) = within.filter(|_| place > 0) {
+                step["within"] = seconds(within);
+            }
+            if !absent {
+                events.push(place);
+            }
+            list.push(step);
+        }
+        let mut document = json!({ "sequence": list });
+        for (field, length) in [("within", within), ("span", span)] {
+            if let Some(length) = length {
+                document[field] = seconds(length);
+            }
+        }
+        document
+    })
+}
+
 fn leaf() -> impl Strategy<Value = Value> {
     let audience = (select(vec!["in", "out", "unknown", "hidden"]), prop::option::of(1..20_i64));
     let audience = audience.prop_map(|(key, length)| match length {
@@ -122,6 +162,7 @@ fn leaf() -> impl Strategy<Value = Value> {
         4 => (path(), test()).prop_map(|(path, test)| with("trait", path, test)).boxed(),
         1 => (path(), test()).prop_map(|(path, test)| with("context", path, test)).boxed(),
         8 => event().boxed(),
+        4 => sequence().boxed(),
         2 => audience.boxed(),
         1 => consent.prop_map(|key| json!({ "consent": key })).boxed(),
         1 => bucket.boxed(),
@@ -158,7 +199,7 @@ fn rows(withheld: f64) -> impl Strategy<Value = Vec<EventRow>> {
             purposes: if withheld { PurposeSet::NONE } else { READABLE },
             values: RowValues::pack(&[Path::parse("x").unwrap()], |_| x.as_ref()),
         };
-        (0..).zip(rows).map(row).collect()
+        (0..).step_by(2).zip(rows).map(row).collect()
     })
 }
 
@@ -172,6 +213,9 @@ fn person() -> impl Strategy<Value = Person> {
                 since: Some(Timestamp(since * 1000)).filter(|_| since % 4 != 0),
                 valid_until: None,
             };
+            // No two events share their tie, whatever their names.
+            let odd = |row: EventRow| EventRow { tie: row.tie + 1, ..row };
+            let b = b.into_iter().map(odd).collect();
             Person {
                 traits: object(t.clone()),
                 withheld_traits: ["hidden".to_owned()].into(),
@@ -239,6 +283,33 @@ proptest! {
                 Rule::compile(condition).explain(&Person::default(), Timestamp(0));
             }
             Err(faults) => prop_assert!((1..=32).contains(&faults.len())),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_sequence_is_found_where_the_reference_finds_it(
+        document in sequence(), person in person(), now in instant(),
+    ) {
+        let verdict = rule(&document).evaluate(&person, now);
+        prop_assert_eq!(verdict.truth, reference::truth(&document, &person, now));
+    }
+
+    /// Every instant up to the expiry is tried, since a sequence can come and go in between.
+    #[test]
+    fn a_sequence_stands_until_it_expires(
+        document in sequence(), person in person(), now in instant(),
+    ) {
+        let rule = rule(&document);
+        let verdict = rule.evaluate(&person, now);
+        let end = verdict.valid_until.map_or(now.0 + 60_000, |until| until.0);
+        prop_assert!(end > now.0, "an expiry lies ahead");
+        let edges = (now.0 / 500..=end / 500).flat_map(|half| [half * 500 - 1, half * 500, half * 500 + 1]);
+        for instant in edges.filter(|instant| (now.0..end).contains(instant)) {
+            prop_assert_eq!(rule.evaluate(&person, Timestamp(instant)).truth, verdict.truth);
         }
     }
 }
@@ -353,6 +424,10 @@ fn hostile() -> impl Strategy<Value = Value> {
         "for_at_least",
         "consent",
         "bucket",
+        "sequence",
+        "same",
+        "step",
+        "span",
         "salt",
         "below",
         "ignore_case",

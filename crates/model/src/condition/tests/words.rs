@@ -105,3 +105,26 @@ fn explanations_show_what_was_found() {
         "#]],
     );
 }
+
+#[test]
+fn sequences_tell_how_far_they_came() {
+    check(
+        json!({"any": [
+            {"sequence": [
+                {"event": "Order Completed", "where": [{"property": "currency", "op": "eq", "value": "EUR"}]},
+                {"event": "Order Completed", "same": [{"property": "revenue", "as": "price"}], "within": "4w"}
+            ], "within": "90d"},
+            {"sequence": [{"event": "Order Completed"}, {"not": {"event": "Refund"}, "within": "14d"}], "span": "30d"},
+            {"sequence": [{"event": "Order Completed"}, {"not": {"event": "Refund"}}]},
+            {"sequence": [{"event": "Order Completed"}, {"event": "Page Viewed"}, {"event": "Page Viewed"}]}
+        ]}),
+        expect![[r#"
+            ("Order Completed" where currency eq "EUR", then "Order Completed" with the same revenue as the price of step 1 within 4w, within 90d or "Order Completed", then no "Refund" for 2w, all within 30d of one another or "Order Completed", then no "Refund" or "Order Completed", then "Page Viewed", then "Page Viewed")
+            [] True: any of 4
+            [/any/0] False: "Order Completed" where currency eq "EUR", then "Order Completed" with the same revenue as the price of step 1 within 4w, within 90d: 1 of 2 steps so far
+            [/any/1] True: "Order Completed", then no "Refund" for 2w, all within 30d of one another: it began at 2026-11-01T00:00:00.000Z
+            [/any/2] True: "Order Completed", then no "Refund": it began at 2026-11-20T00:00:00.000Z
+            [/any/3] Withheld: "Order Completed", then "Page Viewed", then "Page Viewed": 2 of 3 steps so far, some events withheld
+        "#]],
+    );
+}

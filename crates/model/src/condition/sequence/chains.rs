@@ -1,0 +1,382 @@
+//! Finding a sequence: one walk over the events of all its names, oldest first, with the chains of
+//! events that are on their way.
+//!
+//! Where a stage waits for an event, of the chains that agree on what later steps compare with only
+//! the one that came last is kept: it began no earlier than the others, fewer events lie after it,
+//! and less time has passed, so whatever completes another completes it too. Where a stage waits for
+//! time to pass without an event, each is kept, since an older one is done sooner.
+//!
+//! What may not be read is looked at twice. A sequence is *sure* where it is found although such
+//! events are taken for nothing that is wanted and for everything that must stay away, and *possible*
+//! where it is found when they are taken the other way. Between the two it is withheld. An event of
+//! that kind that could both begin a chain and end another makes the answer withheld in some cases
+//! in which every reading of it agrees.
+
+use super::{Sequence, SequenceStep};
+use crate::{
+    Duration, Timestamp,
+    condition::{
+        Facts, Row, Rows, Truth, Verdict,
+        comparison::Literal,
+        evaluate::{earlier, known_rows},
+    },
+};
+
+/// How events that may not be read are taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Sure,
+    Possible,
+}
+
+/// What a later step compares with.
+#[derive(Clone, PartialEq)]
+enum Captured {
+    /// It may not be read, so it may equal anything.
+    Anything,
+    /// A value, where there is one that can be compared.
+    Value(Option<Literal>),
+}
+
+/// Events that fit the stages so far.
+#[derive(Clone)]
+struct Chain {
+    captured: Vec<Captured>,
+    /// When it began.
+    start: Timestamp,
+    /// The place of its last stage.
+    last: Timestamp,
+}
+
+/// What a walk found.
+struct Found {
+    /// When the newest complete chain began, if there is one.
+    start: Option<Timestamp>,
+    /// How many stages the furthest chain that is on its way has completed.
+    stages: usize,
+    /// When the next chain completes a stage by the clock alone.
+    ripens: Option<Timestamp>,
+}
+
+/// The events of all names in the window, in their order, each with the place of its name.
+struct Events<'a> {
+    tracks: Vec<Rows<'a>>,
+    all: Vec<(usize, Row<'a>)>,
+    /// Some of them may not be read.
+    any_withheld: bool,
+    /// When the next event dated after now begins to count.
+    enters: Option<Timestamp>,
+}
+
+impl Sequence {
+    /// Evaluates at `now`.
+    pub(in crate::condition) fn evaluate(&self, facts: &dyn Facts, now: Timestamp) -> Verdict {
+        let Some(tracks) = self.tracks(facts) else { return Verdict::lasting(Truth::Withheld) };
+        if self.cannot_begin(&tracks) {
+            return Verdict::lasting(Truth::False);
+        }
+        let events = self.events(tracks, now);
+        let sure = self.walk(&events, Reading::Sure, now);
+        if sure.start.is_some() && self.guards_at_end.is_empty() {
+            // Nothing that may still come takes this away.
+            return Verdict { truth: Truth::True, valid_until: self.leaves(sure.start) };
+        }
+        let until = |found: &Found| earlier(found.ripens, self.leaves(found.start));
+        let mut valid_until = earlier(events.enters, until(&sure));
+        let truth = match sure.start {
+            Some(_) => Truth::True,
+            None if events.any_withheld => {
+                let possible = self.walk(&events, Reading::Possible, now);
+                valid_until = earlier(valid_until, until(&possible));
+                if possible.start.is_some() { Truth::Withheld } else { Truth::False }
+            }
+            None => Truth::False,
+        };
+        Verdict { truth, valid_until }
+    }
+
+    /// How far it has come, in words.
+    pub(in crate::condition) fn found(&self, facts: &dyn Facts, now: Timestamp) -> String {
+        let Some(tracks) = self.tracks(facts) else { return "withheld".into() };
+        let events = self.events(tracks, now);
+        let found = self.walk(&events, Reading::Sure, now);
+        let withheld = if events.any_withheld { ", some events withheld" } else { "" };
+        match found.start {
+            Some(start) => format!("it began at {start}{withheld}"),
+            None => format!("{} of {} steps so far{withheld}", found.stages, self.stages.len()),
+        }
+    }
+
+    /// The events of each name; `None` where one of them may not be looked at at all.
+    fn tracks<'a>(&self, facts: &'a dyn Facts) -> Option<Vec<Rows<'a>>> {
+        self.names.iter().map(|name| known_rows(facts.events(name))).collect()
+    }
+
+    /// Without an event of its first name there is nothing to wait for.
+    fn cannot_begin(&self, tracks: &[Rows<'_>]) -> bool {
+        tracks.first().is_none_or(|first| first.rows.is_empty())
+    }
+
+    fn events<'a>(&self, tracks: Vec<Rows<'a>>, now: Timestamp) -> Events<'a> {
+        let floor = self.within.map(|within| now.saturating_sub(within));
+        let (mut all, mut any_withheld, mut enters) = (Vec::new(), false, None);
+        for (track, rows) in tracks.iter().enumerate() {
+            let (past, ahead) = rows.rows.split_after(now);
+            enters = earlier(enters, ahead.first().map(|row| row.time));
+            let inside = floor.map_or(past, |floor| past.split_after(floor).1);
+            all.extend(inside.iter().map(|row| (track, row)));
+            any_withheld |= inside.iter().any(|row| !row.purposes.contains(rows.purpose));
+        }
+        if tracks.len() > 1 {
+            all.sort_unstable_by_key(|(_, row)| (row.time, row.tie));
+        }
+        Events { tracks, all, any_withheld, enters }
+    }
+
+    /// When a chain leaves the window with its first event.
+    fn leaves(&self, start: Option<Timestamp>) -> Option<Timestamp> {
+        start.zip(self.within).map(|(start, within)| start.saturating_add(within))
+    }
+
+    fn walk(&self, events: &Events<'_>, reading: Reading, now: Timestamp) -> Found {
+        let mut walk = Walk::new(self, events, reading);
+        for (track, row) in &events.all {
+            walk.ripen(row.time);
+            walk.see(*track, *row);
+        }
+        walk.ripen(now);
+        walk.found()
+    }
+}
+
+/// The chains on their way.
+struct Walk<'a> {
+    sequence: &'a Sequence,
+    tracks: &'a [Rows<'a>],
+    reading: Reading,
+    /// Where each step finds its events, by the place of their name.
+    of_step: Vec<usize>,
+    /// For each stage, the chains that have completed it and nothing after it.
+    waiting: Vec<Vec<Chain>>,
+    /// For each stage, since when it is known whether what must stay away after it did, where
+    /// older events are not held.
+    known_since: Vec<Option<Timestamp>>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(sequence: &'a Sequence, events: &'a Events<'a>, reading: Reading) -> Self {
+        let place = |step: &SequenceStep| {
+            sequence.names.iter().position(|name| *name == step.what.name).unwrap_or_default()
+        };
+        let mut walk = Self {
+            sequence,
+            tracks: &events.tracks,
+            reading,
+            of_step: sequence.steps.iter().map(place).collect(),
+            waiting: vec![Vec::new(); sequence.stages.len()],
+            known_since: Vec::new(),
+        };
+        walk.known_since =
+            (0..sequence.stages.len()).map(|stage| walk.known_since(stage)).collect();
+        walk
+    }
+
+    fn step(&self, place: usize) -> Option<&'a SequenceStep> {
+        self.sequence.steps.get(place)
+    }
+
+    /// The step that chains wait for once they have completed `stage`; `None` after the last.
+    fn awaited(&self, stage: usize) -> Option<(usize, &'a SequenceStep)> {
+        let next = self.sequence.stages.get(stage + 1)?;
+        Some((next.step, self.step(next.step)?))
+    }
+
+    /// For how long nothing may happen once `stage` is completed, where that is what comes next.
+    fn absence(&self, stage: usize) -> Option<Duration> {
+        self.awaited(stage).filter(|(_, step)| step.is_absent).and_then(|(_, step)| step.within)
+    }
+
+    /// The steps whose events must stay away while chains wait after `stage`.
+    fn unwanted(&self, stage: usize) -> impl Iterator<Item = usize> + use<'a> {
+        let next = self.sequence.stages.get(stage + 1);
+        let guards = next.map_or(&self.sequence.guards_at_end, |next| &next.guards);
+        let absent = self.awaited(stage).filter(|(_, step)| step.is_absent);
+        guards.iter().copied().chain(absent.map(|(place, _)| place))
+    }
+
+    fn known_since(&self, stage: usize) -> Option<Timestamp> {
+        let tracks =
+            self.unwanted(stage).filter_map(|step| self.tracks.get(*self.of_step.get(step)?));
+        let lost = tracks.filter(|rows| rows.overflow);
+        lost.map(|rows| rows.rows.first().map_or(Timestamp::MAX, |oldest| oldest.time)).max()
+    }
+
+    /// Completes the stages that need nothing but time to pass, up to and including `now`.
+    fn ripen(&mut self, now: Timestamp) {
+        for stage in 0..self.waiting.len() {
+            let Some(length) = self.absence(stage) else { continue };
+            let chains = self.waiting.get_mut(stage).map(std::mem::take).unwrap_or_default();
+            let done = |chain: &Chain| chain.last.saturating_add(length) <= now;
+            let (ripe, unripe): (Vec<_>, Vec<_>) = chains.into_iter().partition(done);
+            if let Some(waiting) = self.waiting.get_mut(stage) {
+                *waiting = unripe;
+            }
+            for chain in ripe {
+                let last = chain.last.saturating_add(length);
+                self.arrive(stage + 1, Chain { last, ..chain });
+            }
+        }
+    }
+
+    /// Takes in the next event.
+    fn see(&mut self, track: usize, row: Row<'_>) {
+        // From the last stage to the first, so that an event takes one place in a chain, and does
+        // not end what it has just begun.
+        for stage in (0..self.waiting.len()).rev() {
+            let onward = self.onward(stage, track, row);
+            self.end_chains(stage, track, row);
+            onward.into_iter().for_each(|chain| self.arrive(stage + 1, chain));
+        }
+        let Some(first) = self.step(0) else { return };
+        if self.of_step.first() == Some(&track) && self.fits(first, track, row) {
+            let captured = vec![Captured::Value(None); self.sequence.captures.len()];
+            let mut chain = Chain { captured, start: row.time, last: row.time };
+            self.capture(&mut chain, 0, track, row);
+            self.arrive(0, chain);
+        }
+    }
+
+    /// The chains after `stage` for which `row` is the next event, with it.
+    fn onward(&self, stage: usize, track: usize, row: Row<'_>) -> Vec<Chain> {
+        let Some((place, step)) = self.awaited(stage) else { return Vec::new() };
+        let is_wanted = !step.is_absent && self.of_step.get(place) == Some(&track);
+        if !is_wanted || !self.fits(step, track, row) {
+            return Vec::new();
+        }
+        let waiting = self.waiting.get(stage).into_iter().flatten();
+        let in_time =
+            |chain: &&Chain| step.within.is_none_or(|within| row.time.since(chain.last) < within);
+        let unread = self.reading == Reading::Possible;
+        let of_same = |chain: &&Chain| self.is_same(chain, step, track, row, unread);
+        let onward = waiting.filter(in_time).filter(of_same).map(|chain| {
+            let mut chain = Chain { last: row.time, ..chain.clone() };
+            self.capture(&mut chain, place, track, row);
+            chain
+        });
+        onward.collect()
+    }
+
+    /// Ends the chains after `stage` that `row` must not follow.
+    fn end_chains(&mut self, stage: usize, track: usize, row: Row<'_>) {
+        for place in self.unwanted(stage) {
+            let Some(step) = self.step(place) else { continue };
+            if self.of_step.get(place) != Some(&track) || !self.is_unwanted(step, track, row) {
+                continue;
+            }
+            let Some(chains) = self.waiting.get_mut(stage).map(std::mem::take) else { continue };
+            let unread = self.reading == Reading::Sure;
+            let stays = |chain: &Chain| !self.is_same(chain, step, track, row, unread);
+            let staying = chains.into_iter().filter(stays).collect();
+            if let Some(waiting) = self.waiting.get_mut(stage) {
+                *waiting = staying;
+            }
+        }
+    }
+
+    /// Puts a chain where it waits for the stage after `stage`.
+    fn arrive(&mut self, stage: usize, chain: Chain) {
+        let too_long = |span: Duration| chain.last.since(chain.start) >= span;
+        let unknown = self.known_since.get(stage).copied().flatten();
+        if self.sequence.span.is_some_and(too_long)
+            || unknown.is_some_and(|known| chain.last < known)
+        {
+            return;
+        }
+        let waits_for_time = self.absence(stage).is_some();
+        let Some(waiting) = self.waiting.get_mut(stage) else { return };
+        let alike = waiting.iter_mut().find(|known| known.captured == chain.captured);
+        match alike {
+            Some(known) if !waits_for_time => *known = chain,
+            _ => waiting.push(chain),
+        }
+    }
+
+    fn may_read(&self, track: usize, row: Row<'_>) -> bool {
+        self.tracks.get(track).is_some_and(|rows| row.purposes.contains(rows.purpose))
+    }
+
+    /// Whether `row` is the event that a step wants.
+    fn fits(&self, step: &SequenceStep, track: usize, row: Row<'_>) -> bool {
+        if !self.may_read(track, row) {
+            return self.reading == Reading::Possible;
+        }
+        self.tracks.get(track).is_some_and(|rows| step.what.selects(row, rows.paths))
+    }
+
+    /// Whether `row` is an event that must stay away.
+    fn is_unwanted(&self, step: &SequenceStep, track: usize, row: Row<'_>) -> bool {
+        if !self.may_read(track, row) {
+            return self.reading == Reading::Sure;
+        }
+        self.tracks.get(track).is_some_and(|rows| step.what.selects(row, rows.paths))
+    }
+
+    /// Whether `row` has the values that a step shares with earlier ones. What may not be read does
+    /// where `unread` says so: it is taken as is best for a possible chain and worst for a sure one.
+    fn is_same(
+        &self,
+        chain: &Chain,
+        step: &SequenceStep,
+        track: usize,
+        row: Row<'_>,
+        unread: bool,
+    ) -> bool {
+        step.same.iter().all(|same| {
+            let place = self
+                .sequence
+                .captures
+                .iter()
+                .position(|capture| capture.step == same.step && capture.property == same.of);
+            let known = place.and_then(|place| chain.captured.get(place));
+            match known {
+                _ if !self.may_read(track, row) => unread,
+                Some(Captured::Anything) => unread,
+                Some(Captured::Value(Some(value))) => {
+                    let paths = self.tracks.get(track).map_or(&[][..], |rows| rows.paths);
+                    row.value(paths, &same.property).is_some_and(|seen| value.equals(&seen))
+                }
+                Some(Captured::Value(None)) | None => false,
+            }
+        })
+    }
+
+    /// Takes from `row` what later steps compare with.
+    fn capture(&self, chain: &mut Chain, place: usize, track: usize, row: Row<'_>) {
+        let may_read = self.may_read(track, row);
+        let paths = self.tracks.get(track).map_or(&[][..], |rows| rows.paths);
+        for (capture, captured) in self.sequence.captures.iter().zip(&mut chain.captured) {
+            if capture.step == place {
+                let value = || {
+                    let seen = row.value(paths, &capture.property)?;
+                    Literal::new(&seen.to_value(), false)
+                };
+                *captured = if may_read { Captured::Value(value()) } else { Captured::Anything };
+            }
+        }
+    }
+
+    fn found(&self) -> Found {
+        let ripens = (0..self.waiting.len()).filter_map(|stage| {
+            let length = self.absence(stage)?;
+            let oldest = self.waiting.get(stage)?.iter().map(|chain| chain.last).min()?;
+            Some(oldest.saturating_add(length))
+        });
+        let reached = self.waiting.iter().rposition(|chains| !chains.is_empty());
+        let complete = self.waiting.last().into_iter().flatten();
+        Found {
+            start: complete.map(|chain| chain.start).max(),
+            stages: reached.map_or(0, |stage| stage + 1),
+            ripens: ripens.min(),
+        }
+    }
+}
