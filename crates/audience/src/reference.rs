@@ -10,7 +10,7 @@ use model::{
     Duration, Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
     condition::{
         Bound, Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Run,
-        Sequence, Truth, reference,
+        Sequence, Truth, Window, reference,
     },
     consent::PurposeKey,
     value::{Object, Path},
@@ -254,7 +254,7 @@ fn turning_lengths(catalog: &Catalog) -> BTreeSet<Duration> {
     for audience in catalog.audiences() {
         audience.rule().condition().visit(&mut |_, condition| match condition {
             Condition::Event(event) => {
-                lengths.extend(event.within);
+                lengths.extend(event.within.iter().flat_map(turns));
                 match event.measure {
                     Measure::Since(Bound::Between(low, high)) => lengths.extend([low, high]),
                     Measure::Since(
@@ -271,6 +271,16 @@ fn turning_lengths(catalog: &Catalog) -> BTreeSet<Duration> {
         });
     }
     lengths
+}
+
+/// How long after it happens an event enters or leaves a window. Calendars turn by themselves, so
+/// histories for this reference have none.
+fn turns(window: &Window) -> Vec<Duration> {
+    match window {
+        Window::Last(length) => vec![*length],
+        Window::Ago { from, to } => vec![*from, *to],
+        Window::Fixed { .. } | Window::Calendar { .. } => Vec::new(),
+    }
 }
 
 /// The lengths for which nothing may happen, and the sums of those that follow one another.

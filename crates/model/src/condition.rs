@@ -18,14 +18,15 @@
 //!   `within` after the step before it. `not` with `within` is done when that time has passed without
 //!   such an event; without it, none may lie between its neighbours, or up to now at the end.
 //!   `same` wants a property equal to one of an earlier step's event; a missing one equals nothing.
-//!   Beside `sequence`, `within` is the window in which all of it lies, `span` the time that passes
-//!   from its first event to its last step, at most.
+//!   Beside `sequence`, `within` is the window in which all of it lies; less than `span` passes from
+//!   its first event to its last step.
 //! - An event that may not be read may be any event or none: an answer that could turn on it is
 //!   withheld. Its time may be looked at, so one outside the window withholds nothing.
 //! - Where older events are lost to overflow and the window reaches for them, what would need them
 //!   is false: sums and first events always, counts unless the events held already settle it.
 //! - Membership `for_at_least` a time counts from the last recorded entry; where none is recorded it is false.
 
+mod calendar;
 mod comparison;
 mod evaluate;
 mod explain;
@@ -39,17 +40,20 @@ mod schema;
 mod sequence;
 mod syntax;
 mod timeline;
+mod window;
 
 use compact_str::CompactString;
 
 use crate::{Key, Purpose, Timestamp, UnitId, Value, consent::PurposeKey, value::Path};
 
+pub use calendar::{Unit, Zone};
 pub use comparison::{Bound, Literal, Op, Test, TextLiteral};
 pub use packed::{List, Object, Packed, RowValues, Seen};
 pub use rows::{EventRow, Layout, Row, Run, Span};
 pub use rule::{Needs, Rule, Step};
 pub use sequence::{Same, Sequence, SequenceStep};
 pub use syntax::{Condition, EventCondition, EventPattern, Filter, Measure};
+pub use window::Window;
 
 /// Three-valued answer. Withheld absorbs through `not`, `any` and `all` unless the result is already decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

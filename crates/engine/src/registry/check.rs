@@ -244,8 +244,8 @@ pub(crate) fn is_built_in(key: &Key) -> bool {
 /// `None` for the whole past.
 fn window(condition: &Condition) -> Option<(Duration, &'static str)> {
     match condition {
-        Condition::Event(event) => match (&event.measure, event.within) {
-            (_, Some(within)) => Some((within, "within")),
+        Condition::Event(event) => match (&event.measure, &event.within) {
+            (_, Some(within)) => within.reach().map(|reach| (reach, "within")),
             (Measure::Since(bound), None) => Some((greatest(bound), "since/value")),
             _ => None,
         },

@@ -65,7 +65,7 @@ impl Condition {
             }
             Self::Trait { path, test } => Verdict::lasting(test.answer(facts.trait_value(path))),
             Self::Context { path, test } => Verdict::lasting(test.answer(facts.context(path))),
-            Self::Event(event) => event.evaluate(facts.events(&event.of.name), now),
+            Self::Event(event) => event.evaluate(facts, now),
             Self::Sequence(sequence) => sequence.evaluate(facts, now),
             Self::Audience { key, for_at_least } => match facts.membership(key) {
                 Some(membership) => member(membership, *for_at_least, now),

@@ -22,7 +22,7 @@ pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) 
         Condition::Trait { path, test } => compared("trait", path, test, facts.trait_value(path)),
         Condition::Context { path, test } => compared("context", path, test, facts.context(path)),
         Condition::Event(event) => {
-            let measured = event.measured(facts.events(&event.of.name), now);
+            let measured = event.measured(facts, now);
             format!("{} is {measured}, wanted {}", Asked(event), Wanted(event))
         }
         Condition::Sequence(sequence) => format!("{sequence}: {}", sequence.found(facts, now)),
@@ -86,13 +86,18 @@ impl fmt::Display for Asked<'_> {
         match measure {
             Measure::Count(_) => f.write_str("count of ")?,
             Measure::Sum { property, .. } => write!(f, "sum of {property} of ")?,
+            Measure::Avg { property, .. } => write!(f, "mean of {property} of ")?,
+            Measure::Min { property, .. } => write!(f, "least {property} of ")?,
+            Measure::Max { property, .. } => write!(f, "greatest {property} of ")?,
+            Measure::Distinct { property, .. } => write!(f, "different {property} of ")?,
+            Measure::Periods { unit, zone, .. } => write!(f, "{unit}s ({zone}) with ")?,
             Measure::Last(Filter { property, .. }) => write!(f, "{property} of the last ")?,
             Measure::First(Filter { property, .. }) => write!(f, "{property} of the first ")?,
             Measure::Since(_) => f.write_str("time since the last ")?,
         }
         of.fmt(f)?;
         match within {
-            Some(within) => write!(f, " within {within}"),
+            Some(within) => write!(f, " {within}"),
             None => Ok(()),
         }
     }
@@ -113,8 +118,13 @@ impl fmt::Display for EventPattern {
 impl fmt::Display for Wanted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.measure {
-            Measure::Count(bound) => bound.fmt(f),
-            Measure::Sum { bound, .. } => bound.fmt(f),
+            Measure::Count(bound)
+            | Measure::Distinct { bound, .. }
+            | Measure::Periods { bound, .. } => bound.fmt(f),
+            Measure::Sum { bound, .. }
+            | Measure::Avg { bound, .. }
+            | Measure::Min { bound, .. }
+            | Measure::Max { bound, .. } => bound.fmt(f),
             Measure::Last(filter) | Measure::First(filter) => filter.test.fmt(f),
             Measure::Since(bound) => bound.fmt(f),
         }

@@ -138,6 +138,23 @@ impl Seen<'_> {
         }
     }
 
+    /// What tells it from other texts, numbers and booleans; `None` for anything else. Numbers of
+    /// the same value are the same, however they are written.
+    pub(super) fn kind(&self) -> Option<String> {
+        match self {
+            Self::Bool(bool) => Some(bool.to_string()),
+            Self::Text(text) => Some(format!("\"{text}")),
+            Self::Number(number) => {
+                let double = number.as_f64()?;
+                let is_whole = number.as_i64().is_some() || number.as_u64().is_some();
+                // Doubles below 2^53 stand for themselves; a larger one is told as it is written.
+                let is_exact = double.abs() < 9_007_199_254_740_992.0;
+                Some(if is_whole && !is_exact { number.to_string() } else { double.to_string() })
+            }
+            Self::Null | Self::List(_) | Self::Object(_) => None,
+        }
+    }
+
     /// The value as JSON.
     pub fn to_value(&self) -> Value {
         match self {

@@ -4,9 +4,11 @@
 //! descends, and the descent itself stops at [`MAX_RULE_DEPTH`].
 
 mod sequence;
+mod window;
 
 use super::{
     EventName, Seen,
+    calendar::Unit,
     comparison::{Bound, Literal, Op, Operand, Test},
     reader::Reader,
     syntax::{Condition, EventCondition, EventPattern, Filter, Measure},
@@ -25,7 +27,8 @@ const MAX_VALUES: usize = 1000;
 /// Longest salt, in bytes.
 const MAX_SALT_BYTES: usize = 128;
 /// Deepest nesting of the JSON itself. A level of conditions takes at most three levels of JSON (`at_least`, `of`, the
-/// array), and an innermost condition eight: a sequence, its list, a step, `not`, `where`, a filter, `value`, an element.
+/// array), and an innermost condition eight: a sequence, its list, a step, `not`, `where`, a filter, `value`, an
+/// element.
 const MAX_JSON_DEPTH: usize = MAX_RULE_DEPTH * 3 + 8;
 
 /// The kinds of condition, each with the fields it may have.
@@ -36,7 +39,13 @@ const KINDS: [(&str, &[&str]); 11] = [
     ("at_least", &["at_least"]),
     ("trait", &["trait", "op", "value", "ignore_case"]),
     ("context", &["context", "op", "value", "ignore_case"]),
-    ("event", &["event", "where", "within", "count", "sum", "last", "first", "since"]),
+    (
+        "event",
+        &[
+            "event", "where", "within", "count", "sum", "avg", "min", "max", "distinct", "periods",
+            "last", "first", "since",
+        ],
+    ),
     ("sequence", &["sequence", "within", "span"]),
     ("audience", &["audience", "for_at_least"]),
     ("consent", &["consent"]),
@@ -44,7 +53,8 @@ const KINDS: [(&str, &[&str]); 11] = [
 ];
 
 /// The questions an event condition can ask, of which it asks one.
-const MEASURES: [&str; 5] = ["count", "sum", "last", "first", "since"];
+const MEASURES: [&str; 10] =
+    ["count", "sum", "avg", "min", "max", "distinct", "periods", "last", "first", "since"];
 
 impl Condition {
     /// Parses a JSON document; every fault is reported with its JSON pointer.
@@ -185,7 +195,7 @@ fn at_least(reader: &mut Reader, value: &Value, depth: usize) -> Option<Conditio
 
 fn event(reader: &mut Reader, object: &Object) -> Option<Condition> {
     let of = pattern(reader, object);
-    let within = length(reader, object, "within");
+    let within = window::read(reader, object);
     let measure = measure(reader, object);
     let (of, within, measure) = (of?, within?, measure?);
     Some(Condition::Event(Box::new(EventCondition { of, within, measure })))
@@ -238,14 +248,41 @@ fn measure(reader: &mut Reader, object: &Object) -> Option<Measure> {
     reader.inside(measure, |reader| match measure {
         "count" => bound(reader, value, &[], count).map(Measure::Count),
         "since" => bound(reader, value, &[], age).map(Measure::Since),
-        "sum" => {
-            let bound = bound(reader, value, &["property"], amount);
-            let property = value.as_object().and_then(|object| path(reader, object, "property"));
-            Some(Measure::Sum { property: property?, bound: bound? })
-        }
+        "sum" => of_property(reader, value, amount)
+            .map(|(property, bound)| Measure::Sum { property, bound }),
+        "avg" => of_property(reader, value, amount)
+            .map(|(property, bound)| Measure::Avg { property, bound }),
+        "min" => of_property(reader, value, amount)
+            .map(|(property, bound)| Measure::Min { property, bound }),
+        "max" => of_property(reader, value, amount)
+            .map(|(property, bound)| Measure::Max { property, bound }),
+        "distinct" => of_property(reader, value, count)
+            .map(|(property, bound)| Measure::Distinct { property, bound }),
+        "periods" => periods(reader, value),
         "last" => filter(reader, value).map(Measure::Last),
         _ => filter(reader, value).map(Measure::First),
     })
+}
+
+fn of_property<T: Bounded>(
+    reader: &mut Reader,
+    value: &Value,
+    one: fn(&Value) -> Option<T>,
+) -> Option<(Path, Bound<T>)> {
+    let bound = bound(reader, value, &["property"], one);
+    let property = value.as_object().and_then(|object| path(reader, object, "property"));
+    Some((property?, bound?))
+}
+
+fn periods(reader: &mut Reader, value: &Value) -> Option<Measure> {
+    let bound = bound(reader, value, &["unit", "timezone"], count);
+    let object = value.as_object()?;
+    let unit = object.get("unit").and_then(Value::as_str).and_then(Unit::parse);
+    if unit.is_none() {
+        reader.fault_at("unit", "`unit` is one of day, week, month, quarter, year");
+    }
+    let zone = window::zone(reader, object);
+    Some(Measure::Periods { unit: unit?, zone: zone?, bound: bound? })
 }
 
 fn filter(reader: &mut Reader, value: &Value) -> Option<Filter> {

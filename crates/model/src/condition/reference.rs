@@ -6,11 +6,16 @@
 //! slow, expects a document that parses, and takes anything else as false.
 
 mod sequence;
+mod window;
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{EventName, Fact, Facts, Row, Rows, Truth};
 use crate::{Duration, Timestamp, Value, hash, value::Path};
+use window::Lies;
 
 /// What an answer can be, over everything that withheld data could hold.
 #[derive(Clone, Copy)]
@@ -194,14 +199,13 @@ fn events(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
         Fact::Missing => Rows::none(crate::Purpose::SERVICE),
         Fact::Withheld => return Possible::EITHER,
     };
-    let within = duration(&document["within"]);
-    let floor = within.map(|within| now.0 - within);
+    let Some(lies) = window::of(document, facts, now) else { return Possible::EITHER };
     let filters = document["where"].as_array().map(Vec::as_slice).unwrap_or_default();
     // Each event in the window that may count: itself if it certainly does, `None` if nobody may know.
     let seen: Vec<(i64, Option<Known>)> = rows
         .rows
         .iter()
-        .filter(|row| row.time <= now && floor.is_none_or(|floor| row.time.0 > floor))
+        .filter(|row| lies(row.time.0) == Lies::Inside)
         .filter_map(|row| {
             if !row.purposes.contains(rows.purpose) {
                 return Some((row.time.0, None));
@@ -211,9 +215,14 @@ fn events(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
             passes.then_some((row.time.0, Some(known)))
         })
         .collect();
-    let oldest = rows.rows.first().map(|row| row.time.0);
-    let within_held = floor.zip(oldest).is_some_and(|(floor, oldest)| floor >= oldest);
-    measured(document, &seen, rows.overflow && !within_held, now)
+    let within_held = rows.rows.first().is_some_and(|oldest| lies(oldest.time.0) == Lies::Before);
+    let overflow = rows.overflow && !within_held;
+    if let Some(test) = document.get("periods") {
+        let Some(zone) = window::zone(test, facts) else { return Possible::EITHER };
+        let unit = test["unit"].as_str().unwrap_or_default();
+        return counted(test, overflow, &periods(&seen, unit, &zone));
+    }
+    measured(document, &seen, overflow, now)
 }
 
 /// What is known of an event, as JSON by path.
@@ -247,13 +256,35 @@ fn measured(
     if let Some(test) = document.get("first") {
         return if overflow { Possible::exactly(false) } else { end(test, seen.first()) };
     }
-    if let Some(test) = document.get("sum") {
+    for word in ["sum", "avg", "min", "max"] {
+        let Some(test) = document.get(word) else { continue };
         if unknown > 0 {
             return Possible::EITHER;
         }
-        let amounts = certain().filter_map(|row| property(row, test)?.as_f64());
-        let sum: f64 = amounts.sum();
-        return Possible::exactly(!overflow && holds(test, Some(&(sum + 0.0).into())));
+        let amounts: Vec<f64> = certain().filter_map(|row| property(row, test)?.as_f64()).collect();
+        let sum: f64 = amounts.iter().sum::<f64>() + 0.0;
+        let result = match word {
+            "sum" => Some(sum),
+            "avg" => (!amounts.is_empty()).then(|| sum / amounts.len() as f64),
+            "min" => amounts.into_iter().reduce(f64::min),
+            _ => amounts.into_iter().reduce(f64::max),
+        };
+        let holds = result.is_some_and(|result| holds(test, Some(&result.into())));
+        return Possible::exactly(!overflow && holds);
+    }
+    if let Some(test) = document.get("distinct") {
+        let mut values: Vec<&Value> = Vec::new();
+        for value in certain().filter_map(|row| property(row, test)) {
+            let is_scalar = value.is_string() || value.is_number() || value.is_boolean();
+            let same = |known: &&Value| match (known, value) {
+                (Value::String(a), Value::String(b)) => a == b,
+                _ => order(known, value) == Some(Ordering::Equal),
+            };
+            if is_scalar && !values.iter().any(same) {
+                values.push(value);
+            }
+        }
+        return counted(test, overflow, &(values.len()..=values.len() + unknown));
     }
     if let Some(test) = document.get("since") {
         let newest_certain = seen.iter().rposition(|(_, row)| row.is_some());
@@ -264,10 +295,28 @@ fn measured(
     let at_least_one = serde_json::json!({"op": "gte", "value": 1});
     let test = document.get("count").unwrap_or(&at_least_one);
     let fewest = certain().count();
-    let counted = |count: usize| holds(test, Some(&count.into()));
-    let possible = Possible::among((fewest..=fewest + unknown).map(counted));
+    counted(test, overflow, &(fewest..=fewest + unknown))
+}
+
+/// In how many periods there are events, at fewest and at most.
+fn periods(
+    seen: &[(i64, Option<Known>)],
+    unit: &str,
+    zone: &jiff::tz::TimeZone,
+) -> std::ops::RangeInclusive<usize> {
+    let number = |(time, _): &(i64, Option<Known>)| window::number(unit, zone, *time);
+    let all: BTreeSet<i64> = seen.iter().map(number).collect();
+    let certain: BTreeSet<i64> = seen.iter().filter(|(_, row)| row.is_some()).map(number).collect();
+    certain.len()..=all.len()
+}
+
+/// The answer to a bound on what is counted.
+fn counted(test: &Value, overflow: bool, counts: &std::ops::RangeInclusive<usize>) -> Possible {
+    let holds = |count: usize| holds(test, Some(&count.into()));
+    let (fewest, unknown) = (*counts.start(), counts.end() - counts.start());
+    let possible = Possible::among(counts.clone().map(holds));
     // No bound of a sound test lies above this, so larger counts answer alike.
-    let lost = (fewest..=fewest.max(10_000) + 1).map(counted);
+    let lost = (fewest..=fewest.max(10_000) + 1).map(holds);
     match Possible::among(lost) {
         Possible { yes: true, no: true } if overflow && unknown > 0 => Possible::EITHER,
         Possible { yes: true, no: true } if overflow => Possible::exactly(false),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Condition, EventName, EventPattern, Facts, Verdict, explain};
+use super::{Condition, EventName, EventPattern, Facts, Verdict, Window, calendar::Zone, explain};
 use crate::{Duration, Key, Timestamp, consent::PurposeKey, value::Path};
 
 /// What a rule reads. The union over live definitions is the dependency index and the projection of timelines.
@@ -138,7 +138,9 @@ impl Needs {
             Condition::Event(event) => {
                 let properties = self.events.entry(event.of.name.clone()).or_default();
                 properties.extend(event.properties().cloned());
-                self.widen(event.within);
+                self.widen(event.within.as_ref().and_then(Window::reach));
+                let zones = [event.within.as_ref().and_then(Window::zone), event.measure.zone()];
+                self.traits.extend(zones.into_iter().flatten().filter_map(Zone::reads));
             }
             Condition::Sequence(sequence) => {
                 for (name, properties) in sequence.reads() {

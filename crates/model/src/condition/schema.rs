@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{Condition, comparison::Op};
+use super::{Condition, calendar::Unit, comparison::Op};
 use crate::{Duration, Key, consent::PurposeKey, value::Path};
 
 impl JsonSchema for Condition {
@@ -90,23 +90,72 @@ fn event(generator: &mut SchemaGenerator) -> Schema {
     let amount = json_schema!({"type": "number"});
     let path = generator.subschema_for::<Path>();
     let ops = ["eq", "ne", "lt", "lte", "gt", "gte", "between"];
-    let sum = object(
+    let of_number = object(
         json_schema!({"property": path, "op": {"enum": ops}, "value": one_or_two(&amount)}),
         &["property", "op", "value"],
+    );
+    let distinct = object(
+        json_schema!({"property": path, "op": {"enum": ops}, "value": one_or_two(&count)}),
+        &["property", "op", "value"],
+    );
+    let units: Vec<&str> = Unit::ALL.into_iter().map(|(_, name)| name).collect();
+    let periods = object(
+        json_schema!({
+            "unit": {"enum": units},
+            "timezone": zone(),
+            "op": {"enum": ops},
+            "value": one_or_two(&count)
+        }),
+        &["unit", "op", "value"],
     );
     object(
         json_schema!({
             "event": {"type": "string", "minLength": 1, "maxLength": 200},
             "where": {"type": "array", "items": filter, "maxItems": 256},
-            "within": duration,
+            "within": window(generator),
             "count": bound(&ops, &count),
-            "sum": sum,
+            "sum": of_number,
+            "avg": of_number,
+            "min": of_number,
+            "max": of_number,
+            "distinct": distinct,
+            "periods": periods,
             "last": filter,
             "first": filter,
             "since": bound(&ops[2..], &duration)
         }),
         &["event"],
     )
+}
+
+fn zone() -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "A name of the time zone database, or `profile` for the person's trait `timezone`; UTC when left out."
+    })
+}
+
+/// Which stretch of the past is looked at.
+fn window(generator: &mut SchemaGenerator) -> Schema {
+    let duration = generator.subschema_for::<Duration>();
+    let instant = json_schema!({
+        "type": "string",
+        "description": "An RFC 3339 instant, or a date for its midnight in UTC."
+    });
+    let calendar = json_schema!({
+        "type": "string",
+        "pattern": "^(today|yesterday|(this|last)_(day|week|month|quarter|year)|last_[0-9]{1,3}_(day|week|month|quarter|year)s)$"
+    });
+    let kinds = [
+        duration.clone(),
+        object(json_schema!({"from": duration, "to": duration}), &["from", "to"]),
+        object(json_schema!({"after": instant, "before": instant}), &[]),
+        object(
+            json_schema!({"calendar": calendar, "timezone": zone(), "with_current": {"type": "boolean"}}),
+            &["calendar"],
+        ),
+    ];
+    json_schema!({ "anyOf": kinds })
 }
 
 fn sequence(generator: &mut SchemaGenerator) -> Schema {

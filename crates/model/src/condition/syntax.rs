@@ -5,8 +5,10 @@ use serde_json::{Map, json};
 
 use super::{
     EventName, Row,
+    calendar::{Unit, Zone},
     comparison::{Bound, Literal, Operand, Test},
     sequence::Sequence,
+    window::Window,
 };
 use crate::{Duration, Key, Value, consent::PurposeKey, value::Path};
 
@@ -76,8 +78,8 @@ pub struct EventPattern {
 pub struct EventCondition {
     /// Which events count.
     pub of: EventPattern,
-    /// Only events of the window `(now − within, now]`; all events up to now when absent.
-    pub within: Option<Duration>,
+    /// Only events of this window; all events up to now when absent.
+    pub within: Option<Window>,
     /// What is asked of those events.
     pub measure: Measure,
 }
@@ -102,6 +104,43 @@ pub enum Measure {
         property: Path,
         /// What the sum must be.
         bound: Bound<f64>,
+    },
+    /// The mean of a property over the events that have a number there; false when there is none.
+    Avg {
+        /// Where the number is found.
+        property: Path,
+        /// What the mean must be.
+        bound: Bound<f64>,
+    },
+    /// The least number of a property; false when there is none.
+    Min {
+        /// Where the number is found.
+        property: Path,
+        /// What it must be.
+        bound: Bound<f64>,
+    },
+    /// The greatest number of a property; false when there is none.
+    Max {
+        /// Where the number is found.
+        property: Path,
+        /// What it must be.
+        bound: Bound<f64>,
+    },
+    /// How many different texts, numbers and booleans a property has.
+    Distinct {
+        /// Where the value is found.
+        property: Path,
+        /// How many there must be.
+        bound: Bound<u32>,
+    },
+    /// In how many calendar periods there is an event.
+    Periods {
+        /// The kind of period.
+        unit: Unit,
+        /// In whose time zone.
+        zone: Zone,
+        /// How many there must be.
+        bound: Bound<u32>,
     },
     /// The newest event's property compares; false when there is no event.
     Last(Filter),
@@ -147,9 +186,13 @@ impl Measure {
     /// The property that is measured, where one is.
     pub fn property(&self) -> Option<&Path> {
         match self {
-            Self::Sum { property, .. } => Some(property),
+            Self::Sum { property, .. }
+            | Self::Avg { property, .. }
+            | Self::Min { property, .. }
+            | Self::Max { property, .. }
+            | Self::Distinct { property, .. } => Some(property),
             Self::Last(filter) | Self::First(filter) => Some(&filter.property),
-            Self::Count(_) | Self::Since(_) => None,
+            Self::Count(_) | Self::Since(_) | Self::Periods { .. } => None,
         }
     }
 }
@@ -185,28 +228,70 @@ impl Condition {
 impl EventCondition {
     fn to_value(&self) -> Value {
         let mut object = self.of.to_object();
-        if let Some(within) = self.within {
-            object.insert("within".into(), within.to_string().into());
+        if let Some(within) = &self.within {
+            object.insert("within".into(), within.to_value());
         }
-        let (key, measure) = match &self.measure {
-            Measure::Count(bound) => {
-                let value = bound.to_value(Value::from);
-                ("count", json!({ "op": bound.op().as_str(), "value": value }))
-            }
-            Measure::Sum { property, bound } => {
-                let value = bound.to_value(Value::from);
-                ("sum", json!({ "property": property, "op": bound.op().as_str(), "value": value }))
-            }
-            Measure::Last(filter) => ("last", filter.to_value()),
-            Measure::First(filter) => ("first", filter.to_value()),
-            Measure::Since(bound) => {
-                let value = bound.to_value(|age| age.to_string().into());
-                ("since", json!({ "op": bound.op().as_str(), "value": value }))
-            }
-        };
-        object.insert(key.into(), measure);
+        object.insert(self.measure.key().into(), self.measure.to_value());
         Value::Object(object)
     }
+}
+
+impl Measure {
+    /// The word it is asked with.
+    pub(super) fn key(&self) -> &'static str {
+        match self {
+            Self::Count(_) => "count",
+            Self::Sum { .. } => "sum",
+            Self::Avg { .. } => "avg",
+            Self::Min { .. } => "min",
+            Self::Max { .. } => "max",
+            Self::Distinct { .. } => "distinct",
+            Self::Periods { .. } => "periods",
+            Self::Last(_) => "last",
+            Self::First(_) => "first",
+            Self::Since(_) => "since",
+        }
+    }
+
+    /// The zone of its calendar, where it has one.
+    pub(super) fn zone(&self) -> Option<&Zone> {
+        match self {
+            Self::Periods { zone, .. } => Some(zone),
+            _ => None,
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Count(bound) => bounded(bound, Value::from, json!({})),
+            Self::Since(bound) => bounded(bound, |age| age.to_string().into(), json!({})),
+            Self::Sum { property, bound }
+            | Self::Avg { property, bound }
+            | Self::Min { property, bound }
+            | Self::Max { property, bound } => {
+                bounded(bound, Value::from, json!({ "property": property }))
+            }
+            Self::Distinct { property, bound } => {
+                bounded(bound, Value::from, json!({ "property": property }))
+            }
+            Self::Periods { unit, zone, bound } => {
+                let more = json!({"unit": unit.as_str(), "timezone": zone.to_string()});
+                bounded(bound, Value::from, more)
+            }
+            Self::Last(filter) | Self::First(filter) => filter.to_value(),
+        }
+    }
+}
+
+/// A bound as a document has it, with what else is said beside it.
+fn bounded<T: Copy + PartialOrd>(
+    bound: &Bound<T>,
+    one: impl Fn(T) -> Value,
+    mut object: Value,
+) -> Value {
+    object["op"] = bound.op().as_str().into();
+    object["value"] = bound.to_value(one);
+    object
 }
 
 impl Filter {

@@ -1,17 +1,21 @@
 //! Conditions on events: one walk over the window, newest event first.
 //!
-//! Time alone changes a window in two ways: its oldest event leaves, and an event dated in the
-//! future enters. Because events leave oldest first, what a walk has found after each event is what
-//! will be found once all older ones have left. So the walk that finds the answer also finds when
-//! it ends: when the oldest event at which the answer changed leaves.
+//! Time alone changes a window in two ways: its oldest events leave, and an event that does not
+//! count yet enters. Because events leave oldest first, what a walk has found after each event is
+//! what will be found once all older ones have left. So the walk that finds the answer also finds
+//! when it ends: when the oldest event at which the answer changed leaves.
 
-use std::ops::ControlFlow;
+use std::{collections::HashSet, ops::ControlFlow};
+
+use jiff::tz::TimeZone;
 
 use super::{
-    EventCondition, Fact, Measure, Row, Rows, Seen, Span, Truth, Verdict,
+    EventCondition, Facts, Measure, Row, Rows, Seen, Span, Truth, Verdict,
+    calendar::Unit,
     comparison::Bound,
     evaluate::{earlier, known_rows, next_instant},
     syntax::Filter,
+    window::Bounds,
 };
 use crate::{Duration, Purpose, Timestamp, value::Path};
 
@@ -25,7 +29,7 @@ enum Sight {
 }
 
 /// The events a condition looks at, at one instant.
-struct Window<'a> {
+struct Selection<'a> {
     condition: &'a EventCondition,
     purpose: Purpose,
     /// Where rows keep what the filters look at, filter by filter, so that no row is searched by path.
@@ -34,8 +38,11 @@ struct Window<'a> {
     measured: Option<usize>,
     /// Those inside the window, oldest first.
     inside: Span<'a>,
-    /// Those dated after now.
+    /// Those that do not count yet.
     ahead: Span<'a>,
+    bounds: Bounds,
+    /// The zone in which periods are counted.
+    zone: TimeZone,
     /// Older events that it reaches for are not held.
     overflow: bool,
     /// When the oldest event held leaves, and the window with it no longer reaches past what is held.
@@ -44,33 +51,41 @@ struct Window<'a> {
 
 impl EventCondition {
     /// Evaluates at `now` over what is known of the events of its name.
-    pub fn evaluate(&self, events: Fact<Rows<'_>>, now: Timestamp) -> Verdict {
-        let Some(rows) = known_rows(events) else { return Verdict::lasting(Truth::Withheld) };
-        let window = Window::new(self, rows, now);
-        let Verdict { truth, valid_until } = match &self.measure {
-            Measure::Count(bound) => window.count(bound),
-            Measure::Sum { bound, .. } => window.sum(bound),
-            Measure::Last(filter) => window.last(filter),
-            Measure::First(filter) => window.first(filter),
-            Measure::Since(bound) => window.since(bound, now),
+    pub(super) fn evaluate(&self, facts: &dyn Facts, now: Timestamp) -> Verdict {
+        let Some(selection) = self.select(facts, now) else {
+            return Verdict::lasting(Truth::Withheld);
         };
-        Verdict { truth, valid_until: earlier(valid_until, window.enters()) }
+        let Verdict { truth, valid_until } = selection.measure(&self.measure, now);
+        Verdict { truth, valid_until: earlier(valid_until, selection.enters()) }
     }
 
     /// What is measured at `now`, in words, for an explanation.
-    pub(super) fn measured(&self, events: Fact<Rows<'_>>, now: Timestamp) -> String {
-        let Some(rows) = known_rows(events) else { return "withheld".into() };
-        Window::new(self, rows, now).in_words(now)
+    pub(super) fn measured(&self, facts: &dyn Facts, now: Timestamp) -> String {
+        self.select(facts, now).map_or("withheld".into(), |selection| selection.in_words(now))
+    }
+
+    /// The events that it looks at; `None` where that may not be known.
+    fn select<'a>(&'a self, facts: &'a dyn Facts, now: Timestamp) -> Option<Selection<'a>> {
+        let rows = known_rows(facts.events(&self.of.name))?;
+        let bounds = match &self.within {
+            Some(window) => window.bounds(facts, now)?,
+            None => Bounds::everything(now),
+        };
+        let zone = match self.measure.zone() {
+            Some(zone) => zone.of(facts)?,
+            None => TimeZone::UTC,
+        };
+        Some(Selection::new(self, rows, bounds, zone))
     }
 }
 
-impl<'a> Window<'a> {
-    fn new(condition: &'a EventCondition, rows: Rows<'a>, now: Timestamp) -> Self {
+impl<'a> Selection<'a> {
+    fn new(condition: &'a EventCondition, rows: Rows<'a>, bounds: Bounds, zone: TimeZone) -> Self {
         let (past, ahead) = match rows.rows.last() {
-            Some(newest) if newest.time > now => rows.rows.split_after(now),
+            Some(newest) if newest.time > bounds.ceiling => rows.rows.split_after(bounds.ceiling),
             _ => (rows.rows, Span::default()),
         };
-        let floor = condition.within.map(|within| now.saturating_sub(within));
+        let floor = bounds.floor;
         let oldest = rows.rows.first().map(|row| row.time);
         let inside = match (floor, oldest) {
             (Some(floor), Some(oldest)) if oldest <= floor => past.split_after(floor).1,
@@ -86,11 +101,34 @@ impl<'a> Window<'a> {
         let filtered = condition.of.filters.iter().map(|filter| place(&filter.property)).collect();
         let measured = condition.measure.property().and_then(place);
         let purpose = rows.purpose;
-        let complete_from = None;
-        let mut window =
-            Self { condition, purpose, filtered, measured, inside, ahead, overflow, complete_from };
-        window.complete_from = oldest.and_then(|oldest| window.leaves(oldest));
-        window
+        let complete_from = oldest.and_then(|oldest| bounds.leaves(oldest));
+        Self {
+            condition,
+            purpose,
+            filtered,
+            measured,
+            inside,
+            ahead,
+            bounds,
+            zone,
+            overflow,
+            complete_from,
+        }
+    }
+
+    fn measure(&self, measure: &Measure, now: Timestamp) -> Verdict {
+        match measure {
+            Measure::Count(bound) => self.count(bound),
+            Measure::Sum { bound, .. } => self.sum(bound),
+            Measure::Avg { bound, .. } => self.avg(bound),
+            Measure::Min { bound, .. } => self.extreme(bound, f64::min),
+            Measure::Max { bound, .. } => self.extreme(bound, f64::max),
+            Measure::Distinct { bound, .. } => self.distinct(bound),
+            Measure::Periods { unit, bound, .. } => self.periods(*unit, bound),
+            Measure::Last(filter) => self.last(filter),
+            Measure::First(filter) => self.first(filter),
+            Measure::Since(bound) => self.since(bound, now),
+        }
     }
 
     /// What `row` is to the condition; `None` when it can be read and does not pass.
@@ -111,12 +149,13 @@ impl<'a> Window<'a> {
 
     /// When an event leaves the window; never without one.
     fn leaves(&self, time: Timestamp) -> Option<Timestamp> {
-        self.condition.within.map(|within| time.saturating_add(within))
+        self.bounds.leaves(time)
     }
 
     /// When the next event that may matter enters.
     fn enters(&self) -> Option<Timestamp> {
-        self.ahead.iter().find(|row| self.sight(*row).is_some()).map(|row| row.time)
+        let next = self.ahead.iter().find(|row| self.sight(*row).is_some())?;
+        self.bounds.enters(next.time)
     }
 
     /// The answer where events are lost that it would need: false, until the window no longer reaches for them.
@@ -153,14 +192,40 @@ impl<'a> Window<'a> {
     /// Adds newest first, always, so that a sum of doubles is the same whichever way it is reached.
     fn sum(&self, bound: &Bound<f64>) -> Verdict {
         let mut sum = 0.0;
-        let mut verdict = Verdict::lasting(bound.holds(sum).into());
+        self.fold_numbers(bound.holds(sum), |amount| {
+            sum += amount;
+            bound.holds(sum)
+        })
+    }
+
+    fn avg(&self, bound: &Bound<f64>) -> Verdict {
+        let (mut sum, mut count) = (0.0, 0.0);
+        self.fold_numbers(false, |amount| {
+            sum += amount;
+            count += 1.0;
+            bound.holds(sum / count)
+        })
+    }
+
+    fn extreme(&self, bound: &Bound<f64>, better: fn(f64, f64) -> f64) -> Verdict {
+        let mut found: Option<f64> = None;
+        self.fold_numbers(false, |amount| {
+            let extreme = found.map_or(amount, |found| better(found, amount));
+            found = Some(extreme);
+            bound.holds(extreme)
+        })
+    }
+
+    /// The answer over all numbers that are measured, newest first: `empty` without one, then
+    /// what `take` says after each.
+    fn fold_numbers(&self, empty: bool, mut take: impl FnMut(f64) -> bool) -> Verdict {
+        let mut verdict = Verdict::lasting(empty.into());
         let mut is_withheld = false;
         self.inside.each_newest_first(|row| {
             match self.sight(row) {
                 Some(Sight::Selected) => {
                     if let Some(amount) = row.number_at(self.measured) {
-                        sum += amount;
-                        self.step(&mut verdict, bound.holds(sum).into(), row);
+                        self.step(&mut verdict, take(amount).into(), row);
                     }
                 }
                 Some(Sight::Withheld) => {
@@ -173,6 +238,63 @@ impl<'a> Window<'a> {
             ControlFlow::Continue(())
         });
         if self.overflow && !is_withheld { self.overflowed(false) } else { verdict }
+    }
+
+    /// Counts values; each event that may not be read may bring one more, or none.
+    fn distinct(&self, bound: &Bound<u32>) -> Verdict {
+        let (mut seen, mut withheld) = (HashSet::new(), 0_u32);
+        self.count_kinds(bound, |sight, row| {
+            if sight == Sight::Withheld {
+                withheld = withheld.saturating_add(1);
+            } else if let Some(kind) = row.at(self.measured).as_ref().and_then(Seen::kind) {
+                seen.insert(kind);
+            }
+            let low = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+            (low, low.saturating_add(withheld))
+        })
+    }
+
+    /// Counts periods; one in which no event may be read may count, or not.
+    fn periods(&self, unit: Unit, bound: &Bound<u32>) -> Verdict {
+        let (mut low, mut high) = (0_u32, 0_u32);
+        // The period that the walk is in: when it began, and whether it certainly counts.
+        let mut period: Option<(Timestamp, bool)> = None;
+        self.count_kinds(bound, |sight, row| {
+            if period.is_none_or(|(start, _)| row.time < start) {
+                let start = unit.start(row.time, &self.zone, 0).unwrap_or(row.time);
+                period = Some((start, false));
+                high = high.saturating_add(1);
+            }
+            if let Some((_, counts)) = &mut period
+                && sight == Sight::Selected
+                && !*counts
+            {
+                *counts = true;
+                low = low.saturating_add(1);
+            }
+            (low, high)
+        })
+    }
+
+    /// The answer to how many kinds of event there are; `take` tells after each event, newest first,
+    /// how many there are at least and at most.
+    fn count_kinds(
+        &self,
+        bound: &Bound<u32>,
+        mut take: impl FnMut(Sight, Row<'a>) -> (u32, u32),
+    ) -> Verdict {
+        let mut verdict = Verdict::lasting(bound.answer_over(0, 0));
+        let (mut settled, mut is_withheld) = (bound.is_settled_at(0), false);
+        for (sight, row) in self.newest_first() {
+            if settled {
+                break;
+            }
+            let (low, high) = take(sight, row);
+            is_withheld = low < high;
+            self.step(&mut verdict, bound.answer_over(low, high), row);
+            settled = bound.is_settled_at(low);
+        }
+        if self.overflow && !settled { self.overflowed(is_withheld) } else { verdict }
     }
 
     fn last(&self, filter: &Filter) -> Verdict {
@@ -190,7 +312,7 @@ impl<'a> Window<'a> {
         let mut seen = self.inside.iter().filter_map(|row| self.sight(row).map(|s| (s, row)));
         let Some((sight, oldest)) = seen.next() else { return Verdict::lasting(Truth::False) };
         let truth = self.answer(sight, filter, oldest);
-        if self.condition.within.is_none() {
+        if self.leaves(oldest.time).is_none() {
             return Verdict::lasting(truth);
         }
         let alike = seen.take_while(|(sight, row)| self.answer(*sight, filter, *row) == truth);
@@ -241,14 +363,28 @@ impl<'a> Window<'a> {
 
     fn in_words(&self, now: Timestamp) -> String {
         let selected = || self.newest_first().filter(|(sight, _)| *sight == Sight::Selected);
+        let amounts = || selected().filter_map(|(_, row)| row.at(self.measured)?.as_f64());
         let withheld = self.inside.iter().filter(|row| !row.purposes.contains(self.purpose));
         let measured = match &self.condition.measure {
             Measure::Count(_) => selected().count().to_string(),
-            Measure::Sum { .. } => {
-                let amounts = selected().filter_map(|(_, row)| row.at(self.measured)?.as_f64());
-                // Cut to millionths: what lies behind is the noise of adding decimals in binary.
-                let sum = amounts.fold(0.0, |sum, amount| sum + amount);
-                ((sum * 1e6_f64).round() / 1e6).to_string()
+            Measure::Sum { .. } => in_millionths(amounts().fold(0.0, |sum, amount| sum + amount)),
+            Measure::Avg { .. } => {
+                let add = |(sum, count), amount| (sum + amount, count + 1.0);
+                match amounts().fold((0.0, 0.0), add) {
+                    (_, 0.0) => "unknown, as there is no number".into(),
+                    (sum, count) => in_millionths(sum / count),
+                }
+            }
+            Measure::Min { .. } => or_unknown(amounts().reduce(f64::min)),
+            Measure::Max { .. } => or_unknown(amounts().reduce(f64::max)),
+            Measure::Distinct { .. } => {
+                let kinds = selected()
+                    .filter_map(|(_, row)| row.at(self.measured).as_ref().and_then(Seen::kind));
+                kinds.collect::<HashSet<_>>().len().to_string()
+            }
+            Measure::Periods { unit, .. } => {
+                let starts = selected().filter_map(|(_, row)| unit.start(row.time, &self.zone, 0));
+                starts.collect::<HashSet<_>>().len().to_string()
             }
             Measure::Last(_) => self.shown(selected().next()),
             Measure::First(_) => self.shown(selected().last()),
@@ -263,6 +399,15 @@ impl<'a> Window<'a> {
             count => format!("{measured}, {count} withheld{overflow}"),
         }
     }
+}
+
+/// Cut to millionths: what lies behind is the noise of adding decimals in binary.
+fn in_millionths(number: f64) -> String {
+    ((number * 1e6_f64).round() / 1e6).to_string()
+}
+
+fn or_unknown(number: Option<f64>) -> String {
+    number.map_or("unknown, as there is no number".into(), in_millionths)
 }
 
 /// When the answer about the age of an event at `time` next turns; ages only grow.

@@ -88,12 +88,58 @@ fn measure() -> impl Strategy<Value = Value> {
         let pair = [format!("{low}s"), format!("{}s", low + more)];
         json!({"since": {"op": "between", "value": pair}})
     });
-    prop_oneof![3 => count, 2 => sum, 2 => end, 1 => since, 1 => since_between, 1 => Just(json!({}))]
+    let of_number = (select(vec!["avg", "min", "max"]), numeric((-2..4).prop_map(|n| json!(n))));
+    let of_number = of_number.prop_map(|(word, test)| json!({ word: with("property", "x", test) }));
+    let distinct = numeric((0..4).prop_map(|n| json!(n)));
+    let distinct = distinct.prop_map(|test| json!({"distinct": with("property", "x", test)}));
+    let periods = (unit(), zone(), numeric((0..4).prop_map(|n| json!(n))));
+    let periods = periods.prop_map(|(unit, zone, mut test)| {
+        test["unit"] = unit.into();
+        test["timezone"] = zone.into();
+        json!({ "periods": test })
+    });
+    prop_oneof![
+        3 => count, 2 => sum, 2 => of_number, 2 => distinct, 1 => periods, 2 => end, 1 => since,
+        1 => since_between, 1 => Just(json!({}))
+    ]
+}
+
+fn unit() -> impl Strategy<Value = &'static str> {
+    select(vec!["day", "week", "month", "quarter", "year"])
+}
+
+fn zone() -> impl Strategy<Value = &'static str> {
+    select(vec!["UTC", "Europe/Stockholm", "America/St_Johns", "Pacific/Apia", "profile"])
+}
+
+fn window() -> impl Strategy<Value = Value> {
+    let seconds = |length: i64| Value::from(format!("{length}s"));
+    let last = (1..30_i64).prop_map(seconds);
+    let ago = (0..15_i64, 1..15_i64)
+        .prop_map(move |(to, more)| json!({"from": seconds(to + more), "to": seconds(to)}));
+    let instant = |half: i64| Value::from(Timestamp(half * 500).to_string());
+    let fixed = (0..60_i64, 1..30_i64, 0..3).prop_map(move |(after, more, ends)| match ends {
+        0 => json!({ "after": instant(after) }),
+        1 => json!({ "before": instant(after) }),
+        _ => json!({"after": instant(after), "before": instant(after + more)}),
+    });
+    prop_oneof![4 => last, 1 => ago, 1 => fixed]
+}
+
+fn calendar() -> impl Strategy<Value = Value> {
+    let words = prop_oneof![
+        select(vec!["today".to_owned(), "yesterday".to_owned()]),
+        (select(vec!["this", "last"]), unit()).prop_map(|(which, unit)| format!("{which}_{unit}")),
+        (1..5, unit()).prop_map(|(count, unit)| format!("last_{count}_{unit}s")),
+    ];
+    (words, zone(), any::<bool>()).prop_map(|(words, zone, with_current)| {
+        json!({"calendar": words, "timezone": zone, "with_current": with_current})
+    })
 }
 
 fn event() -> impl Strategy<Value = Value> {
     let filters = prop::option::of(vec(test().prop_map(|t| with("property", "x", t)), 0..2));
-    let within = prop::option::weighted(0.7, 1..30_i64);
+    let within = prop::option::weighted(0.7, window());
     (select(vec!["A", "B"]), filters, within, measure()).prop_map(
         |(name, filters, within, mut document)| {
             document["event"] = name.into();
@@ -101,7 +147,7 @@ fn event() -> impl Strategy<Value = Value> {
                 document["where"] = filters.into();
             }
             if let Some(within) = within {
-                document["within"] = format!("{within}s").into();
+                document["within"] = within;
             }
             document
         },
@@ -287,8 +333,70 @@ proptest! {
     }
 }
 
+/// Somebody's events at about midnight over two years, around the days on which clocks are changed.
+fn years() -> impl Strategy<Value = Person> {
+    let time = (0..730_i64, -3..=3_i64, select(vec![-1_i64, 0, 1, 1_800_000]));
+    let row = (time, prop::option::of(0..3_i64), prop::bool::weighted(0.2));
+    let zones = vec!["UTC", "Europe/Stockholm", "America/New_York", "nowhere"];
+    (vec(row, 0..12), prop::bool::weighted(0.2), prop::option::of(select(zones))).prop_map(
+        |(rows, overflow, zone)| {
+            let row =
+                |(tie, ((days, hours, beside), x, withheld)): (u64, ((i64, i64, i64), _, _))| {
+                    let x: Option<Value> = Option::<i64>::map(x, Value::from);
+                    EventRow {
+                        time: Timestamp(days * 86_400_000 + hours * 3_600_000 + beside),
+                        tie,
+                        purposes: if withheld { PurposeSet::NONE } else { READABLE },
+                        values: RowValues::pack(&[Path::parse("x").unwrap()], |_| x.as_ref()),
+                    }
+                };
+            let rows = (0..).zip(rows).map(row).collect();
+            let traits = zone.map(|zone| ("timezone".to_owned(), zone.into()));
+            Person {
+                traits: traits.into_iter().collect(),
+                events: Events([("A".to_owned(), track(rows))].into()),
+                overflow: overflow.then(|| "A".to_owned()).into_iter().collect(),
+                ..Person::default()
+            }
+        },
+    )
+}
+
+/// A condition over calendar periods, with filters now and then.
+fn by_calendar() -> impl Strategy<Value = Value> {
+    let filter = prop::option::weighted(0.3, test());
+    (calendar(), measure(), filter).prop_map(|(within, mut document, filter)| {
+        document["event"] = "A".into();
+        document["within"] = within;
+        if let Some(filter) = filter {
+            document["where"] = json!([with("property", "x", filter)]);
+        }
+        document
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn calendars_are_read_as_the_reference_reads_them(
+        document in by_calendar(), person in years(),
+        days in 0..800_i64, hours in -3..=3_i64, beside in -1..=1_i64,
+    ) {
+        let now = Timestamp(days * 86_400_000 + hours * 3_600_000 + beside);
+        let rule = rule(&document);
+        let verdict = rule.evaluate(&person, now);
+        prop_assert_eq!(verdict.truth, reference::truth(&document, &person, now));
+        let end = verdict.valid_until.map_or(now.0 + 400 * 86_400_000, |until| until.0);
+        prop_assert!(end > now.0, "an expiry lies ahead");
+        for instant in [now.0 + (end - now.0) / 3, end - 1] {
+            prop_assert_eq!(rule.evaluate(&person, Timestamp(instant)).truth, verdict.truth);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_sequence_is_found_where_the_reference_finds_it(
@@ -424,6 +532,17 @@ fn hostile() -> impl Strategy<Value = Value> {
         "for_at_least",
         "consent",
         "bucket",
+        "distinct",
+        "periods",
+        "unit",
+        "calendar",
+        "this_month",
+        "month",
+        "timezone",
+        "from",
+        "to",
+        "after",
+        "avg",
         "sequence",
         "same",
         "step",

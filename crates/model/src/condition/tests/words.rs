@@ -128,3 +128,26 @@ fn sequences_tell_how_far_they_came() {
         "#]],
     );
 }
+
+#[test]
+fn calendars_and_measures_read_as_they_are_meant() {
+    check(
+        json!({"any": [
+            {"event": "Order Completed", "within": {"calendar": "last_6_months", "timezone": "Europe/Stockholm", "with_current": true},
+                "periods": {"unit": "month", "timezone": "profile", "op": "gte", "value": 3}},
+            {"event": "Order Completed", "within": {"calendar": "yesterday"}, "avg": {"property": "revenue", "op": "gt", "value": 10}},
+            {"event": "Order Completed", "within": {"from": "60d", "to": "5d"}, "min": {"property": "revenue", "op": "gt", "value": 50}},
+            {"event": "Order Completed", "within": {"after": "2026-11-02", "before": "2026-12-01"}, "distinct": {"property": "currency", "op": "gt", "value": 1}},
+            {"event": "Order Completed", "within": {"after": "2026-11-02"}, "max": {"property": "revenue", "op": "lt", "value": 1}}
+        ]}),
+        expect![[r#"
+            (months (profile) with "Order Completed" in last_6_months and the present one (Europe/Stockholm) gte 3 or mean of revenue of "Order Completed" yesterday (UTC) gt 10 or least revenue of "Order Completed" between 60d and 5d ago gt 50 or different currency of "Order Completed" from 2026-11-02T00:00:00.000Z on and before 2026-12-01T00:00:00.000Z gt 1 or greatest revenue of "Order Completed" from 2026-11-02T00:00:00.000Z on lt 1)
+            [] True until 2026-11-22T00:00:00.000Z: any of 5
+            [/any/0] False: months (profile) with "Order Completed" in last_6_months and the present one (Europe/Stockholm) is 1, wanted gte 3
+            [/any/1] True until 2026-11-22T00:00:00.000Z: mean of revenue of "Order Completed" yesterday (UTC) is 60.5, wanted gt 10
+            [/any/2] False until 2026-11-25T00:00:00.000Z: least revenue of "Order Completed" between 60d and 5d ago is 40, wanted gt 50
+            [/any/3] False: different currency of "Order Completed" from 2026-11-02T00:00:00.000Z on and before 2026-12-01T00:00:00.000Z is 1, wanted gt 1
+            [/any/4] False: greatest revenue of "Order Completed" from 2026-11-02T00:00:00.000Z on is 60.5, wanted lt 1
+        "#]],
+    );
+}

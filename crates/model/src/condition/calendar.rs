@@ -1,0 +1,156 @@
+//! Calendar periods: days, weeks from Monday (ISO 8601), months, quarters and years in a time zone.
+
+use std::fmt;
+
+use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
+
+use super::{Fact, Facts};
+use crate::{Timestamp, Value, value::Path};
+
+/// A kind of calendar period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// From midnight to midnight: 23 to 25 hours where clocks are changed.
+    Day,
+    /// From Monday.
+    Week,
+    /// From the first.
+    Month,
+    /// From the first of January, April, July or October.
+    Quarter,
+    /// From the first of January.
+    Year,
+}
+
+/// In whose time zone a calendar is read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Zone {
+    /// This one.
+    Fixed(TimeZone),
+    /// The one that the person's trait `timezone` names, else UTC.
+    Profile,
+}
+
+impl Unit {
+    /// Every unit with its name.
+    pub(super) const ALL: [(Self, &'static str); 5] = [
+        (Self::Day, "day"),
+        (Self::Week, "week"),
+        (Self::Month, "month"),
+        (Self::Quarter, "quarter"),
+        (Self::Year, "year"),
+    ];
+
+    /// The unit of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(unit, _)| unit)
+    }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.into_iter().find(|(unit, _)| *unit == self).map_or("", |(_, name)| name)
+    }
+
+    /// The most days that `count` of them have.
+    pub(super) fn days_at_most(self, count: i64) -> i64 {
+        let days = match self {
+            Self::Day => 1,
+            Self::Week => 7,
+            Self::Month => 31,
+            Self::Quarter => 92,
+            Self::Year => 366,
+        };
+        // An hour more, where clocks are changed, makes a day more.
+        count.saturating_mul(days).saturating_add(1)
+    }
+
+    /// When the period began in which `instant` lies, or the one so many periods before it (after
+    /// it, where negative). `None` beyond the years of the calendar.
+    pub(super) fn start(self, instant: Timestamp, zone: &TimeZone, ago: i64) -> Option<Timestamp> {
+        let instant = jiff::Timestamp::from_millisecond(instant.0).ok()?;
+        let date = self.first_day(zone.to_datetime(instant).date())?;
+        let span = match self {
+            Self::Day => ago.days(),
+            Self::Week => ago.weeks(),
+            Self::Month => ago.months(),
+            Self::Quarter => ago.checked_mul(3)?.months(),
+            Self::Year => ago.years(),
+        };
+        let first = date.checked_sub(span).ok()?;
+        let start = zone.to_zoned(first.to_datetime(jiff::civil::Time::midnight())).ok()?;
+        Some(Timestamp(start.timestamp().as_millisecond()))
+    }
+
+    fn first_day(self, date: Date) -> Option<Date> {
+        let first_of = |month| Date::new(date.year(), month, 1).ok();
+        match self {
+            Self::Day => Some(date),
+            Self::Week => {
+                let since_monday = i64::from(date.weekday().to_monday_zero_offset());
+                date.checked_sub(since_monday.days()).ok()
+            }
+            Self::Month => first_of(date.month()),
+            Self::Quarter => first_of((date.month() - 1) / 3 * 3 + 1),
+            Self::Year => first_of(1),
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Zone {
+    /// How the zone of the person is written.
+    pub(super) const PROFILE: &'static str = "profile";
+    /// The trait that names it.
+    const TRAIT: &'static str = "timezone";
+
+    /// The zone of that name: one of the time zone database, or `profile`.
+    pub fn parse(name: &str) -> Option<Self> {
+        if name == Self::PROFILE {
+            return Some(Self::Profile);
+        }
+        TimeZone::get(name).ok().map(Self::Fixed)
+    }
+
+    /// The trait that it reads.
+    pub(super) fn reads(&self) -> Option<Path> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Profile => Path::parse(Self::TRAIT),
+        }
+    }
+
+    /// The zone for one person; `None` where it may not be read.
+    pub(super) fn of(&self, facts: &dyn Facts) -> Option<TimeZone> {
+        let Self::Fixed(zone) = self else {
+            let path = self.reads()?;
+            return match facts.trait_value(&path) {
+                Fact::Known(Value::String(name)) => {
+                    Some(TimeZone::get(name).unwrap_or(TimeZone::UTC))
+                }
+                Fact::Known(_) | Fact::Missing => Some(TimeZone::UTC),
+                Fact::Withheld => None,
+            };
+        };
+        Some(zone.clone())
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self::Fixed(TimeZone::UTC)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(zone) => f.write_str(zone.iana_name().unwrap_or("UTC")),
+            Self::Profile => f.write_str(Self::PROFILE),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Windows and calendar periods, by numbering days, weeks, months, quarters and years.
+
+use jiff::tz::TimeZone;
+
+use super::duration;
+use crate::{
+    Timestamp, Value,
+    condition::{Fact, Facts},
+    value::Path,
+};
+
+/// Where an instant lies for a window.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lies {
+    Before,
+    Inside,
+    After,
+}
+
+/// Tells where instants lie for the window of a condition; `None` where that may not be known.
+pub(super) fn of(
+    document: &Value,
+    facts: &dyn Facts,
+    now: Timestamp,
+) -> Option<Box<dyn Fn(i64) -> Lies>> {
+    let window = &document["within"];
+    let lies = |is_old: bool, is_new: bool| match (is_old, is_new) {
+        (true, _) => Lies::Before,
+        (_, true) => Lies::After,
+        _ => Lies::Inside,
+    };
+    let now = now.0;
+    if let Some(words) = window["calendar"].as_str() {
+        let zone = zone(window, facts)?;
+        let (unit, first, last) = periods(words);
+        let last = if window["with_current"] == Value::Bool(true) { 0 } else { last };
+        let present = number(&unit, &zone, now);
+        return Some(Box::new(move |time| {
+            let period = number(&unit, &zone, time);
+            lies(period < present - first, time > now || period > present - last)
+        }));
+    }
+    if let (Some(from), Some(to)) = (duration(&window["from"]), duration(&window["to"])) {
+        return Some(Box::new(move |time| lies(time <= now - from, time > now - to)));
+    }
+    let instant = |field: &str| window[field].as_str().and_then(|text| text.parse().ok());
+    let (after, before): (Option<Timestamp>, Option<Timestamp>) =
+        (instant("after"), instant("before"));
+    let floor = duration(window).map(|length| now - length);
+    Some(Box::new(move |time| {
+        let is_old =
+            floor.is_some_and(|floor| time <= floor) || after.is_some_and(|after| time < after.0);
+        lies(is_old, time > now || before.is_some_and(|before| before.0 <= time))
+    }))
+}
+
+/// The zone that an object names; `None` where it may not be known.
+pub(super) fn zone(object: &Value, facts: &dyn Facts) -> Option<TimeZone> {
+    let name = match object["timezone"].as_str() {
+        Some("profile") => match facts.trait_value(&Path::parse("timezone")?) {
+            Fact::Known(value) => value.as_str().unwrap_or("UTC").to_owned(),
+            Fact::Missing => "UTC".to_owned(),
+            Fact::Withheld => return None,
+        },
+        name => name.unwrap_or("UTC").to_owned(),
+    };
+    Some(TimeZone::get(&name).unwrap_or(TimeZone::UTC))
+}
+
+fn periods(words: &str) -> (String, i64, i64) {
+    let (unit, first, last) = match words {
+        "today" => ("day", 0, 0),
+        "yesterday" => ("day", 1, 1),
+        _ => match words.split('_').collect::<Vec<_>>()[..] {
+            ["this", unit] => (unit, 0, 0),
+            ["last", unit] => (unit, 1, 1),
+            ["last", count, units] => (units.trim_end_matches('s'), count.parse().unwrap_or(1), 1),
+            _ => ("day", 0, 0),
+        },
+    };
+    (unit.to_owned(), first, last)
+}
+
+/// The number of the period of an instant; periods that follow one another differ by one.
+pub(super) fn number(unit: &str, zone: &TimeZone, time: i64) -> i64 {
+    let instant = jiff::Timestamp::from_millisecond(time).unwrap_or_default();
+    let date = zone.to_datetime(instant).date();
+    let epoch = jiff::civil::date(1970, 1, 1);
+    let days = i64::from((date - epoch).get_days());
+    let (year, month) = (i64::from(date.year()), i64::from(date.month()) - 1);
+    match unit {
+        // The epoch was a Thursday.
+        "week" => (days + 3).div_euclid(7),
+        "month" => year * 12 + month,
+        "quarter" => year * 4 + month / 3,
+        "year" => year,
+        _ => days,
+    }
+}
