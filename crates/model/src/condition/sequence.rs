@@ -1,10 +1,11 @@
 //! Sequences: events of a person in an order, and events that stay away.
 //!
 //! The steps of a sequence take their places in time one after the other. A step with an event takes
-//! that event's place, which lies after the place of the step before. A step with `not` and a length
-//! takes the instant at which that length has passed without such an event. A `not` without a length
-//! takes no place of its own: no such event may lie between its neighbours, or up to now where it is
-//! the last step.
+//! the place of an event that is later than the step before: of two events of the same instant
+//! neither is later, since nothing tells which came first. A step with `not` and a length takes the
+//! instant at which that length has passed without such an event. A `not` without a length takes no
+//! place of its own: no such event may lie between its neighbours, or up to now where it is the last
+//! step.
 
 mod chains;
 

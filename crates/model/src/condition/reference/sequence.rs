@@ -10,7 +10,6 @@ use crate::{
 struct Happened {
     name: String,
     time: i64,
-    tie: u64,
     known: Option<Known>,
 }
 
@@ -19,8 +18,8 @@ struct Happened {
 struct Reached {
     /// The step to be found next.
     step: usize,
-    /// The place in time of the step before, and the event that is there.
-    place: (i64, Option<u64>),
+    /// The place in time of the step before, and whether an event there is later.
+    place: (i64, bool),
     start: i64,
     /// The events found, by their steps.
     found: Vec<Option<usize>>,
@@ -58,7 +57,6 @@ pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> P
         events.extend(rows.rows.iter().filter(|row| counts(row.time.0)).map(|row| Happened {
             name: name.clone(),
             time: row.time.0,
-            tie: row.tie,
             known: row.purposes.contains(rows.purpose).then(|| known(row, rows.paths)),
         }));
         names.push(name);
@@ -80,7 +78,7 @@ impl Search<'_> {
             let event = &self.events[first];
             let mut found = vec![None; self.steps.len()];
             found[0] = Some(first);
-            let place = (event.time, Some(event.tie));
+            let place = (event.time, false);
             self.is_wanted(0, first, &found)
                 && self.goes_on(&Reached { step: 1, place, start: event.time, found })
         })
@@ -108,17 +106,17 @@ impl Search<'_> {
                 && guards.chain([next]).all(|step| is_clear(step, &|event| event.time < end))
                 && self.goes_on(&Reached {
                     step: next + 1,
-                    place: (end, None),
+                    place: (end, true),
                     ..reached.clone()
                 });
         }
         (0..self.events.len()).any(|index| {
             let event = &self.events[index];
             let gap = event.time - reached.place.0;
-            let before = |other: &Happened| (other.time, other.tie) < (event.time, event.tie);
+            let before = |other: &Happened| other.time < event.time;
             let mut found = reached.found.clone();
             found[next] = Some(index);
-            let place = (event.time, Some(event.tie));
+            let place = (event.time, false);
             is_after(event, reached.place)
                 && within.is_none_or(|within| gap < within)
                 && self.is_wanted(next, index, &reached.found)
@@ -175,10 +173,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether an event lies after a place: of an event, in the order of events; of an instant, from then on.
-fn is_after(event: &Happened, (time, tie): (i64, Option<u64>)) -> bool {
-    match tie {
-        Some(tie) => (event.time, event.tie) > (time, tie),
-        None => event.time >= time,
-    }
+/// Whether an event is later than a place.
+fn is_after(event: &Happened, (time, inclusive): (i64, bool)) -> bool {
+    time < event.time || inclusive && time == event.time
 }

@@ -46,6 +46,8 @@ struct Chain {
     start: Timestamp,
     /// The place of its last stage.
     last: Timestamp,
+    /// That place is the end of a time in which nothing happened, so an event there is later.
+    has_ripened: bool,
 }
 
 /// What a walk found.
@@ -128,7 +130,7 @@ impl Sequence {
             any_withheld |= inside.iter().any(|row| !row.purposes.contains(rows.purpose));
         }
         if tracks.len() > 1 {
-            all.sort_unstable_by_key(|(_, row)| (row.time, row.tie));
+            all.sort_by_key(|(_, row)| row.time);
         }
         Events { tracks, all, any_withheld, enters }
     }
@@ -140,9 +142,9 @@ impl Sequence {
 
     fn walk(&self, events: &Events<'_>, reading: Reading, now: Timestamp) -> Found {
         let mut walk = Walk::new(self, events, reading);
-        for (track, row) in &events.all {
-            walk.ripen(row.time);
-            walk.see(*track, *row);
+        for together in events.all.chunk_by(|(_, a), (_, b)| a.time == b.time) {
+            together.first().into_iter().for_each(|(_, row)| walk.ripen(row.time));
+            walk.see(together);
         }
         walk.ripen(now);
         walk.found()
@@ -223,27 +225,40 @@ impl<'a> Walk<'a> {
             }
             for chain in ripe {
                 let last = chain.last.saturating_add(length);
-                self.arrive(stage + 1, Chain { last, ..chain });
+                self.arrive(stage + 1, Chain { last, has_ripened: true, ..chain });
             }
         }
     }
 
-    /// Takes in the next event.
-    fn see(&mut self, track: usize, row: Row<'_>) {
-        // From the last stage to the first, so that an event takes one place in a chain, and does
-        // not end what it has just begun.
-        for stage in (0..self.waiting.len()).rev() {
-            let onward = self.onward(stage, track, row);
-            self.end_chains(stage, track, row);
-            onward.into_iter().for_each(|chain| self.arrive(stage + 1, chain));
+    /// Takes in the next events, all of one instant: none is later than another, so each is seen by
+    /// the chains that were there before.
+    fn see(&mut self, together: &[(usize, Row<'_>)]) {
+        let mut arriving = Vec::new();
+        for &(track, row) in together {
+            for stage in 0..self.waiting.len() {
+                let onward = self.onward(stage, track, row);
+                arriving.extend(onward.into_iter().map(|chain| (stage + 1, chain)));
+            }
+            arriving.extend(self.begun(track, row).map(|chain| (0, chain)));
         }
-        let Some(first) = self.step(0) else { return };
-        if self.of_step.first() == Some(&track) && self.fits(first, track, row) {
-            let captured = vec![Captured::Value(None); self.sequence.captures.len()];
-            let mut chain = Chain { captured, start: row.time, last: row.time };
-            self.capture(&mut chain, 0, track, row);
-            self.arrive(0, chain);
+        for &(track, row) in together {
+            for stage in 0..self.waiting.len() {
+                self.end_chains(stage, track, row);
+            }
         }
+        arriving.into_iter().for_each(|(stage, chain)| self.arrive(stage, chain));
+    }
+
+    /// The chain that `row` begins, if it does.
+    fn begun(&self, track: usize, row: Row<'_>) -> Option<Chain> {
+        let first = self.step(0)?;
+        if self.of_step.first() != Some(&track) || !self.fits(first, track, row) {
+            return None;
+        }
+        let captured = vec![Captured::Value(None); self.sequence.captures.len()];
+        let mut chain = Chain { captured, start: row.time, last: row.time, has_ripened: false };
+        self.capture(&mut chain, 0, track, row);
+        Some(chain)
     }
 
     /// The chains after `stage` for which `row` is the next event, with it.
@@ -254,12 +269,14 @@ impl<'a> Walk<'a> {
             return Vec::new();
         }
         let waiting = self.waiting.get(stage).into_iter().flatten();
-        let in_time =
-            |chain: &&Chain| step.within.is_none_or(|within| row.time.since(chain.last) < within);
+        let in_time = |chain: &&Chain| {
+            let is_later = chain.last < row.time || chain.has_ripened;
+            is_later && step.within.is_none_or(|within| row.time.since(chain.last) < within)
+        };
         let unread = self.reading == Reading::Possible;
         let of_same = |chain: &&Chain| self.is_same(chain, step, track, row, unread);
         let onward = waiting.filter(in_time).filter(of_same).map(|chain| {
-            let mut chain = Chain { last: row.time, ..chain.clone() };
+            let mut chain = Chain { last: row.time, has_ripened: false, ..chain.clone() };
             self.capture(&mut chain, place, track, row);
             chain
         });
