@@ -15,8 +15,9 @@
 //! - An event counts from its own time on, and in a window `(now − d, now]`. No events count 0 and
 //!   sum to 0, but have no last, first or age, so that those are false.
 //! - The steps of a sequence follow one another in time; of events of the same instant none is later
-//!   than another. An event lies less than `within` after the step before it. `not` with `within` is done when that time has passed without
-//!   such an event; without it, none may lie between its neighbours, or up to now at the end.
+//!   than another. An event lies less than `within` after the step before it. `not` with `within` is
+//!   done when that time has passed without such an event; without it, none may lie between its
+//!   neighbours, or up to now at the end.
 //!   `same` wants a property equal to one of an earlier step's event; a missing one equals nothing.
 //!   Beside `sequence`, `within` is the window in which all of it lies; less than `span` passes from
 //!   its first event to its last step.

@@ -1,3 +1,4 @@
+mod examples;
 mod facts;
 mod language;
 mod properties;
