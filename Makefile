@@ -25,6 +25,7 @@ export CONCIERGE_BINARY ?= $(BINARY)
 VENV := $(CONCIERGE_CACHE)/venv
 PYTHON := $(VENV)/bin/python
 NODE_SUITE := tests/clients/node
+BROWSER_SUITE := tests/clients/browser
 
 .PHONY: help
 help: ## show this list
@@ -43,7 +44,7 @@ demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 # --- test --------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-vendor test-python test-node test-duckdb ## run every test, installing what the tests need
+test: test-rust test-vendor test-python test-node test-browser test-duckdb ## run every test, installing what the tests need
 
 .PHONY: test-rust
 test-rust: ## unit, property and integration tests of the workspace
@@ -65,6 +66,11 @@ test-vendor: $(BINARY) $(VENV)/ready ## the tests that the vendor of a Python cl
 test-node: $(BINARY) $(VENV)/ready $(NODE_SUITE)/node_modules/.ready ## the published Node clients
 	@$(PYTHON) tests/harness/concierge_server.py -- npm --prefix $(NODE_SUITE) test
 
+.PHONY: test-browser
+test-browser: $(BINARY) $(VENV)/ready $(BROWSER_SUITE)/node_modules/.ready ## the published browser clients, in Chromium
+	@chromium="$$(bash tests/harness/find-chromium.sh)" && \
+	  CHROMIUM="$$chromium" $(PYTHON) tests/harness/concierge_server.py -- npm --prefix $(BROWSER_SUITE) test
+
 .PHONY: test-duckdb
 test-duckdb: $(BINARY) $(VENV)/ready ## audiences over real orders, compared with SQL in DuckDB
 	@$(PYTHON) -m pytest tests/duckdb
@@ -77,8 +83,8 @@ $(BINARY):
 $(VENV)/ready: tests/requirements.txt tests/harness/make-venv.sh
 	@bash tests/harness/make-venv.sh "$(VENV)" tests/requirements.txt
 
-$(NODE_SUITE)/node_modules/.ready: $(NODE_SUITE)/package-lock.json $(NODE_SUITE)/package.json
-	@npm --prefix $(NODE_SUITE) ci --ignore-scripts --no-audit --no-fund
+%/node_modules/.ready: %/package-lock.json %/package.json
+	@npm --prefix $* ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # --- check -------------------------------------------------------------------------------------

@@ -50,7 +50,8 @@ pub struct Envelope<'a> {
     pub kind: Option<EventKind>,
     /// The batch's `context`: fills what an event's own context leaves out.
     pub context: Option<&'a LazyObject>,
-    /// Tells apart equal events without a message id: the row of an import, `None` for live calls.
+    /// Tells apart equal events without a message id: the row of an import, the load of an image; `None` where an
+    /// equal event is a retry.
     pub row: Option<&'a str>,
     /// The purpose that a consent category's key stands for.
     pub purpose: &'a dyn Fn(&str) -> Option<Purpose>,

@@ -92,7 +92,7 @@ fn is_no_event(rejected: &Rejected) -> bool {
 }
 
 /// The write key that a single call carries in its body.
-fn key_in_body(bytes: &[u8]) -> Result<Option<String>, ApiError> {
+pub(crate) fn key_in_body(bytes: &[u8]) -> Result<Option<String>, ApiError> {
     #[derive(Deserialize)]
     struct Body {
         #[serde(default, rename = "writeKey", alias = "write_key")]

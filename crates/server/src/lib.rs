@@ -26,6 +26,7 @@ mod definitions;
 mod health;
 mod imports;
 mod ingest;
+mod pixel;
 mod profiles;
 mod quarantine;
 mod settings;

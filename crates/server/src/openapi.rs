@@ -88,7 +88,10 @@ fn operation(route: &Route, path: &str, kind: Option<Kind>, alias: usize) -> Val
     let (status, answer) = doc.answer;
     let mut responses = Object::new();
     responses.insert(status.to_string(), response(answer, kind));
-    responses.insert("default".to_owned(), json!({"$ref": "#/components/responses/Problem"}));
+    // An image is answered whatever came of the call.
+    if answer != Some("Gif") {
+        responses.insert("default".to_owned(), json!({"$ref": "#/components/responses/Problem"}));
+    }
     let mut operation = json!({
         "operationId": id,
         "tags": [doc.tag],
@@ -120,6 +123,7 @@ fn response(schema: Option<&str>, kind: Option<Kind>) -> Value {
         Some("Html") => {
             json!({"description": "OK", "content": {"text/html": {"schema": {"type": "string"}}}})
         }
+        Some("Gif") => json!({"description": "Always", "content": {"image/gif": {}}}),
         Some(schema) => json!({
             "description": "OK",
             "content": {"application/json": {"schema": schema_ref(schema, kind)}},

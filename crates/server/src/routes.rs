@@ -11,7 +11,7 @@ use crate::{
     app::App,
     audiences, audit, decide, definitions, health, imports,
     ingest::{self, Call},
-    profiles, quarantine, settings, tokens,
+    pixel, profiles, quarantine, settings, tokens,
 };
 
 /// Who may call a path.
@@ -132,6 +132,34 @@ macro_rules! ingest {
     };
 }
 
+const DATA: Parameter = optional(
+    "data",
+    "string",
+    "the event as JSON in base64, standard or URL-safe; without it, each parameter is a member of the event, \
+     and a dot in its name leads one level down",
+);
+const WRITE_KEY: Parameter =
+    optional("writeKey", "string", "the write key, unless it stands in the event");
+
+/// An ingest route that answers with an image.
+const fn image(
+    path: &'static str,
+    aliases: &'static [&'static str],
+    handler: fn() -> MethodRouter<App>,
+    doc: (&'static str, &'static str),
+) -> Route {
+    let (id, summary) = doc;
+    let query = &[DATA, WRITE_KEY];
+    let doc = Doc { id, tag: "events", summary, query, body: None, answer: (200, Some("Gif")) };
+    Route { method: "get", path, aliases, access: Access::WriteKey, handler, doc }
+}
+
+macro_rules! pixel {
+    ($kind:expr) => {
+        || get(|State(app): State<App>, request: Request| pixel::handle(app, request, $kind))
+    };
+}
+
 /// Every route. Where two paths could match a call, the one with fewer parameters does.
 pub(crate) const ROUTES: &[Route] = &[
     events(
@@ -181,6 +209,42 @@ pub(crate) const ROUTES: &[Route] = &[
         &[],
         ingest!(Call::Historical),
         ("import", "Events that happened long ago: applied in full, they trigger nothing", "Batch"),
+    ),
+    image(
+        "/v1/pixel/track",
+        &["/pixel/v1/track"],
+        pixel!(EventKind::Track),
+        ("pixel_track", "An image that, loaded, is a track call"),
+    ),
+    image(
+        "/v1/pixel/identify",
+        &[],
+        pixel!(EventKind::Identify),
+        ("pixel_identify", "An image that, loaded, is an identify call"),
+    ),
+    image(
+        "/v1/pixel/page",
+        &["/pixel/v1/page"],
+        pixel!(EventKind::Page),
+        ("pixel_page", "An image that, loaded, is a page call"),
+    ),
+    image(
+        "/v1/pixel/screen",
+        &[],
+        pixel!(EventKind::Screen),
+        ("pixel_screen", "An image that, loaded, is a screen call"),
+    ),
+    image(
+        "/v1/pixel/group",
+        &[],
+        pixel!(EventKind::Group),
+        ("pixel_group", "An image that, loaded, is a group call"),
+    ),
+    image(
+        "/v1/pixel/alias",
+        &[],
+        pixel!(EventKind::Alias),
+        ("pixel_alias", "An image that, loaded, is an alias call"),
     ),
     Route {
         method: "get",

@@ -9,7 +9,8 @@ use super::Envelope;
 const PER_ATTEMPT: [&str; 7] =
     ["sentAt", "sent_at", "receivedAt", "received_at", "writeKey", "write_key", "_metadata"];
 
-/// 128 bits of BLAKE3, in hexadecimal, over the source, the call, an import's row and the event as canonical JSON.
+/// 128 bits of BLAKE3, in hexadecimal, over the source, the call, what tells equal events apart, and the event as
+/// canonical JSON.
 ///
 /// The client's time enters as the event's own `timestamp`. Two equal events that carry neither a
 /// message id nor a time cannot be told from a retry, and are one event within the dedup window.

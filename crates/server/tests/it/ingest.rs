@@ -244,6 +244,24 @@ async fn browsers_may_call_from_any_page() {
 }
 
 #[tokio::test]
+async fn browsers_may_call_with_headers_that_no_version_had_before() {
+    let server = server();
+    let asked = "authorization, sentat,RSA-Retry-Attempt , no name,\u{e5},,content-type";
+    let question =
+        Call::new("OPTIONS", "/v1/track").header("access-control-request-headers", asked);
+    let answer = server.call(question).await;
+    assert_eq!(answer.status.as_u16(), 204);
+    assert_eq!(answer.header("vary"), "access-control-request-headers");
+    expect!["authorization, content-type, content-encoding, x-write-key, x-retry-count, prefer, anonymousid, x-request-id, sentat, rsa-retry-attempt"]
+        .assert_eq(answer.header("access-control-allow-headers"));
+    let many: Vec<String> = (0..10_000).map(|count| format!("x-{count}")).collect();
+    let question = Call::new("OPTIONS", "/v1/track");
+    let answer =
+        server.call(question.header("access-control-request-headers", many.join(","))).await;
+    assert!(answer.header("access-control-allow-headers").len() < 1000, "the answer stays small");
+}
+
+#[tokio::test]
 async fn browser_clients_find_their_settings() {
     let server = server();
     let settings = get(format!("/v1/projects/{WRITE_KEY}/settings"));

@@ -10,4 +10,5 @@ mod document;
 mod harness;
 mod ingest;
 mod people;
+mod pixel;
 mod serving;

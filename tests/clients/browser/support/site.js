@@ -1,0 +1,46 @@
+// The shop whose pages the clients run in, served from an origin of its own.
+
+import { createReadStream } from 'node:fs'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+
+const { resolve } = createRequire(import.meta.url)
+
+// The builds that the vendors publish for script tags. Neither package names these files among its exports.
+const SCRIPTS = {
+  '/segment.js': join(dirname(resolve('@segment/analytics-next/package.json')), 'dist/umd/index.js'),
+  '/rudderstack.js': join(dirname(resolve('@rudderstack/analytics-js/bundled')), '../umd/index.js'),
+}
+
+const EMPTY_PAGE = '<!doctype html><title>Elsewhere</title>'
+
+// Starts the shop. `show` puts a page under a path and answers with its address.
+export async function openSite() {
+  const pages = new Map()
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://site')
+    if (pathname in SCRIPTS) {
+      response.setHeader('content-type', 'text/javascript; charset=utf-8')
+      createReadStream(SCRIPTS[pathname]).pipe(response)
+    } else if (pathname === '/favicon.ico') {
+      response.writeHead(204).end()
+    } else {
+      response.setHeader('content-type', 'text/html; charset=utf-8')
+      response.end(pages.get(pathname) ?? EMPTY_PAGE)
+    }
+  })
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening))
+  const url = `http://127.0.0.1:${server.address().port}`
+  return {
+    url,
+    show(path, html) {
+      pages.set(path, html)
+      return url + path
+    },
+    close() {
+      server.closeAllConnections()
+      return new Promise((closed) => server.close(closed))
+    },
+  }
+}
