@@ -55,7 +55,9 @@ pub struct FjallOptions {
     /// Sealed journals kept before tables are made to flush. At most this, one sealed journal and
     /// the active one, of about 64 MiB each, are read when the store is opened after a crash.
     pub journal_bytes_max: u64,
-    /// Rows in memory of [`Table::Strand`] before they are written out; other tables get less.
+    /// Rows in memory of [`Table::Strand`] before they are written out; other tables get less. Large,
+    /// since pages of popular people are written again and again: what is overwritten here is
+    /// neither written out nor merged.
     pub memtable_bytes: u64,
     /// Threads for flushes and compactions.
     pub worker_threads: usize,
@@ -69,7 +71,7 @@ impl Default for FjallOptions {
         Self {
             cache_bytes: 64 * MIB,
             journal_bytes_max: 192 * MIB,
-            memtable_bytes: 64 * MIB,
+            memtable_bytes: 128 * MIB,
             worker_threads: worker_threads(),
             reserve_bytes: 256 * MIB,
         }
@@ -218,9 +220,9 @@ impl Inner {
     fn memtable_limit(&self, table: Table) -> u64 {
         let share = match table {
             Table::Strand => 1,
-            Table::Body => 2,
-            Table::Index | Table::Dedup | Table::Timer | Table::Log | Table::Decision => 4,
-            Table::Definition | Table::Meta | Table::Quarantine | Table::Import => 8,
+            Table::Body => 4,
+            Table::Index | Table::Dedup | Table::Timer | Table::Log | Table::Decision => 8,
+            Table::Definition | Table::Meta | Table::Quarantine | Table::Import => 16,
         };
         self.memtable_bytes / share
     }
