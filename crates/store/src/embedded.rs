@@ -71,7 +71,7 @@ impl Default for FjallOptions {
         Self {
             cache_bytes: 64 * MIB,
             journal_bytes_max: 192 * MIB,
-            memtable_bytes: 128 * MIB,
+            memtable_bytes: 96 * MIB,
             worker_threads: worker_threads(),
             reserve_bytes: 256 * MIB,
         }
