@@ -24,6 +24,8 @@ pub struct Sequence {
     span: Option<Duration>,
     /// The names of all steps, each once.
     names: Vec<EventName>,
+    /// For each step, the place of its name among them.
+    tracks: Vec<usize>,
     /// What later steps compare with, each once.
     captures: Vec<Capture>,
     stages: Vec<Stage>,
@@ -90,7 +92,9 @@ impl Sequence {
                 stages.push(Stage { step: place, guards: std::mem::take(&mut guards) });
             }
         }
-        Self { steps, within, span, names, captures, stages, guards_at_end: guards }
+        let track = |step: &SequenceStep| names.iter().position(|name| *name == step.what.name);
+        let tracks = steps.iter().filter_map(track).collect();
+        Self { steps, within, span, names, tracks, captures, stages, guards_at_end: guards }
     }
 
     /// The steps, in their order.

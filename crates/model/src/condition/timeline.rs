@@ -173,20 +173,13 @@ impl<'a> Selection<'a> {
 
     fn count(&self, bound: &Bound<u32>) -> Verdict {
         let (mut low, mut high) = (0_u32, 0_u32);
-        let mut verdict = Verdict::lasting(bound.answer_over(0, 0));
-        let mut settled = bound.is_settled_at(0);
-        for (sight, row) in self.newest_first() {
-            if settled {
-                break;
-            }
+        self.fold_counts(bound, |sight, _| {
             high = high.saturating_add(1);
             if sight == Sight::Selected {
                 low = low.saturating_add(1);
             }
-            self.step(&mut verdict, bound.answer_over(low, high), row);
-            settled = bound.is_settled_at(low);
-        }
-        if self.overflow && !settled { self.overflowed(low < high) } else { verdict }
+            (low, high)
+        })
     }
 
     /// Adds newest first, always, so that a sum of doubles is the same whichever way it is reached.
@@ -243,7 +236,7 @@ impl<'a> Selection<'a> {
     /// Counts values; each event that may not be read may bring one more, or none.
     fn distinct(&self, bound: &Bound<u32>) -> Verdict {
         let (mut seen, mut withheld) = (HashSet::new(), 0_u32);
-        self.count_kinds(bound, |sight, row| {
+        self.fold_counts(bound, |sight, row| {
             if sight == Sight::Withheld {
                 withheld = withheld.saturating_add(1);
             } else if let Some(kind) = row.at(self.measured).as_ref().and_then(Seen::kind) {
@@ -259,7 +252,7 @@ impl<'a> Selection<'a> {
         let (mut low, mut high) = (0_u32, 0_u32);
         // The period that the walk is in: when it began, and whether it certainly counts.
         let mut period: Option<(Timestamp, bool)> = None;
-        self.count_kinds(bound, |sight, row| {
+        self.fold_counts(bound, |sight, row| {
             if period.is_none_or(|(start, _)| row.time < start) {
                 let start = unit.start(row.time, &self.zone, 0).unwrap_or(row.time);
                 period = Some((start, false));
@@ -276,9 +269,9 @@ impl<'a> Selection<'a> {
         })
     }
 
-    /// The answer to how many kinds of event there are; `take` tells after each event, newest first,
-    /// how many there are at least and at most.
-    fn count_kinds(
+    /// The answer to how many there are; `take` tells after each event, newest first, how many at
+    /// least and at most.
+    fn fold_counts(
         &self,
         bound: &Bound<u32>,
         mut take: impl FnMut(Sight, Row<'a>) -> (u32, u32),

@@ -156,8 +156,6 @@ struct Walk<'a> {
     sequence: &'a Sequence,
     tracks: &'a [Rows<'a>],
     reading: Reading,
-    /// Where each step finds its events, by the place of their name.
-    of_step: Vec<usize>,
     /// For each stage, the chains that have completed it and nothing after it.
     waiting: Vec<Vec<Chain>>,
     /// For each stage, since when it is known whether what must stay away after it did, where
@@ -167,14 +165,10 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(sequence: &'a Sequence, events: &'a Events<'a>, reading: Reading) -> Self {
-        let place = |step: &SequenceStep| {
-            sequence.names.iter().position(|name| *name == step.what.name).unwrap_or_default()
-        };
         let mut walk = Self {
             sequence,
             tracks: &events.tracks,
             reading,
-            of_step: sequence.steps.iter().map(place).collect(),
             waiting: vec![Vec::new(); sequence.stages.len()],
             known_since: Vec::new(),
         };
@@ -207,8 +201,8 @@ impl<'a> Walk<'a> {
     }
 
     fn known_since(&self, stage: usize) -> Option<Timestamp> {
-        let tracks =
-            self.unwanted(stage).filter_map(|step| self.tracks.get(*self.of_step.get(step)?));
+        let rows = |step| self.tracks.get(*self.sequence.tracks.get(step)?);
+        let tracks = self.unwanted(stage).filter_map(rows);
         let lost = tracks.filter(|rows| rows.overflow);
         lost.map(|rows| rows.rows.first().map_or(Timestamp::MAX, |oldest| oldest.time)).max()
     }
@@ -251,8 +245,7 @@ impl<'a> Walk<'a> {
 
     /// The chain that `row` begins, if it does.
     fn begun(&self, track: usize, row: Row<'_>) -> Option<Chain> {
-        let first = self.step(0)?;
-        if self.of_step.first() != Some(&track) || !self.fits(first, track, row) {
+        if !self.is_meant(0, track, row, self.reading == Reading::Possible) {
             return None;
         }
         let captured = vec![Captured::Value(None); self.sequence.captures.len()];
@@ -264,8 +257,8 @@ impl<'a> Walk<'a> {
     /// The chains after `stage` for which `row` is the next event, with it.
     fn onward(&self, stage: usize, track: usize, row: Row<'_>) -> Vec<Chain> {
         let Some((place, step)) = self.awaited(stage) else { return Vec::new() };
-        let is_wanted = !step.is_absent && self.of_step.get(place) == Some(&track);
-        if !is_wanted || !self.fits(step, track, row) {
+        let unread = self.reading == Reading::Possible;
+        if step.is_absent || !self.is_meant(place, track, row, unread) {
             return Vec::new();
         }
         let waiting = self.waiting.get(stage).into_iter().flatten();
@@ -273,7 +266,6 @@ impl<'a> Walk<'a> {
             let is_later = chain.last < row.time || chain.has_ripened;
             is_later && step.within.is_none_or(|within| row.time.since(chain.last) < within)
         };
-        let unread = self.reading == Reading::Possible;
         let of_same = |chain: &&Chain| self.is_same(chain, step, track, row, unread);
         let onward = waiting.filter(in_time).filter(of_same).map(|chain| {
             let mut chain = Chain { last: row.time, has_ripened: false, ..chain.clone() };
@@ -285,13 +277,13 @@ impl<'a> Walk<'a> {
 
     /// Ends the chains after `stage` that `row` must not follow.
     fn end_chains(&mut self, stage: usize, track: usize, row: Row<'_>) {
+        let unread = self.reading == Reading::Sure;
         for place in self.unwanted(stage) {
             let Some(step) = self.step(place) else { continue };
-            if self.of_step.get(place) != Some(&track) || !self.is_unwanted(step, track, row) {
+            if !self.is_meant(place, track, row, unread) {
                 continue;
             }
             let Some(chains) = self.waiting.get_mut(stage).map(std::mem::take) else { continue };
-            let unread = self.reading == Reading::Sure;
             let stays = |chain: &Chain| !self.is_same(chain, step, track, row, unread);
             let staying = chains.into_iter().filter(stays).collect();
             if let Some(waiting) = self.waiting.get_mut(stage) {
@@ -322,24 +314,21 @@ impl<'a> Walk<'a> {
         self.tracks.get(track).is_some_and(|rows| row.purposes.contains(rows.purpose))
     }
 
-    /// Whether `row` is the event that a step wants.
-    fn fits(&self, step: &SequenceStep, track: usize, row: Row<'_>) -> bool {
-        if !self.may_read(track, row) {
-            return self.reading == Reading::Possible;
+    /// Whether `row` is an event of the step at `place`. What may not be read is where `unread` says
+    /// so: it is taken as is best for a possible chain and worst for a sure one.
+    fn is_meant(&self, place: usize, track: usize, row: Row<'_>, unread: bool) -> bool {
+        if self.sequence.tracks.get(place) != Some(&track) {
+            return false;
         }
-        self.tracks.get(track).is_some_and(|rows| step.what.selects(row, rows.paths))
+        if !self.may_read(track, row) {
+            return unread;
+        }
+        let (step, rows) = (self.step(place), self.tracks.get(track));
+        step.zip(rows).is_some_and(|(step, rows)| step.what.selects(row, rows.paths))
     }
 
-    /// Whether `row` is an event that must stay away.
-    fn is_unwanted(&self, step: &SequenceStep, track: usize, row: Row<'_>) -> bool {
-        if !self.may_read(track, row) {
-            return self.reading == Reading::Sure;
-        }
-        self.tracks.get(track).is_some_and(|rows| step.what.selects(row, rows.paths))
-    }
-
-    /// Whether `row` has the values that a step shares with earlier ones. What may not be read does
-    /// where `unread` says so: it is taken as is best for a possible chain and worst for a sure one.
+    /// Whether `row` has the values that a step shares with earlier ones; `unread` as for
+    /// [`Self::is_meant`].
     fn is_same(
         &self,
         chain: &Chain,
