@@ -39,12 +39,8 @@ pub(crate) async fn handle(app: App, request: Request, call: Call) -> Response {
 
 async fn take(app: &App, request: Request, call: Call) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let write_key = auth::secret(&parts.headers, &parts.uri);
     // A key that stands outside the body is judged before the body is read.
-    let known = match &write_key {
-        Some(key) => Some(auth::source(app, Some(key))?),
-        None => None,
-    };
+    let known = known_source(app, &parts)?;
     let bytes = body::read(body, &parts.headers, &app.options).await?;
     let items = match call {
         Call::Single(kind) => vec![single(app, known, &bytes, kind)?],
@@ -57,11 +53,34 @@ async fn take(app: &App, request: Request, call: Call) -> Result<Response, ApiEr
     Ok(if wants_verdicts { represented(&ids, &verdicts) } else { accepted() })
 }
 
+/// The source whose key stands outside the body, where one does.
+pub(crate) fn known_source(app: &App, parts: &Parts) -> Result<Option<Source>, ApiError> {
+    let write_key = auth::secret(&parts.headers, &parts.uri);
+    write_key.map(|key| auth::source(app, Some(&key))).transpose()
+}
+
 fn single(
     app: &App,
     known: Option<Source>,
     bytes: &Bytes,
     kind: EventKind,
+) -> Result<Item, ApiError> {
+    match item(app, known, bytes, kind, None)? {
+        // With nothing in the body that could be an event, there is nothing to set aside.
+        Item::Rejected(rejected) if is_no_event(&rejected) => {
+            Err(ApiError::new(StatusCode::BAD_REQUEST, MALFORMED_JSON, rejected.detail))
+        }
+        item => Ok(item),
+    }
+}
+
+/// One event in normal form, or why it is none; `row` as in [`Envelope`].
+pub(crate) fn item(
+    app: &App,
+    known: Option<Source>,
+    bytes: &[u8],
+    kind: EventKind,
+    row: Option<&str>,
 ) -> Result<Item, ApiError> {
     let source = match known {
         Some(source) => source,
@@ -75,16 +94,10 @@ fn single(
         historical: false,
         kind: Some(kind),
         context: None,
-        row: None,
+        row,
         purpose: &purpose,
     };
-    match normalise(bytes, &envelope) {
-        // With nothing in the body that could be an event, there is nothing to set aside.
-        Item::Rejected(rejected) if is_no_event(&rejected) => {
-            Err(ApiError::new(StatusCode::BAD_REQUEST, MALFORMED_JSON, rejected.detail))
-        }
-        item => Ok(item),
-    }
+    Ok(normalise(bytes, &envelope))
 }
 
 fn is_no_event(rejected: &Rejected) -> bool {
@@ -92,7 +105,7 @@ fn is_no_event(rejected: &Rejected) -> bool {
 }
 
 /// The write key that a single call carries in its body.
-pub(crate) fn key_in_body(bytes: &[u8]) -> Result<Option<String>, ApiError> {
+fn key_in_body(bytes: &[u8]) -> Result<Option<String>, ApiError> {
     #[derive(Deserialize)]
     struct Body {
         #[serde(default, rename = "writeKey", alias = "write_key")]

@@ -11,13 +11,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
-use engine::{
-    ingest::Item,
-    normalise::{Envelope, MAX_EVENT_DEPTH, normalise},
-};
+use engine::normalise::MAX_EVENT_DEPTH;
 use model::{EventKind, Value, value::Object};
 
-use crate::{app::App, auth, cors, error::ApiError, gate, ingest, metrics::Area};
+use crate::{app::App, cors, error::ApiError, gate, ingest, metrics::Area};
 
 /// A GIF of one transparent pixel.
 const IMAGE: &[u8] = b"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\0\0\0\
@@ -45,33 +42,14 @@ fn image() -> Response {
     (headers, IMAGE).into_response()
 }
 
+/// What is no event at all is set aside, too: there is no other way to learn of it.
 async fn take(app: &App, parts: &Parts, kind: EventKind) -> Result<Response, ApiError> {
-    let item = item(app, parts, kind)?;
-    app.engine.ingest(vec![item]).await?;
-    Ok(image())
-}
-
-/// The event in normal form. What is no event at all is set aside, too: there is no other way to learn of it.
-fn item(app: &App, parts: &Parts, kind: EventKind) -> Result<Item, ApiError> {
-    let sent = event(&parts.uri);
-    let source = match auth::secret(&parts.headers, &parts.uri) {
-        Some(write_key) => auth::source(app, Some(&write_key))?,
-        None => auth::source(app, ingest::key_in_body(&sent)?.as_deref())?,
-    };
-    let purpose = |key: &str| app.purpose(key);
+    let known = ingest::known_source(app, parts)?;
     // An address is written once and loaded many times: equal events are not one event that was sent again.
     let load = app.request_id();
-    let envelope = Envelope {
-        source: &source.key,
-        received_at: app.engine.now(),
-        sent_at: None,
-        historical: false,
-        kind: Some(kind),
-        context: None,
-        row: Some(&load),
-        purpose: &purpose,
-    };
-    Ok(normalise(&sent, &envelope))
+    let item = ingest::item(app, known, &event(&parts.uri), kind, Some(&load))?;
+    app.engine.ingest(vec![item]).await?;
+    Ok(image())
 }
 
 /// The event in the query: the JSON text under `data`, else an object with a member for each parameter.
