@@ -39,6 +39,7 @@ mod rows;
 mod rule;
 mod schema;
 mod sequence;
+mod statistic;
 mod syntax;
 mod timeline;
 mod window;
@@ -53,6 +54,7 @@ pub use packed::{List, Object, Packed, RowValues, Seen};
 pub use rows::{EventRow, Layout, Row, Run, Span};
 pub use rule::{Needs, Rule, Step};
 pub use sequence::{Same, Sequence, SequenceStep};
+pub use statistic::Statistic;
 pub use syntax::{Condition, EventCondition, EventPattern, Filter, Measure};
 pub use window::Window;
 

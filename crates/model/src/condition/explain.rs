@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    Condition, EventCondition, EventPattern, Fact, Facts, Measure, Membership, Truth,
+    Condition, EventCondition, EventPattern, Fact, Facts, Measure, Membership, Statistic, Truth,
     comparison::{Operand, Test},
     syntax::Filter,
 };
@@ -85,10 +85,15 @@ impl fmt::Display for Asked<'_> {
         let EventCondition { of, within, measure } = self.0;
         match measure {
             Measure::Count(_) => f.write_str("count of ")?,
-            Measure::Sum { property, .. } => write!(f, "sum of {property} of ")?,
-            Measure::Avg { property, .. } => write!(f, "mean of {property} of ")?,
-            Measure::Min { property, .. } => write!(f, "least {property} of ")?,
-            Measure::Max { property, .. } => write!(f, "greatest {property} of ")?,
+            Measure::Numbers { statistic, property, .. } => {
+                let words = match statistic {
+                    Statistic::Sum => "sum of",
+                    Statistic::Avg => "mean of",
+                    Statistic::Min => "least",
+                    Statistic::Max => "greatest",
+                };
+                write!(f, "{words} {property} of ")?;
+            }
             Measure::Distinct { property, .. } => write!(f, "different {property} of ")?,
             Measure::Periods { unit, zone, .. } => write!(f, "{unit}s ({zone}) with ")?,
             Measure::Last(Filter { property, .. }) => write!(f, "{property} of the last ")?,
@@ -121,10 +126,7 @@ impl fmt::Display for Wanted<'_> {
             Measure::Count(bound)
             | Measure::Distinct { bound, .. }
             | Measure::Periods { bound, .. } => bound.fmt(f),
-            Measure::Sum { bound, .. }
-            | Measure::Avg { bound, .. }
-            | Measure::Min { bound, .. }
-            | Measure::Max { bound, .. } => bound.fmt(f),
+            Measure::Numbers { bound, .. } => bound.fmt(f),
             Measure::Last(filter) | Measure::First(filter) => filter.test.fmt(f),
             Measure::Since(bound) => bound.fmt(f),
         }

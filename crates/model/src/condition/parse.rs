@@ -11,6 +11,7 @@ use super::{
     calendar::Unit,
     comparison::{Bound, Literal, Op, Operand, Test},
     reader::Reader,
+    statistic::Statistic,
     syntax::{Condition, EventCondition, EventPattern, Filter, Measure},
 };
 use crate::{
@@ -248,19 +249,19 @@ fn measure(reader: &mut Reader, object: &Object) -> Option<Measure> {
     reader.inside(measure, |reader| match measure {
         "count" => bound(reader, value, &[], count).map(Measure::Count),
         "since" => bound(reader, value, &[], age).map(Measure::Since),
-        "sum" => of_property(reader, value, amount)
-            .map(|(property, bound)| Measure::Sum { property, bound }),
-        "avg" => of_property(reader, value, amount)
-            .map(|(property, bound)| Measure::Avg { property, bound }),
-        "min" => of_property(reader, value, amount)
-            .map(|(property, bound)| Measure::Min { property, bound }),
-        "max" => of_property(reader, value, amount)
-            .map(|(property, bound)| Measure::Max { property, bound }),
         "distinct" => of_property(reader, value, count)
             .map(|(property, bound)| Measure::Distinct { property, bound }),
         "periods" => periods(reader, value),
         "last" => filter(reader, value).map(Measure::Last),
-        _ => filter(reader, value).map(Measure::First),
+        "first" => filter(reader, value).map(Measure::First),
+        word => {
+            let statistic = Statistic::parse(word)?;
+            of_property(reader, value, amount).map(|(property, bound)| Measure::Numbers {
+                statistic,
+                property,
+                bound,
+            })
+        }
     })
 }
 

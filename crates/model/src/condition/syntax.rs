@@ -8,6 +8,7 @@ use super::{
     calendar::{Unit, Zone},
     comparison::{Bound, Literal, Operand, Test},
     sequence::Sequence,
+    statistic::Statistic,
     window::Window,
 };
 use crate::{Duration, Key, Value, consent::PurposeKey, value::Path};
@@ -98,29 +99,11 @@ pub struct Filter {
 pub enum Measure {
     /// How many there are.
     Count(Bound<u32>),
-    /// The sum of a property; what is not a number adds nothing, and no events sum to 0.
-    Sum {
-        /// Where the number is found.
-        property: Path,
-        /// What the sum must be.
-        bound: Bound<f64>,
-    },
-    /// The mean of a property over the events that have a number there; false when there is none.
-    Avg {
-        /// Where the number is found.
-        property: Path,
-        /// What the mean must be.
-        bound: Bound<f64>,
-    },
-    /// The least number of a property; false when there is none.
-    Min {
-        /// Where the number is found.
-        property: Path,
-        /// What it must be.
-        bound: Bound<f64>,
-    },
-    /// The greatest number of a property; false when there is none.
-    Max {
+    /// A statistic of a property; what is not a number adds nothing. False where it takes a number
+    /// and there is none.
+    Numbers {
+        /// Which.
+        statistic: Statistic,
         /// Where the number is found.
         property: Path,
         /// What it must be.
@@ -186,11 +169,7 @@ impl Measure {
     /// The property that is measured, where one is.
     pub fn property(&self) -> Option<&Path> {
         match self {
-            Self::Sum { property, .. }
-            | Self::Avg { property, .. }
-            | Self::Min { property, .. }
-            | Self::Max { property, .. }
-            | Self::Distinct { property, .. } => Some(property),
+            Self::Numbers { property, .. } | Self::Distinct { property, .. } => Some(property),
             Self::Last(filter) | Self::First(filter) => Some(&filter.property),
             Self::Count(_) | Self::Since(_) | Self::Periods { .. } => None,
         }
@@ -241,10 +220,7 @@ impl Measure {
     pub(super) fn key(&self) -> &'static str {
         match self {
             Self::Count(_) => "count",
-            Self::Sum { .. } => "sum",
-            Self::Avg { .. } => "avg",
-            Self::Min { .. } => "min",
-            Self::Max { .. } => "max",
+            Self::Numbers { statistic, .. } => statistic.as_str(),
             Self::Distinct { .. } => "distinct",
             Self::Periods { .. } => "periods",
             Self::Last(_) => "last",
@@ -265,10 +241,7 @@ impl Measure {
         match self {
             Self::Count(bound) => bounded(bound, Value::from, json!({})),
             Self::Since(bound) => bounded(bound, |age| age.to_string().into(), json!({})),
-            Self::Sum { property, bound }
-            | Self::Avg { property, bound }
-            | Self::Min { property, bound }
-            | Self::Max { property, bound } => {
+            Self::Numbers { property, bound, .. } => {
                 bounded(bound, Value::from, json!({ "property": property }))
             }
             Self::Distinct { property, bound } => {

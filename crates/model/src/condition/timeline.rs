@@ -14,6 +14,7 @@ use super::{
     calendar::Unit,
     comparison::Bound,
     evaluate::{earlier, known_rows, next_instant},
+    statistic::{Running, Statistic},
     syntax::Filter,
     window::Bounds,
 };
@@ -119,10 +120,7 @@ impl<'a> Selection<'a> {
     fn measure(&self, measure: &Measure, now: Timestamp) -> Verdict {
         match measure {
             Measure::Count(bound) => self.count(bound),
-            Measure::Sum { bound, .. } => self.sum(bound),
-            Measure::Avg { bound, .. } => self.avg(bound),
-            Measure::Min { bound, .. } => self.extreme(bound, f64::min),
-            Measure::Max { bound, .. } => self.extreme(bound, f64::max),
+            Measure::Numbers { statistic, bound, .. } => self.numbers(*statistic, bound),
             Measure::Distinct { bound, .. } => self.distinct(bound),
             Measure::Periods { unit, bound, .. } => self.periods(*unit, bound),
             Measure::Last(filter) => self.last(filter),
@@ -182,43 +180,19 @@ impl<'a> Selection<'a> {
         })
     }
 
-    /// Adds newest first, always, so that a sum of doubles is the same whichever way it is reached.
-    fn sum(&self, bound: &Bound<f64>) -> Verdict {
-        let mut sum = 0.0;
-        self.fold_numbers(bound.holds(sum), |amount| {
-            sum += amount;
-            bound.holds(sum)
-        })
-    }
-
-    fn avg(&self, bound: &Bound<f64>) -> Verdict {
-        let (mut sum, mut count) = (0.0, 0.0);
-        self.fold_numbers(false, |amount| {
-            sum += amount;
-            count += 1.0;
-            bound.holds(sum / count)
-        })
-    }
-
-    fn extreme(&self, bound: &Bound<f64>, better: fn(f64, f64) -> f64) -> Verdict {
-        let mut found: Option<f64> = None;
-        self.fold_numbers(false, |amount| {
-            let extreme = found.map_or(amount, |found| better(found, amount));
-            found = Some(extreme);
-            bound.holds(extreme)
-        })
-    }
-
-    /// The answer over all numbers that are measured, newest first: `empty` without one, then
-    /// what `take` says after each.
-    fn fold_numbers(&self, empty: bool, mut take: impl FnMut(f64) -> bool) -> Verdict {
-        let mut verdict = Verdict::lasting(empty.into());
+    /// Takes numbers in newest first, always, so that a sum of doubles is the same whichever way it
+    /// is reached.
+    fn numbers(&self, statistic: Statistic, bound: &Bound<f64>) -> Verdict {
+        let mut running = Running::new(statistic);
+        let holds = |running: &Running| running.value().is_some_and(|value| bound.holds(value));
+        let mut verdict = Verdict::lasting(holds(&running).into());
         let mut is_withheld = false;
         self.inside.each_newest_first(|row| {
             match self.sight(row) {
                 Some(Sight::Selected) => {
                     if let Some(amount) = row.number_at(self.measured) {
-                        self.step(&mut verdict, take(amount).into(), row);
+                        running.add(amount);
+                        self.step(&mut verdict, holds(&running).into(), row);
                     }
                 }
                 Some(Sight::Withheld) => {
@@ -356,20 +330,17 @@ impl<'a> Selection<'a> {
 
     fn in_words(&self, now: Timestamp) -> String {
         let selected = || self.newest_first().filter(|(sight, _)| *sight == Sight::Selected);
-        let amounts = || selected().filter_map(|(_, row)| row.at(self.measured)?.as_f64());
         let withheld = self.inside.iter().filter(|row| !row.purposes.contains(self.purpose));
         let measured = match &self.condition.measure {
             Measure::Count(_) => selected().count().to_string(),
-            Measure::Sum { .. } => in_millionths(amounts().fold(0.0, |sum, amount| sum + amount)),
-            Measure::Avg { .. } => {
-                let add = |(sum, count), amount| (sum + amount, count + 1.0);
-                match amounts().fold((0.0, 0.0), add) {
-                    (_, 0.0) => "unknown, as there is no number".into(),
-                    (sum, count) => in_millionths(sum / count),
-                }
+            Measure::Numbers { statistic, .. } => {
+                let mut running = Running::new(*statistic);
+                let amounts = selected().filter_map(|(_, row)| row.at(self.measured)?.as_f64());
+                amounts.for_each(|amount| running.add(amount));
+                // Cut to millionths: what lies behind is the noise of adding decimals in binary.
+                let cut = |number: f64| ((number * 1e6_f64).round() / 1e6).to_string();
+                running.value().map_or("unknown, as there is no number".into(), cut)
             }
-            Measure::Min { .. } => or_unknown(amounts().reduce(f64::min)),
-            Measure::Max { .. } => or_unknown(amounts().reduce(f64::max)),
             Measure::Distinct { .. } => {
                 let kinds = selected()
                     .filter_map(|(_, row)| row.at(self.measured).as_ref().and_then(Seen::kind));
@@ -392,15 +363,6 @@ impl<'a> Selection<'a> {
             count => format!("{measured}, {count} withheld{overflow}"),
         }
     }
-}
-
-/// Cut to millionths: what lies behind is the noise of adding decimals in binary.
-fn in_millionths(number: f64) -> String {
-    ((number * 1e6_f64).round() / 1e6).to_string()
-}
-
-fn or_unknown(number: Option<f64>) -> String {
-    number.map_or("unknown, as there is no number".into(), in_millionths)
 }
 
 /// When the answer about the age of an event at `time` next turns; ages only grow.
