@@ -2,28 +2,15 @@
 // Started through tests/harness/concierge_server.py, which says where the server is.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
-import { called, calls, launch, visitor } from './support/browser.js'
+import { called, calls, visitor } from './support/browser.js'
 import { SERVER, arrived, counted, events, eventually, person } from './support/concierge.js'
 import { LATE, LOST, PASSED, openRelay } from './support/relay.js'
-import { openSite } from './support/site.js'
+import { browser, site } from './support/stage.js'
 import { VENDORS } from './support/vendors.js'
 
 const CAMPAIGN = 'utm_source=letter&utm_medium=email&utm_campaign=autumn'
-
-let browser
-let site
-
-before(async () => {
-  site = await openSite()
-  browser = await launch()
-})
-
-after(async () => {
-  await browser?.close()
-  await site?.close()
-})
 
 // Puts a page with a vendor's client on the site, and sends a visitor who may ask it and the server only.
 async function shop(t, name, delivery, server = SERVER) {

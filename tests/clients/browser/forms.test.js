@@ -2,24 +2,11 @@
 // Started through tests/harness/concierge_server.py, which says where the server is.
 
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 
-import { launch, visitor } from './support/browser.js'
+import { visitor } from './support/browser.js'
 import { SERVER, WRITE_KEY, arrived, counted, events, eventually, person, quarantine } from './support/concierge.js'
-import { openSite } from './support/site.js'
-
-let browser
-let site
-
-before(async () => {
-  site = await openSite()
-  browser = await launch()
-})
-
-after(async () => {
-  await browser?.close()
-  await site?.close()
-})
+import { browser, site } from './support/stage.js'
 
 const welcome = () => visitor(browser, [site.url, SERVER])
 
