@@ -5,9 +5,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    allocator, apply, decide, demo, doctor,
+    allocator, apply, backup, decide, demo, doctor,
     failure::{Failure, Outcome},
-    import, profile, screen, serve,
+    import, profile, restore, screen, serve,
     settings::{self, Flags, Name, Settings},
     simulate,
 };
@@ -60,6 +60,10 @@ enum Command {
     Decide(decide::DecideArgs),
     /// Let seeded shoppers with known truths act against a server
     Simulate(simulate::SimulateArgs),
+    /// Keep a copy of everything while the server runs, and one of the keys apart from it
+    Backup(backup::BackupArgs),
+    /// Make a data directory of a backup and its keys, or verify that it could be made
+    Restore(restore::RestoreArgs),
     /// Check a data directory, and the server if one runs
     Doctor(doctor::DoctorArgs),
     /// Print the effective settings and where each came from
@@ -163,6 +167,9 @@ impl Command {
             Self::Profile(args) => args.flags.flags(),
             Self::Decide(args) => args.flags.flags(),
             Self::Simulate(args) => args.flags.flags(),
+            Self::Backup(args) => args.flags.flags(),
+            // It speaks to no server and asks no setting where to write.
+            Self::Restore(_) => Flags::new(),
             Self::Doctor(args) => args.flags.flags(),
             Self::Config(args) => args.flags.flags(),
         }
@@ -205,6 +212,8 @@ fn run_command(cli: &Cli) -> Outcome {
         Command::Profile(args) => profile::run(&settings, args),
         Command::Decide(args) => decide::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
+        Command::Backup(args) => backup::run(&settings, args),
+        Command::Restore(args) => restore::run(args),
         Command::Doctor(args) => doctor::run(&settings, args),
         Command::Config(args) => settings::show(&settings, args),
     }

@@ -1,6 +1,6 @@
 //! The client side: blocking HTTP to a server, with retries when it is busy and errors that say what to do.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use serde_json::Value;
@@ -16,6 +16,8 @@ const BUSY_TRIES: u32 = 60;
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long an answer that is read as it comes may take: a backup of a full disk over a slow line.
+const STREAM_TIME_MAX: Duration = Duration::from_hours(24);
 
 /// What a call shows to be let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +131,36 @@ impl Client {
             retry_after: retry_after.and_then(|text| text.parse().ok()),
             body: body.with_context(|| format!("reading the answer of {url}"))?,
         })
+    }
+
+    /// Reads an answer as it comes, with the token. What it ends with must show that it is whole.
+    pub(crate) fn stream(&self, path: &str) -> anyhow::Result<Box<dyn Read>> {
+        for _ in 1..BUSY_TRIES {
+            let response = self.begin(path)?;
+            let status = response.status().as_u16();
+            if (200..300).contains(&status) {
+                return Ok(Box::new(response.into_body().into_reader()));
+            }
+            let body = response.into_body().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+            let body = body.with_context(|| format!("reading the answer of {path}"))?;
+            if !matches!(status, 429 | 503) {
+                return Err(Problem::read(status, &body).into_error(path));
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        bail!("{path} is busy: the server has other backups or exports on their way")
+    }
+
+    fn begin(&self, path: &str) -> anyhow::Result<http::Response<ureq::Body>> {
+        let url = format!("{}{path}", self.base);
+        let mut request = http::Request::builder().method("GET").uri(&url);
+        if let Some(credential) = self.credential(Auth::Token)? {
+            request = request.header("authorization", format!("Bearer {credential}"));
+        }
+        let request = request.body(()).with_context(|| format!("`{url}` is no address"))?;
+        let request = self.agent.configure_request(request);
+        let request = request.timeout_global(Some(STREAM_TIME_MAX)).build();
+        self.agent.run(request).map_err(|error| self.unreachable(error))
     }
 
     fn credential(&self, auth: Auth) -> anyhow::Result<Option<&str>> {

@@ -1,6 +1,6 @@
 //! `concierge doctor`: whether a data directory is sound and a server answers, and what to do where not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use store::{
     StoreError,
@@ -15,12 +15,14 @@ use crate::{
     settings::{Name, Settings},
 };
 
+mod backup;
 mod disk;
 
 const EXAMPLES: &str = "\
 Examples:
   concierge doctor --data /var/lib/concierge
   concierge doctor --data /var/lib/concierge --repair-journal     (after a backup, on damage only)
+  concierge doctor --data /var/lib/concierge --backup /backup/2026-11-26 --keys /other-disk/concierge.keys
 
 The directory is only read, unless --repair-journal is given. While a server has it open, its files cannot be checked; \
 the server's own health is asked instead.";
@@ -34,6 +36,12 @@ pub(crate) struct DoctorArgs {
     /// Cut a damaged journal behind its last sound batch; a copy of it is kept beside
     #[arg(long)]
     repair_journal: bool,
+    /// Read all of this backup, too, and tell how old it is
+    #[arg(long, value_name = "DIR")]
+    backup: Option<PathBuf>,
+    /// The file of the keys that belong to the backup
+    #[arg(long, value_name = "FILE", requires = "backup")]
+    keys: Option<PathBuf>,
 }
 
 /// What a check found.
@@ -74,6 +82,9 @@ pub(crate) fn run(settings: &Settings, args: &DoctorArgs) -> Outcome {
         findings.push(Finding::new(Mark::Wrong, text));
     }
     findings.extend(server_health(settings));
+    if let Some(backup) = &args.backup {
+        findings.extend(backup::examine(backup, args.keys.as_deref()));
+    }
     for finding in &findings {
         let mark = match finding.mark {
             Mark::Fine => "ok   ",

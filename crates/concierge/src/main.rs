@@ -2,6 +2,7 @@
 
 mod allocator;
 mod apply;
+mod backup;
 mod cli;
 mod client;
 mod decide;
@@ -11,6 +12,7 @@ mod failure;
 mod host;
 mod import;
 mod profile;
+mod restore;
 mod screen;
 mod serve;
 mod settings;

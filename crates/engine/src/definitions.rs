@@ -185,11 +185,17 @@ pub enum Scope {
     /// Import events.
     #[serde(rename = "events:write")]
     EventsWrite,
+    /// Read the whole store as it is stored, to keep it; personal data in it is sealed.
+    #[serde(rename = "backup")]
+    Backup,
+    /// Read the keys that the store is sealed with.
+    #[serde(rename = "backup:keys")]
+    BackupKeys,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Admin,
         Self::Decide,
         Self::DefinitionsRead,
@@ -197,6 +203,8 @@ impl Scope {
         Self::DefinitionsPublish,
         Self::ProfilesRead,
         Self::EventsWrite,
+        Self::Backup,
+        Self::BackupKeys,
     ];
 
     /// The scope written as `text`.
@@ -214,6 +222,8 @@ impl Scope {
             Self::DefinitionsPublish => "definitions:publish",
             Self::ProfilesRead => "profiles:read",
             Self::EventsWrite => "events:write",
+            Self::Backup => "backup",
+            Self::BackupKeys => "backup:keys",
         }
     }
 }

@@ -371,7 +371,7 @@ impl Engine {
         &self.inner.shared
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.inner.shared
     }
 }

@@ -19,6 +19,9 @@ use crate::{error::ApiError, gate, metrics::Metrics, options::Options, routes};
 const READS_MAX: usize = 16;
 /// How many reads over all people run at once; the rest wait, so that they never take all cores from decisions.
 const SCANS_MAX: usize = 1;
+/// How many answers that hold a snapshot of everything may be on their way at once; more are refused, since each keeps
+/// what is overwritten on disk.
+const STREAMS_MAX: usize = 2;
 
 /// Shared by all paths; clones are one.
 #[derive(Clone)]
@@ -32,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) is_draining: AtomicBool,
     reads: Semaphore,
     scans: Semaphore,
+    pub(crate) streams: Arc<Semaphore>,
     request_ids: RequestIds,
 }
 
@@ -52,6 +56,7 @@ impl App {
             is_draining: AtomicBool::new(false),
             reads: Semaphore::new(READS_MAX),
             scans: Semaphore::new(SCANS_MAX),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             request_ids: RequestIds::new(),
         }))
     }

@@ -131,7 +131,8 @@ impl ApiError {
         self
     }
 
-    fn with_retry_after(mut self, seconds: u32) -> Self {
+    /// Says after how many seconds to try again.
+    pub(crate) fn with_retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after_seconds = Some(seconds);
         self
     }

@@ -17,10 +17,12 @@ mod error;
 mod gate;
 mod metrics;
 mod query;
+mod streamed;
 
 // The paths, by domain.
 mod audiences;
 mod audit;
+mod backup;
 mod decide;
 mod definitions;
 mod health;

@@ -123,6 +123,7 @@ fn response(schema: Option<&str>, kind: Option<Kind>) -> Value {
         Some("Html") => {
             json!({"description": "OK", "content": {"text/html": {"schema": {"type": "string"}}}})
         }
+        Some("Bytes") => json!({"description": "OK", "content": {"application/octet-stream": {}}}),
         Some("Gif") => json!({"description": "Always", "content": {"image/gif": {}}}),
         Some(schema) => json!({
             "description": "OK",

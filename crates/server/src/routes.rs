@@ -9,7 +9,7 @@ use model::EventKind;
 
 use crate::{
     app::App,
-    audiences, audit, decide, definitions, health, imports,
+    audiences, audit, backup, decide, definitions, health, imports,
     ingest::{self, Call},
     pixel, profiles, quarantine, settings, tokens,
 };
@@ -645,6 +645,36 @@ pub(crate) const ROUTES: &[Route] = &[
             query: PAGE,
             body: None,
             answer: (200, Some("AuditPage")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/backup/rows",
+        aliases: &[],
+        access: scope(Scope::Backup),
+        handler: || get(backup::rows),
+        doc: Doc {
+            id: "backup_rows",
+            tag: "operation",
+            summary: "All rows of this instant, as `concierge backup` keeps them; personal data stays sealed",
+            query: &[],
+            body: None,
+            answer: (200, Some("Bytes")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/backup/keys",
+        aliases: &[],
+        access: scope(Scope::BackupKeys),
+        handler: || get(backup::keys),
+        doc: Doc {
+            id: "backup_keys",
+            tag: "operation",
+            summary: "The keys that the rows are sealed with, as `concierge backup --keys-to` keeps them",
+            query: &[],
+            body: None,
+            answer: (200, Some("Bytes")),
         },
     },
     Route {

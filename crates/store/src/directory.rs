@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
+    process,
 };
 
 use crate::{
@@ -37,21 +38,27 @@ impl Directory {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let io = |what| move |source| StoreError::Io { what, source };
         make_dir(path).map_err(io("create the data directory"))?;
-        let lock = private_file()
+        let lock_path = path.join(LOCK_FILE);
+        let mut lock = private_file()
             .write(true)
             .create(true)
             .truncate(false)
-            .open(path.join(LOCK_FILE))
+            .open(&lock_path)
             .map_err(io("open the lock file"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { dir: path.to_path_buf() });
+                let holder = fs::read_to_string(&lock_path).ok();
+                let holder = holder.and_then(|holder| holder.trim().parse().ok());
+                return Err(StoreError::Locked { dir: path.to_path_buf(), holder });
             }
             Err(TryLockError::Error(source)) => {
                 return Err(StoreError::Io { what: "lock the data directory", source });
             }
         }
+        // For whoever is refused: it says who is here.
+        lock.set_len(0).map_err(io("write the lock file"))?;
+        writeln!(lock, "{}", process::id()).map_err(io("write the lock file"))?;
         let rows = path.join(ROWS_DIR);
         check_format(path, &rows)?;
         remove_unfinished(&rows)?;

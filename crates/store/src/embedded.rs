@@ -447,7 +447,7 @@ fn from_fjall(what: &'static str, dir: &Path, error: fjall::Error) -> StoreError
     use fjall::{Error, LsmError};
     match error {
         Error::Io(source) | Error::Storage(LsmError::Io(source)) => StoreError::Io { what, source },
-        Error::Locked => StoreError::Locked { dir: PathBuf::from(dir) },
+        Error::Locked => StoreError::Locked { dir: PathBuf::from(dir), holder: None },
         Error::Poisoned => StoreError::Poisoned,
         Error::InvalidVersion(found) => StoreError::Version {
             found: found.map_or_else(|| "unreadable".to_owned(), |found| format!("rows {found}")),

@@ -38,10 +38,12 @@ pub enum StoreError {
         what: String,
     },
     /// Another process has the directory open.
-    #[error("data directory `{}` is in use by another process; stop it first", dir.display())]
+    #[error("data directory `{}` is in use by {}; stop it first", dir.display(), named(*holder))]
     Locked {
         /// The directory.
         dir: PathBuf,
+        /// The id of that process, as it knows itself.
+        holder: Option<u32>,
     },
     /// The directory was written by another version of the format.
     #[error("data directory has format {found}, this program knows format {known}")]
@@ -79,6 +81,10 @@ pub enum StoreError {
         /// The limit.
         limit: usize,
     },
+}
+
+fn named(holder: Option<u32>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"))
 }
 
 impl StoreError {

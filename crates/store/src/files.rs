@@ -44,3 +44,10 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
+
+/// Writes a file that was not there, and returns when its content is on disk; its name may not be.
+pub(crate) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = private_file().write(true).create_new(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}

@@ -14,6 +14,7 @@
 
 use std::{
     fmt, fs, io,
+    ops::ControlFlow,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -26,6 +27,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::{
     SealError, Sealer,
     files::{make_dir, private_file, sync_dir, write_whole},
+    keyfile,
 };
 
 /// The length of every key.
@@ -37,12 +39,15 @@ pub const SLOT_CHUNK: u64 = (CHUNK_BYTES / KEY_BYTES) as u64;
 const CHUNK_BYTES: usize = 128 * 1024;
 
 const SLOT_BYTES: u64 = KEY_BYTES as u64;
-const SLOTS_FILE: &str = "slots";
-const SLOTS_HEADER: [u8; KEY_BYTES] = *b"concierge strand keys, format 1\n";
-const WORKSPACE_FILE: &str = "workspace.key";
+pub(crate) const SLOTS_FILE: &str = "slots";
+pub(crate) const SLOTS_HEADER: [u8; KEY_BYTES] = *b"concierge strand keys, format 1\n";
+pub(crate) const WORKSPACE_FILE: &str = "workspace.key";
+/// The length of the file of the workspace's key.
+pub(crate) const WORKSPACE_FILE_BYTES: usize = KEY_BYTES + CHECK_BYTES;
 const CHECK_BYTES: usize = 8;
 const CHECK_CONTEXT: &str = "concierge 2026 workspace key check";
 const HASH_CONTEXT: &str = "concierge 2026 identifier hash";
+const FINGERPRINT_CONTEXT: &str = "concierge 2026 workspace key fingerprint";
 
 /// The place of a strand's key. The first is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -251,23 +256,50 @@ impl Vault {
         &self.sealer
     }
 
-    /// Copies all key files into `dir`, replacing an earlier copy there, and returns when the copy
-    /// is on disk.
+    /// Hands out all keys as the bytes of a [key file](crate::keyfile), in pieces, until `sink`
+    /// breaks.
     ///
-    /// There must be one copy only, never a history, or else an erased key lives on in an old one.
+    /// Erasures go on meanwhile: a key that is erased while the copy is made may be in it, as if the
+    /// copy had been made before.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or written; the earlier copy of that file is then still in place.
-    pub fn copy_to(&self, dir: &Path) -> Result<(), VaultError> {
-        let _writing = self.writing.lock();
-        make_dir(dir).map_err(io("create the directory for the copy"))?;
-        for file in [WORKSPACE_FILE, SLOTS_FILE] {
-            let content = fs::read(self.dir.join(file)).map(Zeroizing::new);
-            let content = content.map_err(io("read a key file"))?;
-            write_whole(&dir.join(file), &content).map_err(io("write a copy of a key file"))?;
+    /// When a key file cannot be read.
+    pub fn copy(&self, sink: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), VaultError> {
+        let workspace = fs::read(self.dir.join(WORKSPACE_FILE)).map(Zeroizing::new);
+        let workspace = workspace.map_err(io("read the workspace key"))?;
+        let mut hasher = blake3::Hasher::new();
+        let mut pass = |bytes: &[u8]| {
+            hasher.update(bytes);
+            sink(bytes)
+        };
+        if pass(&keyfile::HEAD).is_break() || pass(&workspace).is_break() {
+            return Ok(());
         }
+        let end = self.filled.load(Ordering::Acquire) * SLOT_BYTES;
+        let mut at = 0;
+        let mut step = Zeroizing::new(vec![0; CHUNK_BYTES]);
+        while at < end {
+            let count = usize::try_from(end - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+            // Held for one step only, so that a slow reader of the copy holds up no erasure.
+            let writing = self.writing.lock();
+            let read = self.slots.read_exact_at(&mut step[..count], at);
+            drop(writing);
+            read.map_err(io("read slots"))?;
+            if pass(&step[..count]).is_break() {
+                return Ok(());
+            }
+            at += count as u64;
+        }
+        let digest = *hasher.finalize().as_bytes();
+        // It is the last piece: whether more would be taken does not matter.
+        let (ControlFlow::Continue(()) | ControlFlow::Break(())) = sink(&digest);
         Ok(())
+    }
+
+    /// Names the workspace's key without giving it away, to tell whether keys belong to data.
+    pub fn fingerprint(&self) -> String {
+        self.workspace.fingerprint()
     }
 
     fn check(&self, slot: Slot) -> Result<(), VaultError> {
@@ -289,7 +321,7 @@ impl Drop for StrandKey {
 }
 
 /// The secret of the workspace and the key of its hashes.
-struct WorkspaceKey {
+pub(crate) struct WorkspaceKey {
     secret: Zeroizing<[u8; KEY_BYTES]>,
     hash_key: Zeroizing<[u8; KEY_BYTES]>,
 }
@@ -298,7 +330,7 @@ impl WorkspaceKey {
     fn open(dir: &Path) -> Result<Self, VaultError> {
         let path = dir.join(WORKSPACE_FILE);
         let secret = match fs::read(&path).map(Zeroizing::new) {
-            Ok(content) => Self::parse(&content)?,
+            Ok(content) => return Self::parse(&content),
             // A fresh key beside used slots would make every stored identifier unfindable.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if dir.join(SLOTS_FILE).exists() {
@@ -308,8 +340,12 @@ impl WorkspaceKey {
             }
             Err(source) => return Err(VaultError::Io { what: "read the workspace key", source }),
         };
+        Ok(Self::of(secret))
+    }
+
+    fn of(secret: Zeroizing<[u8; KEY_BYTES]>) -> Self {
         let hash_key = Zeroizing::new(blake3::derive_key(HASH_CONTEXT, &*secret));
-        Ok(Self { secret, hash_key })
+        Self { secret, hash_key }
     }
 
     fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
@@ -320,12 +356,23 @@ impl WorkspaceKey {
         Ok(secret)
     }
 
-    fn parse(content: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+    /// Reads the content of the key's file.
+    pub(crate) fn parse(content: &[u8]) -> Result<Self, VaultError> {
         let corrupt = VaultError::Corrupt { file: WORKSPACE_FILE };
         let Some((secret, check)) = content.split_first_chunk::<KEY_BYTES>() else {
             return Err(corrupt);
         };
-        if check == key_check(secret) { Ok(Zeroizing::new(*secret)) } else { Err(corrupt) }
+        if check == key_check(secret) {
+            Ok(Self::of(Zeroizing::new(*secret)))
+        } else {
+            Err(corrupt)
+        }
+    }
+
+    /// See [`Vault::fingerprint`].
+    pub(crate) fn fingerprint(&self) -> String {
+        let derived = blake3::derive_key(FINGERPRINT_CONTEXT, &*self.secret);
+        derived[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -102,7 +102,8 @@ fn the_doctor_sees_a_sound_directory_and_one_in_use() {
     let base = server.base.clone();
     let second = run(dir.path(), &["serve", "--data", "data", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.status.code(), Some(1));
-    assert!(stderr(&second).contains("in use by another process"), "{}", stderr(&second));
+    let told = stderr(&second);
+    assert!(told.contains(&format!("in use by process {}; stop it first", server.id())), "{told}");
     assert!(server.terminate().success());
     let output = examine(&base);
     assert!(stdout(&output).contains("ok     keys are there"), "{}", stdout(&output));

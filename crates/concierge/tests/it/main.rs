@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod backup;
 mod commands;
 mod crash;
 mod demo;

@@ -124,6 +124,11 @@ impl Server {
         }
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the process: nothing of it gets a chance to clean up.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Folder of the key files, which live apart from the store and its backups.
-const KEY_FOLDER: &str = "keys";
+pub(crate) const KEY_FOLDER: &str = "keys";
 /// How long events are kept; no definition may ask about a longer past.
 const RETENTION: model::Duration = model::Duration::days(730);
 /// Calls waiting for the writer; events are bounded apart from this.

@@ -18,7 +18,10 @@ fn a_directory_has_one_process_at_a_time() {
     let dir = TempDir::new().unwrap();
     let store = open(&dir);
     let second = Fjall::open(dir.path(), options());
-    assert!(matches!(second, Err(StoreError::Locked { dir: locked }) if locked == dir.path()));
+    let us = std::process::id();
+    let refused = second.unwrap_err();
+    assert!(matches!(&refused, StoreError::Locked { dir: locked, .. } if locked == dir.path()));
+    assert!(refused.to_string().contains(&format!("in use by process {us};")), "{refused}");
     // A snapshot needs the files, so it keeps them locked.
     let snapshot = store.snapshot().unwrap();
     drop(store);

@@ -102,7 +102,9 @@ fn an_older_copy_of_the_keys_lacks_the_newer_ones_rather_than_inventing_them() {
     let vault = Vault::open(dir.path(), 0).unwrap();
     let old = vault.allocate().unwrap();
     let (old_key, hash) = (key_bytes(&vault, old), vault.hash("email", b"a@b.example"));
-    vault.copy_to(copy.path()).unwrap();
+    for file in [WORKSPACE_FILE, SLOTS_FILE] {
+        fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
+    }
     let used = SLOT_CHUNK * 3;
     let restored = Vault::open(copy.path(), used).unwrap();
     assert_eq!(key_bytes(&restored, old), old_key);
@@ -110,21 +112,6 @@ fn an_older_copy_of_the_keys_lacks_the_newer_ones_rather_than_inventing_them() {
     assert!(matches!(restored.key(Slot(used - 1)), Err(VaultError::Erased { .. })));
     assert_eq!(restored.allocate().unwrap(), Slot(used));
     restored.key(Slot(used)).unwrap();
-}
-
-#[test]
-fn the_next_copy_forgets_what_was_erased() {
-    let (dir, copy) = (dir(), dir());
-    let vault = Vault::open(dir.path(), 0).unwrap();
-    let slot = vault.allocate().unwrap();
-    let key = key_bytes(&vault, slot);
-    let copied = || fs::read(copy.path().join(SLOTS_FILE)).unwrap();
-    vault.copy_to(copy.path()).unwrap();
-    assert!(contains(&copied(), &key));
-    vault.erase(slot).unwrap();
-    vault.copy_to(copy.path()).unwrap();
-    assert!(!contains(&copied(), &key));
-    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 2);
 }
 
 #[test]
