@@ -89,6 +89,10 @@ pub(crate) struct ServeFlags {
     /// The address under which browsers reach the server; that of the call when not set [env: CONCIERGE_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// A database in MaxMind's format (.mmdb) that tells the city of an address; no places without it [env:
+    /// CONCIERGE_PLACES]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) places: Option<String>,
     /// On first start, the first source's write key instead of a generated one [env: CONCIERGE_WRITE_KEY]
     #[arg(long, value_name = "KEY")]
     pub(crate) write_key: Option<String>,
@@ -105,6 +109,7 @@ impl ServeFlags {
             (Name::CacheMb, self.cache_mb.clone()),
             (Name::Proxies, self.proxies.clone()),
             (Name::PublicUrl, self.public_url.clone()),
+            (Name::Places, self.places.clone()),
             (Name::WriteKey, self.write_key.clone()),
             (Name::Token, self.token.clone()),
         ]

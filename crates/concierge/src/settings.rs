@@ -2,7 +2,15 @@
 //!
 //! Precedence: flag, then environment, then file, then default. `concierge config` prints the result.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use engine::enrich::Enricher;
 
 use crate::failure::Failure;
 
@@ -19,6 +27,7 @@ pub(crate) enum Name {
     CacheMb,
     Proxies,
     PublicUrl,
+    Places,
     Log,
     Server,
     Token,
@@ -39,12 +48,13 @@ pub(crate) struct Spec {
 }
 
 /// Every setting.
-pub(crate) const SPECS: [Spec; 9] = [
+pub(crate) const SPECS: [Spec; 10] = [
     Spec { name: Name::Data, key: "data", default: Some("concierge-data"), secret: false },
     Spec { name: Name::Listen, key: "listen", default: Some("127.0.0.1:8080"), secret: false },
     Spec { name: Name::CacheMb, key: "cache_mb", default: Some("128"), secret: false },
     Spec { name: Name::Proxies, key: "proxies", default: Some("0"), secret: false },
     Spec { name: Name::PublicUrl, key: "public_url", default: None, secret: false },
+    Spec { name: Name::Places, key: "places", default: None, secret: false },
     Spec { name: Name::Log, key: "log", default: Some("info"), secret: false },
     Spec {
         name: Name::Server,
@@ -195,7 +205,10 @@ impl Settings {
         if public_url.as_ref().is_some_and(|url| !url.starts_with("http")) {
             return Err(self.wrong(Name::PublicUrl, "an address: write https://HOST"));
         }
-        Ok(server::Options { proxies, public_url, ..server::Options::default() })
+        let places = self.text(Name::Places).map(Path::new);
+        let enricher = Enricher::open(places).context("reading the setting `places`")?;
+        let enricher = Arc::new(enricher);
+        Ok(server::Options { proxies, public_url, enricher, ..server::Options::default() })
     }
 
     /// The address of the server that client commands speak to, without a closing slash.

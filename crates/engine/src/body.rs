@@ -13,7 +13,7 @@ use store::{Reader, SealError, StrandKey, Table, seal::Packed};
 use crate::{
     keys,
     pending::Pending,
-    record::{EventHead, Properties, StoredEvent, StoredProperties, Unreadable, encode_in},
+    record::{EventHead, StoredEvent, StoredValues, Unreadable, Values, encode_in},
     sealed::{Keys, RowError},
 };
 
@@ -22,6 +22,8 @@ const ROW_BYTES: usize = 3_900;
 
 /// Room for an event without what it says.
 const RECORD_BYTES: usize = 192;
+/// Room for the lengths of an event's values.
+const VALUES_BYTES: usize = 8;
 
 /// The plain start of a body: its version, and how many rows it takes.
 const HEAD_BYTES: usize = 2;
@@ -31,8 +33,8 @@ const VERSION: u8 = 1;
 #[derive(Clone, Debug)]
 pub(crate) struct PackedEvent {
     body: Packed,
-    properties: Properties,
-    /// [`StoredProperties`], encoded, where the timeline repeats the properties.
+    values: Values,
+    /// [`StoredValues`], encoded, where the timeline repeats the values.
     repeated: Option<Vec<u8>>,
 }
 
@@ -40,16 +42,18 @@ impl PackedEvent {
     /// Packs an event; fails when it is longer than any row may be.
     pub(crate) fn of(event: &Event) -> Result<Self, SealError> {
         let stored = StoredEvent::of(event);
-        let (properties, repeated) = StoredProperties::of(&stored);
+        let (values, repeated) = StoredValues::of(&stored, &event.context);
         let StoredEvent::V1 { properties: text, context, .. } = &stored;
-        let repeated = repeated.map(|repeated| encode_in(&repeated, text.len() + RECORD_BYTES));
+        let encode =
+            |repeated: StoredValues<'_>| encode_in(&repeated, repeated.len() + VALUES_BYTES);
+        let repeated = repeated.map(encode);
         let plain = encode_in(&stored, text.len() + context.len() + RECORD_BYTES);
-        Ok(Self { body: Packed::of(&plain)?, properties, repeated })
+        Ok(Self { body: Packed::of(&plain)?, values, repeated })
     }
 
-    /// Where the event's properties are.
-    pub(crate) fn properties(&self) -> Properties {
-        self.properties
+    /// Where the event's values are.
+    pub(crate) fn values(&self) -> Values {
+        self.values
     }
 
     /// The timeline row of the event.

@@ -422,7 +422,7 @@ impl<'a> Fold<'a> {
             time: event.event_time,
         });
         packed.write_body(&mut self.pending, keys, &route.key, seq)?;
-        let head = EventHead { properties: packed.properties(), purposes, tie: order.tie };
+        let head = EventHead { values: packed.values(), purposes, tie: order.tie };
         let row_name = keys::event(name, event.event_time, seq);
         self.pending.page_mut(route.strand)?.put(Kind::Event, &row_name, &packed.row(head));
         Ok(())
@@ -526,7 +526,7 @@ impl<'a> Fold<'a> {
         let projection = &self.ground.snapshot.projection;
         let name = hash::event_name(&event.name);
         let row = projection.name(name).map(|known| {
-            let values = projection.row_values(name, &event.properties);
+            let values = projection.row_values(name, &event.properties, &event.context);
             let row = EventRow { time: event.event_time, tie: order.tie, purposes, values };
             (known.clone(), row)
         });

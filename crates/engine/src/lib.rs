@@ -5,6 +5,7 @@ pub mod clock;
 pub mod decide;
 pub mod definitions;
 pub mod engine;
+pub mod enrich;
 pub mod ingest;
 pub mod normalise;
 pub mod people;

@@ -21,8 +21,8 @@ use crate::{
     keys::{self, EventKey, Kind},
     page::{Page, Pages},
     record::{
-        self, EventHead, Properties, StoredAssignment, StoredConsent, StoredLink, StoredMembership,
-        StoredProperties, StoredState, StoredTrait, Unreadable,
+        self, EventHead, StoredAssignment, StoredConsent, StoredLink, StoredMembership,
+        StoredState, StoredTrait, StoredValues, Unreadable, Values,
     },
     route,
     sealed::RowError,
@@ -264,9 +264,9 @@ impl Loader<'_> {
         let at = keys::parse_event(name).ok_or(Unreadable("event"))?;
         widen(&mut profile.records_mut().seen, at.time);
         let Some(number) = projection.number(at.name) else { return Ok(()) };
-        let values = if projection.reads_properties(at.name) {
+        let values = if projection.reads_values(at.name) {
             let stored = row.get(EventHead::BYTES..).unwrap_or_default();
-            self.values(page.key(), stored, head.properties, at)?
+            self.values(page.key(), stored, head.values, at)?
         } else {
             RowValues::default()
         };
@@ -280,27 +280,27 @@ impl Loader<'_> {
         found.clear();
     }
 
-    /// What is read of the properties of an event, from its timeline row or, where they are too
-    /// long for it, its body.
+    /// What is read of an event, from its timeline row or, where that does not have all of it, its body.
     fn values(
         &self,
         key: &StrandKey,
         stored: &[u8],
-        place: Properties,
+        place: Values,
         at: EventKey,
     ) -> Result<RowValues, RowError> {
         let projection = &self.snapshot.projection;
+        let place = if projection.reads_bodies(at.name) { Values::InBody } else { place };
         match place {
-            Properties::Absent => Ok(RowValues::default()),
-            Properties::InRow => {
-                let StoredProperties::V1 { json } = record::decode(stored, "event")?;
-                let values = projection.row_values_of(at.name, &json);
+            Values::Absent => Ok(RowValues::default()),
+            Values::InRow => {
+                let StoredValues::V1 { properties, context } = record::decode(stored, "event")?;
+                let values = projection.row_values_of(at.name, &properties, &context);
                 Ok(values.map_err(|_| Unreadable("event"))?)
             }
-            Properties::InBody => {
+            Values::InBody => {
                 let event =
                     body::read(self.pages.reader(), self.pages.keys(), key, at.seq, at.time)?;
-                Ok(projection.row_values(at.name, &event.properties))
+                Ok(projection.row_values(at.name, &event.properties, &event.context))
             }
         }
     }

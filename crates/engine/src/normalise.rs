@@ -20,7 +20,10 @@ use model::{
     Event, EventKind, Identifier, LazyObject, Purpose, SourceKey, Timestamp, Value, value::Object,
 };
 
-use crate::ingest::{Item, Rejected};
+use crate::{
+    enrich::{Caller, Enricher},
+    ingest::{Item, Rejected},
+};
 
 pub use batch::{Batch, BatchError, split, split_list};
 pub use consent::consents;
@@ -53,6 +56,10 @@ pub struct Envelope<'a> {
     /// Tells apart equal events without a message id: the row of an import, the load of an image; `None` where an
     /// equal event is a retry.
     pub row: Option<&'a str>,
+    /// What the call shows of who made it.
+    pub caller: Caller<'a>,
+    /// Completes contexts.
+    pub enricher: &'a Enricher,
     /// The purpose that a consent category's key stands for.
     pub purpose: &'a dyn Fn(&str) -> Option<Purpose>,
 }
@@ -125,6 +132,8 @@ fn sound_event(body: &[u8], envelope: &Envelope<'_>) -> Result<Event, Unsound> {
         previous_id: wire.previous_id.as_deref(),
     }
     .into_properties();
+    let page = (kind == EventKind::Page).then_some(&properties);
+    envelope.enricher.complete(&mut context, &envelope.caller, page, event_time);
     Ok(Event {
         source: envelope.source.clone(),
         message_id,

@@ -281,10 +281,11 @@ pub(crate) enum StoredUsers {
 /// Most different user ids that are told apart behind one routing identifier; further ones share no state with it.
 pub(crate) const MAX_USERS_PER_ROUTING: usize = 128;
 
-/// Where the properties of an event are.
+/// Where the values of an event are that audiences may ask about: its properties, and the parts of
+/// its context that [`ROW_CONTEXT`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Properties {
+pub(crate) enum Values {
     /// It has none.
     Absent = 0,
     /// In its timeline row.
@@ -296,8 +297,8 @@ pub(crate) enum Properties {
 /// The head of a timeline row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventHead {
-    /// Where the properties are.
-    pub(crate) properties: Properties,
+    /// Where the values are.
+    pub(crate) values: Values,
     /// The collect gate's verdict: what it may be used for.
     pub(crate) purposes: PurposeSet,
     /// Tells events of the same instant apart.
@@ -313,7 +314,7 @@ impl EventHead {
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[0] = Self::VERSION;
-        bytes[1] = self.properties as u8;
+        bytes[1] = self.values as u8;
         bytes[2..6].copy_from_slice(&self.purposes.0.to_be_bytes());
         bytes[6..].copy_from_slice(&self.tie.to_be_bytes());
         bytes
@@ -323,44 +324,99 @@ impl EventHead {
     pub(crate) fn parse(row: &[u8]) -> Result<Self, Unreadable> {
         let unreadable = || Unreadable("event");
         let bytes: &[u8; Self::BYTES] = row.first_chunk().ok_or_else(unreadable)?;
-        let properties = match bytes[..2] {
-            [Self::VERSION, 0] => Properties::Absent,
-            [Self::VERSION, 1] => Properties::InRow,
-            [Self::VERSION, 2] => Properties::InBody,
+        let values = match bytes[..2] {
+            [Self::VERSION, 0] => Values::Absent,
+            [Self::VERSION, 1] => Values::InRow,
+            [Self::VERSION, 2] => Values::InBody,
             _ => return Err(unreadable()),
         };
         let purposes = bytes[2..6].try_into().map(u32::from_be_bytes).map_err(|_| unreadable())?;
         let tie = bytes[6..].try_into().map(u64::from_be_bytes).map_err(|_| unreadable())?;
-        Ok(Self { properties, purposes: PurposeSet(purposes), tie })
+        Ok(Self { values, purposes: PurposeSet(purposes), tie })
     }
 }
 
-/// The properties in a timeline row.
+/// The values in a timeline row, each as JSON text; empty for no members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum StoredProperties<'a> {
-    /// JSON text.
+pub(crate) enum StoredValues<'a> {
     V1 {
         #[serde(borrow)]
-        json: Cow<'a, str>,
+        properties: Cow<'a, str>,
+        /// Flat: the paths of [`ROW_CONTEXT`] are its members' names.
+        #[serde(borrow)]
+        context: Cow<'a, str>,
     },
 }
 
-impl<'a> StoredProperties<'a> {
-    /// The record of an event's properties, and where they are: nothing is kept of none or of long ones.
-    pub(crate) fn of(event: &'a StoredEvent<'_>) -> (Properties, Option<Self>) {
+impl<'a> StoredValues<'a> {
+    /// The record of an event's values, and where they are: nothing is kept of none or of long ones.
+    pub(crate) fn of(event: &'a StoredEvent<'_>, context: &LazyObject) -> (Values, Option<Self>) {
         let StoredEvent::V1 { properties, .. } = event;
-        match properties.len() {
-            0 => (Properties::Absent, None),
-            1..=ROW_PROPERTIES_BYTES_MAX => {
-                (Properties::InRow, Some(Self::V1 { json: Cow::Borrowed(properties) }))
+        let Some(context) = row_context(context) else { return (Values::InBody, None) };
+        match (properties.len(), context.len()) {
+            (0, 0) => (Values::Absent, None),
+            (..=ROW_PROPERTIES_BYTES_MAX, ..=ROW_CONTEXT_BYTES_MAX) => {
+                let properties = Cow::Borrowed(&**properties);
+                (Values::InRow, Some(Self::V1 { properties, context: context.into() }))
             }
-            _ => (Properties::InBody, None),
+            _ => (Values::InBody, None),
         }
+    }
+
+    /// Bytes of text.
+    pub(crate) fn len(&self) -> usize {
+        let Self::V1 { properties, context } = self;
+        properties.len() + context.len()
     }
 }
 
 /// Longest properties, as JSON text, that a timeline row repeats.
 const ROW_PROPERTIES_BYTES_MAX: usize = 512;
+/// Longest parts of a context, as JSON text, that it repeats.
+const ROW_CONTEXT_BYTES_MAX: usize = 512;
+
+/// What timeline rows repeat of a context, sorted. Audiences may ask about more, but that is read from bodies.
+pub(crate) const ROW_CONTEXT: [&str; 17] = [
+    "app.name",
+    "browser.name",
+    "campaign.content",
+    "campaign.medium",
+    "campaign.name",
+    "campaign.source",
+    "device.model",
+    "device.type",
+    "local.hour",
+    "local.weekday",
+    "locale",
+    "location.city",
+    "location.country",
+    "location.region",
+    "os.name",
+    "referrer.channel",
+    "referrer.domain",
+];
+
+/// The parts of a context that a timeline row repeats, as JSON text; empty for none, `None` where one
+/// of them is no single value.
+fn row_context(context: &LazyObject) -> Option<String> {
+    let mut text = String::new();
+    for path in ROW_CONTEXT {
+        let Some(value) = context.find_at(path) else { continue };
+        if value.is_object() || value.is_array() {
+            return None;
+        }
+        text.push(if text.is_empty() { '{' } else { ',' });
+        // The paths are of characters that stand in JSON as they are.
+        text.push('"');
+        text.push_str(path);
+        text.push_str("\":");
+        text.push_str(&value.to_string());
+    }
+    if !text.is_empty() {
+        text.push('}');
+    }
+    Some(text)
+}
 
 /// The body of an event; sealed. Its time is in the name of its timeline row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -53,10 +53,15 @@ impl LazyObject {
 
     /// The value at a path; JSON `null` counts as absent.
     pub fn find(&self, path: &Path) -> Option<&Value> {
-        if let Some(value) = self.get(path.as_str()) {
+        self.find_at(path.as_str())
+    }
+
+    /// The same, at a path that is known to be one.
+    pub fn find_at(&self, path: &str) -> Option<&Value> {
+        if let Some(value) = self.get(path) {
             return Some(value).filter(|value| !value.is_null());
         }
-        let (head, rest) = path.as_str().split_once('.')?;
+        let (head, rest) = path.split_once('.')?;
         value::find(self.get(head)?.as_object()?, rest)
     }
 

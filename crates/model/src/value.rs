@@ -12,11 +12,16 @@ pub type Object = serde_json::Map<String, Value>;
 /// A dotted path into an object: `cart.total`, `device.type`.
 ///
 /// A key that itself contains dots is found before its parts are, so `{"a.b": 1}` answers `a.b`.
+///
+/// What is read of an event lies in its properties or in its context. Both are held side by side, so
+/// a path of either kind is a `Path`; one into the context is made by [`Path::into_context`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Path(#[schemars(with = "String")] CompactString);
 
 impl Path {
+    /// Stands before a path into the context; no parsed path begins so.
+    const CONTEXT: char = '\u{1}';
     /// Longest path, in bytes.
     pub const MAX_BYTES: usize = 256;
     /// Most parts a path may have.
@@ -26,7 +31,17 @@ impl Path {
     pub fn parse(text: &str) -> Option<Self> {
         let parts = text.split('.').count();
         let sound = !text.is_empty() && text.len() <= Self::MAX_BYTES && parts <= Self::MAX_PARTS;
-        sound.then(|| Self(text.into()))
+        (sound && !text.starts_with(Self::CONTEXT)).then(|| Self(text.into()))
+    }
+
+    /// The same path, into an event's context and not into its properties.
+    pub fn into_context(self) -> Self {
+        Self(format!("{}{}", Self::CONTEXT, self.0).into())
+    }
+
+    /// Where it leads in an event's context, if it leads there.
+    pub fn in_context(&self) -> Option<&str> {
+        self.0.strip_prefix(Self::CONTEXT)
     }
 
     /// The path as text.
@@ -42,7 +57,10 @@ impl Path {
 
 impl std::fmt::Display for Path {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        match self.in_context() {
+            Some(path) => write!(f, "context {path}"),
+            None => f.write_str(&self.0),
+        }
     }
 }
 
@@ -80,5 +98,8 @@ mod tests {
         assert_eq!(at("n"), None, "null is absent");
         assert_eq!(at("a.b.c"), None);
         assert!(Path::parse("").is_none());
+        assert!(Path::parse("\u{1}a").is_none(), "kept for the context");
+        let path = Path::parse("a.b").unwrap().into_context();
+        assert_eq!((path.in_context(), &*path.to_string()), (Some("a.b"), "context a.b"));
     }
 }

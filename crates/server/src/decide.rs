@@ -15,6 +15,7 @@ use axum::{
 use engine::{
     decide::{DecideAnswer, DecideRequest, Decision},
     definitions::{Scope, SourceKind},
+    enrich,
 };
 use model::{DecisionId, Key};
 
@@ -98,6 +99,8 @@ fn decide_request(
     if matches!(caller, Caller::Public) {
         request::fill_context(&mut context, parts, app.options.proxies);
     }
+    let instant = at.unwrap_or_else(|| app.engine.now());
+    app.options.enricher.complete(&mut context, &enrich::Caller::default(), None, instant);
     let consents = engine::normalise::consents(|name| context.get(name), &|key| app.purpose(key));
     Ok(DecideRequest {
         identifiers: sent.identifiers.into_sound()?,

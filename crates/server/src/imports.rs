@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engine::{
+    enrich::Caller,
     ingest::{ImportRows, Item},
     normalise::{self, Envelope, normalise},
 };
@@ -84,6 +85,8 @@ fn items(app: &App, file: &str, first_row: u64, source: &SourceKey, texts: &[&[u
             kind: None,
             context: None,
             row: Some(&row),
+            caller: Caller::default(),
+            enricher: &app.options.enricher,
             purpose: &purpose,
         };
         normalise(text, &envelope)

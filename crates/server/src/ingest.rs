@@ -17,7 +17,7 @@ use engine::{
 use model::EventKind;
 use serde::{Deserialize, Serialize};
 
-use crate::{app::App, auth, body, cors, error::ApiError, gate, metrics::Area};
+use crate::{app::App, auth, body, caller, cors, error::ApiError, gate, metrics::Area};
 
 /// What a path takes.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +43,9 @@ async fn take(app: &App, request: Request, call: Call) -> Result<Response, ApiEr
     let known = known_source(app, &parts)?;
     let bytes = body::read(body, &parts.headers, &app.options).await?;
     let items = match call {
-        Call::Single(kind) => vec![single(app, known, &bytes, kind)?],
-        Call::Batch => batch(app, known, &bytes, false)?,
-        Call::Historical => batch(app, known, &bytes, true)?,
+        Call::Single(kind) => vec![single(app, &parts, known, &bytes, kind)?],
+        Call::Batch => batch(app, &parts, known, &bytes, false)?,
+        Call::Historical => batch(app, &parts, known, &bytes, true)?,
     };
     let wants_verdicts = wants_verdicts(&parts);
     let ids = if wants_verdicts { items.iter().map(message_id).collect() } else { Vec::new() };
@@ -61,11 +61,12 @@ pub(crate) fn known_source(app: &App, parts: &Parts) -> Result<Option<Source>, A
 
 fn single(
     app: &App,
+    parts: &Parts,
     known: Option<Source>,
     bytes: &Bytes,
     kind: EventKind,
 ) -> Result<Item, ApiError> {
-    match item(app, known, bytes, kind, None)? {
+    match item(app, parts, known, bytes, kind, None)? {
         // With nothing in the body that could be an event, there is nothing to set aside.
         Item::Rejected(rejected) if is_no_event(&rejected) => {
             Err(ApiError::new(StatusCode::BAD_REQUEST, MALFORMED_JSON, rejected.detail))
@@ -77,6 +78,7 @@ fn single(
 /// One event in normal form, or why it is none; `row` as in [`Envelope`].
 pub(crate) fn item(
     app: &App,
+    parts: &Parts,
     known: Option<Source>,
     bytes: &[u8],
     kind: EventKind,
@@ -95,6 +97,8 @@ pub(crate) fn item(
         kind: Some(kind),
         context: None,
         row,
+        caller: caller::of(app, &source, parts),
+        enricher: &app.options.enricher,
         purpose: &purpose,
     };
     Ok(normalise(bytes, &envelope))
@@ -117,6 +121,7 @@ fn key_in_body(bytes: &[u8]) -> Result<Option<String>, ApiError> {
 
 fn batch(
     app: &App,
+    parts: &Parts,
     known: Option<Source>,
     bytes: &Bytes,
     historical: bool,
@@ -135,6 +140,8 @@ fn batch(
         kind: None,
         context: batch.context.as_ref(),
         row: None,
+        caller: caller::of(app, &source, parts),
+        enricher: &app.options.enricher,
         purpose: &purpose,
     };
     Ok(batch.events.iter().map(|event| normalise(event, &envelope)).collect())

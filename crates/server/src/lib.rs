@@ -12,6 +12,7 @@ mod routes;
 // What every path shares.
 mod auth;
 mod body;
+mod caller;
 mod cors;
 mod error;
 mod gate;

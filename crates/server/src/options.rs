@@ -1,9 +1,11 @@
 //! What an operator may set about the server, with the defaults that suit a small machine.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use engine::enrich::Enricher;
 
 /// How to serve.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Largest body as it travels, in bytes.
     pub body_bytes_max: usize,
@@ -19,6 +21,8 @@ pub struct Options {
     /// The address under which browsers reach the server, as in `https://events.example.org`; read
     /// from the call when absent.
     pub public_url: Option<String>,
+    /// Completes what events and requests say of device, place and campaign.
+    pub enricher: Arc<Enricher>,
     /// How long calls in flight may take to finish when the server stops.
     pub drain: Duration,
 }
@@ -32,6 +36,7 @@ impl Default for Options {
             connections_max: 10_000,
             proxies: 0,
             public_url: None,
+            enricher: Arc::default(),
             drain: Duration::from_secs(20),
         }
     }

@@ -47,7 +47,7 @@ async fn take(app: &App, parts: &Parts, kind: EventKind) -> Result<Response, Api
     let known = ingest::known_source(app, parts)?;
     // An address is written once and loaded many times: equal events are not one event that was sent again.
     let load = app.request_id();
-    let item = ingest::item(app, known, &event(&parts.uri), kind, Some(&load))?;
+    let item = ingest::item(app, parts, known, &event(&parts.uri), kind, Some(&load))?;
     app.engine.ingest(vec![item]).await?;
     Ok(image())
 }

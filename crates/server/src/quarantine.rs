@@ -10,6 +10,7 @@ use axum::{
 };
 use engine::{
     definitions::Token,
+    enrich::Caller,
     ingest::{EventVerdict, Item, Rejected},
     normalise::{Envelope, normalise},
 };
@@ -65,6 +66,8 @@ fn judged_again(app: &App, kept: &Rejected) -> Item {
         kind: None,
         context: None,
         row: None,
+        caller: Caller::default(),
+        enricher: &app.options.enricher,
         purpose: &purpose,
     };
     normalise(&kept.body, &envelope)

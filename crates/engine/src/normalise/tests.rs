@@ -1,6 +1,6 @@
 //! What clients really send, what is refused with which code, and that nothing sent is ever fatal.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::LazyLock};
 
 use expect_test::{Expect, expect};
 use model::Consents;
@@ -11,6 +11,8 @@ use super::*;
 
 /// 2026-11-22T12:00:00Z.
 const NOW: Timestamp = Timestamp(1_795_348_800_000);
+
+static ENRICHER: LazyLock<Enricher> = LazyLock::new(Enricher::default);
 
 fn purpose(key: &str) -> Option<Purpose> {
     Purpose::BUILT_IN.into_iter().find(|(_, name)| *name == key).map(|(purpose, _)| purpose)
@@ -25,6 +27,8 @@ fn envelope(source: &SourceKey) -> Envelope<'_> {
         kind: None,
         context: None,
         row: None,
+        caller: Caller::default(),
+        enricher: &ENRICHER,
         purpose: &purpose,
     }
 }

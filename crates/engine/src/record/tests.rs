@@ -42,7 +42,7 @@ fn heads_are_pinned() {
     expect!["0100000000000000050110000000000000004d00000000000000030000000400000000"]
         .assert_eq(&hex(&meta.to_bytes()));
     assert_eq!(MetaHead::parse(&meta.to_bytes()), Ok(meta));
-    let event = EventHead { properties: Properties::InBody, purposes: PurposeSet(6), tie: 9 };
+    let event = EventHead { values: Values::InBody, purposes: PurposeSet(6), tie: 9 };
     expect!["0102000000060000000000000009"].assert_eq(&hex(&event.to_bytes()));
     assert_eq!(EventHead::parse(&event.to_bytes()), Ok(event));
     assert!(MetaHead::parse(&[2; 40]).is_err(), "a version nobody has written yet");
@@ -107,12 +107,13 @@ fn events_and_the_log_are_pinned() {
             "00020b506167652056696577656403776562026d31010c616e6f6e796d6f75735f696402613180b083c59868077b2261223a317d0000000000"
         ],
     );
-    let (properties, row) = StoredProperties::of(&event);
-    assert_eq!(properties, Properties::InRow);
+    let context = r#"{"os": {"name": "iOS"}, "device": {"type": "mobile", "id": "x"}}"#;
+    let (values, row) = StoredValues::of(&event, &LazyObject::parse(context).unwrap());
+    assert_eq!(values, Values::InRow);
     let row = row.unwrap();
     let bytes = encode(&row);
     expect!["00077b2261223a317d"].assert_eq(&hex(&bytes));
-    assert_eq!(decode::<StoredProperties<'_>>(&bytes, "record").unwrap(), row);
+    assert_eq!(decode::<StoredValues<'_>>(&bytes, "record").unwrap(), row);
     let StrandId { born, lane } = strand();
     let entries = vec![
         LogEntry::Event { lane, born, name: [1; 8], time: ORDER.time },

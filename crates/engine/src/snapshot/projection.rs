@@ -1,4 +1,5 @@
-//! What timelines keep of events: the properties that definitions that act read, and no others.
+//! What timelines keep of events: the properties and parts of the context that definitions that act
+//! read, and no others.
 
 use std::{
     borrow::Cow,
@@ -17,6 +18,8 @@ use serde::{
     Deserialize,
     de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
 };
+
+use crate::record::ROW_CONTEXT;
 
 /// Event names, each with the properties that somebody reads of it.
 type NeededEvents = BTreeMap<EventName, BTreeSet<Path>>;
@@ -59,51 +62,74 @@ impl Projection {
         self.layout.name(self.number(name_hash)?)
     }
 
-    /// Whether properties of events of this name are read, and not only when they happened.
-    pub(crate) fn reads_properties(&self, name_hash: u64) -> bool {
+    /// Whether values of events of this name are read, and not only when they happened.
+    pub(crate) fn reads_values(&self, name_hash: u64) -> bool {
         !self.paths(name_hash).is_empty()
     }
 
-    /// The properties that are read of events of this name, sorted.
+    /// Whether something of events of this name is read that only their bodies have.
+    pub(crate) fn reads_bodies(&self, name_hash: u64) -> bool {
+        let mut beyond = self.paths(name_hash).iter().filter_map(Path::in_context);
+        beyond.any(|path| ROW_CONTEXT.binary_search(&path).is_err())
+    }
+
+    /// What is read of events of this name, sorted.
     pub(crate) fn paths(&self, name_hash: u64) -> &[Path] {
         self.number(name_hash).map_or(&[], |number| self.layout.paths(number))
     }
 
-    /// What a row keeps of an event's properties.
-    pub(crate) fn row_values(&self, name_hash: u64, properties: &LazyObject) -> RowValues {
-        RowValues::pack(self.paths(name_hash), |path| properties.find(path))
+    /// What a row keeps of an event.
+    pub(crate) fn row_values(
+        &self,
+        name_hash: u64,
+        properties: &LazyObject,
+        context: &LazyObject,
+    ) -> RowValues {
+        RowValues::pack(self.paths(name_hash), |path| match path.in_context() {
+            Some(path) => context.find_at(path),
+            None => properties.find(path),
+        })
     }
 
-    /// The same, of properties as JSON text. Members that nobody reads are not decoded.
+    /// The same, of properties and the parts of a context that its row repeats, as JSON text or empty.
+    /// Members that nobody reads are not decoded.
     pub(crate) fn row_values_of(
         &self,
         name_hash: u64,
-        json: &str,
+        properties: &str,
+        context: &str,
     ) -> serde_json::Result<RowValues> {
         let paths = self.paths(name_hash);
-        let mut decoder = serde_json::Deserializer::from_str(json);
-        let read = Members { paths }.deserialize(&mut decoder)?;
-        Ok(RowValues::pack(paths, |path| path.find(&read)))
+        let read = |json: &str, reads: &dyn Fn(&str) -> bool| {
+            if json.is_empty() {
+                return Ok(Object::new());
+            }
+            Members { reads }.deserialize(&mut serde_json::Deserializer::from_str(json))
+        };
+        let properties = read(properties, &|name| paths.iter().any(|path| leads(path, name)))?;
+        // Its members are named by whole paths.
+        let is_read = |name: &str| paths.iter().any(|path| path.in_context() == Some(name));
+        let context = read(context, &is_read)?;
+        Ok(RowValues::pack(paths, |path| match path.in_context() {
+            Some(path) => context.get(path),
+            None => path.find(&properties),
+        }))
     }
+}
+
+/// Whether a path leads into the member of this name.
+fn leads(path: &Path, name: &str) -> bool {
+    let rest = path.as_str().strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The name of a member, borrowed unless it is written with escapes.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Decodes the members of an object that paths lead into.
+/// Decodes the members of an object that somebody reads.
 struct Members<'a> {
-    paths: &'a [Path],
-}
-
-impl Members<'_> {
-    fn reads(&self, name: &str) -> bool {
-        let leads = |path: &Path| {
-            let rest = path.as_str().strip_prefix(name);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.paths.iter().any(leads)
-    }
+    reads: &'a dyn Fn(&str) -> bool,
 }
 
 impl<'de> DeserializeSeed<'de> for Members<'_> {
@@ -124,7 +150,7 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
         let mut read = Object::new();
         while let Some(Name(name)) = map.next_key()? {
-            if self.reads(&name) {
+            if (self.reads)(&name) {
                 read.insert(name.into_owned(), map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -172,24 +198,47 @@ mod tests {
         let projection = Projection::new([&one, &two]);
         let properties = json!({"total": 5, "a": {"b": "x", "c": 1}, "secret": true});
         let hash = EventName::new("Order").hash;
-        let values = projection.row_values(hash, &properties.as_object().unwrap().clone().into());
+        let text = properties.to_string();
+        let context = LazyObject::default();
+        let values = projection.row_values(hash, &LazyObject::parse(&text).unwrap(), &context);
         let (time, tie, purposes) = (Timestamp(0), 0, PurposeSet::ALL);
         let row = EventRow { time, tie, purposes, values };
         let paths = projection.paths(hash);
         let value = |path: &Path| (path.to_string(), row.as_row().value(paths, path).unwrap());
-        let text = properties.to_string();
-        assert_eq!(projection.row_values_of(hash, &text).unwrap(), row.values);
-        assert!(projection.row_values_of(hash, "[]").is_err());
+        assert_eq!(projection.row_values_of(hash, &text, "").unwrap(), row.values);
+        assert!(projection.row_values_of(hash, "[]", "").is_err());
         let named = paths.iter().map(value).map(|(path, value)| (path, value.to_value()));
         let expected = [("a.b".to_owned(), json!("x")), ("total".to_owned(), json!(5))];
         assert!(named.eq(expected));
         assert!(projection.name(EventName::new("Seen").hash).is_some());
         assert!(projection.name(EventName::new("Other").hash).is_none());
-        assert!(!projection.reads_properties(EventName::new("Seen").hash));
-        assert!(
-            projection.row_values(EventName::new("Seen").hash, &LazyObject::default()).is_empty()
-        );
+        let seen = EventName::new("Seen").hash;
+        assert!(!projection.reads_values(seen));
+        assert!(projection.row_values(seen, &context, &context).is_empty());
         assert_eq!(projection.layout().names().count(), 2);
+    }
+
+    #[test]
+    fn rows_keep_what_is_read_of_the_context_beside_properties() {
+        let in_context = |path: &str| Path::parse(path).unwrap().into_context();
+        let name = EventName::new("Order");
+        let read = [Path::parse("device.type").unwrap(), in_context("device.type")];
+        let needed = NeededEvents::from([(name.clone(), read.into_iter().collect())]);
+        let projection = Projection::new([&needed]);
+        assert!(!projection.reads_bodies(name.hash));
+        let properties = LazyObject::parse(r#"{"device": {"type": "lamp"}}"#).unwrap();
+        let context = LazyObject::parse(r#"{"device": {"type": "mobile", "id": "x"}}"#).unwrap();
+        let live = projection.row_values(name.hash, &properties, &context);
+        let stored = r#"{"device.type":"mobile","os.name":"iOS"}"#;
+        assert_eq!(projection.row_values_of(name.hash, properties.text(), stored).unwrap(), live);
+        let (time, tie, purposes) = (Timestamp(0), 0, PurposeSet::ALL);
+        let row = EventRow { time, tie, purposes, values: live };
+        let paths = projection.paths(name.hash);
+        let value = |path: Path| row.as_row().value(paths, &path).unwrap().to_value();
+        assert_eq!(value(in_context("device.type")), json!("mobile"));
+        assert_eq!(value(Path::parse("device.type").unwrap()), json!("lamp"));
+        let beyond = NeededEvents::from([(name.clone(), [in_context("device.id")].into())]);
+        assert!(Projection::new([&beyond]).reads_bodies(name.hash), "no row has it");
     }
 
     #[test]

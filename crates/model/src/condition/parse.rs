@@ -290,8 +290,10 @@ fn filter(reader: &mut Reader, value: &Value) -> Option<Filter> {
     const HELP: &str =
         "this is an object, as in {\"property\":\"plan\",\"op\":\"eq\",\"value\":\"pro\"}";
     let object = reader.object(value, HELP)?;
-    reader.refuse_unknown(object, &["property", "op", "value", "ignore_case"]);
-    let (property, test) = tested(reader, object, "property")?;
+    let key = if object.contains_key("context") { "context" } else { "property" };
+    reader.refuse_unknown(object, &[key, "op", "value", "ignore_case"]);
+    let (path, test) = tested(reader, object, key)?;
+    let property = if key == "context" { path.into_context() } else { path };
     Some(Filter { property, test })
 }
 

@@ -234,7 +234,10 @@ fn known(row: Row<'_>, paths: &[Path]) -> Known {
 }
 
 fn property<'a>(row: &'a Known, filter: &Value) -> Option<&'a Value> {
-    row.get(filter["property"].as_str()?)
+    match filter["context"].as_str() {
+        Some(path) => row.get(&format!("context {path}")),
+        None => row.get(filter["property"].as_str()?),
+    }
 }
 
 fn measured(

@@ -58,6 +58,12 @@ fn object(properties: Schema, required: &[&str]) -> Schema {
     })
 }
 
+/// A comparison of one value of an event: a property, or a part of its context.
+fn filter(generator: &mut SchemaGenerator) -> Schema {
+    let of = [test("property", generator), test("context", generator)];
+    json_schema!({ "anyOf": of })
+}
+
 /// A comparison of the value at a path; `key` is the field that names the path.
 fn test(key: &str, generator: &mut SchemaGenerator) -> Schema {
     let words: Vec<&str> = Op::ALL.into_iter().map(|(_, word)| word).collect();
@@ -84,7 +90,7 @@ fn test(key: &str, generator: &mut SchemaGenerator) -> Schema {
 }
 
 fn event(generator: &mut SchemaGenerator) -> Schema {
-    let filter = test("property", generator);
+    let filter = filter(generator);
     let duration = generator.subschema_for::<Duration>();
     let count = json_schema!({"type": "integer", "minimum": 0});
     let amount = json_schema!({"type": "number"});
@@ -159,7 +165,7 @@ fn window(generator: &mut SchemaGenerator) -> Schema {
 }
 
 fn sequence(generator: &mut SchemaGenerator) -> Schema {
-    let filter = test("property", generator);
+    let filter = filter(generator);
     let duration = generator.subschema_for::<Duration>();
     let path = generator.subschema_for::<Path>();
     let place = json_schema!({"type": "integer", "minimum": 0, "maximum": 6});

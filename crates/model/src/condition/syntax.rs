@@ -85,10 +85,10 @@ pub struct EventCondition {
     pub measure: Measure,
 }
 
-/// A comparison of one property of an event.
+/// A comparison of one value of an event: a property, or a part of its context.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
-    /// Where the property is found.
+    /// Where the value is found.
     pub property: Path,
     /// What its value must be.
     pub test: Test,
@@ -187,8 +187,8 @@ impl Condition {
             Self::AtLeast { count, of } => {
                 json!({ "at_least": { "count": count, "of": list(of) } })
             }
-            Self::Trait { path, test } => tested("trait", path, test),
-            Self::Context { path, test } => tested("context", path, test),
+            Self::Trait { path, test } => tested("trait", path.as_str(), test),
+            Self::Context { path, test } => tested("context", path.as_str(), test),
             Self::Event(event) => event.to_value(),
             Self::Sequence(sequence) => sequence.to_value(),
             Self::Audience { key, for_at_least: None } => json!({ "audience": key }),
@@ -269,13 +269,16 @@ fn bounded<T: Copy + PartialOrd>(
 
 impl Filter {
     fn to_value(&self) -> Value {
-        tested("property", &self.property, &self.test)
+        match self.property.in_context() {
+            Some(path) => tested("context", path, &self.test),
+            None => tested("property", self.property.as_str(), &self.test),
+        }
     }
 }
 
-fn tested(key: &str, path: &Path, test: &Test) -> Value {
+fn tested(key: &str, path: &str, test: &Test) -> Value {
     let mut object = Map::new();
-    object.insert(key.into(), path.as_str().into());
+    object.insert(key.into(), path.into());
     object.insert("op".into(), test.op.as_str().into());
     let value = match &test.operand {
         Operand::None => None,

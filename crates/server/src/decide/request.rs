@@ -1,8 +1,8 @@
 //! The body of a decision request, borrowed from the bytes it came in.
 
-use std::{borrow::Cow, fmt, net::SocketAddr};
+use std::{borrow::Cow, fmt};
 
-use axum::http::{HeaderMap, header, request::Parts};
+use axum::http::{header, request::Parts};
 use compact_str::CompactString;
 use model::{
     Event, Identifier, IdentifierType, Key, LazyObject, Timestamp, Value, definition::Fault,
@@ -13,7 +13,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor},
 };
 
-use crate::{body, error::ApiError, serve::Peer};
+use crate::{body, caller, error::ApiError};
 
 /// Most placements of one request.
 pub(crate) const PLACEMENTS_MAX: usize = 50;
@@ -189,9 +189,9 @@ impl<'de> Visitor<'de> for IdentifiersVisitor {
 /// context leaves them out.
 pub(super) fn fill_context(context: &mut LazyObject, parts: &Parts, proxies: usize) {
     if !context.contains("ip")
-        && let Some(ip) = caller_ip(parts, proxies)
+        && let Some(ip) = caller::ip(parts, proxies)
     {
-        context.insert("ip", &ip.into());
+        context.insert("ip", &ip.to_string().into());
     }
     if !context.contains("user_agent")
         && !context.contains("userAgent")
@@ -201,60 +201,16 @@ pub(super) fn fill_context(context: &mut LazyObject, parts: &Parts, proxies: usi
     }
 }
 
-fn caller_ip(parts: &Parts, proxies: usize) -> Option<String> {
-    if proxies > 0
-        && let Some(ip) = forwarded(&parts.headers, proxies)
-    {
-        return Some(ip);
-    }
-    let Peer(address): &Peer = parts.extensions.get()?;
-    Some(SocketAddr::ip(address).to_canonical().to_string())
-}
-
-/// The address that the outermost trusted proxy saw: the `proxies`-th from the right.
-fn forwarded(headers: &HeaderMap, proxies: usize) -> Option<String> {
-    let all = headers.get_all("x-forwarded-for");
-    let listed: Vec<&str> = all
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .collect();
-    let position = listed.len().checked_sub(proxies)?;
-    let address: std::net::IpAddr = listed.get(position)?.trim().parse().ok()?;
-    Some(address.to_canonical().to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn parts(forwarded: &[&str], peer: Option<&str>) -> Parts {
-        let mut request = axum::http::Request::new(());
-        for value in forwarded {
-            request.headers_mut().append("x-forwarded-for", value.parse().unwrap());
-        }
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(Peer(peer.parse().unwrap()));
-        }
-        request.into_parts().0
-    }
-
-    #[test]
-    fn only_trusted_proxies_are_believed() {
-        let peer = Some("[::ffff:10.0.0.9]:5000");
-        let chain: &[&str] = &["1.1.1.1, 2.2.2.2", "3.3.3.3"];
-        let ip = |forwarded, proxies| caller_ip(&parts(forwarded, peer), proxies);
-        assert_eq!(ip(chain, 0).as_deref(), Some("10.0.0.9"), "the header proves nothing");
-        assert_eq!(ip(chain, 1).as_deref(), Some("3.3.3.3"));
-        assert_eq!(ip(chain, 2).as_deref(), Some("2.2.2.2"));
-        assert_eq!(ip(chain, 9).as_deref(), Some("10.0.0.9"));
-        assert_eq!(ip(&["unknown"], 1).as_deref(), Some("10.0.0.9"));
-        assert_eq!(caller_ip(&parts(&[], None), 0), None);
-    }
+    use crate::serve::Peer;
 
     #[test]
     fn a_context_that_says_it_itself_is_left_alone() {
-        let mut parts = parts(&[], Some("10.0.0.9:1"));
+        let mut request = axum::http::Request::new(());
+        request.extensions_mut().insert(Peer("10.0.0.9:1".parse().unwrap()));
+        let (mut parts, ()) = request.into_parts();
         parts.headers.insert(header::USER_AGENT, "Browser/1".parse().unwrap());
         let mut context = LazyObject::default();
         fill_context(&mut context, &parts, 0);

@@ -4,6 +4,7 @@
 
 mod access;
 mod bad_input;
+mod context;
 mod decide;
 mod definitions;
 mod document;

@@ -49,6 +49,8 @@ pub(super) struct Happened {
     #[serde(default)]
     properties: BTreeMap<String, Value>,
     #[serde(default)]
+    context: BTreeMap<String, Value>,
+    #[serde(default)]
     withheld: bool,
 }
 
@@ -80,9 +82,11 @@ impl Track {
 impl From<Vec<Happened>> for Events {
     fn from(happened: Vec<Happened>) -> Self {
         let mut paths = BTreeMap::<&str, BTreeSet<Path>>::new();
-        for Happened { event, properties, .. } in &happened {
-            let read = properties.keys().map(|path| Path::parse(path).unwrap());
-            paths.entry(event).or_default().extend(read);
+        for Happened { event, properties, context, .. } in &happened {
+            let path = |path: &String| Path::parse(path).unwrap();
+            let read = paths.entry(event).or_default();
+            read.extend(properties.keys().map(path));
+            read.extend(context.keys().map(|name| path(name).into_context()));
         }
         let track = |(event, paths): (&str, BTreeSet<Path>)| {
             let paths: Vec<Path> = paths.into_iter().collect();
@@ -91,7 +95,10 @@ impl From<Vec<Happened>> for Events {
                 time: told.time,
                 tie,
                 purposes: if told.withheld { PurposeSet::NONE } else { READABLE },
-                values: RowValues::pack(&paths, |path| told.properties.get(path.as_str())),
+                values: RowValues::pack(&paths, |path| match path.in_context() {
+                    Some(path) => told.context.get(path),
+                    None => told.properties.get(path.as_str()),
+                }),
             };
             let rows = named.map(row).collect();
             (event.to_owned(), Track::new(paths, rows))

@@ -1,0 +1,104 @@
+//! What a context leaves unsaid and a call lets one know: the device, the place, the campaign, where
+//! somebody came from, the hour where they are.
+//!
+//! What a client says stands; only what it leaves out is added, under the names that clients use
+//! (`device.type`, `os.name`, `location.country`, `campaign.source`). An event is enriched once, when
+//! it arrives, and stored so: a later database or list changes nothing that was said before. An
+//! address that only the call shows is used for the place and not kept.
+
+mod campaign;
+mod device;
+mod local;
+mod place;
+mod referrer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{net::IpAddr, path::Path};
+
+use model::{LazyObject, Timestamp, Value, value::Object};
+
+pub use place::PlacesError;
+
+/// Adds to contexts what can be known of them.
+#[derive(Debug, Default)]
+pub struct Enricher {
+    devices: device::Devices,
+    places: Option<place::Places>,
+}
+
+/// What the call itself shows, beside what it says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caller<'a> {
+    /// The address it came from; `None` where that is not the person's: a server's call, an import.
+    pub ip: Option<IpAddr>,
+    /// The name that its program gives itself; `None` as above.
+    pub user_agent: Option<&'a str>,
+}
+
+impl Enricher {
+    /// An enricher that finds places in a database in MaxMind's format, where one is given.
+    pub fn open(places: Option<&Path>) -> Result<Self, PlacesError> {
+        let places = places.map(place::Places::open).transpose()?;
+        Ok(Self { places, devices: device::Devices::default() })
+    }
+
+    /// Completes the context of something that happened at `at`. `properties` are those of a page
+    /// call, whose clients name the page there.
+    pub fn complete(
+        &self,
+        context: &mut LazyObject,
+        caller: &Caller<'_>,
+        properties: Option<&LazyObject>,
+        at: Timestamp,
+    ) {
+        self.complete_device(context, caller);
+        self.complete_place(context, caller);
+        campaign::complete(context, properties);
+        local::complete(context, at);
+    }
+
+    fn complete_device(&self, context: &mut LazyObject, caller: &Caller<'_>) {
+        let said = text(context, "userAgent").or_else(|| text(context, "user_agent"));
+        let Some(agent) = said.or(caller.user_agent) else { return };
+        let device = self.devices.of(agent);
+        let hints = context.get("userAgentData").and_then(Value::as_object).cloned();
+        device.complete(context, hints.as_ref());
+    }
+
+    fn complete_place(&self, context: &mut LazyObject, caller: &Caller<'_>) {
+        let Some(places) = &self.places else { return };
+        let said = text(context, "ip").and_then(|ip| ip.parse().ok());
+        let Some(ip) = said.or(caller.ip) else { return };
+        if let Some(place) = places.of(ip) {
+            place.complete(context);
+        }
+    }
+}
+
+/// A text of the context's own, where it is there and not empty.
+fn text<'a>(context: &'a LazyObject, path: &str) -> Option<&'a str> {
+    context.find_at(path).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// Adds to the member `name`, an object, the members that it lacks. A member that is something else stays.
+fn complete(context: &mut LazyObject, name: &str, known: &[(&str, Option<Value>)]) {
+    let mut object = match context.get(name) {
+        None | Some(Value::Null) => Object::new(),
+        Some(Value::Object(object)) => object.clone(),
+        Some(_) => return,
+    };
+    let before = object.len();
+    for (part, value) in known {
+        let is_missing = object.get(*part).is_none_or(Value::is_null);
+        if let Some(value) = value
+            && is_missing
+        {
+            object.insert((*part).to_owned(), value.clone());
+        }
+    }
+    if before < object.len() || context.get(name).is_none() && !object.is_empty() {
+        context.insert(name, &Value::Object(object));
+    }
+}

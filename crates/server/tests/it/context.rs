@@ -1,0 +1,85 @@
+//! What is added to the context of events and of requests, and that audiences and experiences read it.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, get, post, put, server};
+
+const IPHONE: &str = concat!(
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 ",
+    "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
+);
+
+async fn with_audience(condition: Value) -> Server {
+    let server = server();
+    let audience = json!({"state": "live", "purpose": "personalization", "condition": condition});
+    server.ok(put("/api/v1/audiences/asked", &audience).admin()).await;
+    server
+}
+
+/// Who is in the audience: as kept up to date with each event, and as counted from what is stored.
+async fn members(server: &Server) -> (Vec<String>, u64) {
+    let mut live = Vec::new();
+    for user in ["phone", "desk"] {
+        let path = format!("/api/v1/profiles/lookup?type=user_id&value={user}");
+        let shown = server.ok(get(path).admin()).await;
+        if shown["audiences"]["asked"]["member"] == "true" {
+            live.push(user.to_owned());
+        }
+    }
+    let counted = server.ok(get("/api/v1/audiences/asked/members").admin()).await;
+    (live, counted["count"].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn audiences_ask_on_which_device_and_from_where_something_was_done() {
+    let server = with_audience(json!({"event": "Order Completed", "where": [
+        {"context": "device.type", "op": "eq", "value": "mobile"},
+        {"context": "referrer.channel", "op": "eq", "value": "paid_search"},
+        {"property": "revenue", "op": "gt", "value": 10}
+    ]}))
+    .await;
+    let bought = |user: &str, context: Value| {
+        json!({"type": "track", "event": "Order Completed", "userId": user,
+            "properties": {"revenue": 20}, "context": context})
+    };
+    let ad = json!({"url": "https://shop.example/?utm_source=google&utm_medium=cpc"});
+    server.track(&bought("phone", json!({"userAgent": IPHONE, "page": ad}))).await;
+    server.track(&bought("desk", json!({"userAgent": "curl/8", "page": ad}))).await;
+    assert_eq!(members(&server).await, (vec!["phone".to_owned()], 1));
+    let shown = server.ok(get("/api/v1/profiles/lookup?type=user_id&value=phone").admin()).await;
+    let context = &shown["timeline"][0]["context"];
+    assert_eq!(context["os"]["name"], "iOS");
+    assert_eq!(context["campaign"]["medium"], "cpc");
+}
+
+#[tokio::test]
+async fn what_rows_do_not_repeat_of_a_context_is_read_from_bodies() {
+    let server = with_audience(json!({"event": "Order Completed", "where": [
+        {"context": "device.id", "op": "eq", "value": "d1"}
+    ]}))
+    .await;
+    for (user, device) in [("phone", "d1"), ("desk", "d2")] {
+        let event = json!({"type": "track", "event": "Order Completed", "userId": user,
+            "context": {"device": {"id": device}}});
+        server.track(&event).await;
+    }
+    assert_eq!(members(&server).await, (vec!["phone".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn experiences_ask_for_the_device_of_the_request() {
+    let server = server();
+    let placement = json!({"state": "live", "default": {"title": "Big"},
+        "content_schema": {"type": "object", "properties": {"title": {"type": "string"}}}});
+    server.ok(put("/api/v1/placements/hero", &placement).admin()).await;
+    let experience = json!({"state": "live", "placement": "hero",
+        "eligibility": {"context": "device.type", "op": "eq", "value": "mobile"},
+        "variants": [{"key": "a", "weight": 1, "content": {"title": "Small, on {{ context.os.name }}"}}]});
+    server.ok(put("/api/v1/experiences/small", &experience).admin()).await;
+    for (agent, expected) in [(IPHONE, "Small, on iOS"), ("curl/8", "Big")] {
+        let ask = json!({"identifiers": {"anonymous_id": "a1"}, "placements": ["hero"],
+            "context": {"user_agent": agent}});
+        let answer = server.ok(post("/v1/decide", ask.to_string()).source()).await;
+        assert_eq!(answer["decisions"][0]["content"]["title"], expected);
+    }
+}
