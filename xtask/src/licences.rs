@@ -19,6 +19,8 @@ const ACCEPTED: &[&str] = &[
     "BSD-3-Clause",
     "BSL-1.0",
     "CC0-1.0",
+    // For the list of root certificates: permissive, and for data.
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",

@@ -93,6 +93,11 @@ pub(crate) struct ServeFlags {
     /// CONCIERGE_PLACES]
     #[arg(long, value_name = "FILE")]
     pub(crate) places: Option<String>,
+    /// A service that tells the weather of places by Open-Meteo's API, as in
+    /// https://api.open-meteo.com/v1/forecast; it is told places to some twenty kilometres and nothing
+    /// about people; no weather without it [env: CONCIERGE_WEATHER]
+    #[arg(long, value_name = "URL")]
+    pub(crate) weather: Option<String>,
     /// On first start, the first source's write key instead of a generated one [env: CONCIERGE_WRITE_KEY]
     #[arg(long, value_name = "KEY")]
     pub(crate) write_key: Option<String>,
@@ -110,6 +115,7 @@ impl ServeFlags {
             (Name::Proxies, self.proxies.clone()),
             (Name::PublicUrl, self.public_url.clone()),
             (Name::Places, self.places.clone()),
+            (Name::Weather, self.weather.clone()),
             (Name::WriteKey, self.write_key.clone()),
             (Name::Token, self.token.clone()),
         ]

@@ -18,6 +18,7 @@ mod serve;
 mod settings;
 mod simulate;
 mod target;
+mod weather;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use engine::enrich::Enricher;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, weather::OpenMeteo};
 
 mod file;
 mod show;
@@ -28,6 +28,7 @@ pub(crate) enum Name {
     Proxies,
     PublicUrl,
     Places,
+    Weather,
     Log,
     Server,
     Token,
@@ -48,13 +49,15 @@ pub(crate) struct Spec {
 }
 
 /// Every setting.
-pub(crate) const SPECS: [Spec; 10] = [
+pub(crate) const SPECS: [Spec; 11] = [
     Spec { name: Name::Data, key: "data", default: Some("concierge-data"), secret: false },
     Spec { name: Name::Listen, key: "listen", default: Some("127.0.0.1:8080"), secret: false },
     Spec { name: Name::CacheMb, key: "cache_mb", default: Some("128"), secret: false },
     Spec { name: Name::Proxies, key: "proxies", default: Some("0"), secret: false },
     Spec { name: Name::PublicUrl, key: "public_url", default: None, secret: false },
     Spec { name: Name::Places, key: "places", default: None, secret: false },
+    // An address may carry the key of an account.
+    Spec { name: Name::Weather, key: "weather", default: None, secret: true },
     Spec { name: Name::Log, key: "log", default: Some("info"), secret: false },
     Spec {
         name: Name::Server,
@@ -205,10 +208,23 @@ impl Settings {
         if public_url.as_ref().is_some_and(|url| !url.starts_with("http")) {
             return Err(self.wrong(Name::PublicUrl, "an address: write https://HOST"));
         }
+        let enricher = Arc::new(self.enricher()?);
+        Ok(server::Options { proxies, public_url, enricher, ..server::Options::default() })
+    }
+
+    /// What completes the contexts of events and requests.
+    fn enricher(&self) -> Result<Enricher, Failure> {
         let places = self.text(Name::Places).map(Path::new);
         let enricher = Enricher::open(places).context("reading the setting `places`")?;
-        let enricher = Arc::new(enricher);
-        Ok(server::Options { proxies, public_url, enricher, ..server::Options::default() })
+        let Some(address) = self.text(Name::Weather) else { return Ok(enricher) };
+        let Some(service) = OpenMeteo::at(address) else {
+            let source = self.get(Name::Weather).map(|setting| setting.source.to_string());
+            let source = source.unwrap_or_default();
+            return Err(Failure::usage(format!(
+                "the setting `weather` ({source}) is not the address of a service: write https://HOST/PATH"
+            )));
+        };
+        Ok(enricher.with_weather(Arc::new(service)).context("starting to ask for weather")?)
     }
 
     /// The address of the server that client commands speak to, without a closing slash.

@@ -1,5 +1,5 @@
 //! What a context leaves unsaid and a call lets one know: the device, the place, the campaign, where
-//! somebody came from, the hour where they are.
+//! somebody came from, the hour and the weather where they are.
 //!
 //! What a client says stands; only what it leaves out is added, under the names that clients use
 //! (`device.type`, `os.name`, `location.country`, `campaign.source`). An event is enriched once, when
@@ -11,11 +11,12 @@ mod device;
 mod local;
 mod place;
 mod referrer;
+pub mod weather;
 
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, path::Path};
+use std::{io, net::IpAddr, path::Path, sync::Arc};
 
 use model::{LazyObject, Timestamp, Value, value::Object};
 
@@ -26,6 +27,7 @@ pub use place::PlacesError;
 pub struct Enricher {
     devices: device::Devices,
     places: Option<place::Places>,
+    forecasts: Option<weather::Forecasts>,
 }
 
 /// What the call itself shows, beside what it says.
@@ -41,11 +43,17 @@ impl Enricher {
     /// An enricher that finds places in a database in MaxMind's format, where one is given.
     pub fn open(places: Option<&Path>) -> Result<Self, PlacesError> {
         let places = places.map(place::Places::open).transpose()?;
-        Ok(Self { places, devices: device::Devices::default() })
+        Ok(Self { places, ..Self::default() })
     }
 
-    /// Completes the context of something that happened at `at`. `properties` are those of a page
-    /// call, whose clients name the page there.
+    /// The same, which also tells the weather of places by what `provider` says. Fails where no
+    /// thread can be started for it.
+    pub fn with_weather(self, provider: Arc<dyn weather::WeatherProvider>) -> io::Result<Self> {
+        Ok(Self { forecasts: Some(weather::Forecasts::start(provider)?), ..self })
+    }
+
+    /// Completes the context of something that happened at `at`, but for the weather. `properties` are
+    /// those of a page call, whose clients name the page there.
     pub fn complete(
         &self,
         context: &mut LazyObject,
@@ -57,6 +65,13 @@ impl Enricher {
         self.complete_place(context, caller);
         campaign::complete(context, properties);
         local::complete(context, at);
+    }
+
+    /// Adds the weather of this moment to a context of this moment.
+    pub fn complete_weather(&self, context: &mut LazyObject, now: Timestamp) {
+        if let Some(forecasts) = &self.forecasts {
+            forecasts.complete(context, now);
+        }
     }
 
     fn complete_device(&self, context: &mut LazyObject, caller: &Caller<'_>) {

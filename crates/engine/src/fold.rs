@@ -42,6 +42,7 @@ use crate::{
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::{Caches, Shared},
+    visits,
     writer::{
         flight::{Above, Opened},
         recent::Recent,
@@ -68,6 +69,8 @@ pub(crate) struct News {
     pub(crate) is_identified: bool,
     pub(crate) traits: Object,
     pub(crate) row: Option<(EventName, EventRow)>,
+    /// The event as a visit of its own, where a live definition reads visits.
+    pub(crate) visit: Option<profile::Visit>,
 }
 
 /// Identifiers seen together.
@@ -221,7 +224,7 @@ impl<'a> Fold<'a> {
         ahead: &Ahead,
         recent: &Recent,
     ) -> Result<EventVerdict, RowError> {
-        let Ahead { event, address, dedup, packed, .. } = ahead;
+        let Ahead { event, address, dedup, packed, visit, .. } = ahead;
         let Some(address) = address else {
             return Ok(quarantined("no_identifier", "the event names nobody"));
         };
@@ -251,13 +254,17 @@ impl<'a> Fold<'a> {
         self.remember(dedup);
         let order = event.order();
         self.write_event(&route, (event, order), packed, purposes)?;
+        let visit = visit.clone().map(|visit| profile::Visit { purposes, ..visit });
+        if let Some(visit) = &visit {
+            visits::write(self.pending.page_mut(route.strand)?, visit.clone())?;
+        }
         let seen = Seen {
             identifiers: &event.identifiers,
             order,
             is_trusted: self.is_trusted(&event.source),
         };
         route = self.observe_links(route, seen)?;
-        self.tell(&route, event, order, purposes);
+        self.tell(&route, (event, order), purposes, visit);
         Ok(EventVerdict::Accepted)
     }
 
@@ -373,8 +380,7 @@ impl<'a> Fold<'a> {
             return Ok(route);
         }
         let order = event.order();
-        let mut name = keys::ordered(order.time).to_vec();
-        name.extend_from_slice(&order.tie.to_be_bytes());
+        let name = keys::order(order);
         let record = StoredConsent::V1 {
             consents: event.consents,
             identified: self.is_identified(event),
@@ -522,15 +528,23 @@ impl<'a> Fold<'a> {
     }
 
     /// Keeps what the second pass needs to know of an event.
-    fn tell(&mut self, route: &Route, event: &Event, order: Order, purposes: PurposeSet) {
+    fn tell(
+        &mut self,
+        route: &Route,
+        (event, order): (&Event, Order),
+        purposes: PurposeSet,
+        visit: Option<profile::Visit>,
+    ) {
         let projection = &self.ground.snapshot.projection;
+        let visit = visit.filter(|_| visits::number(projection).is_some());
         let name = hash::event_name(&event.name);
         let row = projection.name(name).map(|known| {
             let values = projection.row_values(name, &event.properties, &event.context);
             let row = EventRow { time: event.event_time, tie: order.tie, purposes, values };
             (known.clone(), row)
         });
-        if row.is_none() && event.traits.is_empty() && event.consents.is_empty() {
+        let says_nothing = event.traits.is_empty() && event.consents.is_empty();
+        if row.is_none() && visit.is_none() && says_nothing {
             return;
         }
         let news = News {
@@ -543,6 +557,7 @@ impl<'a> Fold<'a> {
             is_identified: self.is_identified(event),
             traits: event.traits.clone(),
             row,
+            visit,
         };
         self.visits.entry(route.head).or_default().news.push(news);
     }

@@ -17,7 +17,7 @@
 //! | Meta | `45`, id of a lineup | `record::StoredLineup` |
 //! | Import | digest, 32 bytes | rows applied u64 |
 
-use model::{DecisionId, Lane, Seq, StrandId, Timestamp};
+use model::{DecisionId, Lane, Seq, StrandId, Timestamp, event::Order};
 
 /// A 16-byte keyed hash.
 pub(crate) type Hash16 = [u8; 16];
@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     State = 0x08,
     /// experience key, time → a recorded win, for experiences with caps.
     Win = 0x09,
+    /// time of its first event, tie → a visit.
+    Visit = 0x0a,
     /// event name hash, time, seq → what audiences may ask about the event.
     Event = 0x80,
 }
@@ -60,6 +62,7 @@ impl Kind {
             0x07 => Self::Membership,
             0x08 => Self::State,
             0x09 => Self::Win,
+            0x0a => Self::Visit,
             0x80 => Self::Event,
             _ => return None,
         })
@@ -89,6 +92,21 @@ pub(crate) fn event(name: u64, time: Timestamp, seq: Seq) -> [u8; 24] {
 /// The name of a trait's row.
 pub(crate) fn trait_name(name: &str) -> [u8; 8] {
     model::hash::event_name(name).to_be_bytes()
+}
+
+/// The name of a row that stands at a canonical position.
+pub(crate) fn order(order: Order) -> [u8; 16] {
+    let mut name = [0; 16];
+    name[..8].copy_from_slice(&ordered(order.time));
+    name[8..].copy_from_slice(&order.tie.to_be_bytes());
+    name
+}
+
+/// Reads such a name.
+pub(crate) fn parse_order(name: &[u8]) -> Option<Order> {
+    let (time, tie) = name.split_at_checked(8)?;
+    let tie = tie.try_into().map(u64::from_be_bytes).ok()?;
+    Some(Order { time: parse_ordered(time)?, tie })
 }
 
 /// The parts of the name of an event's row.

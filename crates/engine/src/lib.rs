@@ -37,6 +37,7 @@ mod sealed;
 mod snapshot;
 mod state;
 mod visit;
+mod visits;
 mod who;
 mod writer;
 

@@ -7,12 +7,11 @@ use compact_str::CompactString;
 use model::{
     Consents, Key, Purpose, Seq, StrandId, Timestamp, UnitId,
     condition::{EventRow, Membership, RowValues},
-    event::Order,
     weight,
 };
 use profile::{
     Assignment, Component, ConsentLedger, KnownIdentifier, Origin, Profile, Seen, Statement,
-    TraitValue,
+    TraitValue, Visits,
 };
 use store::StrandKey;
 
@@ -27,6 +26,7 @@ use crate::{
     route,
     sealed::RowError,
     snapshot::Snapshot,
+    visits,
 };
 
 /// Events that are decoded at once, before a timeline forgets what it does not keep.
@@ -41,6 +41,8 @@ pub(crate) struct Person {
     pub(crate) due: Option<Timestamp>,
     /// Recorded wins of experiences that have caps, oldest first.
     pub(crate) wins: BTreeMap<Key, Vec<Timestamp>>,
+    /// What they visited, where a live definition reads visits; their timeline shows the same.
+    pub(crate) visits: Visits,
     /// The projection its timeline was decoded with.
     pub(crate) epoch: u64,
 }
@@ -54,6 +56,7 @@ impl Person {
         weight::shared(size_of::<Self>())
             + self.profile.weight()
             + self.memberships.weight()
+            + self.visits.weight()
             + weight::map::<Key, Vec<Timestamp>>(self.wins.len())
             + self.wins.iter().map(wins).sum::<usize>()
     }
@@ -110,12 +113,7 @@ pub(crate) fn basis_on(ledger: &ConsentLedger, device: UnitId) -> Consents {
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
 fn statement(page: &Page, name: &[u8], row: &[u8]) -> Result<Statement, RowError> {
-    let unreadable = || Unreadable("consent");
-    let (time, tie) = name.split_at_checked(8).ok_or_else(unreadable)?;
-    let order = Order {
-        time: keys::parse_ordered(time).ok_or_else(unreadable)?,
-        tie: tie.try_into().map(u64::from_be_bytes).map_err(|_| unreadable())?,
-    };
+    let order = keys::parse_order(name).ok_or(Unreadable("consent"))?;
     let StoredConsent::V1 { consents, identified, source } = record::decode(row, "consent")?;
     let (strand, device) = (page.strand(), page.meta().unit);
     Ok(Statement { order, strand, device, identified, consents, source })
@@ -130,6 +128,7 @@ struct Gathered {
     fingerprint: u64,
     due: Option<Timestamp>,
     wins: BTreeMap<Key, Vec<Timestamp>>,
+    visits: Visits,
 }
 
 impl Gathered {
@@ -142,16 +141,18 @@ impl Gathered {
             fingerprint: 0,
             due: None,
             wins: BTreeMap::new(),
+            visits: Visits::default(),
         }
     }
 
     fn into_person(self, snapshot: &Snapshot, strands: Vec<StrandId>, unit: UnitId) -> Person {
-        let Self { head, mut profile, identifiers, .. } = self;
+        let Self { head, mut profile, identifiers, visits, .. } = self;
+        visits::show(&visits, &snapshot.projection, &mut profile);
         let identifiers = identifiers.into_values().collect();
         profile.recompose(Component { head, strands, identifiers }, unit);
         let memberships = Memberships::restore(&snapshot.audiences, self.fingerprint, self.entries);
         let epoch = snapshot.projection.epoch;
-        Person { profile, memberships, due: self.due, wins: self.wins, epoch }
+        Person { profile, memberships, due: self.due, wins: self.wins, visits, epoch }
     }
 }
 
@@ -180,6 +181,9 @@ impl Loader<'_> {
         for row in page.rows() {
             self.take_row(page, row, gathered)?;
         }
+        if visits::number(&self.snapshot.projection).is_some() {
+            visits::read(page, &mut gathered.visits)?;
+        }
         let profile = &mut gathered.profile;
         let mut found = Vec::new();
         page.chunks(self.pages.reader(), &mut |name, row| {
@@ -204,7 +208,7 @@ impl Loader<'_> {
     ) -> Result<(), RowError> {
         let records = gathered.profile.records_mut();
         match kind {
-            Kind::Meta | Kind::Component | Kind::Event => {}
+            Kind::Meta | Kind::Component | Kind::Visit | Kind::Event => {}
             Kind::Link => {
                 let (StoredLink::V1 { identifier, order, last, .. }, verdict) =
                     route::parse_link(row)?;

@@ -23,6 +23,7 @@ use model::{
 use crate::{
     enrich::{Caller, Enricher},
     ingest::{Item, Rejected},
+    visits,
 };
 
 pub use batch::{Batch, BatchError, split, split_list};
@@ -32,6 +33,9 @@ pub use consent::consents;
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
 /// Deepest nesting of an event, the event itself counted as one.
 pub const MAX_EVENT_DEPTH: usize = 32;
+
+/// How long after an event the weather of its arrival is taken for that of the event.
+const WEATHER_HOLDS: model::Duration = model::Duration(30 * 60 * 1000);
 
 /// The code of an event that is not JSON at all.
 pub const MALFORMED_JSON: &str = "malformed_json";
@@ -134,6 +138,9 @@ fn sound_event(body: &[u8], envelope: &Envelope<'_>) -> Result<Event, Unsound> {
     .into_properties();
     let page = (kind == EventKind::Page).then_some(&properties);
     envelope.enricher.complete(&mut context, &envelope.caller, page, event_time);
+    if !envelope.historical && envelope.received_at.since(event_time) < WEATHER_HOLDS {
+        envelope.enricher.complete_weather(&mut context, envelope.received_at);
+    }
     Ok(Event {
         source: envelope.source.clone(),
         message_id,
@@ -213,6 +220,10 @@ fn name_of(wire: &wire::Wire<'_>, kind: EventKind) -> Result<CompactString, Unso
     let name = wire.event.as_deref().unwrap_or_default();
     if name.trim().is_empty() {
         return Err(Unsound::new("no_event_name", "a track call needs `event`, its name"));
+    }
+    if name == visits::STARTED {
+        let detail = "the platform itself tells when a visit started; give the event another name";
+        return Err(Unsound::new("reserved_name", detail));
     }
     if name.len() > Event::MAX_NAME_BYTES {
         return Err(too_long("name_too_long", "event", Event::MAX_NAME_BYTES));

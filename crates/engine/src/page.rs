@@ -5,7 +5,7 @@
 //! their kinds, sealed together; it is rewritten whenever one of them changes, so it is kept small:
 //! what grows leaves it.
 //!
-//! - A *part* (what is known, what audiences say, wins) that outgrows the page moves to leaves, rows
+//! - A *part* (what is known, what audiences say, wins, visits) that outgrows the page moves to leaves, rows
 //!   of its own, which are rewritten only when the part changes.
 //! - Events that outgrow the page move to a *chunk*, a row that is never written again.
 //!
@@ -51,10 +51,12 @@ enum Part {
     Audiences = 2,
     /// Wins that are counted for caps.
     Wins = 3,
+    /// Visits.
+    Visits = 4,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Known, Self::Audiences, Self::Wins];
+    const ALL: [Self; 4] = [Self::Known, Self::Audiences, Self::Wins, Self::Visits];
 
     fn of(kind: Kind) -> Option<Self> {
         match kind {
@@ -63,6 +65,7 @@ impl Part {
             }
             Kind::Component | Kind::Membership | Kind::State => Some(Self::Audiences),
             Kind::Win => Some(Self::Wins),
+            Kind::Visit => Some(Self::Visits),
             Kind::Event => None,
         }
     }
@@ -76,6 +79,7 @@ impl Part {
         match self {
             Self::Known | Self::Audiences => 1_100,
             Self::Wins => 300,
+            Self::Visits => 600,
         }
     }
 }

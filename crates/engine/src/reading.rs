@@ -16,6 +16,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender};
 use model::{Event, Lane, hash};
+use profile::Visit;
 use store::{StoreError, Table};
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
-    who,
+    visits, who,
     writer::{Ingest, Job},
 };
 
@@ -42,6 +43,8 @@ pub(crate) struct Ahead {
     pub(crate) new_as_of: Option<u64>,
     /// `None` when it is too long to be stored.
     pub(crate) packed: Option<PackedEvent>,
+    /// The visit that it would be by itself; `None` where it belongs to none.
+    pub(crate) visit: Option<Visit>,
 }
 
 impl Ahead {
@@ -51,7 +54,9 @@ impl Ahead {
         let message = keys.message(&event.source, &event.message_id);
         let lane = address.as_ref().map_or(Lane::from_hash(0), |address| address.lane);
         let packed = PackedEvent::of(&event).ok();
-        Self { event, address, dedup: keys::dedup(lane, &message), new_as_of: None, packed }
+        let visit = visits::of(&event, event.order());
+        let dedup = keys::dedup(lane, &message);
+        Self { event, address, dedup, new_as_of: None, packed, visit }
     }
 }
 
@@ -124,7 +129,7 @@ fn read(shared: &Shared, snapshot: &Snapshot, ahead: &mut Ahead) -> Result<(), R
         ahead.new_as_of = Some(commits);
     }
     match &ahead.address {
-        Some(address) => read_event(shared, snapshot, &ahead.event, address),
+        Some(address) => read_event(shared, snapshot, ahead, address),
         None => Ok(()),
     }
 }
@@ -133,14 +138,16 @@ fn read(shared: &Shared, snapshot: &Snapshot, ahead: &mut Ahead) -> Result<(), R
 fn read_event(
     shared: &Shared,
     snapshot: &Snapshot,
-    event: &Event,
+    ahead: &Ahead,
     address: &Address,
 ) -> Result<(), RowError> {
+    let Ahead { event, visit, .. } = ahead;
     let Some(strand) = who::strand(shared, address)? else { return Ok(()) };
     let Some(page) = who::page(shared, strand)? else { return Ok(()) };
     let needs_person = !event.traits.is_empty()
         || !event.consents.is_empty()
-        || snapshot.projection.name(hash::event_name(&event.name)).is_some();
+        || snapshot.projection.name(hash::event_name(&event.name)).is_some()
+        || visit.is_some() && visits::number(&snapshot.projection).is_some();
     if needs_person {
         let head = page.meta().head;
         if head != strand {

@@ -269,6 +269,38 @@ pub(crate) enum StoredState {
     },
 }
 
+/// A visit, as far as this strand has seen it; the position of its first event is in the row's name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredVisit<'a> {
+    V1 {
+        last: Timestamp,
+        events: u32,
+        pages: u32,
+        purposes: PurposeSet,
+        landing: Cow<'a, str>,
+        /// As in [`StoredValues`].
+        context: Cow<'a, str>,
+    },
+}
+
+impl StoredVisit<'_> {
+    /// The record of a visit.
+    pub(crate) fn of(visit: &profile::Visit) -> StoredVisit<'_> {
+        let profile::Visit { last, events, pages, purposes, .. } = *visit;
+        let profile::Entry { landing, context } = &*visit.entry;
+        let (landing, context) = (landing.into(), context.into());
+        StoredVisit::V1 { last, events, pages, purposes, landing, context }
+    }
+
+    /// The visit again.
+    pub(crate) fn into_visit(self, start: Order) -> profile::Visit {
+        let Self::V1 { last, events, pages, purposes, landing, context } = self;
+        let (landing, context) = (landing.into_owned(), context.into_owned());
+        let entry = std::sync::Arc::new(profile::Entry { landing, context });
+        profile::Visit { start, last, events, pages, purposes, entry }
+    }
+}
+
 /// The users seen with a routing identifier, as keyed hashes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredUsers {
@@ -376,7 +408,7 @@ const ROW_PROPERTIES_BYTES_MAX: usize = 512;
 const ROW_CONTEXT_BYTES_MAX: usize = 512;
 
 /// What timeline rows repeat of a context, sorted. Audiences may ask about more, but that is read from bodies.
-pub(crate) const ROW_CONTEXT: [&str; 17] = [
+pub(crate) const ROW_CONTEXT: [&str; 18] = [
     "app.name",
     "browser.name",
     "campaign.content",
@@ -394,11 +426,12 @@ pub(crate) const ROW_CONTEXT: [&str; 17] = [
     "os.name",
     "referrer.channel",
     "referrer.domain",
+    "weather.sky",
 ];
 
 /// The parts of a context that a timeline row repeats, as JSON text; empty for none, `None` where one
 /// of them is no single value.
-fn row_context(context: &LazyObject) -> Option<String> {
+pub(crate) fn row_context(context: &LazyObject) -> Option<String> {
     let mut text = String::new();
     for path in ROW_CONTEXT {
         let Some(value) = context.find_at(path) else { continue };

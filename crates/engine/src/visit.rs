@@ -15,12 +15,15 @@ use crate::{
     record::{LogEntry, StoredState, decode, encode},
     sealed::RowError,
     snapshot::Projection,
+    visits,
 };
 
 /// Brings one person up to date.
 pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Result<(), RowError> {
-    let touched = touched(fold, visit);
-    let needs_person = visit.is_rejoined || visit.is_due || visit.is_stale || !touched.is_empty();
+    let mut touched = touched(fold, visit);
+    let is_visiting = visit.news.iter().any(|news| news.visit.is_some());
+    let needs_person =
+        visit.is_rejoined || visit.is_due || visit.is_stale || is_visiting || !touched.is_empty();
     let has_facts = |n: &News| !n.traits.is_empty() || !n.consents.is_empty();
     let ground = fold.ground;
     let cached = if visit.is_rejoined {
@@ -44,9 +47,14 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         }
     };
     let mut person = (*before).clone();
+    let mut visits_matter = is_cold && is_visiting;
     for news in &visit.news {
-        observe(&mut person, &ground.snapshot.projection, news, is_cold);
+        visits_matter |= observe(&mut person, &ground.snapshot.projection, news, is_cold);
         write_traits(fold, &person, news)?;
+    }
+    if visits_matter {
+        let change = Change::Timeline { name_hash: visits::name_hash() };
+        ground.snapshot.audiences.touch(&mut touched, &change);
     }
     if !is_cold {
         visit.recorded.iter().for_each(|recorded| remember(&mut person, recorded));
@@ -82,8 +90,9 @@ fn touched(fold: &Fold<'_>, visit: &Visit) -> Touched {
     touched
 }
 
-/// Takes in what an event says. A cold person was read with the event's row already in it.
-fn observe(person: &mut Person, projection: &Projection, news: &News, is_cold: bool) {
+/// Takes in what an event says; whether it changed visits so that it can matter. A cold person was
+/// read with the event's row already in it.
+fn observe(person: &mut Person, projection: &Projection, news: &News, is_cold: bool) -> bool {
     let row = news.row.as_ref().filter(|_| !is_cold).and_then(|(name, row)| {
         let number = projection.number(name.hash)?;
         Some(Observed { layout: projection.layout(), number, row })
@@ -99,6 +108,9 @@ fn observe(person: &mut Person, projection: &Projection, news: &News, is_cold: b
         traits: &news.traits,
         row,
     });
+    let Person { profile, visits, .. } = person;
+    let visit = news.visit.as_ref().filter(|_| !is_cold);
+    visit.is_some_and(|visit| visits::observe(visits, visit, projection, profile))
 }
 
 /// Takes in what a recorded decision left behind. A cold person was read with its rows already there.

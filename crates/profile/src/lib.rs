@@ -8,6 +8,7 @@ mod shared;
 pub mod timeline;
 pub mod traits;
 pub mod view;
+pub mod visits;
 
 pub use assignments::{Assignment, Assignments};
 pub use consent::{ConsentLedger, PurposePolicy, PurposeRule, Statement};
@@ -19,3 +20,4 @@ pub use profile::{Observation, Observed, Profile, Records, Seen};
 pub use timeline::Timeline;
 pub use traits::{Fault, Origin, RefusedTrait, TraitValue, Traits};
 pub use view::{ServiceView, View};
+pub use visits::{Changed, Entry, Visit, Visits};

@@ -11,6 +11,7 @@ use std::{
 use model::{
     Purpose,
     condition::{EventName, EventRow, Layout, Row, Rows, Run, Span},
+    event::Order,
     weight,
 };
 
@@ -39,6 +40,11 @@ impl Timeline {
         if self.rows.insert(number, row) {
             self.keep_newest(number);
         }
+    }
+
+    /// Takes an event out again, the one at this position of those with the name of this number.
+    pub fn remove(&mut self, number: u32, order: Order) {
+        self.rows.remove(number, order.time, order.tie);
     }
 
     /// Takes in many events, each with the number of its name in `layout`.

@@ -128,7 +128,7 @@ impl Visits {
     }
 
     /// Bytes in memory, beside the list itself.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let entry = |visit: &Visit| {
             let Entry { landing, context } = &*visit.entry;
             weight::shared(size_of::<Entry>())

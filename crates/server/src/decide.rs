@@ -101,6 +101,9 @@ fn decide_request(
     }
     let instant = at.unwrap_or_else(|| app.engine.now());
     app.options.enricher.complete(&mut context, &enrich::Caller::default(), None, instant);
+    if at.is_none() {
+        app.options.enricher.complete_weather(&mut context, instant);
+    }
     let consents = engine::normalise::consents(|name| context.get(name), &|key| app.purpose(key));
     Ok(DecideRequest {
         identifiers: sent.identifiers.into_sound()?,

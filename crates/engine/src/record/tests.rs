@@ -75,6 +75,15 @@ fn records_of_strands_are_pinned() {
         &StoredUsers::V1 { users: vec![[7; 16]] },
         &expect!["000107070707070707070707070707070707"],
     );
+    let visit = StoredVisit::V1 {
+        last: ORDER.time,
+        events: 3,
+        pages: 2,
+        purposes: PurposeSet(6),
+        landing: "/a".into(),
+        context: r#"{"os.name":"iOS"}"#.into(),
+    };
+    pinned(&visit, &expect!["0080b083c59868030206022f61117b226f732e6e616d65223a22694f53227d"]);
     let membership = StoredMembership::V1 {
         version: 3,
         truth: Truth::True,
@@ -112,7 +121,7 @@ fn events_and_the_log_are_pinned() {
     assert_eq!(values, Values::InRow);
     let row = row.unwrap();
     let bytes = encode(&row);
-    expect!["00077b2261223a317d"].assert_eq(&hex(&bytes));
+    expect!["00077b2261223a317d287b226465766963652e74797065223a226d6f62696c65222c226f732e6e616d65223a22694f53227d"].assert_eq(&hex(&bytes));
     assert_eq!(decode::<StoredValues<'_>>(&bytes, "record").unwrap(), row);
     let StrandId { born, lane } = strand();
     let entries = vec![

@@ -347,6 +347,18 @@ impl Run {
         true
     }
 
+    /// Removes one event; whether it was there.
+    pub fn remove(&mut self, number: u32, time: Timestamp, tie: u64) -> bool {
+        let place = (number, time, tie);
+        let from = self.position(|row| row.place() < place);
+        let is_there = self.get(from).is_some_and(|row| row.place() == place);
+        if is_there {
+            let to = Position { row: from.row + 1, ..from };
+            self.splice(from, to, &[]);
+        }
+        is_there
+    }
+
     /// Takes in many events, in any order and repeated ones once.
     pub fn extend<'a>(&mut self, rows: impl IntoIterator<Item = (u32, Row<'a>)>) {
         let rows: Vec<_> =

@@ -83,3 +83,39 @@ async fn experiences_ask_for_the_device_of_the_request() {
         assert_eq!(answer["decisions"][0]["content"]["title"], expected);
     }
 }
+
+#[tokio::test]
+async fn visits_are_events_that_audiences_ask_about() {
+    let server = with_audience(json!({"all": [
+        {"event": "Visit Started", "count": {"op": "gte", "value": 2}},
+        {"event": "Visit Started", "last": {"context": "referrer.channel", "op": "eq", "value": "email"}},
+        {"event": "Visit Started", "max": {"property": "pages", "op": "gte", "value": 2}}
+    ]}))
+    .await;
+    let page = |user: &str, device: &str, at: &str, url: &str| {
+        json!({"type": "page", "userId": user, "anonymousId": device, "timestamp": at,
+            "properties": {"url": url, "path": "/start"}})
+    };
+    let mail = "https://shop.example/?utm_medium=email&utm_source=autumn";
+    for (device, at, url) in [
+        ("d1", "2026-11-20T10:00:00Z", "https://shop.example/"),
+        // Within half an hour, on another device: the same visit.
+        ("d2", "2026-11-20T10:20:00Z", "https://shop.example/"),
+        ("d2", "2026-11-20T11:30:00Z", mail),
+    ] {
+        server.track(&page("phone", device, at, url)).await;
+    }
+    server.track(&page("desk", "d3", "2026-11-20T11:30:00Z", mail)).await;
+    assert_eq!(members(&server).await, (vec!["phone".to_owned()], 1));
+    let shown = server.ok(get("/api/v1/profiles/lookup?type=user_id&value=phone").admin()).await;
+    let visits = shown["visits"].as_array().unwrap();
+    assert_eq!(visits.len(), 2);
+    assert_eq!(visits[1]["pages"], 2);
+    assert_eq!(visits[1]["seconds"], 1200);
+    assert_eq!(visits[0]["landing"], "/start");
+    assert_eq!(visits[0]["context"]["campaign.source"], "autumn");
+    // An event that comes late fills the pause, and one visit is left.
+    server.track(&page("phone", "d1", "2026-11-20T10:40:00Z", "https://shop.example/")).await;
+    server.track(&page("phone", "d1", "2026-11-20T11:05:00Z", "https://shop.example/")).await;
+    assert_eq!(members(&server).await, (vec![], 0));
+}

@@ -91,6 +91,12 @@ proptest! {
             }
             check(&run, &expected)?;
         }
+        for told in first.iter().chain(&second).step_by(2) {
+            let (number, time, tie) = (told.0, Timestamp(told.1), told.2);
+            let was_there = expected.remove(&(number, time, tie)).is_some();
+            prop_assert_eq!(run.remove(number, time, tie), was_there);
+            check(&run, &expected)?;
+        }
     }
 }
 

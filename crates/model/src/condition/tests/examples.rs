@@ -1,12 +1,19 @@
-//! The examples of the language's reference page.
+//! The examples of the reference pages.
 
 use crate::{Value, condition::Condition};
 
-const PAGE: &str = include_str!("../../../../../docs/reference/conditions.md");
+const CONDITIONS: &str = include_str!("../../../../../docs/reference/conditions.md");
+const CONTEXT: &str = include_str!("../../../../../docs/reference/context.md");
 
 #[test]
-fn every_example_of_the_reference_page_is_a_condition() {
-    let blocks = PAGE.split("```json").skip(1).filter_map(|rest| rest.split("```").next());
+fn every_example_of_the_reference_pages_is_a_condition() {
+    assert!(examples(CONDITIONS) > 20, "the page has examples");
+    assert!(examples(CONTEXT) >= 3);
+}
+
+/// How many examples a page has, all of which are conditions.
+fn examples(page: &str) -> usize {
+    let blocks = page.split("```json").skip(1).filter_map(|rest| rest.split("```").next());
     let mut count = 0;
     for block in blocks {
         for document in serde_json::Deserializer::from_str(block).into_iter::<Value>() {
@@ -15,5 +22,5 @@ fn every_example_of_the_reference_page_is_a_condition() {
             count += 1;
         }
     }
-    assert!(count > 20, "the page has examples");
+    count
 }
