@@ -7,7 +7,7 @@ use std::{
 
 use model::{
     Key, Purpose,
-    condition::{Condition, EventName, Rule},
+    condition::{Condition, EventName, Names, Rule},
     consent::PurposeKey,
     definition::Fault,
     hash,
@@ -73,6 +73,12 @@ impl Audience {
         &self.rule
     }
 
+    /// Its answer follows from other definitions too, so that it may change with them although its own version stays.
+    pub(crate) fn follows_others(&self) -> bool {
+        let needs = self.rule.needs();
+        !needs.computed.is_empty() || !needs.audiences.is_empty()
+    }
+
     /// It reads the request's context, itself or through another, so it is answered within requests and never stored.
     pub fn request_only(&self) -> bool {
         self.request_only
@@ -99,9 +105,16 @@ type Faults = BTreeMap<Key, Vec<Fault>>;
 impl Catalog {
     /// Compiles the live audiences. Faulty ones, and those that refer to faulty ones, are left out
     /// and told; the others work.
+    ///
+    /// Conditions may name nothing but other audiences; [`Catalog::naming`] is for the others.
     pub fn compile(live: Vec<Live>) -> (Self, Vec<(Key, Vec<Fault>)>) {
+        Self::naming(live, &Names::default())
+    }
+
+    /// As [`Catalog::compile`], with the other definitions that conditions may name.
+    pub fn naming(live: Vec<Live>, names: &Names) -> (Self, Vec<(Key, Vec<Fault>)>) {
         let mut faults = Faults::new();
-        let mut sound = parse(live, &mut faults);
+        let mut sound = parse(live, names, &mut faults);
         drop_dangling(&mut sound, &mut faults);
         let audiences = in_order(sound, &mut faults);
         (Self::of(audiences), faults.into_iter().collect())
@@ -198,12 +211,16 @@ impl Catalog {
 fn fingerprint(audiences: &[Audience]) -> u64 {
     let mut text = String::new();
     for audience in audiences {
-        text.push_str(&format!("{}:{};", audience.key, audience.version));
+        text.push_str(&format!("{}:{}", audience.key, audience.version));
+        for (key, version) in &audience.rule.needs().computed {
+            text.push_str(&format!(",{key}:{version}"));
+        }
+        text.push(';');
     }
     hash::event_name(&text)
 }
 
-fn parse(live: Vec<Live>, faults: &mut Faults) -> BTreeMap<Key, Audience> {
+fn parse(live: Vec<Live>, names: &Names, faults: &mut Faults) -> BTreeMap<Key, Audience> {
     let mut sound = BTreeMap::new();
     for Live { document, version, purpose } in live {
         let AudienceDocument { key, purpose: purpose_key, condition, .. } = document;
@@ -215,8 +232,12 @@ fn parse(live: Vec<Live>, faults: &mut Faults) -> BTreeMap<Key, Audience> {
         if sound.contains_key(&key) || faults.contains_key(&key) {
             found.push(Fault::new("/key", format!("another live audience has the key `{key}`")));
         }
-        let rule = match Condition::parse(&condition) {
-            Ok(condition) => Some(Rule::compile(condition)),
+        let linked = Condition::parse(&condition).and_then(|condition| match purpose {
+            Some(purpose) => Rule::link(condition, names, purpose),
+            None => Ok(Rule::compile(condition)),
+        });
+        let rule = match linked {
+            Ok(rule) => Some(rule),
             Err(wrong) => {
                 let inside =
                     |fault: Fault| Fault::new(format!("/condition{}", fault.pointer), fault.detail);

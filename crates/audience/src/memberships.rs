@@ -237,8 +237,9 @@ impl Memberships {
         }
         match entry {
             Some(entry) => {
-                let stands = entry.version == audience.version()
-                    && entry.valid_until().is_none_or(|until| now < until);
+                let is_same = entry.version == audience.version()
+                    && !(audience.follows_others() && self.is_outdated(catalog));
+                let stands = is_same && entry.valid_until().is_none_or(|until| now < until);
                 stands.then(|| entry.membership())
             }
             None => (!self.is_outdated(catalog)).then_some(OUTSIDE),

@@ -2,11 +2,11 @@
 
 mod compile;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use model::{
     Key, Purpose, Timestamp, UnitId,
-    condition::{Needs, Rule},
+    condition::{Names, Needs, Rule},
     consent::PurposeKey,
     definition::{Fault, State},
     value::Path,
@@ -26,6 +26,21 @@ pub struct Versioned<D> {
     pub version: u64,
     /// The document.
     pub document: D,
+}
+
+/// What experiences may name that is defined elsewhere.
+#[derive(Clone, Copy)]
+pub struct Defined<'a> {
+    /// Gives the number of a purpose, where there is such a purpose.
+    pub purposes: &'a dyn Fn(&PurposeKey) -> Option<Purpose>,
+    /// What conditions may name.
+    pub names: &'a Names,
+}
+
+impl fmt::Debug for Defined<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Defined").field("names", self.names).finish_non_exhaustive()
+    }
 }
 
 /// What kind of definition is broken.
@@ -121,14 +136,13 @@ pub(crate) struct Exclusion {
 }
 
 impl Catalog {
-    /// Compiles the documents. Drafts and archived ones take no part; `purposes` gives the numbers
-    /// of purposes.
+    /// Compiles the documents. Drafts and archived ones take no part.
     pub fn compile(
         placements: &[Versioned<PlacementDocument>],
         experiences: &[Versioned<ExperienceDocument>],
-        purposes: &dyn Fn(&PurposeKey) -> Option<Purpose>,
+        defined: Defined<'_>,
     ) -> (Self, Vec<Broken>) {
-        compile::catalog(placements, experiences, purposes)
+        compile::catalog(placements, experiences, defined)
     }
 
     /// Everything that is wrong with a placement, whatever its state: what saving it should refuse.
@@ -141,9 +155,9 @@ impl Catalog {
     pub fn check_experience(
         document: &ExperienceDocument,
         placement: Option<&PlacementDocument>,
-        purposes: &dyn Fn(&PurposeKey) -> Option<Purpose>,
+        defined: Defined<'_>,
     ) -> Vec<Fault> {
-        compile::check_experience(document, placement, purposes)
+        compile::check_experience(document, placement, defined)
     }
 
     /// What the rules of live experiences read, taken together: what timelines must hold.

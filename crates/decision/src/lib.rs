@@ -15,7 +15,7 @@ pub mod outcome;
 pub mod person;
 pub mod token;
 
-pub use catalog::{Broken, Catalog, Kind, Versioned};
+pub use catalog::{Broken, Catalog, Defined, Kind, Versioned};
 pub use decide::{HELD_OUT, MAX_PLACEMENTS, decide};
 pub use document::{ExperienceDocument, PlacementDocument};
 pub use explanation::{Stage, Step};

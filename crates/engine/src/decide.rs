@@ -13,7 +13,7 @@ use crossbeam_channel::Sender;
 use decision::{Outcome, TokenClaims};
 use model::{
     DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp, UnitId,
-    condition::Facts,
+    condition::{Facts, Names},
     value::{Object, Path},
 };
 use profile::{Component, Profile};
@@ -104,7 +104,9 @@ struct Person<'a> {
     wins: &'a BTreeMap<Key, Vec<Timestamp>>,
     views: &'a Views<'a>,
     asked: Asked<'a>,
+    names: &'a Names,
     unit: UnitId,
+    now: Timestamp,
 }
 
 impl decision::Person for Person<'_> {
@@ -139,8 +141,20 @@ impl decision::Person for Person<'_> {
     }
 
     fn fields(&self, purpose: Purpose, public_only: Option<&[Path]>) -> Object {
-        self.views.seen(purpose).map_or_else(Object::new, |seen| seen.view.fields(public_only))
+        let Some(seen) = self.views.seen(purpose) else { return Object::new() };
+        let is_shown =
+            |key: &Key| public_only.is_none_or(|paths| paths.iter().any(|p| shows(p, key)));
+        let computed = seen.computed(self.names, is_shown, self.now);
+        seen.view.fields(computed, public_only)
     }
+}
+
+/// Whether a path into the fields of a template leads to a computed trait.
+fn shows(path: &Path, key: &Key) -> bool {
+    let Some(rest) = path.as_str().strip_prefix("computed") else { return false };
+    let rest = rest.strip_prefix('.').unwrap_or_default();
+    let (first, _) = rest.split_once('.').unwrap_or((rest, ""));
+    first.is_empty() || first == key.as_str()
 }
 
 impl Decider {
@@ -195,7 +209,8 @@ impl Decider {
         let views = views.within(&request.context, request.consents, device);
         let asked = Asked::new(&views, &snapshot.audiences, memberships, now);
         let is_known = found.is_some();
-        let person = Person { profile, is_known, wins, views: &views, asked, unit };
+        let names = &*snapshot.names;
+        let person = Person { profile, is_known, wins, views: &views, asked, names, unit, now };
         let asked_for = decision::Request {
             placements: request.placements.as_deref(),
             context: &request.context,

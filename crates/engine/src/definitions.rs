@@ -1,4 +1,4 @@
-//! Definitions as versioned documents (I9): audiences, placements, experiences, purposes, sources.
+//! Definitions as versioned documents (I9): computed traits, audiences, placements, experiences, purposes, sources.
 
 use std::fmt;
 
@@ -19,6 +19,8 @@ pub enum Kind {
     Purpose,
     /// Where events come from, with the rights of its write key.
     Source,
+    /// What follows from a person's events.
+    ComputedTrait,
     /// Who.
     Audience,
     /// Where something can be shown.
@@ -29,14 +31,21 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which one may refer to those before it.
-    pub const ALL: [Self; 5] =
-        [Self::Purpose, Self::Source, Self::Audience, Self::Placement, Self::Experience];
+    pub const ALL: [Self; 6] = [
+        Self::Purpose,
+        Self::Source,
+        Self::ComputedTrait,
+        Self::Audience,
+        Self::Placement,
+        Self::Experience,
+    ];
 
     /// The name in paths and folders: `audiences`.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Purpose => "purposes",
             Self::Source => "sources",
+            Self::ComputedTrait => "computed_traits",
             Self::Audience => "audiences",
             Self::Placement => "placements",
             Self::Experience => "experiences",
@@ -48,6 +57,7 @@ impl Kind {
         match self {
             Self::Purpose => "purpose",
             Self::Source => "source",
+            Self::ComputedTrait => "computed trait",
             Self::Audience => "audience",
             Self::Placement => "placement",
             Self::Experience => "experience",

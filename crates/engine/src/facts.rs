@@ -5,9 +5,9 @@ use std::{cell::OnceCell, fmt};
 use audience::{FactsByPurpose, InPlace, Memberships};
 use model::{
     Key, LazyObject, Purpose, Timestamp, UnitId, Value,
-    condition::{EventName, Fact, Facts, Membership, Rows},
+    condition::{EventName, Fact, Facts, Membership, Names, Rows},
     consent::PurposeKey,
-    value::Path,
+    value::{Object, Path},
 };
 use profile::{Profile, PurposePolicy, View};
 
@@ -16,6 +16,27 @@ use profile::{Profile, PurposePolicy, View};
 pub(crate) struct Seen<'a> {
     pub(crate) view: View<'a>,
     pub(crate) context: Option<&'a LazyObject>,
+}
+
+impl Seen<'_> {
+    /// The values at `now` of the computed traits of this view's purpose that are `wanted`. What is
+    /// withheld or missing is left out.
+    pub(crate) fn computed(
+        &self,
+        names: &Names,
+        wanted: impl Fn(&Key) -> bool,
+        now: Timestamp,
+    ) -> Object {
+        let purpose = self.view.purpose();
+        let own = names.computed.iter().filter(|(_, named)| named.purpose == purpose);
+        let read = own.filter(|(key, _)| wanted(key)).filter_map(|(key, named)| {
+            match named.rule.read(self, now).value {
+                Fact::Known(value) => Some((key.to_string(), value)),
+                Fact::Missing | Fact::Withheld => None,
+            }
+        });
+        read.collect()
+    }
 }
 
 impl Facts for Seen<'_> {

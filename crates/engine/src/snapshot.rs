@@ -6,8 +6,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use audience::AudienceDocument;
 use decision::{ExperienceDocument, PlacementDocument};
-use model::{Key, Purpose, SourceKey, consent::PurposeKey, definition::Fault};
-use profile::{PurposePolicy, PurposeRule};
+use model::{
+    Key, Purpose, SourceKey,
+    condition::{NamedTrait, Names},
+    consent::PurposeKey,
+    definition::Fault,
+};
+use profile::{ComputedTraitDocument, PurposePolicy, PurposeRule};
 
 use crate::{
     definitions::{Kind, Silence, Source, SourceDocument, SourceIdentity},
@@ -40,6 +45,8 @@ pub(crate) struct Snapshot {
     pub(crate) policy: Arc<PurposePolicy>,
     /// Live sources.
     pub(crate) sources: Arc<BTreeMap<SourceKey, SourceRights>>,
+    /// What conditions may name: live computed traits.
+    pub(crate) names: Arc<Names>,
     /// Live audiences.
     pub(crate) audiences: Arc<audience::Catalog>,
     /// Live and paused placements and experiences.
@@ -50,6 +57,7 @@ pub(crate) struct Snapshot {
     pub(crate) projection: Arc<Projection>,
     /// What is broken.
     pub(crate) faults: Vec<Broken>,
+    name_faults: Arc<Vec<Broken>>,
     audience_faults: Arc<Vec<Broken>>,
     decision_faults: Arc<Vec<Broken>>,
 }
@@ -58,17 +66,20 @@ impl Snapshot {
     /// Compiles the newest definitions.
     pub(crate) fn compile(documents: &Documents) -> Self {
         let policy = Arc::new(policy(documents));
-        let (audiences, audience_faults) = audiences(documents, &policy);
-        let (decisions, decision_faults) = decisions(documents, &policy);
+        let (names, name_faults) = names(documents, &policy);
+        let (audiences, audience_faults) = audiences(documents, &policy, &names);
+        let (decisions, decision_faults) = decisions(documents, &policy, &names);
         Self {
             version: documents.saves(),
             sources: Arc::new(sources(documents)),
-            projection: Arc::new(projection(&audiences, &decisions)),
+            projection: Arc::new(projection(&names, &audiences, &decisions)),
             lineups: Arc::new(Lineups::of(&decisions)),
             policy,
+            names,
             audiences,
             decisions,
-            faults: listed(documents, &audience_faults, &decision_faults),
+            faults: listed(documents, [&name_faults, &audience_faults, &decision_faults]),
+            name_faults,
             audience_faults,
             decision_faults,
         }
@@ -80,28 +91,40 @@ impl Snapshot {
         match changed {
             Kind::Purpose => return Self::compile(documents),
             Kind::Source => next.sources = Arc::new(sources(documents)),
-            Kind::Audience => {
-                (next.audiences, next.audience_faults) = audiences(documents, &next.policy);
+            Kind::ComputedTrait => {
+                (next.names, next.name_faults) = names(documents, &next.policy);
+                next.compile_audiences(documents);
+                next.compile_decisions(documents);
             }
-            Kind::Placement | Kind::Experience => {
-                (next.decisions, next.decision_faults) = decisions(documents, &next.policy);
-                next.lineups = Arc::new(Lineups::of(&next.decisions));
-            }
+            Kind::Audience => next.compile_audiences(documents),
+            Kind::Placement | Kind::Experience => next.compile_decisions(documents),
         }
         if changed != Kind::Source {
-            let projection = projection(&next.audiences, &next.decisions);
+            let projection = projection(&next.names, &next.audiences, &next.decisions);
             if projection != *next.projection {
                 next.projection = Arc::new(projection);
             }
         }
-        next.faults = listed(documents, &next.audience_faults, &next.decision_faults);
+        next.faults = next.listed(documents);
         next
+    }
+
+    fn compile_audiences(&mut self, documents: &Documents) {
+        (self.audiences, self.audience_faults) = audiences(documents, &self.policy, &self.names);
+    }
+
+    fn compile_decisions(&mut self, documents: &Documents) {
+        (self.decisions, self.decision_faults) = decisions(documents, &self.policy, &self.names);
+        self.lineups = Arc::new(Lineups::of(&self.decisions));
+    }
+
+    fn listed(&self, documents: &Documents) -> Vec<Broken> {
+        listed(documents, [&self.name_faults, &self.audience_faults, &self.decision_faults])
     }
 
     /// The same after a save that changed nothing that acts.
     pub(crate) fn unchanged(&self, documents: &Documents) -> Self {
-        let faults = listed(documents, &self.audience_faults, &self.decision_faults);
-        Self { version: documents.saves(), faults, ..self.clone() }
+        Self { version: documents.saves(), faults: self.listed(documents), ..self.clone() }
     }
 
     /// The same over timelines of another projection.
@@ -123,7 +146,7 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
             let others = live_audiences(documents, &snapshot.policy);
             let mut live: Vec<_> = others.filter(|l| l.document.key != document.key).collect();
             live.push(live_audience(known, document, &snapshot.policy));
-            let (_, broken) = audience::Catalog::compile(live);
+            let (_, broken) = audience::Catalog::naming(live, &snapshot.names);
             let own = broken.into_iter().find(|(key, _)| *key == document.key);
             own.map(|(_, faults)| faults).unwrap_or_default()
         }
@@ -134,10 +157,12 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
                 Ok(Typed::Placement(placement)) => Some(placement),
                 _ => None,
             });
-            let purposes = purposes(&snapshot.policy);
-            decision::Catalog::check_experience(document, placement, &purposes)
+            let purposes = &purposes(&snapshot.policy);
+            let defined = decision::Defined { purposes, names: &snapshot.names };
+            decision::Catalog::check_experience(document, placement, defined)
         }
-        Ok(Typed::Purpose(_) | Typed::Source(_)) | Err(_) => Vec::new(),
+        // A computed trait refers to nothing but its purpose, and its own faults were told before.
+        Ok(Typed::Purpose(_) | Typed::Source(_) | Typed::ComputedTrait(_)) | Err(_) => Vec::new(),
     }
 }
 
@@ -162,8 +187,46 @@ fn policy(documents: &Documents) -> PurposePolicy {
     PurposePolicy::new(rules).unwrap_or(built_in)
 }
 
-fn projection(audiences: &audience::Catalog, decisions: &decision::Catalog) -> Projection {
-    Projection::new([&audiences.needed_events(), &decisions.needs().events])
+fn projection(
+    names: &Names,
+    audiences: &audience::Catalog,
+    decisions: &decision::Catalog,
+) -> Projection {
+    let needed = [&names.needed_events(), &audiences.needed_events(), &decisions.needs().events];
+    Projection::new(needed)
+}
+
+/// The live computed traits, and those that do not act although they should.
+fn names(documents: &Documents, policy: &PurposePolicy) -> (Arc<Names>, Arc<Vec<Broken>>) {
+    let (mut names, mut broken) = (Names::default(), Vec::new());
+    for known in acting(documents, Kind::ComputedTrait) {
+        let Ok(Typed::ComputedTrait(document)) = &known.typed else { continue };
+        let key = document.key.clone();
+        match computed_trait(known, document, policy) {
+            Ok(named) => drop(names.computed.insert(key, named)),
+            Err(faults) => broken.push((Kind::ComputedTrait, key, faults)),
+        }
+    }
+    (Arc::new(names), Arc::new(broken))
+}
+
+fn computed_trait(
+    known: &Known,
+    document: &ComputedTraitDocument,
+    policy: &PurposePolicy,
+) -> Result<NamedTrait, Vec<Fault>> {
+    let rule = Arc::new(document.compile()?);
+    let purpose_key = document.purpose.clone();
+    let purpose = policy.find(&purpose_key).ok_or_else(|| {
+        let detail = format!("there is no purpose `{purpose_key}`; define it or name another");
+        vec![Fault::new("/purpose", detail)]
+    })?;
+    Ok(NamedTrait { rule, version: version_of(known), purpose, purpose_key })
+}
+
+/// The version of a definition. Nobody saves one four billion times.
+fn version_of(known: &Known) -> u32 {
+    u32::try_from(known.definition.version).unwrap_or(u32::MAX)
 }
 
 /// How a compiler asks for the number of a purpose.
@@ -185,9 +248,10 @@ fn sources(documents: &Documents) -> BTreeMap<SourceKey, SourceRights> {
 fn audiences(
     documents: &Documents,
     policy: &PurposePolicy,
+    names: &Names,
 ) -> (Arc<audience::Catalog>, Arc<Vec<Broken>>) {
     let live = live_audiences(documents, policy).collect();
-    let (catalog, broken) = audience::Catalog::compile(live);
+    let (catalog, broken) = audience::Catalog::naming(live, names);
     let broken = broken.into_iter().map(|(key, faults)| (Kind::Audience, key, faults));
     (Arc::new(catalog), Arc::new(broken.collect()))
 }
@@ -209,8 +273,7 @@ fn live_audience(
 ) -> audience::Live {
     audience::Live {
         document: document.clone(),
-        // Nobody saves one audience four billion times.
-        version: u32::try_from(known.definition.version).unwrap_or(u32::MAX),
+        version: version_of(known),
         purpose: policy.find(&document.purpose),
     }
 }
@@ -218,6 +281,7 @@ fn live_audience(
 fn decisions(
     documents: &Documents,
     policy: &PurposePolicy,
+    names: &Names,
 ) -> (Arc<decision::Catalog>, Arc<Vec<Broken>>) {
     let version = |known: &Known| known.definition.version;
     let placements = acting(documents, Kind::Placement).filter_map(|known| match &known.typed {
@@ -237,7 +301,7 @@ fn decisions(
     let (catalog, broken) = decision::Catalog::compile(
         &placements.collect::<Vec<_>>(),
         &experiences.collect::<Vec<_>>(),
-        &purposes(policy),
+        decision::Defined { purposes: &purposes(policy), names },
     );
     let broken = broken.into_iter().map(|broken| {
         let kind = match broken.kind {
@@ -254,7 +318,7 @@ fn acting(documents: &Documents, kind: Kind) -> impl Iterator<Item = &Arc<Known>
 }
 
 /// Everything broken: documents whose fields do not read, in any state, then what did not compile.
-fn listed(documents: &Documents, audiences: &[Broken], decisions: &[Broken]) -> Vec<Broken> {
+fn listed(documents: &Documents, uncompiled: [&[Broken]; 3]) -> Vec<Broken> {
     let mut broken = Vec::new();
     for kind in Kind::ALL {
         for (key, known) in documents.of(kind) {
@@ -263,6 +327,6 @@ fn listed(documents: &Documents, audiences: &[Broken], decisions: &[Broken]) -> 
             }
         }
     }
-    broken.extend(audiences.iter().chain(decisions).cloned());
+    broken.extend(uncompiled.into_iter().flatten().cloned());
     broken
 }

@@ -29,8 +29,10 @@
 
 mod calendar;
 mod comparison;
+pub mod computed;
 mod evaluate;
 mod explain;
+mod names;
 mod packed;
 mod parse;
 mod reader;
@@ -50,6 +52,8 @@ use crate::{Key, Purpose, Timestamp, UnitId, Value, consent::PurposeKey, value::
 
 pub use calendar::{Unit, Zone};
 pub use comparison::{Bound, Literal, Op, Test, TextLiteral};
+pub use computed::ComputedTrait;
+pub use names::{ComputedTest, NamedTrait, Names};
 pub use packed::{List, Object, Packed, RowValues, Seen};
 pub use rows::{EventRow, Layout, Row, Run, Span};
 pub use rule::{Needs, Rule, Step};

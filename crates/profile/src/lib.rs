@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod assignments;
+pub mod computed;
 pub mod consent;
 pub mod identity;
 pub mod profile;
@@ -11,6 +12,7 @@ pub mod view;
 pub mod visits;
 
 pub use assignments::{Assignment, Assignments};
+pub use computed::ComputedTraitDocument;
 pub use consent::{ConsentLedger, PurposePolicy, PurposeRule, Statement};
 pub use identity::{
     Component, IdentityRules, KnownIdentifier, Link, PackedComponent, Reason, Refusal, Resolution,

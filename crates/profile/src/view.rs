@@ -139,11 +139,12 @@ impl<'a> View<'a> {
         self.records.unit
     }
 
-    /// The person as templates see them: `id`, and `traits` by name. What is withheld is left out.
+    /// The person as templates see them: `id`, `traits` by name, and `computed`, which are the computed
+    /// traits as read through this view. What is withheld is left out.
     ///
     /// `public_only` keeps nothing but these paths of that object (`traits.first_name`), for
     /// callers who proved nothing.
-    pub fn fields(&self, public_only: Option<&[Path]>) -> Object {
+    pub fn fields(&self, computed: Object, public_only: Option<&[Path]>) -> Object {
         if !self.open() {
             return Object::new();
         }
@@ -158,10 +159,13 @@ impl<'a> View<'a> {
             .filter_map(|(name, value)| readable((name.as_str(), value)))
             .collect();
         let id = model::ProfileId(self.records.component.head()).to_string();
-        let fields: Object =
-            [("id".to_owned(), Value::String(id)), ("traits".to_owned(), Value::Object(traits))]
-                .into_iter()
-                .collect();
+        let fields: Object = [
+            ("id".to_owned(), Value::String(id)),
+            ("traits".to_owned(), Value::Object(traits)),
+            ("computed".to_owned(), Value::Object(computed)),
+        ]
+        .into_iter()
+        .collect();
         match public_only {
             None => fields,
             Some(paths) => pick(&fields, paths),

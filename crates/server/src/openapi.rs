@@ -147,6 +147,7 @@ fn singular(kind: Kind) -> &'static str {
     match kind {
         Kind::Purpose => "Purpose",
         Kind::Source => "Source",
+        Kind::ComputedTrait => "ComputedTrait",
         Kind::Audience => "Audience",
         Kind::Placement => "Placement",
         Kind::Experience => "Experience",

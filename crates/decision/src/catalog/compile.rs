@@ -7,13 +7,14 @@ use std::{
 
 use model::{
     Duration, Key, Purpose, Value,
-    condition::{Condition, Needs, Rule},
-    consent::PurposeKey,
+    condition::{Condition, Names, Needs, Rule},
     definition::{Fault, State},
     hash::BUCKET_COUNT,
 };
 
-use super::{Broken, Catalog, Entry, Exclusion, Experience, Kind, Placement, Variant, Versioned};
+use super::{
+    Broken, Catalog, Defined, Entry, Exclusion, Experience, Kind, Placement, Variant, Versioned,
+};
 use crate::{
     ExperienceDocument, HELD_OUT, PlacementDocument, Reference,
     bucket::{Draw, MAX_SALT_BYTES, Salt},
@@ -22,12 +23,10 @@ use crate::{
     schema::Schema,
 };
 
-type Purposes<'a> = &'a dyn Fn(&PurposeKey) -> Option<Purpose>;
-
 pub(super) fn catalog(
     placements: &[Versioned<PlacementDocument>],
     experiences: &[Versioned<ExperienceDocument>],
-    purposes: Purposes<'_>,
+    defined: Defined<'_>,
 ) -> (Catalog, Vec<Broken>) {
     let mut broken = Vec::new();
     let mut schemas = BTreeMap::new();
@@ -58,7 +57,7 @@ pub(super) fn catalog(
             (None, _) => Err("does not exist"),
         };
         let compiled = match home {
-            Ok((home, schema)) => compile_experience(document, *version, schema, &groups, purposes)
+            Ok((home, schema)) => compile_experience(document, *version, schema, &groups, defined)
                 .map(|experience| (home, experience)),
             Err(why) => Err(vec![placement_fault(&document.placement, why)]),
         };
@@ -90,14 +89,14 @@ pub(super) fn check_placement(document: &PlacementDocument) -> Vec<Fault> {
 pub(super) fn check_experience(
     document: &ExperienceDocument,
     placement: Option<&PlacementDocument>,
-    purposes: Purposes<'_>,
+    defined: Defined<'_>,
 ) -> Vec<Fault> {
     let Some(placement) = placement else {
         return vec![placement_fault(&document.placement, "does not exist")];
     };
     match compile_placement(placement, 0) {
         Ok((_, schema)) => {
-            let compiled = compile_experience(document, 0, &schema, &Groups::new(), purposes);
+            let compiled = compile_experience(document, 0, &schema, &Groups::new(), defined);
             compiled.err().unwrap_or_default()
         }
         Err(_) => vec![placement_fault(&document.placement, "has faults of its own")],
@@ -118,7 +117,7 @@ fn compile_placement(
     let default = document.default.as_ref();
     let default = default.map(|content| Content::compile(content, &schema, "/default", false));
     let default = keep(default.transpose(), &mut faults).flatten();
-    let matches = document.matches.as_ref().map(|condition| rule(condition, "/match"));
+    let matches = document.matches.as_ref().map(|condition| rule(condition, "/match", None));
     let matches = keep(matches.transpose(), &mut faults).flatten();
     if let Some(rule) = &matches
         && !reads_context_only(rule.needs())
@@ -135,8 +134,13 @@ fn compile_placement(
 }
 
 fn reads_context_only(needs: &Needs) -> bool {
-    let Needs { events, traits, contexts: _, audiences, purposes, longest_window: _ } = needs;
-    events.is_empty() && traits.is_empty() && audiences.is_empty() && purposes.is_empty()
+    let Needs { events, traits, contexts: _, audiences, computed, purposes, longest_window: _ } =
+        needs;
+    events.is_empty()
+        && traits.is_empty()
+        && audiences.is_empty()
+        && computed.is_empty()
+        && purposes.is_empty()
 }
 
 /// The live experiences of each exclusion group.
@@ -160,11 +164,11 @@ fn compile_experience(
     version: u64,
     schema: &Schema,
     groups: &Groups,
-    purposes: Purposes<'_>,
+    defined: Defined<'_>,
 ) -> Result<Experience, Vec<Fault>> {
     let mut faults = Vec::new();
     check_numbers(document, &mut faults);
-    let purpose = purposes(&document.purpose);
+    let purpose = (defined.purposes)(&document.purpose);
     if purpose.is_none() {
         let detail = format!("purpose `{}` does not exist", document.purpose);
         faults.push(Fault::new("/purpose", detail));
@@ -174,7 +178,10 @@ fn compile_experience(
         // pass by consent.
         faults.push(Fault::new("/purpose", "nothing is shown under the purpose `service`"));
     }
-    let eligibility = document.eligibility.as_ref().map(|c| rule(c, "/eligibility"));
+    let eligibility = document.eligibility.as_ref().map(|condition| {
+        let named = purpose.map(|purpose| (defined.names, purpose));
+        rule(condition, "/eligibility", named)
+    });
     let eligibility = keep(eligibility.transpose(), &mut faults).flatten();
     let variants = variants(document, schema, &mut faults);
     let Some(purpose) = purpose.filter(|_| faults.is_empty()) else { return Err(faults) };
@@ -299,9 +306,17 @@ fn exclusion(document: &ExperienceDocument, groups: &Groups) -> Option<Exclusion
     })
 }
 
-/// Parses and compiles a condition that stands at `pointer`.
-fn rule(condition: &Value, pointer: &str) -> Result<Rule, Vec<Fault>> {
-    Condition::parse(condition).map(Rule::compile).map_err(|faults| {
+/// Parses and compiles a condition that stands at `pointer`, with what it may name for a purpose.
+fn rule(
+    condition: &Value,
+    pointer: &str,
+    named: Option<(&Names, Purpose)>,
+) -> Result<Rule, Vec<Fault>> {
+    let compiled = Condition::parse(condition).and_then(|condition| match named {
+        Some((names, purpose)) => Rule::link(condition, names, purpose),
+        None => Ok(Rule::compile(condition)),
+    });
+    compiled.map_err(|faults| {
         let within = |fault: Fault| Fault::new(format!("{pointer}{}", fault.pointer), fault.detail);
         faults.into_iter().map(within).collect()
     })
@@ -319,7 +334,7 @@ pub(super) fn nothing() -> Needs {
 
 /// Adds what `more` reads to `needs`.
 fn add_needs(needs: &mut Needs, more: &Needs) {
-    let Needs { events, traits, contexts, audiences, purposes, longest_window } = more;
+    let Needs { events, traits, contexts, audiences, computed, purposes, longest_window } = more;
     // None is a lifetime, which no window outlasts.
     needs.longest_window = needs.longest_window.zip(*longest_window).map(|(a, b)| a.max(b));
     for (name, properties) in events {
@@ -328,5 +343,6 @@ fn add_needs(needs: &mut Needs, more: &Needs) {
     needs.traits.extend(traits.iter().cloned());
     needs.contexts.extend(contexts.iter().cloned());
     needs.audiences.extend(audiences.iter().cloned());
+    needs.computed.extend(computed.clone());
     needs.purposes.extend(purposes.iter().cloned());
 }

@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use model::{Duration, definition::Fault};
 use serde_json::{Value, json};
 
-use crate::person::{key, purposes};
+use crate::person::{defined, key};
 
 fn told(faults: &[Fault]) -> String {
     faults.iter().map(|fault| format!("{}: {}\n", fault.pointer, fault.detail)).collect()
@@ -26,7 +26,7 @@ fn experience(more: Value) -> ExperienceDocument {
 
 fn check_experience(more: Value, expected: Expect) {
     let home = placement(json!({}));
-    let faults = Catalog::check_experience(&experience(more), Some(&home), &purposes);
+    let faults = Catalog::check_experience(&experience(more), Some(&home), defined());
     expected.assert_eq(&told(&faults));
 }
 
@@ -98,13 +98,13 @@ fn every_fault_of_an_experience_is_told_at_once() {
 
 #[test]
 fn an_experience_needs_a_sound_placement() {
-    let faults = Catalog::check_experience(&experience(json!({})), None, &purposes);
+    let faults = Catalog::check_experience(&experience(json!({})), None, defined());
     expect![[r#"
         /placement: placement `home` does not exist
     "#]]
     .assert_eq(&told(&faults));
     let broken = placement(json!({"content_schema": {"type": 1}}));
-    let faults = Catalog::check_experience(&experience(json!({})), Some(&broken), &purposes);
+    let faults = Catalog::check_experience(&experience(json!({})), Some(&broken), defined());
     expect![[r#"
         /placement: placement `home` has faults of its own
     "#]]
@@ -188,7 +188,7 @@ fn the_catalog_tells_what_its_rules_read_and_who_competes() {
     ];
     let experiences: Vec<_> = experiences.into_iter().map(version).collect();
     let home = Versioned { version: 1, document: placement(json!({})) };
-    let (catalog, broken) = Catalog::compile(&[home], &experiences, &purposes);
+    let (catalog, broken) = Catalog::compile(&[home], &experiences, defined());
 
     let order: Vec<_> = catalog.by_placement(&key("home")).map(|r| r.key.as_str()).collect();
     assert_eq!(order, ["c", "a", "b"]);

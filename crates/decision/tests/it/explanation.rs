@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use model::{LazyObject, Timestamp, condition::Truth};
 use serde_json::{Value, json};
 
-use crate::person::{TestPerson, Written, key, purposes};
+use crate::person::{TestPerson, Written, defined, key};
 
 /// One line per step.
 fn told(steps: &[Step]) -> String {
@@ -36,7 +36,7 @@ fn check(experiences: &[Value], person: Value, global: Option<&GlobalHoldout>, e
             document: serde_json::from_value(document.clone()).unwrap(),
         })
         .collect();
-    let (catalog, broken) = Catalog::compile(&[placement], &experiences, &purposes);
+    let (catalog, broken) = Catalog::compile(&[placement], &experiences, defined());
     assert_eq!(broken, []);
     let context = LazyObject::default();
     let written: Written = serde_json::from_value(person).unwrap();

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use decision::Person;
+use decision::{Defined, Person};
 use model::{
     Key, LazyObject, Purpose, Timestamp, UnitId, Value,
-    condition::{EventName, Fact, Facts, Membership, Rows, Truth},
+    condition::{EventName, Fact, Facts, Membership, Names, Rows, Truth},
     consent::PurposeKey,
     value::{Object, Path},
 };
@@ -19,6 +19,12 @@ pub(crate) fn spec<T: serde::de::DeserializeOwned>(name: &str) -> T {
 
 pub(crate) fn key(text: &str) -> Key {
     text.parse().unwrap()
+}
+
+/// No definitions but the built-in purposes.
+pub(crate) fn defined() -> Defined<'static> {
+    static NAMES: Names = Names { computed: BTreeMap::new() };
+    Defined { purposes: &purposes, names: &NAMES }
 }
 
 /// The built-in purposes, under their keys.

@@ -10,7 +10,7 @@ use model::{Duration, Key, LazyObject, Timestamp, UnitId, definition::State, has
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::person::{TestPerson, Written, key, purposes};
+use crate::person::{TestPerson, Written, defined, key};
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -41,7 +41,7 @@ fn catalog(experiences: impl IntoIterator<Item = ExperienceDocument>) -> Catalog
     let placement = Versioned { version: 1, document: serde_json::from_value(placement).unwrap() };
     let experiences: Vec<_> =
         experiences.into_iter().map(|document| Versioned { version: 1, document }).collect();
-    let (catalog, broken) = Catalog::compile(&[placement], &experiences, &purposes);
+    let (catalog, broken) = Catalog::compile(&[placement], &experiences, defined());
     assert_eq!(broken, []);
     catalog
 }

@@ -5,7 +5,7 @@ use model::{LazyObject, Timestamp, UnitId, hash};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::person::{TestPerson, Written, key, purposes, spec};
+use crate::person::{TestPerson, Written, defined, key, spec};
 
 #[derive(Deserialize)]
 struct Spec {
@@ -69,7 +69,7 @@ fn outcome(
     let (catalog, broken) = Catalog::compile(
         &[Versioned { version: 1, document: serde_json::from_value(placement).unwrap() }],
         &[Versioned { version: 1, document: serde_json::from_value(experience).unwrap() }],
-        &purposes,
+        defined(),
     );
     assert_eq!(broken, []);
     let (context, home) = (LazyObject::default(), [key("home")]);

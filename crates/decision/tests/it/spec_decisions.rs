@@ -8,7 +8,7 @@ use model::{Key, LazyObject, Timestamp, Value, value::Object};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::person::{TestPerson, Written, purposes, spec};
+use crate::person::{TestPerson, Written, defined, spec};
 
 #[derive(Deserialize)]
 struct Spec {
@@ -87,7 +87,7 @@ fn decisions_match_the_cases() {
     for case in spec.cases {
         let name = &case.name;
         let (placements, experiences) = (versioned(case.placements), versioned(case.experiences));
-        let (catalog, broken) = Catalog::compile(&placements, &experiences, &purposes);
+        let (catalog, broken) = Catalog::compile(&placements, &experiences, defined());
         let broken: Vec<_> = broken
             .iter()
             .map(|broken| {

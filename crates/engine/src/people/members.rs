@@ -70,8 +70,10 @@ fn chosen(
             None => Err(DefinitionError::NotFound { kind: Kind::Audience, key: key.clone() }),
         },
         AudienceChoice::Draft(document) => {
-            let condition = Condition::parse(document).map_err(DefinitionError::Invalid)?;
-            let rule = Rule::compile(condition);
+            let purpose = model::Purpose::PERSONALIZATION;
+            let rule = Condition::parse(document)
+                .and_then(|condition| Rule::link(condition, &snapshot.names, purpose))
+                .map_err(DefinitionError::Invalid)?;
             let needed = [&snapshot.audiences.needed_events(), &rule.needs().events];
             let projection = std::sync::Arc::new(Projection::new(needed));
             Ok((Choice::Draft(Box::new(rule)), snapshot.projected(projection)))

@@ -2,7 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use model::{Identifier, ProfileId, Seq, StrandId, Timestamp, Value};
+use model::{
+    Identifier, ProfileId, Seq, StrandId, Timestamp, Value,
+    condition::{
+        Fact,
+        computed::{Reading, Score},
+    },
+};
 use profile::Profile;
 use serde_json::{Map, json};
 use store::{Reader, Table};
@@ -61,6 +67,7 @@ pub(crate) fn profile(
         "identifiers": identifiers(&person),
         "refused_identifiers": refused,
         "traits": traits(&person, snapshot),
+        "computed": computed(shared, snapshot, &person),
         "consents": consents(&person, snapshot),
         "audiences": audiences(shared, snapshot, &person),
         "assignments": assignments(&person),
@@ -120,6 +127,28 @@ fn traits(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
         (name.to_string(), value)
     });
     shown.collect()
+}
+
+/// The computed traits as they are now, each for its own purpose.
+fn computed(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String, Value> {
+    let now = shared.clock.now();
+    let views = crate::facts::Views::of(&person.profile, &snapshot.policy);
+    let read = snapshot.names.computed.iter().filter_map(|(key, named)| {
+        let seen = views.seen(named.purpose)?;
+        let Reading { value, valid_until } = named.rule.read(seen, now);
+        let mut shown = json!({"purpose": named.purpose_key, "valid_until": valid_until});
+        match value {
+            Fact::Known(value) => shown["value"] = value,
+            Fact::Missing => shown["value"] = Value::Null,
+            Fact::Withheld => shown["withheld"] = true.into(),
+        }
+        if let Some(scores) = named.rule.scores(seen, now) {
+            let scores = scores.into_iter().map(|Score { item, score }| (item, score.into()));
+            shown["scores"] = Value::Object(scores.collect());
+        }
+        Some((key.to_string(), shown))
+    });
+    read.collect()
 }
 
 fn purpose_keys(snapshot: &Snapshot, purposes: model::PurposeSet) -> Vec<String> {

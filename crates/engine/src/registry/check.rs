@@ -9,6 +9,7 @@ use model::{
     definition::{Fault, State},
     value::Object,
 };
+use profile::ComputedTraitDocument;
 use serde::de::DeserializeOwned;
 
 use crate::definitions::{Kind, PurposeDocument, Silence, SourceDocument};
@@ -38,6 +39,9 @@ pub(super) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> 
     Ok(match kind {
         Kind::Purpose => Typed::Purpose(fields::<PurposeDocument>(document)?),
         Kind::Source => Typed::Source(fields::<SourceDocument>(document)?),
+        Kind::ComputedTrait => {
+            Typed::ComputedTrait(Box::new(fields::<ComputedTraitDocument>(document)?))
+        }
         Kind::Audience => Typed::Audience(fields::<AudienceDocument>(document)?),
         Kind::Placement => Typed::Placement(fields::<PlacementDocument>(document)?),
         Kind::Experience => Typed::Experience(Box::new(fields::<ExperienceDocument>(document)?)),
@@ -111,7 +115,7 @@ fn remove(document: &mut Value, pointer: &str) -> bool {
 /// The field of a kind's documents that holds a condition.
 fn condition_field(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Purpose | Kind::Source => None,
+        Kind::Purpose | Kind::Source | Kind::ComputedTrait => None,
         Kind::Audience => Some("condition"),
         Kind::Placement => Some("match"),
         Kind::Experience => Some("eligibility"),
@@ -135,6 +139,7 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
         key: key.0.clone(),
     };
     let mut found = match &known.typed {
+        Ok(Typed::ComputedTrait(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Audience(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Placement(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Experience(document)) => {
@@ -154,6 +159,11 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
                 kind: Kind::Audience,
                 key: key.clone(),
             }),
+            Condition::Computed(computed) => found.push(Reference {
+                pointer: format!("{pointer}{place}/computed"),
+                kind: Kind::ComputedTrait,
+                key: computed.key.clone(),
+            }),
             Condition::Consent(key) => found.push(Reference {
                 pointer: format!("{pointer}{place}/consent"),
                 kind: Kind::Purpose,
@@ -171,6 +181,9 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
     match &known.typed {
         Err(faults) => return faults.clone(),
         Ok(Typed::Purpose(document)) => purpose_faults(document, &mut faults),
+        Ok(Typed::ComputedTrait(document)) => {
+            computed_trait_faults(document, retention, &mut faults);
+        }
         Ok(_) => {}
     }
     let Known { definition, .. } = known;
@@ -185,8 +198,7 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
             if let Some((window, field)) = window(part)
                 && retention < window
             {
-                let detail =
-                    format!("events are kept for {retention}, so nothing is known about {window}");
+                let detail = beyond(retention, window);
                 faults.push(Fault::new(format!("{pointer}{place}/{field}"), detail));
             }
         });
@@ -203,6 +215,33 @@ fn purpose_faults(document: &PurposeDocument, faults: &mut Vec<Fault>) {
     if document.state == State::Paused {
         faults.push(Fault::new("/state", "a purpose is draft, live or archived, never paused"));
     }
+}
+
+fn computed_trait_faults(
+    document: &ComputedTraitDocument,
+    retention: Duration,
+    faults: &mut Vec<Fault>,
+) {
+    if document.purpose.0.as_str() == Purpose::BUILT_IN[0].1 {
+        faults.push(Fault::new("/purpose", "nothing is computed under the purpose `service`"));
+    }
+    if document.state == State::Paused {
+        let detail = "a computed trait is draft, live or archived, never paused";
+        faults.push(Fault::new("/state", detail));
+    }
+    match document.compile() {
+        Ok(rule) => {
+            if let Some(window) = rule.reach().filter(|window| retention < *window) {
+                let detail = beyond(retention, window);
+                faults.push(Fault::new("/within", detail));
+            }
+        }
+        Err(wrong) => faults.extend(wrong),
+    }
+}
+
+fn beyond(retention: Duration, window: Duration) -> String {
+    format!("events are kept for {retention}, so nothing is known about {window}")
 }
 
 /// Why a definition that is referred to is not there; one that acts needs those it names to act too.

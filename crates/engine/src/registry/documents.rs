@@ -8,6 +8,7 @@ use model::{
     Key, Purpose,
     definition::{Fault, State},
 };
+use profile::ComputedTraitDocument;
 use store::{Reader, StoreError};
 
 use crate::definitions::{Definition, Kind, PurposeDocument, SourceDocument};
@@ -22,6 +23,7 @@ use super::{
 pub(crate) enum Typed {
     Purpose(PurposeDocument),
     Source(SourceDocument),
+    ComputedTrait(Box<ComputedTraitDocument>),
     Audience(AudienceDocument),
     Placement(PlacementDocument),
     Experience(Box<ExperienceDocument>),
@@ -138,6 +140,6 @@ impl Known {
 pub(crate) fn acts(kind: Kind, state: State) -> bool {
     match kind {
         Kind::Placement | Kind::Experience => matches!(state, State::Live | State::Paused),
-        Kind::Purpose | Kind::Source | Kind::Audience => state == State::Live,
+        Kind::Purpose | Kind::Source | Kind::ComputedTrait | Kind::Audience => state == State::Live,
     }
 }

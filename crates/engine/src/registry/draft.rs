@@ -24,6 +24,7 @@ pub(super) fn limit(kind: Kind) -> usize {
     match kind {
         Kind::Purpose => usize::from(Purpose::COUNT),
         Kind::Source => 200,
+        Kind::ComputedTrait => 500,
         Kind::Audience | Kind::Placement => 1_000,
         Kind::Experience => 5_000,
     }

@@ -3,6 +3,7 @@
 use audience::AudienceDocument;
 use decision::{ExperienceDocument, PlacementDocument};
 use model::Value;
+use profile::ComputedTraitDocument;
 use schemars::schema_for;
 
 use crate::definitions::{Kind, PurposeDocument, SourceDocument};
@@ -12,6 +13,7 @@ pub(crate) fn schema(kind: Kind) -> Value {
     match kind {
         Kind::Purpose => schema_for!(PurposeDocument),
         Kind::Source => schema_for!(SourceDocument),
+        Kind::ComputedTrait => schema_for!(ComputedTraitDocument),
         Kind::Audience => schema_for!(AudienceDocument),
         Kind::Placement => schema_for!(PlacementDocument),
         Kind::Experience => schema_for!(ExperienceDocument),

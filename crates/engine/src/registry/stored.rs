@@ -86,6 +86,7 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::Audience => 3,
         Kind::Placement => 4,
         Kind::Experience => 5,
+        Kind::ComputedTrait => 6,
     }
 }
 

@@ -151,6 +151,22 @@ impl Literal {
         }
     }
 
+    /// The number, if it is one.
+    pub(super) fn number(&self) -> Option<&Number> {
+        match self {
+            Self::Number(number) => Some(number),
+            Self::Text(_) | Self::Bool(_) => None,
+        }
+    }
+
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(literal) => Some(&literal.text),
+            Self::Number(_) | Self::Bool(_) => None,
+        }
+    }
+
     fn is_in(&self, value: &Seen<'_>) -> bool {
         match (value, self) {
             (Seen::List(elements), _) => elements.any(|element| self.equals(element)),

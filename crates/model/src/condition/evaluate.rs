@@ -65,6 +65,7 @@ impl Condition {
             }
             Self::Trait { path, test } => Verdict::lasting(test.answer(facts.trait_value(path))),
             Self::Context { path, test } => Verdict::lasting(test.answer(facts.context(path))),
+            Self::Computed(computed) => computed.evaluate(facts, now),
             Self::Event(event) => event.evaluate(facts, now),
             Self::Sequence(sequence) => sequence.evaluate(facts, now),
             Self::Audience { key, for_at_least } => match facts.membership(key) {

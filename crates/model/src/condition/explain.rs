@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    Condition, EventCondition, EventPattern, Fact, Facts, Measure, Membership, Statistic, Truth,
+    ComputedTest, Condition, EventCondition, EventPattern, Fact, Facts, Measure, Membership,
+    Statistic, Truth,
     comparison::{Operand, Test},
     syntax::Filter,
 };
@@ -21,6 +22,16 @@ pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) 
         Condition::Not(_) => "not".into(),
         Condition::Trait { path, test } => compared("trait", path, test, facts.trait_value(path)),
         Condition::Context { path, test } => compared("context", path, test, facts.context(path)),
+        Condition::Computed(computed) => {
+            let fact = computed.found(facts, now);
+            let wanted = &computed.test;
+            let what = Subject(computed);
+            match fact {
+                Fact::Known(value) => format!("{what} is {}, wanted {wanted}", shown(Some(&value))),
+                Fact::Missing => format!("{what} is missing, wanted {wanted}"),
+                Fact::Withheld => format!("{what} is withheld, wanted {wanted}"),
+            }
+        }
         Condition::Event(event) => {
             let measured = event.measured(facts, now);
             format!("{} is {measured}, wanted {}", Asked(event), Wanted(event))
@@ -71,6 +82,16 @@ pub(super) fn shown(value: Option<&Value>) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
         None => text,
+    }
+}
+
+/// As in `computed brands of acme`.
+struct Subject<'a>(&'a ComputedTest);
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "computed {}", self.0.key)?;
+        self.0.item.as_ref().map_or(Ok(()), |item| write!(f, " of {item}"))
     }
 }
 
@@ -167,6 +188,7 @@ impl fmt::Display for Condition {
             }
             Self::Trait { path, test } => write!(f, "trait {path} {test}"),
             Self::Context { path, test } => write!(f, "context {path} {test}"),
+            Self::Computed(computed) => write!(f, "{} {}", Subject(computed), computed.test),
             Self::Event(event) => write!(f, "{} {}", Asked(event), Wanted(event)),
             Self::Sequence(sequence) => sequence.fmt(f),
             Self::Audience { key, for_at_least: None } => write!(f, "in audience {key}"),

@@ -6,8 +6,10 @@
 mod sequence;
 mod window;
 
+pub(super) use window::{read as window, zone};
+
 use super::{
-    EventName, Seen,
+    ComputedTest, EventName, Seen,
     calendar::Unit,
     comparison::{Bound, Literal, Op, Operand, Test},
     reader::Reader,
@@ -25,6 +27,8 @@ use crate::{
 const MAX_PARTS: usize = 256;
 /// Most values of one `in` or `not_in`.
 const MAX_VALUES: usize = 1000;
+/// Longest name of an item, in bytes.
+const MAX_ITEM_BYTES: usize = 256;
 /// Longest salt, in bytes.
 const MAX_SALT_BYTES: usize = 128;
 /// Deepest nesting of the JSON itself. A level of conditions takes at most three levels of JSON (`at_least`, `of`, the
@@ -33,13 +37,14 @@ const MAX_SALT_BYTES: usize = 128;
 const MAX_JSON_DEPTH: usize = MAX_RULE_DEPTH * 3 + 8;
 
 /// The kinds of condition, each with the fields it may have.
-const KINDS: [(&str, &[&str]); 11] = [
+const KINDS: [(&str, &[&str]); 12] = [
     ("all", &["all"]),
     ("any", &["any"]),
     ("not", &["not"]),
     ("at_least", &["at_least"]),
     ("trait", &["trait", "op", "value", "ignore_case"]),
     ("context", &["context", "op", "value", "ignore_case"]),
+    ("computed", &["computed", "item", "op", "value", "ignore_case"]),
     (
         "event",
         &[
@@ -148,6 +153,7 @@ fn condition(reader: &mut Reader, document: &Value, depth: usize) -> Option<Cond
             let (path, test) = tested(reader, object, kind)?;
             Some(Condition::Context { path, test })
         }
+        "computed" => computed(reader, object),
         "event" => event(reader, object),
         "sequence" => sequence::read(reader, object),
         "audience" => audience(reader, object),
@@ -194,6 +200,23 @@ fn at_least(reader: &mut Reader, value: &Value, depth: usize) -> Option<Conditio
     }
 }
 
+fn computed(reader: &mut Reader, object: &Object) -> Option<Condition> {
+    const HELP: &str = "`computed` is the key of a computed trait";
+    let key = reader.parsed::<Key>(object, "computed", HELP);
+    let item = match object.get("item") {
+        None => Some(None),
+        Some(item) => {
+            let item = item.as_str().filter(|item| (1..=MAX_ITEM_BYTES).contains(&item.len()));
+            if item.is_none() {
+                reader.fault_at("item", format!("`item` is a text of 1 to {MAX_ITEM_BYTES} bytes"));
+            }
+            item.map(|item| Some(item.into()))
+        }
+    };
+    let test = test(reader, object);
+    Some(Condition::Computed(Box::new(ComputedTest::new(key?, item?, test?))))
+}
+
 fn event(reader: &mut Reader, object: &Object) -> Option<Condition> {
     let of = pattern(reader, object);
     let within = window::read(reader, object);
@@ -203,7 +226,7 @@ fn event(reader: &mut Reader, object: &Object) -> Option<Condition> {
 }
 
 /// Which events are meant.
-fn pattern(reader: &mut Reader, object: &Object) -> Option<EventPattern> {
+pub(super) fn pattern(reader: &mut Reader, object: &Object) -> Option<EventPattern> {
     let name = object.get("event").and_then(Value::as_str);
     let name = name.filter(|name| (1..=Event::MAX_NAME_BYTES).contains(&name.len()));
     if name.is_none() {
@@ -228,7 +251,7 @@ fn length(reader: &mut Reader, object: &Object, field: &str) -> Option<Option<Du
     positive(reader, field, length).map(Some)
 }
 
-fn positive(reader: &mut Reader, field: &str, duration: Duration) -> Option<Duration> {
+pub(super) fn positive(reader: &mut Reader, field: &str, duration: Duration) -> Option<Duration> {
     if duration <= Duration::default() {
         reader.fault_at(field, format!("`{field}` is longer than nothing, as in \"30d\""));
         return None;
@@ -303,7 +326,7 @@ fn tested(reader: &mut Reader, object: &Object, key: &str) -> Option<(Path, Test
     Some((path?, test?))
 }
 
-fn path(reader: &mut Reader, object: &Object, key: &str) -> Option<Path> {
+pub(super) fn path(reader: &mut Reader, object: &Object, key: &str) -> Option<Path> {
     let path = object.get(key).and_then(Value::as_str).and_then(Path::parse);
     if path.is_none() {
         reader.fault_at(

@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Condition, EventName, EventPattern, Facts, Verdict, Window, calendar::Zone, explain};
-use crate::{Duration, Key, Timestamp, consent::PurposeKey, value::Path};
+use super::{
+    Condition, EventName, EventPattern, Facts, Names, Verdict, Window, calendar::Zone, explain,
+};
+use crate::{
+    Duration, Key, Purpose, Timestamp, consent::PurposeKey, definition::Fault, value::Path,
+};
 
 /// What a rule reads. The union over live definitions is the dependency index and the projection of timelines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Needs {
     pub contexts: BTreeSet<Path>,
     /// Other audiences.
     pub audiences: BTreeSet<Key>,
+    /// Computed traits, each with the version that was linked; 0 where none was.
+    pub computed: BTreeMap<Key, u32>,
     /// Purposes asked about by `{"consent": …}`.
     pub purposes: BTreeSet<PurposeKey>,
     /// The longest window over events, nothing when there are none; `None` when some event
@@ -52,6 +58,16 @@ impl Rule {
         Self { condition, needs }
     }
 
+    /// Compiles `condition` for a purpose, with what it names; tells what is not there.
+    pub fn link(
+        mut condition: Condition,
+        names: &Names,
+        purpose: Purpose,
+    ) -> Result<Self, Vec<Fault>> {
+        let faults = condition.link(names, purpose);
+        if faults.is_empty() { Ok(Self::compile(condition)) } else { Err(faults) }
+    }
+
     /// The condition it was compiled from.
     pub fn condition(&self) -> &Condition {
         &self.condition
@@ -68,6 +84,9 @@ impl Rule {
         self.condition.visit(&mut |_, condition| match condition {
             Condition::Event(event) => found.push(&event.of),
             Condition::Sequence(sequence) => found.extend(sequence.patterns()),
+            Condition::Computed(computed) => {
+                found.extend(computed.rule().map(|(rule, _)| rule.pattern()));
+            }
             _ => {}
         });
         found
@@ -100,14 +119,28 @@ impl Condition {
         see(pointer, self);
         let outer = pointer.len();
         for (index, part) in self.parts().iter().enumerate() {
-            match self {
-                Self::Not(_) => pointer.push_str("/not"),
-                Self::All(_) => pointer.push_str(&format!("/all/{index}")),
-                Self::Any(_) => pointer.push_str(&format!("/any/{index}")),
-                _ => pointer.push_str(&format!("/at_least/of/{index}")),
-            }
+            pointer.push_str(&self.step(index));
             part.visit_from(pointer, see);
             pointer.truncate(outer);
+        }
+    }
+
+    /// The step of a JSON pointer from this condition to one of its parts.
+    pub(super) fn step(&self, index: usize) -> String {
+        match self {
+            Self::Not(_) => "/not".into(),
+            Self::All(_) => format!("/all/{index}"),
+            Self::Any(_) => format!("/any/{index}"),
+            _ => format!("/at_least/of/{index}"),
+        }
+    }
+
+    /// The conditions directly inside this one, to be changed.
+    pub(super) fn parts_mut(&mut self) -> &mut [Self] {
+        match self {
+            Self::All(parts) | Self::Any(parts) | Self::AtLeast { of: parts, .. } => parts,
+            Self::Not(part) => std::slice::from_mut(part),
+            _ => &mut [],
         }
     }
 
@@ -147,6 +180,16 @@ impl Needs {
                     self.events.entry(name.clone()).or_default().extend(properties.cloned());
                 }
                 self.widen(sequence.within());
+            }
+            Condition::Computed(computed) => {
+                let version = computed.rule().map_or(0, |(_, version)| version);
+                self.computed.insert(computed.key.clone(), version);
+                if let Some((rule, _)) = computed.rule() {
+                    let properties = self.events.entry(rule.event().clone()).or_default();
+                    properties.extend(rule.properties().cloned());
+                    self.widen(rule.reach());
+                    self.traits.extend(rule.traits());
+                }
             }
             Condition::Audience { key, .. } => {
                 self.audiences.insert(key.clone());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 use super::{Condition, calendar::Unit, comparison::Op};
 use crate::{Duration, Key, consent::PurposeKey, value::Path};
@@ -33,6 +34,7 @@ impl JsonSchema for Condition {
             object(json_schema!({"at_least": quota}), &["at_least"]),
             test("trait", generator),
             test("context", generator),
+            computed(generator),
             event(generator),
             sequence(generator),
             object(json_schema!({"audience": key, "for_at_least": duration}), &["audience"]),
@@ -87,6 +89,21 @@ fn test(key: &str, generator: &mut SchemaGenerator) -> Schema {
         }),
         &[key, "op"],
     )
+}
+
+fn computed(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = test("computed", generator);
+    let key = generator.subschema_for::<Key>().to_value();
+    if let Some(properties) = schema.get_mut("properties") {
+        properties["computed"] = key;
+        properties["item"] = json!({
+            "type": "string",
+            "description": "An item of an affinity, whose score is compared.",
+            "minLength": 1,
+            "maxLength": 256
+        });
+    }
+    schema
 }
 
 fn event(generator: &mut SchemaGenerator) -> Schema {

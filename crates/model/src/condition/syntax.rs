@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde_json::{Map, json};
 
 use super::{
-    EventName, Row,
+    ComputedTest, EventName, Row,
     calendar::{Unit, Zone},
     comparison::{Bound, Literal, Operand, Test},
     sequence::Sequence,
@@ -43,6 +43,8 @@ pub enum Condition {
         /// What it must be.
         test: Test,
     },
+    /// A computed trait of the person compares.
+    Computed(Box<ComputedTest>),
     /// Something about the person's events of one name.
     Event(Box<EventCondition>),
     /// Events of the person in an order.
@@ -189,6 +191,13 @@ impl Condition {
             }
             Self::Trait { path, test } => tested("trait", path.as_str(), test),
             Self::Context { path, test } => tested("context", path.as_str(), test),
+            Self::Computed(computed) => {
+                let mut value = tested("computed", computed.key.as_str(), &computed.test);
+                if let Some(item) = &computed.item {
+                    value["item"] = (**item).into();
+                }
+                value
+            }
             Self::Event(event) => event.to_value(),
             Self::Sequence(sequence) => sequence.to_value(),
             Self::Audience { key, for_at_least: None } => json!({ "audience": key }),

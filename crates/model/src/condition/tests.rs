@@ -1,3 +1,4 @@
+mod computed;
 mod examples;
 mod facts;
 mod language;

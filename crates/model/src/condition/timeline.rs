@@ -10,7 +10,7 @@ use std::{collections::HashSet, ops::ControlFlow};
 use jiff::tz::TimeZone;
 
 use super::{
-    EventCondition, Facts, Measure, Row, Rows, Seen, Span, Truth, Verdict,
+    EventCondition, EventPattern, Facts, Measure, Row, Rows, Seen, Span, Truth, Verdict,
     calendar::Unit,
     comparison::Bound,
     evaluate::{earlier, known_rows, next_instant},
@@ -22,7 +22,7 @@ use crate::{Duration, Purpose, Timestamp, value::Path};
 
 /// What an event is to a condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sight {
+pub(super) enum Sight {
     /// It may be read and passes the filters.
     Selected,
     /// It may not be read, so it may or may not pass.
@@ -32,22 +32,78 @@ enum Sight {
 /// The events a condition looks at, at one instant.
 struct Selection<'a> {
     condition: &'a EventCondition,
-    purpose: Purpose,
-    /// Where rows keep what the filters look at, filter by filter, so that no row is searched by path.
-    filtered: Vec<Option<usize>>,
-    /// Where they keep what is measured.
+    selector: Selector<'a>,
+    /// Where rows keep what is measured.
     measured: Option<usize>,
-    /// Those inside the window, oldest first.
-    inside: Span<'a>,
-    /// Those that do not count yet.
-    ahead: Span<'a>,
-    bounds: Bounds,
+    stretch: Stretch<'a>,
     /// The zone in which periods are counted.
     zone: TimeZone,
+}
+
+/// Which events of one name are meant, for rows of one timeline.
+pub(super) struct Selector<'a> {
+    filters: &'a [Filter],
+    /// Where rows keep what the filters look at, filter by filter, so that no row is searched by path.
+    places: Vec<Option<usize>>,
+    purpose: Purpose,
+}
+
+impl<'a> Selector<'a> {
+    /// The events of `pattern` among `rows`.
+    pub(super) fn of(pattern: &'a EventPattern, rows: &Rows<'_>) -> Self {
+        let place = |filter: &Filter| rows.paths.binary_search(&filter.property).ok();
+        let places = pattern.filters.iter().map(place).collect();
+        Self { filters: &pattern.filters, places, purpose: rows.purpose }
+    }
+
+    /// What `row` is to the condition; `None` when it can be read and does not pass.
+    pub(super) fn sight(&self, row: Row<'_>) -> Option<Sight> {
+        if !row.purposes.contains(self.purpose) {
+            return Some(Sight::Withheld);
+        }
+        if self.places.is_empty() {
+            return Some(Sight::Selected);
+        }
+        let mut filters = self.filters.iter().zip(&self.places);
+        filters.all(|(filter, place)| filter.test.holds(row.at(*place))).then_some(Sight::Selected)
+    }
+}
+
+/// The events of one name that a window shows at one instant.
+pub(super) struct Stretch<'a> {
+    /// Those inside the window, oldest first.
+    pub(super) inside: Span<'a>,
+    /// Those that do not count yet.
+    pub(super) ahead: Span<'a>,
+    pub(super) bounds: Bounds,
     /// Older events that it reaches for are not held.
-    overflow: bool,
+    pub(super) overflow: bool,
     /// When the oldest event held leaves, and the window with it no longer reaches past what is held.
-    complete_from: Option<Timestamp>,
+    pub(super) complete_from: Option<Timestamp>,
+}
+
+impl<'a> Stretch<'a> {
+    /// What the window of these bounds shows of `rows`.
+    pub(super) fn of(rows: &Rows<'a>, bounds: Bounds) -> Self {
+        let (past, ahead) = match rows.rows.last() {
+            Some(newest) if newest.time > bounds.ceiling => rows.rows.split_after(bounds.ceiling),
+            _ => (rows.rows, Span::default()),
+        };
+        let floor = bounds.floor;
+        let oldest = rows.rows.first().map(|row| row.time);
+        let inside = match (floor, oldest) {
+            (Some(floor), Some(oldest)) if oldest <= floor => past.split_after(floor).1,
+            _ => past,
+        };
+        // What overflowed is no newer than the oldest event held.
+        let reaches_past_held = match (floor, oldest) {
+            (Some(floor), Some(oldest)) => floor < oldest,
+            _ => true,
+        };
+        let overflow = rows.overflow && reaches_past_held;
+        let complete_from = oldest.and_then(|oldest| bounds.leaves(oldest));
+        Self { inside, ahead, bounds, overflow, complete_from }
+    }
 }
 
 impl EventCondition {
@@ -82,39 +138,10 @@ impl EventCondition {
 
 impl<'a> Selection<'a> {
     fn new(condition: &'a EventCondition, rows: Rows<'a>, bounds: Bounds, zone: TimeZone) -> Self {
-        let (past, ahead) = match rows.rows.last() {
-            Some(newest) if newest.time > bounds.ceiling => rows.rows.split_after(bounds.ceiling),
-            _ => (rows.rows, Span::default()),
-        };
-        let floor = bounds.floor;
-        let oldest = rows.rows.first().map(|row| row.time);
-        let inside = match (floor, oldest) {
-            (Some(floor), Some(oldest)) if oldest <= floor => past.split_after(floor).1,
-            _ => past,
-        };
-        // What overflowed is no newer than the oldest event held.
-        let reaches_past_held = match (floor, oldest) {
-            (Some(floor), Some(oldest)) => floor < oldest,
-            _ => true,
-        };
-        let overflow = rows.overflow && reaches_past_held;
         let place = |path: &Path| rows.paths.binary_search(path).ok();
-        let filtered = condition.of.filters.iter().map(|filter| place(&filter.property)).collect();
         let measured = condition.measure.property().and_then(place);
-        let purpose = rows.purpose;
-        let complete_from = oldest.and_then(|oldest| bounds.leaves(oldest));
-        Self {
-            condition,
-            purpose,
-            filtered,
-            measured,
-            inside,
-            ahead,
-            bounds,
-            zone,
-            overflow,
-            complete_from,
-        }
+        let (selector, stretch) = (Selector::of(&condition.of, &rows), Stretch::of(&rows, bounds));
+        Self { condition, selector, measured, stretch, zone }
     }
 
     fn measure(&self, measure: &Measure, now: Timestamp) -> Verdict {
@@ -129,37 +156,29 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// What `row` is to the condition; `None` when it can be read and does not pass.
-    fn sight(&self, row: Row<'_>) -> Option<Sight> {
-        if !row.purposes.contains(self.purpose) {
-            return Some(Sight::Withheld);
-        }
-        if self.filtered.is_empty() {
-            return Some(Sight::Selected);
-        }
-        let mut filters = self.condition.of.filters.iter().zip(&self.filtered);
-        filters.all(|(filter, place)| filter.test.holds(row.at(*place))).then_some(Sight::Selected)
-    }
-
     fn newest_first(&self) -> impl Iterator<Item = (Sight, Row<'a>)> {
-        self.inside.iter().rev().filter_map(|row| self.sight(row).map(|sight| (sight, row)))
+        self.stretch
+            .inside
+            .iter()
+            .rev()
+            .filter_map(|row| self.selector.sight(row).map(|sight| (sight, row)))
     }
 
     /// When an event leaves the window; never without one.
     fn leaves(&self, time: Timestamp) -> Option<Timestamp> {
-        self.bounds.leaves(time)
+        self.stretch.bounds.leaves(time)
     }
 
     /// When the next event that may matter enters.
     fn enters(&self) -> Option<Timestamp> {
-        let next = self.ahead.iter().find(|row| self.sight(*row).is_some())?;
-        self.bounds.enters(next.time)
+        let next = self.stretch.ahead.iter().find(|row| self.selector.sight(*row).is_some())?;
+        self.stretch.bounds.enters(next.time)
     }
 
     /// The answer where events are lost that it would need: false, until the window no longer reaches for them.
     fn overflowed(&self, withheld: bool) -> Verdict {
         let truth = if withheld { Truth::Withheld } else { Truth::False };
-        Verdict { truth, valid_until: self.complete_from }
+        Verdict { truth, valid_until: self.stretch.complete_from }
     }
 
     /// Takes into a verdict on the newer events the answer with one more, older event.
@@ -187,8 +206,8 @@ impl<'a> Selection<'a> {
         let holds = |running: &Running| running.value().is_some_and(|value| bound.holds(value));
         let mut verdict = Verdict::lasting(holds(&running).into());
         let mut is_withheld = false;
-        self.inside.each_newest_first(|row| {
-            match self.sight(row) {
+        self.stretch.inside.each_newest_first(|row| {
+            match self.selector.sight(row) {
                 Some(Sight::Selected) => {
                     if let Some(amount) = row.number_at(self.measured) {
                         running.add(amount);
@@ -204,7 +223,7 @@ impl<'a> Selection<'a> {
             }
             ControlFlow::Continue(())
         });
-        if self.overflow && !is_withheld { self.overflowed(false) } else { verdict }
+        if self.stretch.overflow && !is_withheld { self.overflowed(false) } else { verdict }
     }
 
     /// Counts values; each event that may not be read may bring one more, or none.
@@ -261,7 +280,7 @@ impl<'a> Selection<'a> {
             self.step(&mut verdict, bound.answer_over(low, high), row);
             settled = bound.is_settled_at(low);
         }
-        if self.overflow && !settled { self.overflowed(is_withheld) } else { verdict }
+        if self.stretch.overflow && !settled { self.overflowed(is_withheld) } else { verdict }
     }
 
     fn last(&self, filter: &Filter) -> Verdict {
@@ -273,10 +292,11 @@ impl<'a> Selection<'a> {
     }
 
     fn first(&self, filter: &Filter) -> Verdict {
-        if self.overflow {
+        if self.stretch.overflow {
             return self.overflowed(false);
         }
-        let mut seen = self.inside.iter().filter_map(|row| self.sight(row).map(|s| (s, row)));
+        let mut seen =
+            self.stretch.inside.iter().filter_map(|row| self.selector.sight(row).map(|s| (s, row)));
         let Some((sight, oldest)) = seen.next() else { return Verdict::lasting(Truth::False) };
         let truth = self.answer(sight, filter, oldest);
         if self.leaves(oldest.time).is_none() {
@@ -330,7 +350,8 @@ impl<'a> Selection<'a> {
 
     fn in_words(&self, now: Timestamp) -> String {
         let selected = || self.newest_first().filter(|(sight, _)| *sight == Sight::Selected);
-        let withheld = self.inside.iter().filter(|row| !row.purposes.contains(self.purpose));
+        let withheld =
+            self.stretch.inside.iter().filter(|row| !row.purposes.contains(self.selector.purpose));
         let measured = match &self.condition.measure {
             Measure::Count(_) => selected().count().to_string(),
             Measure::Numbers { statistic, .. } => {
@@ -357,7 +378,7 @@ impl<'a> Selection<'a> {
                 None => "unknown, as there is no such event".into(),
             },
         };
-        let overflow = if self.overflow { ", older ones not held" } else { "" };
+        let overflow = if self.stretch.overflow { ", older ones not held" } else { "" };
         match withheld.count() {
             0 => format!("{measured}{overflow}"),
             count => format!("{measured}, {count} withheld{overflow}"),

@@ -29,6 +29,7 @@ pub(crate) const TOKEN: &str = "tk_0123456789abcdef0123456789abcdef";
 pub(crate) struct Server {
     router: Router,
     pub(crate) engine: Engine,
+    pub(crate) clock: Arc<ManualClock>,
     tokens: AtomicU32,
     _dir: TempDir,
 }
@@ -55,16 +56,22 @@ pub(crate) fn server() -> Server {
 
 pub(crate) fn server_with(options: Options) -> Server {
     let dir = tempfile::tempdir().unwrap();
-    let (engine, _) = open(&dir);
+    let clock = Arc::new(ManualClock::at(NOW));
+    let (engine, _) = open_by(&dir, &clock);
     let router = server::router(engine.clone(), options);
-    Server { router, engine, tokens: AtomicU32::new(0), _dir: dir }
+    Server { router, engine, clock, tokens: AtomicU32::new(0), _dir: dir }
 }
 
 /// An engine with known keys, whose clock stands at [`NOW`].
 pub(crate) fn open(dir: &TempDir) -> (Engine, Option<engine::engine::FirstKeys>) {
+    open_by(dir, &Arc::new(ManualClock::at(NOW)))
+}
+
+fn open_by(dir: &TempDir, clock: &Arc<ManualClock>) -> (Engine, Option<engine::engine::FirstKeys>) {
+    let clock = Arc::clone(clock);
     Engine::open(engine::Options {
         dir: dir.path().join("data"),
-        clock: Arc::new(ManualClock::at(NOW)),
+        clock,
         cache_bytes: 16 << 20,
         write_key: Some(WRITE_KEY.to_owned()),
         token: Some(TOKEN.to_owned()),

@@ -13,3 +13,4 @@ mod ingest;
 mod people;
 mod pixel;
 mod serving;
+mod traits;

@@ -18,7 +18,7 @@ const HELP: &str = "`within` is a duration, as in \"30d\", or an object: {\"from
 
 /// The window of a condition, where there is one; `None` when it is faulty.
 #[expect(clippy::option_option, reason = "a field that may be left out, and may be wrong")]
-pub(super) fn read(reader: &mut Reader, object: &Object) -> Option<Option<Window>> {
+pub(in crate::condition) fn read(reader: &mut Reader, object: &Object) -> Option<Option<Window>> {
     let Some(value) = object.get("within") else { return Some(None) };
     match value {
         Value::Object(window) => reader.inside("within", |reader| {
@@ -98,7 +98,7 @@ fn calendar(reader: &mut Reader, window: &Object) -> Option<Window> {
 }
 
 /// The time zone that a field names; UTC without one.
-pub(super) fn zone(reader: &mut Reader, object: &Object) -> Option<Zone> {
+pub(in crate::condition) fn zone(reader: &mut Reader, object: &Object) -> Option<Zone> {
     if !object.contains_key("timezone") {
         return Some(Zone::default());
     }

@@ -50,8 +50,8 @@ fn faults_say_what_would_be_right() {
     check(
         json!({"series": []}),
         expect![[r#"
-        : a condition has one of the fields all, any, not, at_least, trait, context, event, sequence, audience, consent, bucket
-    "#]],
+            : a condition has one of the fields all, any, not, at_least, trait, context, computed, event, sequence, audience, consent, bucket
+        "#]],
     );
     check(
         json!({"any": []}),
@@ -230,6 +230,7 @@ fn needs_name_all_that_is_read() {
                     "vip",
                 ),
             },
+            computed: {},
             purposes: {
                 PurposeKey(
                     Key(
