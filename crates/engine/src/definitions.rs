@@ -201,11 +201,14 @@ pub enum Scope {
     /// Read the keys that the store is sealed with.
     #[serde(rename = "backup:keys")]
     BackupKeys,
+    /// Change who is who: split people, merge them, take that back.
+    #[serde(rename = "profiles:write")]
+    ProfilesWrite,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Admin,
         Self::Decide,
         Self::DefinitionsRead,
@@ -215,6 +218,7 @@ impl Scope {
         Self::EventsWrite,
         Self::Backup,
         Self::BackupKeys,
+        Self::ProfilesWrite,
     ];
 
     /// The scope written as `text`.
@@ -234,6 +238,7 @@ impl Scope {
             Self::EventsWrite => "events:write",
             Self::Backup => "backup",
             Self::BackupKeys => "backup:keys",
+            Self::ProfilesWrite => "profiles:write",
         }
     }
 }

@@ -19,11 +19,13 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::{
+    acts::history,
     audit,
     clock::Clock,
     decide::{DecideAnswer, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     ingest::{EventVerdict, ImportRows, IngestError, Item, Rejected},
+    page::Stored,
     people::{AudienceChoice, Members, members, show},
     reading, registry,
     sealed::RowError,
@@ -342,6 +344,15 @@ impl Engine {
     ) -> Result<Option<Page<Value>>, EngineError> {
         let Some(profile) = show::component(self.shared(), id)? else { return Ok(None) };
         Ok(Some(show::page(self.shared(), &profile, cursor, limit)?))
+    }
+
+    /// What operators did to a person, newest first; `None` when there is no such person.
+    pub fn acts(&self, id: ProfileId) -> Result<Option<Vec<Value>>, EngineError> {
+        let shared = self.shared();
+        let Some(head) = show::head(shared, id)? else { return Ok(None) };
+        let frozen = shared.store.snapshot().map_err(RowError::from)?;
+        let pages = Stored { reader: &*frozen, keys: &shared.keys };
+        Ok(Some(history::of(&pages, head)?))
     }
 
     /// A person's recorded decisions, newest first.

@@ -326,6 +326,7 @@ impl<'a> Fold<'a> {
             key,
             unit: keys.unit(&address.routing),
             consents: Consents::default(),
+            said: Consents::default(),
             links: Vec::new(),
         };
         let meta = StoredMeta::V1 {
@@ -369,11 +370,13 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// Takes in what the event says about consent, where that differs from what is known.
+    /// Takes in what the event says about consent, where that differs from what is known of the person
+    /// or was said through this strand, which may be all that is left of the person after a split.
     fn state_consent(&mut self, route: Arc<Route>, event: &Event) -> Result<Arc<Route>, RowError> {
         let says_more = |purpose| {
             let said = event.consents.basis(purpose);
-            said != model::Basis::Unknown && said != route.consents.basis(purpose)
+            let known = [route.consents, route.said].map(|known| known.basis(purpose));
+            said != model::Basis::Unknown && known != [said, said]
         };
         let spoken = PurposeSet(event.consents.granted.0 | event.consents.denied.0);
         if !spoken.iter().any(says_more) {
@@ -456,15 +459,18 @@ impl<'a> Fold<'a> {
                 hash,
                 order: before.map_or(order, |link| link.order.min(order)),
                 last: before.map_or(order.time, |link| link.last.max(order.time)),
+                trusted: is_trusted || before.is_some_and(|link| link.trusted),
+                refused: before.and_then(|link| link.refused),
             };
-            let is_known = |link: &KnownLink| {
-                link.order == after.order && after.last.since(link.last) < LINK_LAST_STEP
-            };
+            let is_same =
+                |link: &KnownLink| (link.order, link.trusted) == (after.order, after.trusted);
+            let is_known =
+                |link: &KnownLink| is_same(link) && after.last.since(link.last) < LINK_LAST_STEP;
             if before.is_some_and(is_known) {
                 continue;
             }
-            is_new |= before.is_none_or(|link| link.order != after.order);
-            self.write_link(&route, normalised, &after, is_trusted)?;
+            is_new |= !before.is_some_and(is_same);
+            self.write_link(&route, normalised, &after)?;
             let route = changed.get_or_insert_with(|| (*route).clone());
             route.links.retain(|link| link.hash != hash);
             route.links.push(after);
@@ -484,18 +490,18 @@ impl<'a> Fold<'a> {
         route: &Route,
         identifier: Identifier,
         known: &KnownLink,
-        trusted: bool,
     ) -> Result<(), RowError> {
-        let KnownLink { hash, order, last } = *known;
+        let KnownLink { hash, order, last, trusted, refused } = *known;
         let strand = route.strand;
         let link = profile::Link { strand, identifier, order, last, count: 1, trusted };
         self.identifiers.push(hash);
-        join::write_link(&mut self.pending, &hash, &link, None)
+        join::write_link(&mut self.pending, &hash, &link, refused)
     }
 
     /// Whether a new link can change who is whom: someone else has the identifier, or a limit may be reached.
     fn may_join(&self, route: &Route, identifiers: &[Identifier]) -> Result<bool, RowError> {
-        if route.head != route.strand || route.links.len() > LINKS_WITHOUT_LIMIT {
+        let is_claim = route.links.iter().any(|link| !link.trusted);
+        if route.head != route.strand || route.links.len() > LINKS_WITHOUT_LIMIT || is_claim {
             return Ok(true);
         }
         for identifier in identifiers {
@@ -510,7 +516,8 @@ impl<'a> Fold<'a> {
         Ok(false)
     }
 
-    fn rejoin(&mut self, strand: StrandId) -> Result<(), RowError> {
+    /// Finds out anew who is whom among all strands that are connected with one; returns those.
+    pub(crate) fn rejoin(&mut self, strand: StrandId) -> Result<BTreeSet<StrandId>, RowError> {
         let rejoined = join::rejoin(&mut self.pending, self.ground.rules, strand)?;
         self.identifiers.extend(rejoined.identifiers);
         for component in rejoined.changed {
@@ -524,7 +531,7 @@ impl<'a> Fold<'a> {
         for gone in rejoined.gone {
             self.gone.insert(gone);
         }
-        Ok(())
+        Ok(rejoined.strands)
     }
 
     /// Keeps what the second pass needs to know of an event.

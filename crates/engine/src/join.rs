@@ -1,27 +1,32 @@
 //! From newly observed identifiers to components: who turns out to be whom.
 //!
 //! An observation that connects strands makes the engine gather the *closure*: every strand
-//! reachable over shared identifiers. The pure fold `profile::identity::resolve` then divides it
-//! into components by the rules, from the set of links alone, so that the order of arrival does not
-//! matter. Merge and split rewrite the heads of strands, never their rows.
+//! reachable over shared identifiers, or over what an operator put together. The pure fold
+//! `profile::identity::resolve` then divides it into components by the rules and by what operators
+//! said, from the set of links alone, so that the order of arrival does not matter. Merge and split
+//! rewrite the heads of strands, never their rows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use model::StrandId;
-use profile::identity::{Component, IdentityRules, Link, Reason, Refusal, resolve};
+use model::{ActId, Identifier, StrandId};
+use profile::{
+    Assignments,
+    identity::{Component, IdentityRules, Link, Reason, Refusal, Ruling, Says, resolve},
+};
+use store::{Reader, Table};
 
 use crate::{
     keys::{self, Hash16, Kind},
     load,
-    page::Pages,
+    page::{Page, Pages},
     pending::Pending,
-    record::{self, MetaHead, StoredLink, Unreadable, encode},
+    record::{self, ActKind, ActState, MetaHead, StoredLink, Unreadable, decode, encode},
     route,
     sealed::RowError,
 };
 
 /// Most strands that are looked at to decide who is one person. Beyond it the component stops growing.
-const CLOSURE_STRANDS_MAX: usize = 2_000;
+pub(crate) const CLOSURE_STRANDS_MAX: usize = 2_000;
 
 /// Writes a link row: that a strand was seen with an identifier, and what was made of it.
 pub(crate) fn write_link(
@@ -51,32 +56,120 @@ pub(crate) struct Rejoined {
     pub(crate) gone: BTreeSet<StrandId>,
     /// The identifiers of the closure, whose holders may have changed.
     pub(crate) identifiers: Vec<Hash16>,
+    /// All strands of the closure.
+    pub(crate) strands: BTreeSet<StrandId>,
 }
 
-/// All links reachable from `start`.
-pub(crate) fn closure(
-    pages: &dyn Pages,
-    rules: &IdentityRules,
-    start: StrandId,
-) -> Result<Vec<StoredObservation>, RowError> {
-    let mut seen = BTreeSet::from([start]);
-    let mut looked_up = BTreeSet::new();
-    let mut queue = VecDeque::from([start]);
-    let mut links = Vec::new();
-    while let Some(strand) = queue.pop_front() {
-        for StoredObservation { hash, link, refused } in read_links(pages, strand)? {
-            let lane = route::holder_lane(&link.identifier);
-            if !rules.blocked(&link.identifier) && looked_up.insert((lane, hash)) {
+/// All that decides about who is one person, reachable from one strand.
+#[derive(Debug, Default)]
+pub(crate) struct Closure {
+    pub(crate) links: Vec<StoredObservation>,
+    acts: BTreeMap<ActId, Act>,
+    strands: BTreeSet<StrandId>,
+}
+
+/// An act that speaks of identifiers of a closure: the part it puts each of them in.
+#[derive(Debug)]
+struct Act {
+    state: ActState,
+    parts: BTreeMap<Hash16, u16>,
+}
+
+impl Closure {
+    /// All strands reachable from `start`.
+    pub(crate) fn of(
+        pages: &dyn Pages,
+        rules: &IdentityRules,
+        start: StrandId,
+    ) -> Result<Self, RowError> {
+        let mut closure = Self { strands: BTreeSet::from([start]), ..Self::default() };
+        let mut looked_up = BTreeSet::new();
+        let mut queue = VecDeque::from([start]);
+        while let Some(strand) = queue.pop_front() {
+            let page = pages.existing(strand)?;
+            let mut others = closure.take_acts(pages.reader(), &page)?;
+            for observation in links_of(&page)? {
+                let lane = route::holder_lane(&observation.link.identifier);
+                let is_blocked = rules.blocked(&observation.link.identifier);
+                if !is_blocked && looked_up.insert((lane, observation.hash)) {
+                    others.push((lane, observation.hash));
+                }
+                closure.links.push(observation);
+            }
+            for (lane, hash) in others {
                 for other in route::holders(pages.reader(), lane, &hash, CLOSURE_STRANDS_MAX)? {
-                    if seen.len() < CLOSURE_STRANDS_MAX && seen.insert(other) {
+                    let has_room = closure.strands.len() < CLOSURE_STRANDS_MAX;
+                    if has_room && closure.strands.insert(other) {
                         queue.push_back(other);
                     }
                 }
             }
-            links.push(StoredObservation { hash, link, refused });
         }
+        Ok(closure)
     }
-    Ok(links)
+
+    /// Takes in what acts say of a strand's identifiers; returns where further strands are listed.
+    fn take_acts(
+        &mut self,
+        reader: &dyn Reader,
+        page: &Page,
+    ) -> Result<Vec<(model::Lane, Hash16)>, RowError> {
+        let mut others = Vec::new();
+        for (name, row) in page.of_kind(Kind::Act) {
+            let (id, identifier) = keys::parse_act_mark(name).ok_or(Unreadable("act"))?;
+            let Some(identifier) = identifier else { continue };
+            let part = row.try_into().map(u16::from_be_bytes).map_err(|_| Unreadable("act"))?;
+            let act = match self.acts.entry(id) {
+                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::btree_map::Entry::Vacant(new) => {
+                    let state = act_state(reader, id)?.ok_or(Unreadable("act"))?;
+                    // Also when it no longer holds: then it is what it joined that must be taken apart.
+                    if let ActState::V1 { kind: ActKind::PutTogether, .. } = state {
+                        others.push(keys::act_holders(id));
+                    }
+                    new.insert(Act { state, parts: BTreeMap::new() })
+                }
+            };
+            act.parts.insert(identifier, part);
+        }
+        Ok(others)
+    }
+
+    /// The links by themselves.
+    pub(crate) fn links(&self) -> Vec<Link> {
+        self.links.iter().map(|observation| observation.link.clone()).collect()
+    }
+
+    /// What operators said that is in force.
+    pub(crate) fn rulings(&self) -> Vec<Ruling> {
+        if self.acts.is_empty() {
+            return Vec::new();
+        }
+        let named: BTreeMap<Hash16, &Identifier> =
+            self.links.iter().map(|seen| (seen.hash, &seen.link.identifier)).collect();
+        let mut rulings = Vec::new();
+        for Act { state, parts } in self.acts.values() {
+            let ActState::V1 { kind, since, in_force: true, .. } = *state else { continue };
+            let known = parts.iter().filter_map(|(hash, part)| Some((*part, *named.get(hash)?)));
+            let says = match kind {
+                ActKind::KeepApart => {
+                    let mut apart: BTreeMap<u16, Vec<Identifier>> = BTreeMap::new();
+                    known.for_each(|(part, i)| apart.entry(part).or_default().push(i.clone()));
+                    Says::Apart(apart.into_values().collect())
+                }
+                ActKind::PutTogether => Says::Together(known.map(|(_, i)| i.clone()).collect()),
+                ActKind::Undo(_) => continue,
+            };
+            rulings.push(Ruling { since, says });
+        }
+        rulings
+    }
+}
+
+/// What has become of an act; `None` when there is no such act.
+pub(crate) fn act_state(reader: &dyn Reader, id: ActId) -> Result<Option<ActState>, RowError> {
+    let row = reader.get(Table::Meta, &keys::act_state(id))?;
+    Ok(row.map(|row| decode(&row, "act")).transpose()?)
 }
 
 /// A link as it is stored.
@@ -88,18 +181,14 @@ pub(crate) struct StoredObservation {
 }
 
 /// The links of one strand.
-pub(crate) fn read_links(
-    pages: &dyn Pages,
-    strand: StrandId,
-) -> Result<Vec<StoredObservation>, RowError> {
-    let page = pages.existing(strand)?;
+pub(crate) fn links_of(page: &Page) -> Result<Vec<StoredObservation>, RowError> {
     let mut links = Vec::new();
     for (hash, row) in page.of_kind(Kind::Link) {
         let (StoredLink::V1 { identifier, order, last, trusted }, verdict) =
             route::parse_link(row)?;
         let hash = hash.try_into().map_err(|_| Unreadable("link"))?;
         let refused = record::refused(verdict)?;
-        let link = Link { strand, identifier, order, last, count: 1, trusted };
+        let link = Link { strand: page.strand(), identifier, order, last, count: 1, trusted };
         links.push(StoredObservation { hash, link, refused });
     }
     Ok(links)
@@ -114,37 +203,82 @@ pub(crate) fn rejoin(
     rules: &IdentityRules,
     start: StrandId,
 ) -> Result<Rejoined, RowError> {
-    let stored = closure(pending, rules, start)?;
-    let mut rejoined = Rejoined {
-        identifiers: stored.iter().map(|observation| observation.hash).collect(),
-        ..Rejoined::default()
-    };
-    let links: Vec<Link> = stored.iter().map(|observation| observation.link.clone()).collect();
-    let resolution = resolve(&links, rules);
+    let closure = Closure::of(pending, rules, start)?;
+    let resolution = resolve(&closure.links(), &closure.rulings(), rules);
     let mut metas = Metas::new();
     for component in &resolution.components {
         for &strand in &component.strands {
             metas.insert(strand, pending.existing(strand)?.meta());
         }
     }
-    write_verdicts(pending, &stored, &resolution.refusals, &metas)?;
+    write_verdicts(pending, &closure.links, &resolution.refusals, &metas)?;
     let heads_before: BTreeSet<StrandId> = metas.values().map(|meta| meta.head).collect();
     let heads_now: BTreeSet<StrandId> = resolution.components.iter().map(|c| c.head).collect();
+    let divided = divided(&resolution.components, &metas);
+    let mut changed = Vec::new();
     for component in resolution.components {
         let before = load::component_strands(pending, component.head)?;
         let is_moved = |s| metas.get(s).is_none_or(|meta| meta.head != component.head);
         if before != component.strands || component.strands.iter().any(is_moved) {
-            rejoined.changed.push(component);
+            changed.push(component);
         }
     }
-    rejoined.gone = heads_before.difference(&heads_now).copied().collect();
-    for component in &rejoined.changed {
+    for component in &changed {
         write_component(pending, component)?;
     }
-    for &gone in &rejoined.gone {
+    let gone: BTreeSet<StrandId> = heads_before.difference(&heads_now).copied().collect();
+    for &gone in &gone {
         pending.page_mut(gone)?.delete_all(Kind::Component);
     }
-    Ok(rejoined)
+    for sides in divided {
+        keep_assignments(pending, &sides)?;
+    }
+    let Closure { links, strands, .. } = closure;
+    let identifiers = links.into_iter().map(|observation| observation.hash).collect();
+    Ok(Rejoined { changed, gone, identifiers, strands })
+}
+
+/// The strands of a component, by the head that they have now.
+type Sides = BTreeMap<StrandId, Vec<StrandId>>;
+
+/// The components that are no longer one, each by its sides.
+fn divided(components: &[Component], metas: &Metas) -> Vec<Sides> {
+    let mut by_old_head: BTreeMap<StrandId, Sides> = BTreeMap::new();
+    for component in components {
+        for strand in &component.strands {
+            let Some(meta) = metas.get(strand) else { continue };
+            let sides = by_old_head.entry(meta.head).or_default();
+            sides.entry(component.head).or_default().push(*strand);
+        }
+    }
+    by_old_head.retain(|_, sides| sides.len() > 1);
+    by_old_head.into_values().collect()
+}
+
+/// Lets every side of a divided component keep the variants that it saw last.
+fn keep_assignments(pending: &mut Pending<'_>, sides: &Sides) -> Result<(), RowError> {
+    let mut all = Assignments::default();
+    let mut own: BTreeMap<StrandId, BTreeSet<Vec<u8>>> = BTreeMap::new();
+    for (&head, strands) in sides {
+        for &strand in strands {
+            let page = pending.existing(strand)?;
+            for (name, row) in page.of_kind(Kind::Assignment) {
+                let (experience, assignment) = load::assignment(strand, name, row)?;
+                all.insert(experience, assignment);
+                own.entry(head).or_default().insert(name.to_vec());
+            }
+        }
+    }
+    for &head in sides.keys() {
+        for (experience, assignment) in all.iter() {
+            let name = experience.as_str().as_bytes();
+            if own.get(&head).is_none_or(|own| !own.contains(name)) {
+                let record = load::stored_assignment(assignment.variant.clone(), assignment.seq);
+                pending.page_mut(head)?.put(Kind::Assignment, name, &encode(&record));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Writes the links whose verdict changed.

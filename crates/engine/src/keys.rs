@@ -15,9 +15,11 @@
 //! | Body | seq u64 of an event, then a byte for each continuation | `record::StoredEvent`, sealed |
 //! | Decision | lane u16, born u64, time u64, decision u128 | `record::StoredDecision`, sealed |
 //! | Meta | `45`, id of a lineup | `record::StoredLineup` |
+//! | Meta | `46`, id of an act on people | `record::StoredAct`, cut into rows |
+//! | Meta | `47`, id of an act on people | `record::ActState` |
 //! | Import | digest, 32 bytes | rows applied u64 |
 
-use model::{DecisionId, Lane, Seq, StrandId, Timestamp, event::Order};
+use model::{ActId, DecisionId, Lane, Seq, StrandId, Timestamp, event::Order};
 
 /// A 16-byte keyed hash.
 pub(crate) type Hash16 = [u8; 16];
@@ -46,6 +48,9 @@ pub(crate) enum Kind {
     Win = 0x09,
     /// time of its first event, tie → a visit.
     Visit = 0x0a,
+    /// id of an act on people, hash16 of an identifier → the part that the act puts it in; or the id alone,
+    /// of an act that only changes what another one says.
+    Act = 0x0b,
     /// event name hash, time, seq → what audiences may ask about the event.
     Event = 0x80,
 }
@@ -63,6 +68,7 @@ impl Kind {
             0x08 => Self::State,
             0x09 => Self::Win,
             0x0a => Self::Visit,
+            0x0b => Self::Act,
             0x80 => Self::Event,
             _ => return None,
         })
@@ -179,6 +185,40 @@ fn index(lane: Lane, kind: u8, hash: &Hash16) -> Vec<u8> {
     key.push(kind);
     key.extend_from_slice(hash);
     key
+}
+
+/// An act on people; it is cut into rows.
+pub(crate) fn act(id: ActId) -> Vec<u8> {
+    [&[0x46], &id.0.to_be_bytes()[..]].concat()
+}
+
+/// What has become of it.
+pub(crate) fn act_state(id: ActId) -> Vec<u8> {
+    [&[0x47], &id.0.to_be_bytes()[..]].concat()
+}
+
+/// The name of the row that says in which part an act puts an identifier.
+pub(crate) fn act_mark(id: ActId, identifier: &Hash16) -> [u8; 32] {
+    let mut name = [0; 32];
+    name[..16].copy_from_slice(&id.0.to_be_bytes());
+    name[16..].copy_from_slice(identifier);
+    name
+}
+
+/// Reads the name of an act's row in a page: the act, and the identifier if it speaks of one.
+pub(crate) fn parse_act_mark(name: &[u8]) -> Option<(ActId, Option<Hash16>)> {
+    let (id, identifier) = name.split_first_chunk::<16>()?;
+    let identifier = match identifier {
+        [] => None,
+        hash => Some(hash.try_into().ok()?),
+    };
+    Some((ActId(u128::from_be_bytes(*id)), identifier))
+}
+
+/// Under which lane and name the strands are listed that an act touched: as if it were an identifier of theirs.
+pub(crate) fn act_holders(id: ActId) -> (Lane, Hash16) {
+    let hash = id.0.to_be_bytes();
+    (Lane::from_hash(hash.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))), hash)
 }
 
 /// The dedup entry of a message.

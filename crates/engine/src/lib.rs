@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod acts;
 pub mod backup;
 pub mod clock;
 pub mod decide;

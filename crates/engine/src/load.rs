@@ -11,7 +11,7 @@ use model::{
 };
 use profile::{
     Assignment, Component, ConsentLedger, KnownIdentifier, Origin, Profile, Seen, Statement,
-    TraitValue, Visits,
+    TraitValue, Traits, Visits,
 };
 use store::StrandKey;
 
@@ -88,12 +88,23 @@ pub(crate) fn ledger_of(
 ) -> Result<ConsentLedger, RowError> {
     let mut ledger = ConsentLedger::default();
     for &strand in strands {
-        let page = pages.existing(strand)?;
-        for (name, row) in page.of_kind(Kind::Consent) {
-            ledger.record(statement(&page, name, row)?);
-        }
+        record_statements(&mut ledger, &*pages.existing(strand)?)?;
     }
     Ok(ledger)
+}
+
+/// What was said about consent through one strand.
+pub(crate) fn ledger_of_page(page: &Page) -> Result<ConsentLedger, RowError> {
+    let mut ledger = ConsentLedger::default();
+    record_statements(&mut ledger, page)?;
+    Ok(ledger)
+}
+
+fn record_statements(ledger: &mut ConsentLedger, page: &Page) -> Result<(), RowError> {
+    for (name, row) in page.of_kind(Kind::Consent) {
+        ledger.record(statement(page, name, row)?);
+    }
+    Ok(())
 }
 
 /// What a ledger comes to on a device, purpose by purpose.
@@ -208,7 +219,7 @@ impl Loader<'_> {
     ) -> Result<(), RowError> {
         let records = gathered.profile.records_mut();
         match kind {
-            Kind::Meta | Kind::Component | Kind::Visit | Kind::Event => {}
+            Kind::Meta | Kind::Component | Kind::Visit | Kind::Act | Kind::Event => {}
             Kind::Link => {
                 let (StoredLink::V1 { identifier, order, last, .. }, verdict) =
                     route::parse_link(row)?;
@@ -218,20 +229,11 @@ impl Loader<'_> {
                     know(&mut gathered.identifiers, identifier, order.time, last);
                 }
             }
-            Kind::Trait => {
-                let StoredTrait::V1 { name, value, source, order, purposes } =
-                    record::decode(row, "trait")?;
-                let value = serde_json::from_str(&value).map_err(|_| Unreadable("trait"))?;
-                let origin = Arc::new(Origin { order, source, purposes });
-                let value = TraitValue { value, origin };
-                records.traits.merge(&[(name, value)].into_iter().collect());
-            }
+            Kind::Trait => records.traits.merge(&trait_of(row)?),
             Kind::Consent => records.consents.record(statement(page, name, row)?),
             Kind::Assignment => {
-                let experience = key_text(name)?;
-                let StoredAssignment::V1 { variant, seq } = record::decode(row, "assignment")?;
-                let strand = page.strand();
-                records.assignments.insert(experience, Assignment { seq, strand, variant });
+                let (experience, assignment) = assignment(page.strand(), name, row)?;
+                records.assignments.insert(experience, assignment);
             }
             // Rows of a former head may wait for their removal.
             Kind::Membership | Kind::State if page.strand() != gathered.head => {}
@@ -337,6 +339,32 @@ fn know(
 fn key_text(bytes: &[u8]) -> Result<Key, Unreadable> {
     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("key"))?;
     text.parse().map_err(|_| Unreadable("key"))
+}
+
+/// The traits that came through one strand.
+pub(crate) fn traits_of(page: &Page) -> Result<Traits, RowError> {
+    let mut traits = Traits::default();
+    for (_, row) in page.of_kind(Kind::Trait) {
+        traits.merge(&trait_of(row)?);
+    }
+    Ok(traits)
+}
+
+fn trait_of(row: &[u8]) -> Result<Traits, RowError> {
+    let StoredTrait::V1 { name, value, source, order, purposes } = record::decode(row, "trait")?;
+    let value = serde_json::from_str(&value).map_err(|_| Unreadable("trait"))?;
+    let origin = Arc::new(Origin { order, source, purposes });
+    Ok([(name, TraitValue { value, origin })].into_iter().collect())
+}
+
+/// Reads an assignment row of a strand: the experience and its variant.
+pub(crate) fn assignment(
+    strand: StrandId,
+    name: &[u8],
+    row: &[u8],
+) -> Result<(Key, Assignment), RowError> {
+    let StoredAssignment::V1 { variant, seq } = record::decode(row, "assignment")?;
+    Ok((key_text(name)?, Assignment { seq, strand, variant }))
 }
 
 /// A trait as a record.

@@ -60,9 +60,12 @@ impl Part {
 
     fn of(kind: Kind) -> Option<Self> {
         match kind {
-            Kind::Meta | Kind::Link | Kind::Trait | Kind::Consent | Kind::Assignment => {
-                Some(Self::Known)
-            }
+            Kind::Meta
+            | Kind::Link
+            | Kind::Trait
+            | Kind::Consent
+            | Kind::Assignment
+            | Kind::Act => Some(Self::Known),
             Kind::Component | Kind::Membership | Kind::State => Some(Self::Audiences),
             Kind::Win => Some(Self::Wins),
             Kind::Visit => Some(Self::Visits),

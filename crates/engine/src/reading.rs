@@ -96,6 +96,7 @@ fn pass_on(shared: &Shared, queue: &Receiver<Job<Item>>, writer: &Sender<Job<Tak
                 Job::Ingest(Ingest { items: take(shared, items), import, reply })
             }
             Job::Operation(operation) => Job::Operation(operation),
+            Job::Act(acting) => Job::Act(acting),
             Job::Stop => return,
         };
         if writer.send(job).is_err() {

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use compact_str::CompactString;
 use decision::{ConsentBasis, Holdout, Reference, WhyNot};
 use model::{
-    Consents, Event, EventKind, Identifier, Key, Lane, LazyObject, PurposeSet, Seq, StrandId,
-    Timestamp, UnitId, condition::Truth, event::Order, value::Object,
+    ActId, Consents, Event, EventKind, Identifier, Key, Lane, LazyObject, PurposeSet, Seq,
+    StrandId, Timestamp, UnitId, condition::Truth, event::Order, value::Object,
 };
 use profile::Reason;
 use serde::{Deserialize, Serialize};
@@ -184,6 +184,7 @@ pub(crate) fn verdict(refused: Option<Reason>) -> u8 {
         Some(Reason::NotJoinable) => 5,
         Some(Reason::Unverified) => 6,
         Some(Reason::Full) => 7,
+        Some(Reason::KeptApart) => 8,
     }
 }
 
@@ -198,6 +199,7 @@ pub(crate) fn refused(verdict: u8) -> Result<Option<Reason>, Unreadable> {
         5 => Reason::NotJoinable,
         6 => Reason::Unverified,
         7 => Reason::Full,
+        8 => Reason::KeptApart,
         _ => return Err(Unreadable("link")),
     }))
 }
@@ -535,6 +537,57 @@ pub(crate) enum LogEntry {
     Decision { lane: Lane, born: Seq, id: u128 },
     /// Something an operator did; the audit log says what.
     Act { action: CompactString },
+    /// Something an operator did to people: [`StoredAct`] says what.
+    Person { act: ActId },
+}
+
+/// Something an operator did to people, with all that its fold needs.
+///
+/// It names identifiers by their keyed hashes, as the index does: who was erased is named nowhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredAct {
+    V1 {
+        /// The name of the token it was done with.
+        actor: CompactString,
+        deed: Deed,
+    },
+}
+
+/// An identifier by its keyed hash, and the lane of those who hold it.
+pub(crate) type Named = (Lane, keys::Hash16);
+
+/// What was done. A new kind is a new variant at the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Deed {
+    /// Identifiers in different parts belong to different people.
+    KeepApart { parts: Vec<Vec<Named>> },
+    /// All of them belong to one person.
+    PutTogether { identifiers: Vec<Named> },
+    /// What an act did no longer holds.
+    Undo { act: ActId },
+}
+
+/// What has become of an act.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ActState {
+    V1 {
+        /// Where the log has it.
+        seq: Seq,
+        /// When it was done.
+        at: Timestamp,
+        kind: ActKind,
+        /// Since when it holds, or does not, as a place of the log.
+        since: Seq,
+        in_force: bool,
+    },
+}
+
+/// The kind of an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ActKind {
+    KeepApart,
+    PutTogether,
+    Undo(ActId),
 }
 
 /// A part of a committed batch: entries with consecutive seqs, the first being the row's key.

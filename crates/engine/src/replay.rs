@@ -3,15 +3,16 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use audience::{Entry, Memberships};
-use model::{Event, ProfileId, Seq, StrandId, Timestamp};
+use model::{ActId, Event, ProfileId, Seq, StrandId, Timestamp};
 use serde_json::{Value, json};
 use store::{KeyRange, ScanOrder, Table};
 
 use crate::{
+    acts::history,
     load::{Loader, Person},
     page::Stored,
     people::show,
-    record::{LogEntry, LogRow, decode},
+    record::{LogEntry, LogRow, StoredAct, decode},
     sealed::RowError,
     state::Shared,
     writer::heads,
@@ -24,6 +25,8 @@ pub(crate) struct Logged {
     pub(crate) now: Timestamp,
     /// Its events, in order.
     pub(crate) events: Vec<Event>,
+    /// What operators did to people: each by itself, in a batch without events.
+    pub(crate) acts: Vec<(ActId, StoredAct)>,
     /// Whether timers fired in it.
     pub(crate) has_timers: bool,
 }
@@ -47,19 +50,25 @@ pub(crate) fn read(shared: &Shared) -> Result<Vec<Logged>, RowError> {
     let mut batches: Vec<Logged> = Vec::new();
     for (first, LogRow::V1 { begins, now, entries, .. }) in rows {
         let mut events = Vec::new();
+        let mut acts = Vec::new();
         let has_timers = entries.iter().any(|entry| matches!(entry, LogEntry::Timer { .. }));
         for (seq, entry) in (first.0..).zip(entries) {
-            if let LogEntry::Event { lane, born, time, .. } = entry {
-                let strand = StrandId { born, lane };
-                events.push(show::stored_event(shared, strand, Seq(seq), time)?);
+            match entry {
+                LogEntry::Event { lane, born, time, .. } => {
+                    let strand = StrandId { born, lane };
+                    events.push(show::stored_event(shared, strand, Seq(seq), time)?);
+                }
+                LogEntry::Person { act } => acts.push((act, history::read(&*shared.store, act)?)),
+                _ => {}
             }
         }
         match batches.last_mut().filter(|_| !begins) {
             Some(last) => {
                 last.events.extend(events);
+                last.acts.extend(acts);
                 last.has_timers |= has_timers;
             }
-            None => batches.push(Logged { now, events, has_timers }),
+            None => batches.push(Logged { now, events, acts, has_timers }),
         }
     }
     Ok(batches)

@@ -3,13 +3,15 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use model::{Consents, Identifier, StrandId, Timestamp, UnitId, event::Order};
+use profile::Reason;
 use store::{Reader, StrandKey, Table};
 
 use crate::{
     keys::{self, Hash16, Kind},
+    load,
     page::Page,
     pending::Pending,
-    record::{MetaHead, StoredLink, Unreadable, decode},
+    record::{self, MetaHead, StoredLink, Unreadable, decode},
     sealed::RowError,
 };
 
@@ -22,6 +24,10 @@ pub(crate) struct KnownLink {
     pub(crate) order: Order,
     /// Its newest observation, to the day.
     pub(crate) last: Timestamp,
+    /// Whether one observation was more than a claim.
+    pub(crate) trusted: bool,
+    /// What was made of it.
+    pub(crate) refused: Option<Reason>,
 }
 
 /// What the writer and decisions need to know of a strand before they look at its person.
@@ -34,6 +40,8 @@ pub(crate) struct Route {
     pub(crate) unit: UnitId,
     /// What the component has said about consent.
     pub(crate) consents: Consents,
+    /// What was said about it through this strand.
+    pub(crate) said: Consents,
     pub(crate) links: Vec<KnownLink>,
 }
 
@@ -48,12 +56,17 @@ impl Route {
         let MetaHead { slot, head, unit, consents } = page.meta();
         let mut links = Vec::new();
         for (hash, row) in page.of_kind(Kind::Link) {
-            let (StoredLink::V1 { order, last, .. }, _) = parse_link(row)?;
+            let (StoredLink::V1 { order, last, trusted, .. }, verdict) = parse_link(row)?;
             let hash = hash.try_into().map_err(|_| Unreadable("link"))?;
-            links.push(KnownLink { hash, order, last });
+            let refused = record::refused(verdict)?;
+            links.push(KnownLink { hash, order, last, trusted, refused });
         }
+        let said = match page.of_kind(Kind::Consent).next() {
+            Some(_) => load::basis_on(&load::ledger_of_page(page)?, unit),
+            None => Consents::default(),
+        };
         let key = Arc::clone(page.key());
-        Ok(Self { strand: page.strand(), head, slot, key, unit, consents, links })
+        Ok(Self { strand: page.strand(), head, slot, key, unit, consents, said, links })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
 use audience::{Change, Entry, Memberships, Touched};
 use model::{StrandId, Timestamp};
-use profile::{Observation, Observed};
+use profile::{Observation, Observed, Traits};
 use store::Table;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     fold::{Fold, News, Recorded, Visit},
     keys::{self, Kind},
     load::{self, Loader, Person},
+    page::Pages,
     record::{LogEntry, StoredState, decode, encode},
     sealed::RowError,
     snapshot::Projection,
@@ -121,15 +122,29 @@ fn remember(person: &mut Person, recorded: &Recorded) {
     }
 }
 
-/// Writes the traits of an event that are the newest of their name.
+/// Writes the traits of an event that are the newest of their name among those of its strand.
 ///
-/// One that was older than what is known is not written: its event has it, should a split ever ask.
+/// What another strand of the person knows better is written all the same: after a split it may be all
+/// that is left.
 fn write_traits(fold: &mut Fold<'_>, person: &Person, news: &News) -> Result<(), RowError> {
+    let known = &person.profile.records().traits;
+    let mut own = Traits::default();
+    let mut is_read = false;
     for name in news.traits.keys() {
-        let Some(value) = person.profile.records().traits.get(name) else { continue };
-        if value.origin.order != news.order {
-            continue;
-        }
+        let newest = known.get(name).filter(|value| value.origin.order == news.order);
+        let value = match newest {
+            Some(value) => value,
+            None => {
+                if !std::mem::replace(&mut is_read, true) {
+                    own = load::traits_of(&*fold.pending.existing(news.strand)?)?;
+                    own.observe(&news.traits, &news.source, news.order, news.purposes);
+                }
+                match own.get(name).filter(|value| value.origin.order == news.order) {
+                    Some(value) => value,
+                    None => continue,
+                }
+            }
+        };
         let record = load::stored_trait(&name.as_str().into(), value);
         let page = fold.pending.page_mut(news.strand)?;
         page.put(Kind::Trait, &keys::trait_name(name), &encode(&record));

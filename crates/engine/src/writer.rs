@@ -5,6 +5,7 @@
 //! into the next batch: under load the sync is shared by many calls, and a single call waits for
 //! nobody.
 
+mod acting;
 mod backfill;
 mod batch;
 mod committer;
@@ -32,6 +33,7 @@ use crate::{
     state::Shared,
 };
 
+pub(crate) use acting::Acting;
 pub(crate) use backfill::heads;
 pub(crate) use batch::import_key;
 pub(crate) use operation::{Operation, PreparedOperation};
@@ -48,8 +50,16 @@ pub(crate) enum Job<I> {
     Ingest(Ingest<I>),
     /// An operator's act: it is prepared and committed by itself.
     Operation(Operation),
+    /// An operator's act on people: it is folded by itself.
+    Act(Acting),
     /// The reader that takes it ends, and with the last of them, after what is queued, the writer.
     Stop,
+}
+
+/// What is no part of a batch of calls.
+enum Special {
+    Operation(Operation),
+    Act(Acting),
 }
 
 /// Events of one call, and who waits for their verdicts.
@@ -164,8 +174,10 @@ impl Writer {
             let mut calls = Vec::new();
             let special = self.collect(first, &mut calls);
             self.batch(calls);
-            if let Some(operation) = special {
-                self.operate(operation);
+            match special {
+                Some(Special::Operation(operation)) => self.operate(operation),
+                Some(Special::Act(acting)) => self.act(acting),
+                None => {}
             }
             self.read_pairs();
             self.read_messages();
@@ -216,7 +228,7 @@ impl Writer {
         &mut self,
         first: Option<Job<Taken>>,
         calls: &mut Vec<Ingest<Taken>>,
-    ) -> Option<Operation> {
+    ) -> Option<Special> {
         let mut events = 0;
         let mut next = first;
         while let Some(job) = next {
@@ -225,7 +237,8 @@ impl Writer {
                     events += call.items.len();
                     calls.push(call);
                 }
-                Job::Operation(operation) => return Some(operation),
+                Job::Operation(operation) => return Some(Special::Operation(operation)),
+                Job::Act(acting) => return Some(Special::Act(acting)),
                 // Readers keep it.
                 Job::Stop => {}
             }

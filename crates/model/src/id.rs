@@ -137,6 +137,29 @@ impl FromStr for DecisionId {
     }
 }
 
+/// An operator's act on people; 128 random bits, written as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActId(pub u128);
+
+impl fmt::Display for ActId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for ActId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let invalid = || IdError::Act(text.chars().take(40).collect());
+        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(invalid());
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| invalid())
+    }
+}
+
 /// The key of a definition or source: 1–64 of `a-z 0-9 _ -`, starting with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
@@ -205,6 +228,9 @@ pub enum IdError {
     /// Not 32 hexadecimal digits.
     #[error("`{0}` is not a decision id")]
     Decision(String),
+    /// Not 32 hexadecimal digits.
+    #[error("`{0}` is not the id of an act")]
+    Act(String),
     /// Not a legal definition key.
     #[error(
         "`{0}` is not a key: use 1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit"

@@ -14,7 +14,7 @@ pub mod weight;
 
 pub use consent::{Basis, Consents, Purpose, PurposeSet};
 pub use event::{Event, EventKind};
-pub use id::{DecisionId, Key, Lane, ProfileId, Seq, SourceKey, StrandId, UnitId};
+pub use id::{ActId, DecisionId, Key, Lane, ProfileId, Seq, SourceKey, StrandId, UnitId};
 pub use identifier::{Identifier, IdentifierType};
 pub use lazy::LazyObject;
 pub use time::{Duration, Timestamp};

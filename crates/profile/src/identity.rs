@@ -2,11 +2,13 @@
 //!
 //! A [`Link`] says that a strand was seen with an identifier. [`resolve()`] folds all links of a
 //! closure in canonical order into [`Component`]s and tells which links it refused. It looks at
-//! nothing but the set of links, so the order of arrival, retries and replays cannot change the
-//! answer.
+//! nothing but the set of links and what operators said about them ([`Ruling`]s), so the order of
+//! arrival, retries and replays cannot change the answer.
 
 mod resolve;
 mod rules;
+mod ruling;
+mod split;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 pub use resolve::resolve;
 pub use rules::{IdentityRules, Limit, Per, TypeRule};
+pub use ruling::{Ruling, Says};
+pub use split::{CannotSplit, Split, split};
 
 /// Most identifiers one component holds; a link beyond that is refused as [`Reason::Full`].
 pub const MAX_IDENTIFIERS: usize = 1_000;
@@ -147,6 +151,8 @@ pub enum Reason {
     Unverified,
     /// The component is at its bound of identifiers or merges.
     Full,
+    /// An operator said that they are different people.
+    KeptApart,
 }
 
 /// A link that did not join, and why. What is refused stays refused as long as the links before it stay the same.

@@ -16,7 +16,7 @@ pub use computed::ComputedTraitDocument;
 pub use consent::{ConsentLedger, PurposePolicy, PurposeRule, Statement};
 pub use identity::{
     Component, IdentityRules, KnownIdentifier, Link, PackedComponent, Reason, Refusal, Resolution,
-    resolve,
+    Ruling, Says, resolve,
 };
 pub use profile::{Observation, Observed, Profile, Records, Seen};
 pub use timeline::Timeline;

@@ -130,7 +130,7 @@ pub fn router(engine: Engine, options: Options) -> Router {
 /// Builds the router from the table of routes.
 pub(crate) fn build(app: App) -> Router {
     let mut router = Router::new();
-    for route in routes::ROUTES {
+    for route in routes::all() {
         for path in route.all_paths() {
             router = router.route(&path, gate::guarded(route, &app));
         }

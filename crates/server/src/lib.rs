@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 // What the shell holds.
+mod acts;
 mod app;
 mod options;
 mod serve;

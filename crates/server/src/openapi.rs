@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     health::VERSION,
-    routes::{Access, Parameter, ROUTES, Route},
+    routes::{self, Access, Parameter, Route},
 };
 
 /// The whole document.
@@ -20,7 +20,7 @@ pub fn document() -> Value {
         add_kind(&mut components, kind);
     }
     let mut paths = Object::new();
-    for route in ROUTES {
+    for route in routes::all() {
         for kind in kinds_of(route) {
             for (position, path) in std::iter::once(&route.path).chain(route.aliases).enumerate() {
                 let path = match kind {

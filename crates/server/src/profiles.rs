@@ -152,13 +152,15 @@ fn placement_keys(list: &str) -> Result<Vec<Key>, ApiError> {
     Ok(keys)
 }
 
-fn profile_id(text: &str) -> Result<ProfileId, ApiError> {
+/// Reads a profile's id in a path.
+pub(crate) fn profile_id(text: &str) -> Result<ProfileId, ApiError> {
     text.parse().map_err(|_| {
         let text: String = text.chars().take(40).collect();
         ApiError::not_found(format!("profile `{text}`"))
     })
 }
 
-fn no_profile(id: ProfileId) -> ApiError {
+/// Nobody has this id.
+pub(crate) fn no_profile(id: ProfileId) -> ApiError {
     ApiError::not_found(format!("profile `{id}`"))
 }

@@ -1,4 +1,6 @@
-//! Which paths there are: one table from which the router, the rights and the OpenAPI document are all built.
+//! Which paths there are: tables from which the router, the rights and the OpenAPI document are all built.
+
+mod acts;
 
 use axum::{
     extract::{Request, State},
@@ -161,7 +163,11 @@ macro_rules! pixel {
 }
 
 /// Every route. Where two paths could match a call, the one with fewer parameters does.
-pub(crate) const ROUTES: &[Route] = &[
+pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
+    [ROUTES, acts::ROUTES].into_iter().flatten()
+}
+
+const ROUTES: &[Route] = &[
     events(
         "/v1/track",
         &["/v1/t"],
@@ -764,7 +770,7 @@ mod tests {
     fn routes_are_unique_and_management_always_needs_a_token() {
         let mut seen = BTreeSet::new();
         let mut ids = BTreeSet::new();
-        for route in ROUTES {
+        for route in all() {
             for path in route.all_paths() {
                 assert!(seen.insert((route.method, path.clone())), "{} {path} twice", route.method);
                 let is_management = path.starts_with("/api/");

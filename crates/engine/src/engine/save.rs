@@ -1,11 +1,12 @@
 //! Operators' acts: each is prepared and committed on the writer's thread, and answered once it is durable and visible.
 
 use compact_str::CompactString;
-use model::{Key, definition::State, value::Object};
+use model::{ActId, Key, definition::State, value::Object};
 use store::Table;
 use tokio::sync::oneshot;
 
 use crate::{
+    acts::{ActError, Ask, Done},
     credentials::{Issued, Secret},
     definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Token},
     engine::{Engine, open::random},
@@ -13,7 +14,7 @@ use crate::{
     record::LogEntry,
     registry::{Act, Prepared, rows::Write},
     state::Shared,
-    writer::{self, Job, Operation, PreparedOperation, quarantine},
+    writer::{self, Acting, Job, Operation, PreparedOperation, quarantine},
 };
 
 /// Where the answer to an operation goes.
@@ -109,6 +110,18 @@ impl Engine {
             Ok(keys.into_iter().map(|key| (Table::Quarantine, key, None)).collect())
         })
         .await
+    }
+
+    /// Does something to people, and returns when it is durable and visible.
+    pub async fn act(&self, ask: Ask, actor: &Token) -> Result<Done, ActError> {
+        let mut id = [0; 16];
+        random(&mut id).map_err(|_| ActError::Random)?;
+        let stopping = || ActError::Unavailable("the engine is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        let id = ActId(u128::from_be_bytes(id));
+        let acting = Acting { id, ask, actor: actor.name.clone(), reply };
+        writer::send(&self.inner.jobs, Job::Act(acting)).map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
     }
 
     /// Saves a definition by what `prepare` makes of it.

@@ -101,7 +101,7 @@ fn identifiers(person: &Person) -> Vec<Value> {
 fn refused_links(pages: &dyn Pages, person: &Person) -> Result<Vec<Value>, RowError> {
     let mut refused = Vec::new();
     for strand in person.profile.records().component.unpack().strands {
-        for observation in join::read_links(pages, strand)? {
+        for observation in join::links_of(&*pages.existing(strand)?)? {
             if let Some(reason) = observation.refused {
                 refused.push(json!({
                     "type": observation.link.identifier.kind,

@@ -131,13 +131,36 @@ fn events_and_the_log_are_pinned() {
         LogEntry::Timer { lane, born, due: ORDER.time },
         LogEntry::Decision { lane, born, id: 11 },
         LogEntry::Act { action: "token.create".into() },
+        LogEntry::Person { act: ActId(300) },
     ];
     pinned(
         &LogRow::V1 { begins: true, now: ORDER.time, next_slot: 6, entries },
         &expect![
-            "000180b083c5986806060090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e637265617465"
+            "000180b083c5986806070090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e63726561746506ac02"
         ],
     );
+}
+
+#[test]
+fn acts_are_pinned() {
+    let act = |deed| StoredAct::V1 { actor: "ann".into(), deed };
+    let named = vec![(strand().lane, [7; 16])];
+    pinned(
+        &act(Deed::KeepApart { parts: vec![named.clone(), vec![]] }),
+        &expect!["0003616e6e00020190020707070707070707070707070707070700"],
+    );
+    pinned(
+        &act(Deed::PutTogether { identifiers: named }),
+        &expect!["0003616e6e0101900207070707070707070707070707070707"],
+    );
+    pinned(&act(Deed::Undo { act: ActId(7) }), &expect!["0003616e6e0207"]);
+    let state = |kind| {
+        let (seq, at, since) = (Seq(5), ORDER.time, Seq(9));
+        ActState::V1 { seq, at, kind, since, in_force: true }
+    };
+    pinned(&state(ActKind::KeepApart), &expect!["000580b083c59868000901"]);
+    pinned(&state(ActKind::PutTogether), &expect!["000580b083c59868010901"]);
+    pinned(&state(ActKind::Undo(ActId(7))), &expect!["000580b083c5986802070901"]);
 }
 
 fn outcome(verdicts: Vec<(Option<WhyNot>, u32)>) -> StoredOutcome<'static> {

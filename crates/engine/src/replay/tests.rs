@@ -10,11 +10,13 @@ use store::{Fault, Faulty, FjallOptions, Operation};
 use super::*;
 use crate::{
     Engine, ManualClock, Options,
+    acts::{ActError, Ask, Split},
     clock::Clock,
     definitions::{Expect, Kind, Scope, Token},
     engine::open,
     ingest::{EventVerdict, IngestError, Item},
     reading::{Ahead, Taken},
+    record::Deed,
     writer::{Ingest, Writer},
 };
 
@@ -65,6 +67,28 @@ impl World {
         self.runtime.block_on(self.engine.ingest(items)).unwrap();
     }
 
+    /// Takes somebody apart or takes such an act back; how many acts were done.
+    fn act(&self, random: &mut SmallRng) -> usize {
+        let admin = Token { name: "test".into(), scopes: vec![Scope::Admin] };
+        let user =
+            Identifier::new(IdentifierType::UserId, format!("u{}", random.random_range(0..3)));
+        let Some(profile) = self.engine.find_profile(&user).unwrap() else { return 0 };
+        let done = self.engine.acts(profile).unwrap().unwrap();
+        let ask = if random.random_bool(0.4) && !done.is_empty() {
+            let act = &done[random.random_range(0..done.len())];
+            Ask::Undo { profile, act: act["id"].as_str().unwrap().parse().unwrap() }
+        } else {
+            let how =
+                if random.random_bool(0.3) { Split::All } else { Split::Identifiers(vec![user]) };
+            Ask::Split { profile, how }
+        };
+        match self.runtime.block_on(self.engine.act(ask, &admin)) {
+            Ok(done) => done.profiles.len().min(1),
+            Err(ActError::CannotSplit(_) | ActError::NotInForce(_)) => 0,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// The same world with a writer that is driven by hand, over a store that fails on demand.
     fn by_hand(self) -> ByHand {
         let Self { engine, clock, _dir: dir, .. } = self;
@@ -83,10 +107,15 @@ impl World {
 
     /// Folds a log's batches one by one, without the threads: they would fire timers when they
     /// find time, and not in the batch in which the log has them.
-    fn replay(self, log: Vec<Logged>) -> BTreeMap<String, Value> {
+    fn replay(self, log: Vec<Logged>, before: &Shared) -> BTreeMap<String, Value> {
         let mut world = self.by_hand();
-        for Logged { now, events, has_timers } in log {
-            // What else is in the log are acts of operators, which the new world has done itself.
+        for Logged { now, events, acts, has_timers } in log {
+            for (id, act) in acts {
+                world.clock.set(now);
+                let act = renamed(act, before, &world.shared);
+                world.writer.fold_act(id, &act, None).unwrap();
+            }
+            // What else is in the log are definitions, which the new world has saved itself.
             if has_timers || !events.is_empty() {
                 world.batch(now, events);
             }
@@ -99,6 +128,25 @@ impl World {
         self.engine.shutdown();
         export(self.engine.shared_for_tests()).unwrap()
     }
+}
+
+/// An act of one world for another one, which names the same people by other keyed hashes.
+fn renamed(act: StoredAct, from: &Shared, to: &Shared) -> StoredAct {
+    let all = (0..4)
+        .map(|n| Identifier::new(IdentifierType::AnonymousId, format!("d{n}")))
+        .chain((0..3).map(|n| Identifier::new(IdentifierType::UserId, format!("u{n}"))));
+    let names: BTreeMap<_, _> =
+        all.map(|i| (from.keys.identifier(&i), to.keys.identifier(&i))).collect();
+    let StoredAct::V1 { actor, mut deed } = act;
+    let named = match &mut deed {
+        Deed::KeepApart { parts } => parts.iter_mut().flatten().collect(),
+        Deed::PutTogether { identifiers } => identifiers.iter_mut().collect(),
+        Deed::Undo { .. } => Vec::new(),
+    };
+    for (_, hash) in named {
+        *hash = names[hash];
+    }
+    StoredAct::V1 { actor, deed }
 }
 
 struct ByHand {
@@ -158,6 +206,7 @@ fn event(random: &mut SmallRng, number: usize, now: Timestamp) -> Event {
 
 #[test]
 fn the_log_folded_again_ends_in_the_same_state() {
+    let mut acts = 0;
     for seed in 0..6 {
         let mut random = SmallRng::seed_from_u64(seed);
         let live = World::new();
@@ -173,13 +222,18 @@ fn the_log_folded_again_ends_in_the_same_state() {
                 })
                 .collect();
             live.apply(events);
+            if random.random_bool(0.3) {
+                acts += live.act(&mut random);
+            }
         }
         let log = read(live.engine.shared_for_tests()).unwrap();
+        let shared = Arc::clone(live.engine.shared_for_tests());
         let live = live.export();
-        let replayed = World::new().replay(log);
+        let replayed = World::new().replay(log, &shared);
         assert_eq!(people(&live), people(&replayed), "seed {seed}");
         assert!(live.len() > 2, "several people");
     }
+    assert!(acts > 10, "{acts} acts were done");
 }
 
 fn people(exported: &BTreeMap<String, Value>) -> BTreeSet<String> {
@@ -230,8 +284,9 @@ fn what_is_refused_leaves_no_trace_in_what_was_folded_over_it() {
         let log = read(&world.shared).unwrap();
         assert_eq!(events(&log), accepted);
         let ended = export(&world.shared).unwrap();
+        let shared = Arc::clone(&world.shared);
         drop(world);
-        let replayed = World::new().replay(log);
+        let replayed = World::new().replay(log, &shared);
         assert_eq!(people(&ended), people(&replayed), "seed {seed}");
     }
 }

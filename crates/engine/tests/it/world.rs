@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use engine::{
     Engine, ManualClock, Options,
+    acts::{ActError, Ask, Done, Split},
     decide::{DecideAnswer, DecideRequest},
     definitions::{Expect, Kind, Scope, Token},
     ingest::{EventVerdict, Item},
 };
 use model::{
-    Consents, Duration, Event, EventKind, Identifier, IdentifierType, LazyObject, Timestamp, Value,
-    value::Object,
+    ActId, Consents, Duration, Event, EventKind, Identifier, IdentifierType, LazyObject, ProfileId,
+    Timestamp, Value, value::Object,
 };
 use serde_json::json;
 
@@ -116,6 +117,23 @@ impl World {
     pub(crate) fn see(&mut self, ids: &[(&str, &str)], name: &str, properties: Value) {
         let verdict = self.send(Sent { ids, name, properties, ..Sent::default() });
         assert_eq!(verdict, EventVerdict::Accepted);
+    }
+
+    /// Takes the person who holds an identifier apart.
+    pub(crate) fn split(&self, of: (&str, &str), how: Split) -> Result<Done, ActError> {
+        let profile = self.id(of);
+        self.runtime.block_on(self.engine.act(Ask::Split { profile, how }, &admin()))
+    }
+
+    /// Takes an act on the person who holds an identifier back.
+    pub(crate) fn undo(&self, of: (&str, &str), act: ActId) -> Result<Done, ActError> {
+        let profile = self.id(of);
+        self.runtime.block_on(self.engine.act(Ask::Undo { profile, act }, &admin()))
+    }
+
+    pub(crate) fn id(&self, (kind, value): (&str, &str)) -> ProfileId {
+        let identifier = Identifier::new(IdentifierType::parse(kind).unwrap(), value);
+        self.engine.find_profile(&identifier).unwrap().unwrap()
     }
 
     pub(crate) fn profile(&self, kind: &str, value: &str) -> Option<Value> {

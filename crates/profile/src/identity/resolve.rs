@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 
 use super::{
     Component, IdentityRules, KnownIdentifier, Limit, Link, MAX_IDENTIFIERS, MAX_MERGES, Per,
-    Reason, Refusal, Resolution,
+    Reason, Refusal, Resolution, Ruling,
+    ruling::{Rulings, Side},
 };
 
 /// How far one component may grow.
@@ -32,16 +33,25 @@ pub(super) struct Bounds {
 ///    component holds joins the two — unless that makes one person of two users, breaks a limit, or
 ///    outgrows a bound.
 ///
-/// The answer depends on nothing but the set of links; several states of one link count as one
+/// Rulings stand above this: identifiers that one keeps apart are never in one component, and those that
+/// one puts together count as one and the same, also as users, and break no limits.
+///
+/// The answer depends on nothing but the sets of links and rulings; several states of one link count as one
 /// ([`Link::absorb`]). Links that no identifier connects do not influence each other, so a late
 /// link makes only its own closure be folded again.
-pub fn resolve(links: &[Link], rules: &IdentityRules) -> Resolution {
-    resolve_within(links, rules, Bounds { identifiers: MAX_IDENTIFIERS, merges: MAX_MERGES })
+pub fn resolve(links: &[Link], rulings: &[Ruling], rules: &IdentityRules) -> Resolution {
+    let bounds = Bounds { identifiers: MAX_IDENTIFIERS, merges: MAX_MERGES };
+    resolve_within(links, rulings, rules, bounds)
 }
 
-pub(super) fn resolve_within(links: &[Link], rules: &IdentityRules, bounds: Bounds) -> Resolution {
+pub(super) fn resolve_within(
+    links: &[Link],
+    rulings: &[Ruling],
+    rules: &IdentityRules,
+    bounds: Bounds,
+) -> Resolution {
     let links = canonical(links, rules);
-    let mut fold = Fold::new(&links, rules, bounds);
+    let mut fold = Fold::new(&links, Rulings::settle(rulings), rules, bounds);
     for link in &links {
         if let Err(reason) = fold.take(link) {
             fold.refusals.push((link, reason));
@@ -78,7 +88,7 @@ struct Group<'a> {
     /// The earliest observation of any of its strands.
     born: Order,
     /// The user it stands for: the user id it holds, else one that its strand named but that it could not hold.
-    user: Option<&'a str>,
+    user: Option<&'a Identifier>,
     /// The oldest strand that was linked to the user id it holds.
     named: Option<Index>,
     /// When each identifier it holds was first seen, by type, in order of time.
@@ -87,6 +97,18 @@ struct Group<'a> {
     held: usize,
     /// How many merges made it.
     merges: u32,
+    /// The parts of rulings that the identifiers it holds are in, sorted.
+    sides: Vec<Side>,
+}
+
+impl Group<'_> {
+    fn take_sides(&mut self, sides: &[Side]) {
+        if !sides.is_empty() {
+            self.sides.extend(sides);
+            self.sides.sort_unstable();
+            self.sides.dedup();
+        }
+    }
 }
 
 /// Which component holds an identifier, by any of its strands, and since when.
@@ -101,6 +123,7 @@ struct Holding {
 #[derive(Debug)]
 struct Fold<'a> {
     rules: &'a IdentityRules,
+    rulings: Rulings<'a>,
     bounds: Bounds,
     /// All strands, by birth.
     strands: Vec<StrandId>,
@@ -109,6 +132,8 @@ struct Fold<'a> {
     /// By root; what lies under other indices was moved into its root.
     groups: Vec<Group<'a>>,
     holdings: FxHashMap<&'a Identifier, Holding>,
+    /// A strand of the component that holds identifiers of a class, by class.
+    class_holders: Vec<Option<Index>>,
     /// The strands seen with each identifier of a shared kind that is not contested yet.
     sightings: FxHashMap<&'a Identifier, Vec<Index>>,
     contested: BTreeMap<Identifier, Order>,
@@ -117,7 +142,12 @@ struct Fold<'a> {
 
 impl<'a> Fold<'a> {
     /// `links` are in canonical order.
-    fn new(links: &'a [Link], rules: &'a IdentityRules, bounds: Bounds) -> Self {
+    fn new(
+        links: &'a [Link],
+        rulings: Rulings<'a>,
+        rules: &'a IdentityRules,
+        bounds: Bounds,
+    ) -> Self {
         let mut births: BTreeMap<StrandId, Order> = BTreeMap::new();
         for link in links {
             births.entry(link.strand).or_insert(link.order);
@@ -126,6 +156,8 @@ impl<'a> Fold<'a> {
         Self {
             rules,
             bounds,
+            class_holders: vec![None; rulings.class_count()],
+            rulings,
             parents: (0..births.len()).collect(),
             groups: births.values().map(group).collect(),
             strands: births.into_keys().collect(),
@@ -148,22 +180,33 @@ impl<'a> Fold<'a> {
             return Err(Reason::Unverified);
         }
         let own = self.root(strand);
-        let holder = self.holdings.get(identifier).map(|holding| holding.strand);
-        let holder = holder.map(|strand| self.root(strand));
+        let holder = self.holder(identifier).map(|strand| self.root(strand));
+        // What only a ruling connects is asked neither for its type's rule nor for limits.
+        let is_ruled = holder.is_some() && !self.holdings.contains_key(identifier);
         let contested = self.rules.rule(&identifier.kind).shared && self.contest(link, strand);
-        if contested && holder != Some(own) {
+        if contested && !is_ruled && holder != Some(own) {
             return Err(Reason::SharedDevice);
         }
         let outcome = match holder {
             Some(holder) if holder == own => Ok(()),
-            Some(holder) => self.join(own, holder, link),
-            None => self.attach(own, link),
+            Some(holder) if is_ruled => self.may_join(own, holder, link),
+            Some(holder) => self.may_meet(own, holder, link),
+            None => self.may_attach(own, link),
         };
+        let outcome = outcome.and_then(|()| self.may_hold(own, holder, link));
         match outcome {
-            Ok(()) => self.hold(strand, link),
+            Ok(()) => self.hold(strand, holder, link),
             Err(_) => self.name(strand, identifier),
         }
         outcome
+    }
+
+    /// A strand of the component that holds an identifier, or one that a ruling puts together with it.
+    fn holder(&self, identifier: &Identifier) -> Option<Index> {
+        match self.rulings.class(identifier) {
+            Some(class) => self.class_holders.get(class).copied().flatten(),
+            None => self.holdings.get(identifier).map(|holding| holding.strand),
+        }
     }
 
     /// The root of a strand's component; shortens the path on the way.
@@ -186,7 +229,7 @@ impl<'a> Fold<'a> {
         for &strand in &seen {
             let root = self.root(strand);
             let Some(user) = self.groups[root].user else { continue };
-            if *first.get_or_insert(user) != user {
+            if !self.rulings.are_one(first.get_or_insert(user), user) {
                 self.contested.insert(link.identifier.clone(), link.order);
                 return true;
             }
@@ -199,57 +242,88 @@ impl<'a> Fold<'a> {
     fn name(&mut self, strand: Index, identifier: &'a Identifier) {
         if identifier.kind == IdentifierType::UserId {
             let root = self.root(strand);
-            self.groups[root].user.get_or_insert(&identifier.value);
+            self.groups[root].user.get_or_insert(identifier);
         }
     }
 
-    /// Gives an identifier that nobody holds to a component.
-    fn attach(&mut self, own: Index, link: &'a Link) -> Result<(), Reason> {
+    /// Whether a component may take an identifier that nobody holds.
+    fn may_attach(&self, own: Index, link: &'a Link) -> Result<(), Reason> {
         let kind = &link.identifier.kind;
-        let group = &mut self.groups[own];
-        if *kind == IdentifierType::UserId && group.user.is_some_and(|u| u != link.identifier.value)
+        let known = self.groups[own].firsts.get(kind).map_or(&[][..], Vec::as_slice);
+        if !allowed(self.rules, kind, known, &[link.order.time]) {
+            return Err(Reason::Limit);
+        }
+        Ok(())
+    }
+
+    /// Whether the rules let an identifier that both were seen with join two components.
+    fn may_meet(&self, own: Index, holder: Index, link: &'a Link) -> Result<(), Reason> {
+        if !self.rules.rule(&link.identifier.kind).joinable {
+            return Err(Reason::NotJoinable);
+        }
+        self.may_join(own, holder, link)?;
+        let (a, b) = (&self.groups[own], &self.groups[holder]);
+        let within_limits = a.firsts.iter().all(|(kind, firsts)| {
+            b.firsts.get(kind).is_none_or(|others| allowed(self.rules, kind, firsts, others))
+        });
+        if within_limits { Ok(()) } else { Err(Reason::Limit) }
+    }
+
+    /// Whether two components may be one person at all.
+    fn may_join(&self, own: Index, holder: Index, link: &'a Link) -> Result<(), Reason> {
+        let (a, b) = (&self.groups[own], &self.groups[holder]);
+        if is_apart(&a.sides, &b.sides) {
+            return Err(Reason::KeptApart);
+        }
+        if let (Some(x), Some(y)) = (a.user, b.user)
+            && !self.rulings.are_one(x, y)
         {
             return Err(Reason::TwoKnownUsers);
         }
-        let now = link.order.time;
-        let known = group.firsts.get(kind).map_or(&[][..], Vec::as_slice);
-        if !allowed(self.rules, kind, known, &[now]) {
-            return Err(Reason::Limit);
+        let is_new = !self.holdings.contains_key(&link.identifier);
+        if is_new && (self.is_another_user(a, link) || self.is_another_user(b, link)) {
+            return Err(Reason::TwoKnownUsers);
         }
-        if group.held >= self.bounds.identifiers {
+        if self.merges(own, holder, link) > self.bounds.merges {
             return Err(Reason::Full);
         }
-        // Links come in order of time, so the list stays sorted.
-        group.firsts.entry(kind).or_default().push(now);
-        group.held += 1;
+        Ok(())
+    }
+
+    /// Whether a link names another user than the one that a component stands for.
+    fn is_another_user(&self, group: &Group<'_>, link: &Link) -> bool {
+        let is_other = |user| !self.rulings.are_one(user, &link.identifier);
+        link.identifier.kind == IdentifierType::UserId && group.user.is_some_and(is_other)
+    }
+
+    /// How many merges the component that a link makes of two has gone through.
+    fn merges(&self, own: Index, holder: Index, link: &Link) -> u32 {
+        let (a, b) = (&self.groups[own], &self.groups[holder]);
+        a.merges + b.merges + u32::from(a.born < link.order && b.born < link.order)
+    }
+
+    /// Whether there is room for the identifiers of both components, or of one and a new identifier, and
+    /// neither another user nor a ruling keeps the new one out.
+    fn may_hold(&self, own: Index, holder: Option<Index>, link: &Link) -> Result<(), Reason> {
+        let groups = [Some(own), holder.filter(|holder| *holder != own)];
+        let groups = groups.into_iter().flatten().map(|index| &self.groups[index]);
+        let is_new = !self.holdings.contains_key(&link.identifier);
+        if is_new && groups.clone().any(|group| self.is_another_user(group, link)) {
+            return Err(Reason::TwoKnownUsers);
+        }
+        let sides = self.rulings.sides(&link.identifier);
+        if is_new && groups.clone().any(|group| is_apart(&group.sides, sides)) {
+            return Err(Reason::KeptApart);
+        }
+        let held: usize = groups.map(|group| group.held).sum();
+        let is_growing = is_new || holder != Some(own);
+        if is_growing && held + usize::from(is_new) > self.bounds.identifiers {
+            return Err(Reason::Full);
+        }
         Ok(())
     }
 
     /// Makes one component of two.
-    fn join(&mut self, own: Index, holder: Index, link: &'a Link) -> Result<(), Reason> {
-        if !self.rules.rule(&link.identifier.kind).joinable {
-            return Err(Reason::NotJoinable);
-        }
-        let (a, b) = (&self.groups[own], &self.groups[holder]);
-        if let (Some(x), Some(y)) = (a.user, b.user)
-            && x != y
-        {
-            return Err(Reason::TwoKnownUsers);
-        }
-        let within_limits = a.firsts.iter().all(|(kind, firsts)| {
-            b.firsts.get(kind).is_none_or(|others| allowed(self.rules, kind, firsts, others))
-        });
-        if !within_limits {
-            return Err(Reason::Limit);
-        }
-        let merges = a.merges + b.merges + u32::from(a.born < link.order && b.born < link.order);
-        if merges > self.bounds.merges || a.held + b.held > self.bounds.identifiers {
-            return Err(Reason::Full);
-        }
-        self.unite(own, holder, merges);
-        Ok(())
-    }
-
     fn unite(&mut self, own: Index, holder: Index, merges: u32) {
         let (root, child) = if self.groups[own].held > self.groups[holder].held {
             (own, holder)
@@ -269,11 +343,26 @@ impl<'a> Fold<'a> {
         }
         group.held += moved.held;
         group.merges = merges;
+        group.take_sides(&moved.sides);
     }
 
-    /// Counts an accepted link.
-    fn hold(&mut self, strand: Index, link: &'a Link) {
-        let holding = self.holdings.entry(&link.identifier).or_insert(Holding {
+    /// Carries out an accepted link.
+    fn hold(&mut self, strand: Index, holder: Option<Index>, link: &'a Link) {
+        let identifier = &link.identifier;
+        let own = self.root(strand);
+        if let Some(holder) = holder.filter(|holder| *holder != own) {
+            let merges = self.merges(own, holder, link);
+            self.unite(own, holder, merges);
+        }
+        let root = self.root(strand);
+        if !self.holdings.contains_key(identifier) {
+            let group = &mut self.groups[root];
+            // Links come in order of time, so the list stays sorted.
+            group.firsts.entry(&identifier.kind).or_default().push(link.order.time);
+            group.held += 1;
+            group.take_sides(self.rulings.sides(identifier));
+        }
+        let holding = self.holdings.entry(identifier).or_insert(Holding {
             strand,
             first: link.order.time,
             last: link.last,
@@ -281,10 +370,12 @@ impl<'a> Fold<'a> {
         });
         holding.last = holding.last.max(link.last);
         holding.count = holding.count.saturating_add(link.count);
-        if link.identifier.kind == IdentifierType::UserId {
-            let root = self.root(strand);
+        if let Some(class) = self.rulings.class(identifier) {
+            self.class_holders[class].get_or_insert(strand);
+        }
+        if identifier.kind == IdentifierType::UserId {
             let group = &mut self.groups[root];
-            group.user = Some(&link.identifier.value);
+            group.user.get_or_insert(identifier);
             group.named = group.named.into_iter().chain([strand]).min();
         }
     }
@@ -324,6 +415,14 @@ impl<'a> Fold<'a> {
         let refusals = self.refusals.into_iter().map(refuse).collect();
         Resolution { components, refusals, contested: self.contested }
     }
+}
+
+/// Whether a ruling keeps two components apart. Both lists are sorted, and neither names two parts of one ruling.
+fn is_apart(some: &[Side], others: &[Side]) -> bool {
+    some.iter().any(|(ruling, part)| {
+        let at = others.partition_point(|(other, _)| other < ruling);
+        others.get(at).is_some_and(|(other, their)| other == ruling && their != part)
+    })
 }
 
 /// Whether one person may have identifiers of `kind` first seen at these times. Both lists are sorted.

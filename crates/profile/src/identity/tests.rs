@@ -66,7 +66,7 @@ fn show(resolution: &Resolution) -> String {
 }
 
 fn check_with(rules: &IdentityRules, text: &str, expected: Expect) {
-    expected.assert_eq(&show(&resolve(&events(text), rules)));
+    expected.assert_eq(&show(&resolve(&events(text), &[], rules)));
 }
 
 fn check(text: &str, expected: Expect) {
@@ -317,7 +317,7 @@ fn a_full_component_stops_growing_and_goes_on_working() {
         .collect();
     let links =
         events(&format!("{full}2000w s2 anonymous_id=b user_id=u1\n2001w s3 anonymous_id=c"));
-    let resolution = resolve(&links, &IdentityRules::default());
+    let resolution = resolve(&links, &[], &IdentityRules::default());
     assert_eq!(resolution.components[0].identifiers.len(), MAX_IDENTIFIERS);
     assert_eq!(
         resolution.components[0].strands,
@@ -346,7 +346,7 @@ fn only_so_many_merges_and_arrivals_are_no_merges() {
             )
         })
         .collect();
-    let resolution = resolve(&events(&text), &IdentityRules::default());
+    let resolution = resolve(&events(&text), &[], &IdentityRules::default());
     let refused: Vec<_> =
         resolution.refusals.iter().map(|r| (r.identifier.value.as_str(), r.reason)).collect();
     // The first guest is no merge: u1 was not known before.
@@ -365,7 +365,8 @@ fn a_new_strand_that_links_two_people_merges_them() {
     );
     let bounds = |merges| resolve::Bounds { identifiers: MAX_IDENTIFIERS, merges };
     let refused = |merges| {
-        let resolution = resolve::resolve_within(&links, &IdentityRules::default(), bounds(merges));
+        let resolution =
+            resolve::resolve_within(&links, &[], &IdentityRules::default(), bounds(merges));
         let refusals = resolution.refusals.into_iter();
         refusals.map(|r| (r.identifier.value.to_string(), r.reason)).collect::<Vec<_>>()
     };

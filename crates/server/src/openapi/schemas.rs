@@ -1,5 +1,7 @@
 //! Schemas of bodies and answers that are not definitions, written by hand beside the types they describe.
 
+mod identity;
+
 use model::{Value, value::Object};
 use serde_json::json;
 
@@ -20,7 +22,16 @@ pub(super) fn page(item: Value) -> Value {
 
 /// The schemas by name.
 pub(super) fn shared() -> Object {
-    let all = [events(), verdicts(), imports(), decisions(), people(), access(), operation()];
+    let all = [
+        events(),
+        verdicts(),
+        imports(),
+        decisions(),
+        people(),
+        identity::schemas(),
+        access(),
+        operation(),
+    ];
     all.into_iter()
         .flat_map(|group| match group {
             Value::Object(group) => group,
@@ -255,7 +266,7 @@ fn access() -> Value {
         },
         "Scope": {"enum": [
             "admin", "decide", "definitions:read", "definitions:write", "definitions:publish",
-            "profiles:read", "events:write",
+            "profiles:read", "events:write", "profiles:write",
         ]},
         "AuditPage": page(json!({
             "type": "object",

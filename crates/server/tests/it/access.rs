@@ -38,7 +38,7 @@ async fn each_route_asks_for_its_scope() {
     let audience = json!({"condition": {"trait": "plan", "op": "eq", "value": "pro"}});
     let digest = "ab".repeat(32);
     type MakeCall = fn(&str) -> Call;
-    let calls: [(&str, MakeCall); 10] = [
+    let calls: [(&str, MakeCall); 11] = [
         ("definitions:read", |_| get("/api/v1/audiences")),
         ("definitions:write", |_| put("/api/v1/audiences/a", &json!({}))),
         ("definitions:write", |_| Call::new("DELETE", "/api/v1/audiences/a")),
@@ -47,6 +47,9 @@ async fn each_route_asks_for_its_scope() {
         ("events:write", |digest| get(format!("/api/v1/imports/{digest}"))),
         ("backup", |_| get("/api/v1/backup/rows")),
         ("backup:keys", |_| get("/api/v1/backup/keys")),
+        ("profiles:write", |_| {
+            post("/api/v1/profiles/00000000000000000999/split", r#"{"all":true}"#)
+        }),
         ("admin", |_| get("/api/v1/audit")),
         ("admin", |_| post("/api/v1/tokens", "{}")),
     ];
@@ -60,6 +63,7 @@ async fn each_route_asks_for_its_scope() {
         "events:write",
         "backup",
         "backup:keys",
+        "profiles:write",
     ];
     server.ok(put("/api/v1/audiences/a", &audience).admin()).await;
     for (scope, call) in calls {
@@ -122,7 +126,7 @@ async fn a_token_is_shown_once_and_stands_in_the_audit_log_by_name() {
     expect![[r#"
         201 null
         400 invalid_request: /scopes: a token without scopes lets nobody in [{"detail":"a token without scopes lets nobody in","pointer":"/scopes"}]
-        400 invalid_request: /scopes/0: unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys` [{"detail":"unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`","pointer":"/scopes/0"}]
+        400 invalid_request: /scopes/0: unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`, `profiles:write` [{"detail":"unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`, `profiles:write`","pointer":"/scopes/0"}]
         400 invalid_request: /more: unknown field `more`, expected `name` or `scopes` [{"detail":"unknown field `more`, expected `name` or `scopes`","pointer":"/more"}]
         400 invalid_request: missing field `scopes` [{"detail":"missing field `scopes`","pointer":""}]"#]].assert_eq(&faults.join("\n"));
 }

@@ -9,6 +9,7 @@ mod decide;
 mod definitions;
 mod document;
 mod harness;
+mod identity;
 mod ingest;
 mod people;
 mod pixel;

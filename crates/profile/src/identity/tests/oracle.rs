@@ -6,12 +6,14 @@ use std::collections::BTreeSet;
 use model::{Identifier, IdentifierType, StrandId, event::Order};
 
 use crate::identity::{
-    Component, IdentityRules, KnownIdentifier, Link, Per, Reason, Refusal, Resolution,
-    resolve::Bounds,
+    Component, IdentityRules, KnownIdentifier, Link, Per, Reason, Refusal, Resolution, Ruling,
+    Says, resolve::Bounds,
 };
 
 struct Oracle<'a> {
     rules: &'a IdentityRules,
+    /// Those in force, without what later ones contradict.
+    rulings: Vec<Says>,
     bounds: Bounds,
     links: Vec<Link>,
     /// The links judged so far.
@@ -21,7 +23,68 @@ struct Oracle<'a> {
     contested: Vec<(Identifier, Order)>,
 }
 
-pub(super) fn resolve(links: &[Link], rules: &IdentityRules, bounds: Bounds) -> Resolution {
+/// What is left of rulings when the later of two that contradict one another holds.
+fn in_force(rulings: &[Ruling]) -> Vec<Says> {
+    let mut latest_first = rulings.to_vec();
+    latest_first.sort_by_key(|ruling| std::cmp::Reverse(ruling.since));
+    let mut kept: Vec<Says> = Vec::new();
+    for ruling in latest_first {
+        match ruling.says {
+            Says::Apart(mut parts) => {
+                for said in &kept {
+                    let Says::Together(one) = said else { continue };
+                    let (met, apart): (Vec<_>, Vec<_>) =
+                        parts.into_iter().partition(|part| part.iter().any(|i| one.contains(i)));
+                    parts = apart;
+                    parts.push(met.concat());
+                }
+                kept.push(Says::Apart(parts));
+            }
+            Says::Together(one) => {
+                let all: Vec<(&Identifier, &Identifier)> =
+                    one.iter().flat_map(|x| one.iter().map(move |y| (x, y))).collect();
+                if !all.iter().any(|(x, y)| are_apart(&kept, x, y)) {
+                    kept.push(Says::Together(one));
+                }
+            }
+        }
+    }
+    kept
+}
+
+fn are_apart(rulings: &[Says], x: &Identifier, y: &Identifier) -> bool {
+    rulings.iter().any(|said| match said {
+        Says::Together(_) => false,
+        Says::Apart(parts) => {
+            let part = |i| parts.iter().position(|part| part.contains(i));
+            part(x).zip(part(y)).is_some_and(|(x, y)| x != y)
+        }
+    })
+}
+
+fn are_one(rulings: &[Says], x: &Identifier, y: &Identifier) -> bool {
+    let mut reached = BTreeSet::from([x.clone()]);
+    loop {
+        let before = reached.len();
+        for said in rulings {
+            if let Says::Together(one) = said
+                && one.iter().any(|i| reached.contains(i))
+            {
+                reached.extend(one.iter().cloned());
+            }
+        }
+        if reached.len() == before {
+            return reached.contains(y);
+        }
+    }
+}
+
+pub(super) fn resolve(
+    links: &[Link],
+    rulings: &[Ruling],
+    rules: &IdentityRules,
+    bounds: Bounds,
+) -> Resolution {
     let mut unique: Vec<Link> = Vec::new();
     for link in links {
         match unique.iter_mut().find(|l| l.strand == link.strand && l.identifier == link.identifier)
@@ -37,6 +100,7 @@ pub(super) fn resolve(links: &[Link], rules: &IdentityRules, bounds: Bounds) -> 
     }
     let mut oracle = Oracle {
         rules,
+        rulings: in_force(rulings),
         bounds,
         links: unique.clone(),
         judged: Vec::new(),
@@ -67,7 +131,8 @@ impl Oracle<'_> {
             let before = strands.len();
             for one in self.accepted() {
                 for other in self.accepted() {
-                    if one.identifier == other.identifier && strands.contains(&one.strand) {
+                    let meet = || are_one(&self.rulings, &one.identifier, &other.identifier);
+                    if strands.contains(&one.strand) && meet() {
                         strands.insert(other.strand);
                     }
                 }
@@ -116,6 +181,24 @@ impl Oracle<'_> {
         self.links.iter().any(|link| strands.contains(&link.strand) && link.order < order)
     }
 
+    /// Notes whether two users were seen with a shared kind of identifier.
+    fn contest(&mut self, link: &Link, own: &BTreeSet<StrandId>) {
+        if self.contested.iter().any(|(i, _)| *i == link.identifier) {
+            return;
+        }
+        let mut users = BTreeSet::new();
+        users.extend(self.user(own));
+        for (other, verdict) in &self.judged {
+            let sighted = *verdict != Err(Reason::Unverified);
+            if other.identifier == link.identifier && sighted {
+                users.extend(self.user(&self.component(other.strand)));
+            }
+        }
+        if self.are_several(&users) {
+            self.contested.push((link.identifier.clone(), link.order));
+        }
+    }
+
     fn judge(&mut self, link: &Link) -> Result<(), Reason> {
         let rule = self.rules.rule(&link.identifier.kind);
         if self.rules.blocked(&link.identifier) {
@@ -125,67 +208,111 @@ impl Oracle<'_> {
             return Err(Reason::Unverified);
         }
         let own = self.component(link.strand);
-        let holder = self.accepted().find(|l| l.identifier == link.identifier).map(|l| l.strand);
+        let holds = |l: &&Link| are_one(&self.rulings, &l.identifier, &link.identifier);
+        let holder = self.accepted().find(holds).map(|l| l.strand);
+        let is_new = !self.accepted().any(|l| l.identifier == link.identifier);
+        let is_ruled = holder.is_some() && is_new;
         let holder = holder.map(|strand| self.component(strand));
-        if rule.shared && !self.contested.iter().any(|(i, _)| *i == link.identifier) {
-            let mut users = BTreeSet::new();
-            users.extend(self.user(&own));
-            for (other, verdict) in &self.judged {
-                let sighted = *verdict != Err(Reason::Unverified);
-                if other.identifier == link.identifier && sighted {
-                    users.extend(self.user(&self.component(other.strand)));
-                }
-            }
-            if users.len() > 1 {
-                self.contested.push((link.identifier.clone(), link.order));
-            }
+        if rule.shared {
+            self.contest(link, &own);
         }
         if holder.as_ref() == Some(&own) {
-            return Ok(());
+            if !is_new {
+                return Ok(());
+            }
+            self.is_one_user(link, is_new, &[&own])?;
+            return self.may_hold(&self.identifiers(&own), link);
         }
-        if self.contested.iter().any(|(i, _)| *i == link.identifier) {
+        if !is_ruled && self.contested.iter().any(|(i, _)| *i == link.identifier) {
             return Err(Reason::SharedDevice);
         }
-        if holder.is_some() && !rule.joinable {
+        if holder.is_some() && !is_ruled && !rule.joinable {
             return Err(Reason::NotJoinable);
         }
-        let is_user = link.identifier.kind == IdentifierType::UserId;
-        let mut users: BTreeSet<String> = BTreeSet::new();
-        users.extend(self.user(&own));
-        users.extend(holder.as_ref().and_then(|h| self.user(h)));
-        users.extend(is_user.then(|| link.identifier.value.to_string()));
-        if users.len() > 1 {
-            return Err(Reason::TwoKnownUsers);
+        let known = |strands: &BTreeSet<StrandId>| self.identifiers(strands);
+        let (ours, theirs) = (known(&own), holder.as_ref().map(known).unwrap_or_default());
+        let clash = |a: &KnownIdentifier| {
+            theirs.iter().any(|b| are_apart(&self.rulings, &a.identifier, &b.identifier))
+        };
+        if ours.iter().any(clash) {
+            return Err(Reason::KeptApart);
         }
-        let mut all = self.identifiers(&own);
-        match &holder {
-            Some(holder) => all.extend(self.identifiers(holder)),
-            None => all.push(KnownIdentifier {
+        let both: Vec<&BTreeSet<StrandId>> =
+            [Some(&own), holder.as_ref()].into_iter().flatten().collect();
+        self.is_one_user(link, is_new, &both)?;
+        let Some(holder) = holder else {
+            let brought = [KnownIdentifier {
                 identifier: link.identifier.clone(),
                 first: link.order.time,
                 last: link.last,
                 count: link.count,
-            }),
-        }
-        self.within_limits(&all)?;
-        if all.len() > self.bounds.identifiers {
+            }];
+            self.within_limits(&ours, &brought)?;
+            return self.may_hold(&ours, link);
+        };
+        let were_both = self.born_before(&own, link.order) && self.born_before(&holder, link.order);
+        let so_far = |strands: &BTreeSet<StrandId>| {
+            self.merges.iter().filter(|strand| strands.contains(strand)).count()
+        };
+        if so_far(&own) + so_far(&holder) + usize::from(were_both) > self.bounds.merges as usize {
             return Err(Reason::Full);
         }
-        if let Some(holder) = holder {
-            let both = self.born_before(&own, link.order) && self.born_before(&holder, link.order);
-            let so_far = |strands: &BTreeSet<StrandId>| {
-                self.merges.iter().filter(|strand| strands.contains(strand)).count()
-            };
-            if so_far(&own) + so_far(&holder) + usize::from(both) > self.bounds.merges as usize {
-                return Err(Reason::Full);
-            }
-            self.merges.extend(both.then_some(link.strand));
+        if !is_ruled {
+            self.within_limits(&ours, &theirs)?;
+        }
+        self.may_hold(&[&ours[..], &theirs].concat(), link)?;
+        self.merges.extend(were_both.then_some(link.strand));
+        Ok(())
+    }
+
+    /// Whether components, and a link that is new to all, stand for one user.
+    fn is_one_user(
+        &self,
+        link: &Link,
+        is_new: bool,
+        components: &[&BTreeSet<StrandId>],
+    ) -> Result<(), Reason> {
+        let is_user = link.identifier.kind == IdentifierType::UserId;
+        let mut users: BTreeSet<String> = components.iter().filter_map(|c| self.user(c)).collect();
+        users.extend((is_user && is_new).then(|| link.identifier.value.to_string()));
+        if self.are_several(&users) { Err(Reason::TwoKnownUsers) } else { Ok(()) }
+    }
+
+    /// Whether user ids stand for more than one user.
+    fn are_several(&self, users: &BTreeSet<String>) -> bool {
+        let user = |value: &String| Identifier::new(IdentifierType::UserId, value.as_str());
+        let mut users = users.iter().map(user);
+        users.next().is_some_and(|first| !users.all(|user| are_one(&self.rulings, &first, &user)))
+    }
+
+    /// Whether `held` and what a link brings may be held together.
+    fn may_hold(&self, held: &[KnownIdentifier], link: &Link) -> Result<(), Reason> {
+        let is_new = !self.accepted().any(|l| l.identifier == link.identifier);
+        if is_new && held.iter().any(|k| are_apart(&self.rulings, &k.identifier, &link.identifier))
+        {
+            return Err(Reason::KeptApart);
+        }
+        if held.len() + usize::from(is_new) > self.bounds.identifiers {
+            return Err(Reason::Full);
         }
         Ok(())
     }
 
-    fn within_limits(&self, all: &[KnownIdentifier]) -> Result<(), Reason> {
+    /// Whether `ours` and `theirs` may be held together: asked of the types that both have.
+    fn within_limits(
+        &self,
+        ours: &[KnownIdentifier],
+        theirs: &[KnownIdentifier],
+    ) -> Result<(), Reason> {
+        let has = |some: &[KnownIdentifier], kind: &IdentifierType| {
+            some.iter().any(|k| k.identifier.kind == *kind)
+        };
+        let all = [ours, theirs].concat();
         for k in all.iter().filter(|k| k.identifier.kind != IdentifierType::UserId) {
+            let kind = &k.identifier.kind;
+            if !has(ours, kind) || !has(theirs, kind) {
+                continue;
+            }
             let Some(limit) = self.rules.rule(&k.identifier.kind).limit else { continue };
             let counts = |other: &&KnownIdentifier| {
                 other.identifier.kind == k.identifier.kind

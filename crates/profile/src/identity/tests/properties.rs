@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::subsequence};
 
 use super::{oracle, strand};
 use crate::identity::{
-    IdentityRules, Limit, Link, Per, TypeRule,
+    IdentityRules, Limit, Link, Per, Ruling, Says, TypeRule,
     resolve::{Bounds, resolve_within},
 };
 
@@ -75,13 +75,50 @@ fn bounds() -> impl Strategy<Value = Bounds> {
     )
 }
 
+/// Rulings over the same identifiers, at different places of the log.
+fn rulings() -> impl Strategy<Value = Vec<Ruling>> {
+    let set = || vec(identifier(), 1..4);
+    let says = prop_oneof![
+        set().prop_map(Says::Together),
+        vec(set(), 2..4).prop_map(|mut parts| {
+            // An identifier is in one part.
+            let mut seen = BTreeSet::new();
+            for part in &mut parts {
+                part.retain(|identifier| seen.insert(identifier.clone()));
+            }
+            Says::Apart(parts)
+        }),
+    ];
+    vec(says, 0..4).prop_map(|all| {
+        (1..).zip(all).map(|(since, says)| Ruling { since: model::Seq(since), says }).collect()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_fold_is_the_stated_rule(links in links(), rules in rules(), bounds in bounds()) {
-        let folded = resolve_within(&links, &rules, bounds);
-        prop_assert_eq!(folded, oracle::resolve(&links, &rules, bounds));
+    fn the_fold_is_the_stated_rule(
+        links in links(),
+        rulings in rulings(),
+        rules in rules(),
+        bounds in bounds(),
+    ) {
+        let folded = resolve_within(&links, &rulings, &rules, bounds);
+        prop_assert_eq!(folded, oracle::resolve(&links, &rulings, &rules, bounds));
+    }
+
+    #[test]
+    fn rulings_hold(links in links(), rulings in rulings(), rules in rules(), bounds in bounds()) {
+        let resolution = resolve_within(&links, &rulings, &rules, bounds);
+        // The last one has nothing later to contradict it.
+        if let Some(Ruling { says: Says::Apart(parts), .. }) = rulings.last() {
+            for component in &resolution.components {
+                let holds = |i: &Identifier| component.identifiers.iter().any(|k| k.identifier == *i);
+                let held = parts.iter().filter(|part| part.iter().any(holds)).count();
+                prop_assert!(held <= 1, "{component:?} holds what is apart");
+            }
+        }
     }
 
     #[test]
@@ -91,12 +128,14 @@ proptest! {
             let repeated = subsequence(links.clone(), 0..=links.len());
             (Just(links), shuffled, repeated)
         }),
+        rulings in rulings(),
         rules in rules(),
         bounds in bounds(),
     ) {
-        let folded = resolve_within(&links, &rules, bounds);
+        let folded = resolve_within(&links, &rulings, &rules, bounds);
         let again = [shuffled, repeated].concat();
-        prop_assert_eq!(resolve_within(&again, &rules, bounds), folded);
+        let backwards: Vec<Ruling> = rulings.into_iter().rev().collect();
+        prop_assert_eq!(resolve_within(&again, &backwards, &rules, bounds), folded);
     }
 
     #[test]
@@ -106,8 +145,9 @@ proptest! {
             link.strand = strand(link.strand.born.0 + 100);
             link.identifier.value = format!("other-{}", link.identifier.value).into();
         }
-        let (a, b) = (resolve_within(&one, &rules, bounds), resolve_within(&other, &rules, bounds));
-        let both = resolve_within(&[other, one].concat(), &rules, bounds);
+        let resolve = |links: &[Link]| resolve_within(links, &[], &rules, bounds);
+        let (a, b) = (resolve(&one), resolve(&other));
+        let both = resolve(&[other, one].concat());
         prop_assert_eq!(both.components, [a.components, b.components].concat());
         prop_assert_eq!(both.refusals.len(), a.refusals.len() + b.refusals.len());
         prop_assert!(a.refusals.iter().chain(&b.refusals).all(|r| both.refusals.contains(r)));
@@ -116,7 +156,7 @@ proptest! {
 
     #[test]
     fn people_are_sound(links in links(), rules in rules(), bounds in bounds()) {
-        let resolution = resolve_within(&links, &rules, bounds);
+        let resolution = resolve_within(&links, &[], &rules, bounds);
         let mut strands = BTreeSet::new();
         let mut identifiers = BTreeSet::new();
         for component in &resolution.components {

@@ -1,0 +1,101 @@
+//! Changing who is who, through the public interface.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Server, get, post, server};
+
+async fn id(server: &Server, kind: &str, value: &str) -> String {
+    let path = format!("/api/v1/profiles/lookup?type={kind}&value={value}");
+    server.ok(get(path).admin()).await["id"].as_str().unwrap().to_owned()
+}
+
+async fn split(server: &Server, id: &str, body: &Value) -> Value {
+    server.ok(post(format!("/api/v1/profiles/{id}/split"), body.to_string()).admin()).await
+}
+
+#[tokio::test]
+async fn a_person_is_split_and_the_split_is_taken_back() {
+    let server = server();
+    server.track(&json!({"type": "page", "name": "one", "anonymousId": "a1"})).await;
+    server
+        .track(&json!({"type": "page", "name": "two", "anonymousId": "a1", "userId": "u1"}))
+        .await;
+    let whole = id(&server, "user_id", "u1").await;
+    assert_eq!(id(&server, "anonymous_id", "a1").await, whole);
+    let token = server.token(&["profiles:write"]).await;
+    let body = json!({"identifiers": [{"type": "anonymous_id", "value": "a1"}]});
+    let call = post(format!("/api/v1/profiles/{whole}/split"), body.to_string());
+    let done = server.ok(call.header("authorization", format!("Bearer {token}"))).await;
+    assert_eq!(done["profiles"].as_array().unwrap().len(), 2, "{done}");
+    assert_ne!(id(&server, "user_id", "u1").await, id(&server, "anonymous_id", "a1").await);
+
+    let acts = format!("/api/v1/profiles/{whole}/acts");
+    let listed = server.ok(get(&acts).admin()).await;
+    let act = &listed["items"][0];
+    assert_eq!(act["kind"], "split");
+    assert_eq!(act["actor"], "test 0");
+    assert_eq!(act["parts"][0], json!([{"type": "anonymous_id", "value": "a1"}]));
+    let undo = format!("{acts}/{}/undo", act["id"].as_str().unwrap());
+    server.ok(post(&undo, "").admin()).await;
+    assert_eq!(id(&server, "user_id", "u1").await, id(&server, "anonymous_id", "a1").await);
+    let again = server.verdict(post(&undo, "").admin()).await;
+    assert!(again.starts_with("409 not_in_force"), "{again}");
+
+    let audit = server.ok(get("/api/v1/audit?limit=500").admin()).await;
+    let done = |action: &str| {
+        let items = audit["items"].as_array().unwrap();
+        items.iter().filter(|entry| entry["action"] == action).count()
+    };
+    assert_eq!((done("profile.split"), done("profile.undo")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_split_that_makes_no_sense_is_refused() {
+    let server = server();
+    server.track(&json!({"type": "identify", "userId": "u1"})).await;
+    let id = id(&server, "user_id", "u1").await;
+    let path = format!("/api/v1/profiles/{id}/split");
+    let identifier =
+        |kind: &str, value: &str| json!({"identifiers": [{"type": kind, "value": value}]});
+    for (body, expected) in [
+        (json!({"all": true}), "409 cannot_split: the profile has nothing else"),
+        (identifier("user_id", "u1"), "409 cannot_split: the profile has nothing else"),
+        (identifier("email", "a@b.c"), "409 cannot_split: an identifier of type email is not one"),
+        (identifier("shoe_size", "44"), "400 invalid_request: /identifiers/0/type: is user_id"),
+        (identifier("email", ""), "400 invalid_request: /identifiers/0/value: has 1 to 512"),
+        (json!({}), "400 invalid_request: give either"),
+        (
+            json!({"all": true, "identifiers": [{"type": "email", "value": "a"}]}),
+            "400 invalid_request",
+        ),
+        (json!({"everything": true}), "400 invalid_request: /everything: unknown field"),
+    ] {
+        let verdict = server.verdict(post(&path, body.to_string()).admin()).await;
+        assert!(verdict.starts_with(expected), "{body}: {verdict}");
+    }
+    for path in [
+        "/api/v1/profiles/00000000000000000999/split".to_owned(),
+        "/api/v1/profiles/nonsense/split".to_owned(),
+        format!("/api/v1/profiles/{id}/acts/nonsense/undo"),
+        format!("/api/v1/profiles/{id}/acts/00000000000000000000000000000001/undo"),
+    ] {
+        let verdict = server.verdict(post(&path, json!({"all": true}).to_string()).admin()).await;
+        assert!(verdict.starts_with("404 not_found"), "{path}: {verdict}");
+    }
+}
+
+#[tokio::test]
+async fn all_that_was_merged_is_taken_apart_by_one_call() {
+    let server = server();
+    for event in [
+        json!({"type": "page", "anonymousId": "a1", "timestamp": "2026-11-22T10:00:00Z"}),
+        json!({"type": "page", "anonymousId": "a2", "timestamp": "2026-11-22T10:01:00Z"}),
+        json!({"type": "page", "anonymousId": "a1", "userId": "u1", "timestamp": "2026-11-22T10:02:00Z"}),
+        json!({"type": "page", "anonymousId": "a2", "userId": "u1", "timestamp": "2026-11-22T10:03:00Z"}),
+    ] {
+        server.track(&event).await;
+    }
+    let whole = id(&server, "user_id", "u1").await;
+    let done = split(&server, &whole, &json!({"all": true})).await;
+    assert_eq!(done["profiles"].as_array().unwrap().len(), 3, "{done}");
+}
