@@ -44,7 +44,7 @@ demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 # --- test --------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-vendor test-python test-node test-browser test-duckdb ## run every test, installing what the tests need
+test: test-rust test-vendor test-python test-node test-browser test-duckdb test-splink ## run every test, installing what the tests need
 
 .PHONY: test-rust
 test-rust: ## unit, property and integration tests of the workspace
@@ -74,6 +74,10 @@ test-browser: $(BINARY) $(VENV)/ready $(BROWSER_SUITE)/node_modules/.ready ## th
 .PHONY: test-duckdb
 test-duckdb: $(BINARY) $(VENV)/ready ## audiences over real orders, compared with SQL in DuckDB
 	@$(PYTHON) -m pytest tests/duckdb
+
+.PHONY: test-splink
+test-splink: $(BINARY) $(VENV)/ready ## linkage of records whose truth is known, beside Splink
+	@$(PYTHON) -m pytest tests/splink
 
 # Cargo decides what is out of date, so this rule always asks it.
 .PHONY: $(BINARY)

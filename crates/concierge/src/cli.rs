@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     allocator, apply, backup, decide, demo, doctor,
     failure::{Failure, Outcome},
-    import, profile, restore, screen, serve,
+    import, linkage, profile, restore, screen, serve,
     settings::{self, Flags, Name, Settings},
     simulate,
 };
@@ -56,6 +56,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Look a person up by any identifier
     Profile(profile::ProfileArgs),
+    /// Find records that may be one person, with the evidence
+    Match(linkage::MatchArgs),
     /// Ask what a person would be shown, and why
     Decide(decide::DecideArgs),
     /// Let seeded shoppers with known truths act against a server
@@ -176,6 +178,7 @@ impl Command {
             Self::Import(args) => args.flags.flags(),
             Self::Apply(args) => args.flags.flags(),
             Self::Profile(args) => args.flags.flags(),
+            Self::Match(args) => args.flags.flags(),
             Self::Decide(args) => args.flags.flags(),
             Self::Simulate(args) => args.flags.flags(),
             Self::Backup(args) => args.flags.flags(),
@@ -221,6 +224,7 @@ fn run_command(cli: &Cli) -> Outcome {
         Command::Import(args) => import::run(&settings, args),
         Command::Apply(args) => apply::run(&settings, args),
         Command::Profile(args) => profile::run(&settings, args),
+        Command::Match(args) => linkage::run(&settings, args),
         Command::Decide(args) => decide::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Backup(args) => backup::run(&settings, args),

@@ -12,6 +12,7 @@ use crate::{
     cli::ClientFlags,
     client::Client,
     failure::{Failure, Outcome},
+    rows,
     screen::{self, thousands},
     settings::Settings,
     target::Target,
@@ -19,12 +20,10 @@ use crate::{
 
 mod decimal;
 mod event;
-mod file;
 mod make;
 mod mapping;
 mod plan;
 mod progress;
-mod record;
 mod send;
 mod time;
 mod value;
@@ -88,7 +87,7 @@ struct Imported {
 pub(crate) fn run(settings: &Settings, args: &ImportArgs) -> Outcome {
     let mapping = read_mapping(&args.mapping)?;
     for path in &args.files {
-        file::format_of(path, &mapping).map_err(|error| Failure::usage(error.to_string()))?;
+        rows::format_of(path, mapping.form()).map_err(|error| Failure::usage(error.to_string()))?;
     }
     if args.dry_run {
         for path in &args.files {
@@ -123,7 +122,7 @@ fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
 
 fn import_file(client: &Client, path: &Path, mapping: &Mapping, name: Option<&str>) -> Outcome {
     let started = Instant::now();
-    let summary = file::summary(path)?;
+    let summary = rows::summary(path)?;
     let import = import_id(&summary.digest, name);
     let mut sender = Sender::new(client, import.clone())?;
     if sender.watermark() > 0 {
@@ -206,7 +205,7 @@ fn make_batches(
         }
         true
     };
-    file::read_rows(path, mapping, &plan.columns, &mut |line, row| {
+    rows::read_rows(path, mapping.form(), &plan.columns, &mut |line, row| {
         maker.take(line, &row, &mut made)?;
         Ok(pass_on(&mut batch, &mut made))
     })?;
@@ -220,7 +219,7 @@ fn make_batches(
 }
 
 fn dry_run(path: &Path, mapping: &Mapping) -> Outcome {
-    let import = file::summary(path)?.digest;
+    let import = rows::summary(path)?.digest;
     let plan = compile(mapping, &import)?;
     let time = time::TimeReader::new(&mapping.time).map_err(anyhow::Error::msg)?;
     let mut maker = Maker::new(&plan, time);
@@ -231,7 +230,7 @@ fn dry_run(path: &Path, mapping: &Mapping) -> Outcome {
         let room = DRY_RUN_EVENTS.saturating_sub(shown.len());
         shown.extend(made.drain(..).take(room));
     };
-    file::read_rows(path, mapping, &plan.columns, &mut |line, row| {
+    rows::read_rows(path, mapping.form(), &plan.columns, &mut |line, row| {
         maker.take(line, &row, &mut made)?;
         keep(&mut made, &mut shown);
         Ok(true)

@@ -11,10 +11,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("profile", &["model"]),
     ("audience", &["model"]),
     ("decision", &["model"]),
+    ("matching", &[]),
     ("store", &["model"]),
     ("engine", &["model", "profile", "audience", "decision", "store"]),
     ("server", &["engine", "model"]),
-    ("concierge", &["model", "profile", "audience", "decision", "store", "engine", "server"]),
+    (
+        "concierge",
+        &["model", "profile", "audience", "decision", "matching", "store", "engine", "server"],
+    ),
     ("xtask", &["store"]),
 ];
 

@@ -8,7 +8,13 @@ use syn::visit::{self, Visit};
 use crate::finding::Finding;
 
 /// The crates that only compute.
-const PURE: &[&str] = &["crates/model/", "crates/profile/", "crates/audience/", "crates/decision/"];
+const PURE: &[&str] = &[
+    "crates/model/",
+    "crates/profile/",
+    "crates/audience/",
+    "crates/decision/",
+    "crates/matching/",
+];
 
 /// Paths by which the world would enter, each with the way in which it should.
 const WORLD: &[(&[&str], &str)] = &[

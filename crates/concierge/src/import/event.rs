@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::{
     decimal::Decimal,
     plan::{Aggregate, Field, Part, Plan, Rule, with_row},
-    record::{Column, Record},
     value::{NotA, computed},
 };
+use crate::rows::{Column, Record};
 
 /// Largest event that is sent, in bytes: a little under what a server takes (32 KiB), for what it adds.
 pub(super) const EVENT_BYTES_MAX: usize = 31 * 1024;

@@ -11,12 +11,11 @@ use anyhow::bail;
 
 use super::{
     event::{Draft, Reason},
-    file::Row,
     mapping::GroupRows,
     plan::{Plan, Rule},
-    record::Record,
     time::TimeReader,
 };
+use crate::rows::{Record, Row};
 
 /// Most groups that are open at a time: about 1 GiB of memory at worst with the items below.
 pub(super) const OPEN_GROUPS_MAX: usize = 500_000;

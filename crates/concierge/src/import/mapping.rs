@@ -8,6 +8,7 @@ use serde::{
 };
 
 use super::time::TimeSpec;
+use crate::rows::{FileFormat, Form};
 
 /// A mapping file.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,18 +31,15 @@ pub(super) struct Mapping {
     pub(super) events: Vec<EventSpec>,
 }
 
-fn comma() -> char {
-    ','
+impl Mapping {
+    /// How its files are to be read.
+    pub(super) fn form(&self) -> Form {
+        Form { format: self.format, delimiter: self.delimiter }
+    }
 }
 
-/// How a file is written. Either may be compressed with gzip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum FileFormat {
-    /// Comma-separated values with a heading.
-    Csv,
-    /// A JSON object on each line; columns are dotted paths.
-    Jsonl,
+fn comma() -> char {
+    ','
 }
 
 /// Leaves out the rows for which `condition` holds.

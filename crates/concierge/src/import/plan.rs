@@ -6,9 +6,9 @@ use model::IdentifierType;
 
 use super::{
     mapping::{EventSpec, From, GroupRows, Kind, Mapping, ValueKind, ValueSpec},
-    record::{Column, Columns, Record},
     value::{Condition, Numbers},
 };
+use crate::rows::{Column, Columns, Record};
 
 /// A compiled mapping.
 #[derive(Clone, Debug)]

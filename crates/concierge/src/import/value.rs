@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{
     decimal::Decimal,
     mapping::{self, Op, ValueKind},
-    record::{Column, Columns, Record},
 };
+use crate::rows::{Column, Columns, Record};
 
 /// Digits after the point of an amount of money.
 const MONEY_SCALE: u32 = 2;

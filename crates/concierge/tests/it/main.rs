@@ -12,6 +12,7 @@ mod commands;
 mod crash;
 mod demo;
 mod import;
+mod linkage;
 mod online_retail;
 mod place_and_weather;
 mod serve;

@@ -22,7 +22,7 @@ fn events(mapping: &str, file_name: &str, content: &str) -> (Vec<Made>, Vec<Stri
 }
 
 fn read(path: &Path, mapping: &Mapping, plan: &Plan, maker: &mut Maker<'_>, made: &mut Vec<Made>) {
-    crate::import::file::read_rows(path, mapping, &plan.columns, &mut |line, row| {
+    crate::rows::read_rows(path, mapping.form(), &plan.columns, &mut |line, row| {
         maker.take(line, &row, made).map(|()| true)
     })
     .unwrap();

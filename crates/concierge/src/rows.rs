@@ -8,29 +8,53 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    mapping::{FileFormat, Mapping},
-    record::{Columns, Record},
-};
+mod record;
+
+pub(crate) use record::{Column, Columns, Record};
 
 /// How much is read at a time.
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Longest line of a JSONL file, so that a file that is none does not fill the memory.
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// Lines of a JSONL file that are looked at for the names of its columns.
+const LINES_FOR_NAMES: usize = 100;
+
+type CsvReader = csv::Reader<Box<dyn Read + Send>>;
+
+/// How a file is written. Either may be compressed with gzip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FileFormat {
+    /// Comma-separated values with a heading.
+    Csv,
+    /// A JSON object on each line; columns are dotted paths.
+    Jsonl,
+}
+
+/// How a file is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// By its name when not given.
+    pub(crate) format: Option<FileFormat>,
+    /// What separates the columns of a CSV file.
+    pub(crate) delimiter: char,
+}
+
 /// What a file is, before its rows are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     /// BLAKE3 of the uncompressed content, so that the same rows compressed otherwise are the same file.
-    pub(super) digest: String,
+    pub(crate) digest: String,
     /// Lines of the content: about as many as there are rows.
-    pub(super) lines: u64,
+    pub(crate) lines: u64,
 }
 
 /// Opens a file, uncompressing it when it begins as gzip does.
-pub(super) fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
     let cannot = || format!("cannot read {}", path.display());
     let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path).with_context(cannot)?);
     let compressed = file.fill_buf().with_context(cannot)?.starts_with(&[0x1f, 0x8b]);
@@ -38,7 +62,7 @@ pub(super) fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
 }
 
 /// Reads the file once for its digest and its length in lines.
-pub(super) fn summary(path: &Path) -> anyhow::Result<Summary> {
+pub(crate) fn summary(path: &Path) -> anyhow::Result<Summary> {
     let mut content = open(path)?;
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; BUFFER_BYTES];
@@ -53,9 +77,9 @@ pub(super) fn summary(path: &Path) -> anyhow::Result<Summary> {
     Ok(Summary { digest: hasher.finalize().to_hex().to_string(), lines })
 }
 
-/// How the file is written: as the mapping says, or as its name does.
-pub(super) fn format_of(path: &Path, mapping: &Mapping) -> anyhow::Result<FileFormat> {
-    if let Some(format) = mapping.format {
+/// How the file is written: as the form says, or as its name does.
+pub(crate) fn format_of(path: &Path, form: Form) -> anyhow::Result<FileFormat> {
+    if let Some(format) = form.format {
         return Ok(format);
     }
     let name = path.to_string_lossy().to_lowercase();
@@ -66,52 +90,77 @@ pub(super) fn format_of(path: &Path, mapping: &Mapping) -> anyhow::Result<FileFo
         Ok(FileFormat::Jsonl)
     } else {
         bail!(
-            "the name {} does not tell how the file is written: put format = \"csv\" or \"jsonl\" into the mapping",
+            "the name {} does not tell how the file is written: it ends in neither .csv, .tsv, .jsonl nor .ndjson \
+             (also with .gz), and no format was named",
             path.display()
         )
     }
 }
 
 /// What reading a row gives to whoever takes it.
-pub(super) enum Row<'a> {
+pub(crate) enum Row<'a> {
     Record(Record<'a>),
     /// A line of a JSONL file that is no object.
     NoObject,
 }
 
 /// Gives every row to `take`, with the number of its line, until `take` answers false.
-pub(super) fn read_rows(
+pub(crate) fn read_rows(
     path: &Path,
-    mapping: &Mapping,
+    form: Form,
     columns: &Columns,
     take: &mut dyn FnMut(u64, Row<'_>) -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
     let place = || path.display().to_string();
-    match format_of(path, mapping)? {
-        FileFormat::Csv => read_csv(open(path)?, mapping, columns, take).with_context(place),
+    match format_of(path, form)? {
+        FileFormat::Csv => read_csv(open(path)?, form, columns, take).with_context(place),
         FileFormat::Jsonl => read_jsonl(open(path)?, columns, take).with_context(place),
     }
 }
 
-fn read_csv(
-    content: Box<dyn Read + Send>,
-    mapping: &Mapping,
-    columns: &Columns,
-    take: &mut dyn FnMut(u64, Row<'_>) -> anyhow::Result<bool>,
-) -> anyhow::Result<()> {
-    let Ok(delimiter) = u8::try_from(mapping.delimiter) else {
-        bail!("delimiter: `{}` is not one byte long", mapping.delimiter)
+/// The names of a file's columns: its heading, or the paths that its first lines have, in order.
+pub(crate) fn column_names(path: &Path, form: Form) -> anyhow::Result<Vec<String>> {
+    let place = || path.display().to_string();
+    match format_of(path, form)? {
+        FileFormat::Csv => Ok(heading(&mut csv_reader(open(path)?, form)?).with_context(place)?),
+        FileFormat::Jsonl => {
+            let mut names = Vec::new();
+            let content = BufReader::with_capacity(BUFFER_BYTES, open(path)?);
+            for line in content.take(LINE_BYTES_MAX).lines().take(LINES_FOR_NAMES) {
+                if let Ok(Value::Object(row)) = serde_json::from_str(&line.with_context(place)?) {
+                    record::collect_paths(&row, "", &mut names);
+                }
+            }
+            Ok(names)
+        }
+    }
+}
+
+fn csv_reader(content: Box<dyn Read + Send>, form: Form) -> anyhow::Result<CsvReader> {
+    let Ok(delimiter) = u8::try_from(form.delimiter) else {
+        bail!("delimiter: `{}` is not one byte long", form.delimiter)
     };
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .buffer_capacity(BUFFER_BYTES)
-        .from_reader(content);
+    let mut builder = csv::ReaderBuilder::new();
+    builder.delimiter(delimiter).flexible(true).buffer_capacity(BUFFER_BYTES);
+    Ok(builder.from_reader(content))
+}
+
+fn heading(reader: &mut CsvReader) -> anyhow::Result<Vec<String>> {
     let heading = reader.byte_headers().context("reading the heading")?;
     let name = |bytes: &[u8]| {
         String::from_utf8_lossy(bytes).trim_start_matches('\u{feff}').trim().to_owned()
     };
-    let heading: Vec<String> = heading.iter().map(name).collect();
+    Ok(heading.iter().map(name).collect())
+}
+
+fn read_csv(
+    content: Box<dyn Read + Send>,
+    form: Form,
+    columns: &Columns,
+    take: &mut dyn FnMut(u64, Row<'_>) -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let mut reader = csv_reader(content, form)?;
+    let heading = heading(&mut reader)?;
     let places = columns.in_heading(&heading).map_err(anyhow::Error::msg)?;
     let mut row = csv::ByteRecord::new();
     while reader.read_byte_record(&mut row)? {
