@@ -310,8 +310,8 @@ fn faults_of_references(
 fn references(audience: &Audience) -> Vec<(String, &Key)> {
     let mut found = Vec::new();
     audience.rule.condition().visit(&mut |pointer, condition| {
-        if let Condition::Audience { key, .. } = condition {
-            found.push((format!("/condition{pointer}/audience"), key));
+        if let Some((place, key)) = condition.audience() {
+            found.push((format!("/condition{pointer}{place}"), key));
         }
     });
     found

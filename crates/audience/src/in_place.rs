@@ -50,18 +50,30 @@ impl<'a> InPlace<'a> {
         }
         // References never lead back here and go a bounded number of audiences deep.
         let Verdict { truth, valid_until } = audience.rule().evaluate(self, self.now);
-        let membership = Membership { truth, since: self.since(audience, truth), valid_until };
+        let (since, previous) = self.transitions(audience, truth);
+        let membership = Membership { truth, since, previous, valid_until };
         self.evaluated.borrow_mut().insert(position, membership);
         membership
     }
 
-    /// Since when `truth` has been so, as far as is recorded: if it differs from what is recorded, since that expired.
-    fn since(&self, audience: &Audience, truth: Truth) -> Option<Timestamp> {
-        let entry = self.memberships.entry(audience.key())?;
-        if entry.truth().is_true() == truth.is_true() {
-            return entry.since().filter(|since| *since <= self.now);
+    /// Since when `truth` has been so, and when it turned before that, as far as is recorded: if it
+    /// differs from what is recorded, since that expired.
+    fn transitions(
+        &self,
+        audience: &Audience,
+        truth: Truth,
+    ) -> (Option<Timestamp>, Option<Timestamp>) {
+        let Some(entry) = self.memberships.entry(audience.key()) else { return (None, None) };
+        let (since, previous) = if entry.truth().is_true() == truth.is_true() {
+            (entry.since(), entry.previous())
+        } else {
+            (entry.valid_until(), entry.since())
+        };
+        // What is recorded of later than now tells nothing of how it was.
+        match since.filter(|since| *since <= self.now) {
+            Some(since) => (Some(since), previous),
+            None => (None, None),
         }
-        entry.valid_until().filter(|until| *until <= self.now)
     }
 }
 
@@ -88,7 +100,7 @@ impl Facts for InPlace<'_> {
         let position = self.catalog.position(key)?;
         let audience = self.catalog.audiences().get(position)?;
         if audience.purpose() != self.purpose {
-            return Some(Membership { truth: Truth::Withheld, since: None, valid_until: None });
+            return Some(Membership::unrecorded(Truth::Withheld));
         }
         let stored = self.stored.get_or_init(|| self.memberships.by_position(self.catalog));
         let entry = stored.get(position).copied().flatten();

@@ -26,6 +26,7 @@ pub trait FactsByPurpose {
 pub struct Entry {
     key: Arc<Key>,
     since: Packed,
+    previous: Packed,
     valid_until: Packed,
     version: u32,
     truth: Truth,
@@ -34,8 +35,9 @@ pub struct Entry {
 impl Entry {
     /// What the membership in an audience comes to, as of a version of it.
     pub fn new(key: Arc<Key>, version: u32, membership: Membership) -> Self {
-        let Membership { truth, since, valid_until } = membership;
-        Self { key, since: since.into(), valid_until: valid_until.into(), version, truth }
+        let Membership { truth, since, previous, valid_until } = membership;
+        let (since, previous, valid_until) = (since.into(), previous.into(), valid_until.into());
+        Self { key, since, previous, valid_until, version, truth }
     }
 
     /// The audience.
@@ -58,6 +60,11 @@ impl Entry {
         self.since.into()
     }
 
+    /// When they went the other way before that, if they ever did.
+    pub fn previous(&self) -> Option<Timestamp> {
+        self.previous.into()
+    }
+
     /// The instant from which the answer may differ without anything new.
     pub fn valid_until(&self) -> Option<Timestamp> {
         self.valid_until.into()
@@ -65,7 +72,12 @@ impl Entry {
 
     /// All that is recorded but the version.
     pub fn membership(&self) -> Membership {
-        Membership { truth: self.truth, since: self.since(), valid_until: self.valid_until() }
+        Membership {
+            truth: self.truth,
+            since: self.since(),
+            previous: self.previous(),
+            valid_until: self.valid_until(),
+        }
     }
 
     /// Whether it says no more than the absence of an entry does.
@@ -319,9 +331,10 @@ impl Memberships {
             (true, false) => Some(TransitionKind::Left),
             _ => None,
         };
-        let since = if kind.is_some() { Some(now) } else { before.and_then(Entry::since) };
+        let (since, previous) = (before.and_then(Entry::since), before.and_then(Entry::previous));
+        let (since, previous) = if kind.is_some() { (Some(now), since) } else { (since, previous) };
         let Verdict { truth, valid_until } = verdict;
-        let membership = Membership { truth, since, valid_until };
+        let membership = Membership { truth, since, previous, valid_until };
         let key = Arc::clone(audience.shared_key());
         let entry = Entry::new(key, audience.version(), membership);
         match place {
@@ -342,7 +355,7 @@ impl Memberships {
 }
 
 /// Membership of someone of whom nothing is recorded.
-const OUTSIDE: Membership = Membership { truth: Truth::False, since: None, valid_until: None };
+const OUTSIDE: Membership = Membership::unrecorded(Truth::False);
 
 /// A person's facts, with memberships answered from the fold in progress. Audiences are evaluated
 /// after those they refer to, so what it answers is already brought up to date.

@@ -7,7 +7,7 @@
 
 use model::{
     Key, Purpose, Timestamp, UnitId, Value,
-    condition::{Condition, EventName, Fact, Facts, Membership, Rows, Truth},
+    condition::{Condition, EventName, Fact, Facts, Membership, Rows, Rule, Truth},
     consent::PurposeKey,
     value::Path,
 };
@@ -31,7 +31,7 @@ impl Facts for Nobody {
     }
 
     fn membership(&self, _: &Key) -> Option<Membership> {
-        Some(Membership { truth: Truth::False, since: None, valid_until: None })
+        Some(Membership::unrecorded(Truth::False))
     }
 
     fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
@@ -53,7 +53,7 @@ pub(crate) fn unconditional(audiences: &[Audience]) -> (Touched, Vec<Purpose>) {
     for (position, audience) in audiences.iter().enumerate().filter(|(_, a)| !a.request_only()) {
         let verdict = audience.rule().evaluate(&Nobody, Timestamp::default());
         let is_blank = verdict.truth == Truth::False && verdict.valid_until.is_none();
-        if !is_blank || depends_on_more_than_data(audience.rule().condition()) {
+        if !is_blank || depends_on_more_than_data(audience.rule()) {
             found.insert(position);
         } else if !purposes.contains(&audience.purpose()) {
             purposes.push(audience.purpose());
@@ -63,13 +63,8 @@ pub(crate) fn unconditional(audiences: &[Audience]) -> (Touched, Vec<Purpose>) {
 }
 
 /// Whether the condition asks about something that even a person without data has: a unit, consent, another audience.
-fn depends_on_more_than_data(condition: &Condition) -> bool {
-    let mut depends = false;
-    condition.visit(&mut |_, part| {
-        depends |= matches!(
-            part,
-            Condition::Bucket { .. } | Condition::Consent(_) | Condition::Audience { .. }
-        );
-    });
+fn depends_on_more_than_data(rule: &Rule) -> bool {
+    let mut depends = !rule.needs().audiences.is_empty() || !rule.needs().purposes.is_empty();
+    rule.condition().visit(&mut |_, part| depends |= matches!(part, Condition::Bucket { .. }));
     depends
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{
     Duration, Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
     condition::{
-        Bound, Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Run,
-        Sequence, Truth, Window, reference,
+        Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Run, Sequence,
+        Stay, Truth, When, Window, reference,
     },
     consent::PurposeKey,
     value::{Object, Path},
@@ -167,7 +167,7 @@ impl Facts for View {
 }
 
 /// Memberships at `at` in all audiences of `catalog` that are stored, from the full history, which is ordered by time.
-/// Nothing but truth and `since` is worked out.
+/// Nothing but truth and transitions is worked out.
 pub fn members(
     history: &[Observation],
     catalog: &Catalog,
@@ -225,8 +225,10 @@ fn evaluate(
         let truth = reference::truth(document, &facts, now);
         let before = members.get(audience.key()).copied();
         let turned = before.is_some_and(|b| b.truth.is_true()) != truth.is_true();
-        let since = if turned { Some(now) } else { before.and_then(|before| before.since) };
-        let member = Membership { truth, since, valid_until: None };
+        let before = before.unwrap_or(Membership::unrecorded(Truth::False));
+        let (since, previous) =
+            if turned { (Some(now), before.since) } else { (before.since, before.previous) };
+        let member = Membership { truth, since, previous, valid_until: None };
         members.insert(audience.key().clone(), member);
     }
 }
@@ -234,18 +236,44 @@ fn evaluate(
 /// Every instant at which an answer could change: something is learnt, an event begins to count,
 /// leaves a window, or reaches an age.
 fn instants(history: &[Observation], catalog: &Catalog) -> BTreeSet<Timestamp> {
-    let lengths = turning_lengths(catalog);
+    let (lengths, ages) = (turning_lengths(catalog), turning_ages(catalog));
     let mut instants = BTreeSet::new();
     for Observation { at, what } in history {
         instants.insert(*at);
-        let Learnt::Event { row, .. } = what else { continue };
-        instants.insert(row.time);
-        for length in &lengths {
-            let reached = row.time.saturating_add(*length);
-            instants.extend([reached, Timestamp(reached.0 + 1)]);
+        match what {
+            Learnt::Event { row, .. } => {
+                instants.insert(row.time);
+                for length in &lengths {
+                    let reached = row.time.saturating_add(*length);
+                    instants.extend([reached, Timestamp(reached.0 + 1)]);
+                }
+            }
+            Learnt::Trait { value, .. } => {
+                let then = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+                let turns = then.into_iter().flat_map(|then| ages.iter().map(move |a| (then, a)));
+                instants.extend(turns.map(|(then, age)| then.saturating_add(*age)));
+            }
+            Learnt::Consent { .. } => {}
         }
     }
     instants
+}
+
+/// How long after an instant in a trait, or before it where negative, an answer may turn. Days turn
+/// by themselves, so histories for this reference have none.
+fn turning_ages(catalog: &Catalog) -> BTreeSet<Duration> {
+    let mut ages = BTreeSet::from([Duration::default()]);
+    for audience in catalog.audiences() {
+        audience.rule().condition().visit(&mut |_, condition| {
+            let Condition::Dated(dated) = condition else { return };
+            match dated.when {
+                When::OlderThan(age) | When::NewerThan(age) => ages.extend([age]),
+                When::WithinNext(Duration(length)) => ages.extend([Duration(-length)]),
+                When::Around(_) | When::Anniversary(_) => {}
+            }
+        });
+    }
+    ages
 }
 
 /// How long after an event an answer may turn by the clock alone.
@@ -256,15 +284,15 @@ fn turning_lengths(catalog: &Catalog) -> BTreeSet<Duration> {
             Condition::Event(event) => {
                 lengths.extend(event.within.iter().flat_map(turns));
                 match event.measure {
-                    Measure::Since(Bound::Between(low, high)) => lengths.extend([low, high]),
-                    Measure::Since(
-                        Bound::Lt(age) | Bound::Lte(age) | Bound::Gt(age) | Bound::Gte(age),
-                    ) => lengths.extend([age]),
+                    Measure::Since(bound) | Measure::SinceFirst(bound) => {
+                        let (low, high) = bound.ends();
+                        lengths.extend([low, high]);
+                    }
                     _ => {}
                 }
             }
             Condition::Sequence(sequence) => {
-                lengths.extend(sequence.within());
+                lengths.extend(sequence.within().into_iter().flat_map(turns));
                 lengths.extend(absences(sequence));
             }
             _ => {}
@@ -279,7 +307,7 @@ fn turns(window: &Window) -> Vec<Duration> {
     match window {
         Window::Last(length) => vec![*length],
         Window::Ago { from, to } => vec![*from, *to],
-        Window::Fixed { .. } | Window::Calendar { .. } => Vec::new(),
+        Window::Fixed { .. } | Window::Calendar { .. } | Window::Since(_) => Vec::new(),
     }
 }
 
@@ -295,13 +323,17 @@ fn absences(sequence: &Sequence) -> Vec<Duration> {
     runs.filter_map(run).collect()
 }
 
-/// Every length of `for_at_least`.
+/// How long after somebody goes in or out an answer about that may turn.
 fn lengths(catalog: &Catalog) -> BTreeSet<Duration> {
     let mut lengths = BTreeSet::new();
     for audience in catalog.audiences() {
         audience.rule().condition().visit(&mut |_, condition| {
-            if let Condition::Audience { for_at_least, .. } = condition {
-                lengths.extend(*for_at_least);
+            let Condition::Audience { stay, .. } = condition else { return };
+            match *stay {
+                Stay::ForAtLeast(length)
+                | Stay::EnteredWithin(length)
+                | Stay::LeftWithin(length) => lengths.extend([length]),
+                Stay::Present | Stay::Ever => {}
             }
         });
     }
@@ -328,7 +360,7 @@ impl Facts for Known<'_> {
     }
 
     fn membership(&self, audience: &Key) -> Option<Membership> {
-        let outside = Membership { truth: Truth::False, since: None, valid_until: None };
+        let outside = Membership::unrecorded(Truth::False);
         Some(self.members.get(audience).copied().unwrap_or(outside))
     }
 

@@ -238,9 +238,9 @@ impl Loader<'_> {
             // Rows of a former head may wait for their removal.
             Kind::Membership | Kind::State if page.strand() != gathered.head => {}
             Kind::Membership => {
-                let StoredMembership::V1 { version, truth, since, valid_until } =
+                let StoredMembership::V1 { version, truth, since, previous, valid_until } =
                     record::decode(row, "membership")?;
-                let membership = Membership { truth, since, valid_until };
+                let membership = Membership { truth, since, previous, valid_until };
                 let key = Arc::new(key_text(name)?);
                 gathered.entries.push(Entry::new(key, version, membership));
             }
@@ -385,8 +385,8 @@ pub(crate) fn stored_assignment(variant: Key, seq: Seq) -> StoredAssignment {
 
 /// A membership as a record.
 pub(crate) fn stored_membership(entry: &Entry) -> StoredMembership {
-    let Membership { truth, since, valid_until } = entry.membership();
-    StoredMembership::V1 { version: entry.version(), truth, since, valid_until }
+    let Membership { truth, since, previous, valid_until } = entry.membership();
+    StoredMembership::V1 { version: entry.version(), truth, since, previous, valid_until }
 }
 
 /// Shares a decoded person.

@@ -255,6 +255,8 @@ pub(crate) enum StoredMembership {
         truth: Truth,
         /// When that changed last.
         since: Option<Timestamp>,
+        /// When it had changed before that.
+        previous: Option<Timestamp>,
         /// From when on it must be looked at again, or an instant before that.
         valid_until: Option<Timestamp>,
     },

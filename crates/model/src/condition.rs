@@ -11,30 +11,47 @@
 //!   is not equal, and it has no order.
 //! - Numbers compare by value, texts by code point unless `ignore_case`. Two texts that are both
 //!   RFC 3339 date-times or full dates compare as instants. A number in a text stays a text.
-//!   `contains` looks for a part of a text or an element of an array.
+//!   `contains` looks for a part of a text or an element of an array; `contains_any`, `contains_all` and
+//!   `contains_none` ask that of each of a list. `matches` searches a text for a part that fits.
+//! - Versions are ordered as semver.org has it; what is built differently is the same version, and a text
+//!   that is none has no order. Two traits compare where both are present; a list or an object equals nothing.
+//! - `older_than` and `newer_than` divide all instants: at `now − d` and before it, or after. A date is a day
+//!   of its own where days are counted, and its midnight in UTC where time is.
 //! - An event counts from its own time on, and in a window `(now − d, now]`. No events count 0 and
 //!   sum to 0, but have no last, first or age, so that those are false.
+//! - `most_frequent` and `share` are withheld by any event in the window that may not be read, as sums are.
 //! - The steps of a sequence follow one another in time; of events of the same instant none is later
 //!   than another. An event lies less than `within` after the step before it. `not` with `within` is
 //!   done when that time has passed without such an event; without it, none may lie between its
 //!   neighbours, or up to now at the end.
-//!   `same` wants a property equal to one of an earlier step's event; a missing one equals nothing.
+//!   `same` wants a property equal to one of an earlier step's event; a missing one equals nothing, a list
+//!   what it has an element in common with. `times` is that step so often; `within` then binds each to the
+//!   one before. In a `strict` sequence no event of its events' names lies between two of its events.
 //!   Beside `sequence`, `within` is the window in which all of it lies; less than `span` passes from
 //!   its first event to its last step.
 //! - An event that may not be read may be any event or none: an answer that could turn on it is
 //!   withheld. Its time may be looked at, so one outside the window withholds nothing.
 //! - Where older events are lost to overflow and the window reaches for them, what would need them
 //!   is false: sums and first events always, counts unless the events held already settle it.
-//! - Membership `for_at_least` a time counts from the last recorded entry; where none is recorded it is false.
+//! - Of a membership the last two transitions are recorded, at their logged instants: `for_at_least` and
+//!   `entered_within` count from the last entry, `left_within` from the last time they left. Where none is
+//!   recorded they are false. That it may no longer be known counts as leaving.
+//! - A window `since` something holds what is later than that: than the newest such event, the instant in a
+//!   trait, the last recorded entry into an audience. Without it nothing is measured and the condition is
+//!   false; where it may not be read the answer is withheld.
 
 mod calendar;
 mod comparison;
 pub mod computed;
+mod dated;
 mod evaluate;
 mod explain;
+mod membership;
 mod names;
 mod packed;
+mod pair;
 mod parse;
+mod pattern;
 mod reader;
 pub mod reference;
 mod rows;
@@ -44,6 +61,7 @@ mod sequence;
 mod statistic;
 mod syntax;
 mod timeline;
+mod version;
 mod window;
 
 use compact_str::CompactString;
@@ -53,14 +71,18 @@ use crate::{Key, Purpose, Timestamp, UnitId, Value, consent::PurposeKey, value::
 pub use calendar::{Unit, Zone};
 pub use comparison::{Bound, Literal, Op, Test, TextLiteral};
 pub use computed::ComputedTrait;
+pub use dated::{Dated, Near, When};
+pub use membership::{Membership, Stay};
 pub use names::{ComputedTest, NamedTrait, Names};
 pub use packed::{List, Object, Packed, RowValues, Seen};
+pub use pair::{Pair, Subject};
+pub use pattern::Pattern;
 pub use rows::{EventRow, Layout, Row, Run, Span};
 pub use rule::{Needs, Rule, Step};
 pub use sequence::{Same, Sequence, SequenceStep};
 pub use statistic::Statistic;
 pub use syntax::{Condition, EventCondition, EventPattern, Filter, Measure};
-pub use window::Window;
+pub use window::{Anchor, Window};
 
 /// Three-valued answer. Withheld absorbs through `not`, `any` and `all` unless the result is already decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -112,17 +134,6 @@ impl Rows<'_> {
     pub fn none(purpose: Purpose) -> Self {
         Self { rows: Span::default(), paths: &[], purpose, overflow: false }
     }
-}
-
-/// Whether a person is in an audience.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Membership {
-    /// In, out, or not to be known for this purpose.
-    pub truth: Truth,
-    /// Since when it has been so: the logged instant of the last transition, if there was one.
-    pub since: Option<Timestamp>,
-    /// The instant from which the answer may differ without anything new being observed.
-    pub valid_until: Option<Timestamp>,
 }
 
 /// The name of an event with its stored hash, computed once when a rule is compiled.

@@ -68,9 +68,9 @@ fn requests_answer_what_is_never_stored() {
     let facts = InPlace::new(&catalog, &memberships, &request, PURPOSE, at(3));
     let both = facts.membership(&key("mobile_buyer")).unwrap();
     let valid_until = Some(at(11));
-    assert_eq!(both, Membership { truth: Truth::True, since: None, valid_until });
+    assert_eq!(both, Membership { valid_until, ..Membership::unrecorded(Truth::True) });
     let stored = facts.membership(&key("buyer")).unwrap();
-    assert_eq!(stored, Membership { truth: Truth::True, since: Some(at(2)), valid_until });
+    assert_eq!(stored, Membership { since: Some(at(2)), ..both });
     assert_eq!(facts.membership(&key("unheard_of")), None);
 }
 

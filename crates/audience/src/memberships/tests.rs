@@ -101,7 +101,8 @@ fn only_entries_that_say_something_are_kept() {
     assert_eq!(life.memberships.entries(), []);
     life.learn(&catalog, &happens("Order", at(1)), at(1));
     life.advance(&catalog, at(100));
-    let left = Membership { truth: Truth::False, since: Some(at(11)), valid_until: None };
+    let (since, previous) = (Some(at(11)), Some(at(1)));
+    let left = Membership { truth: Truth::False, since, previous, valid_until: None };
     let kept = Entry::new(key("buyer").into(), 1, left);
     assert_eq!(life.memberships.entries(), [kept]);
 }
@@ -136,7 +137,7 @@ fn a_new_version_is_evaluated_with_the_next_change_and_keeps_who_stays() {
         .map(|e| (e.key().as_str(), e.version(), e.since()))
         .collect();
     assert_eq!(entries, [("buyer", 2, Some(at(1))), ("new", 1, Some(at(5)))]);
-    let member = Membership { truth: Truth::True, since: Some(at(1)), valid_until: None };
+    let member = Membership { since: Some(at(1)), ..Membership::unrecorded(Truth::True) };
     assert_eq!(standing(&life, "buyer"), Some(member));
 }
 
@@ -169,7 +170,7 @@ fn restored_memberships_are_the_same_and_share_their_keys() {
         |entry: &Entry| Entry::new(entry.key().clone().into(), entry.version(), entry.membership());
     let mut entries: Vec<Entry> = life.memberships.entries().iter().map(stored).collect();
     entries.reverse();
-    let gone = Membership { truth: Truth::True, since: None, valid_until: Some(at(3)) };
+    let gone = Membership { valid_until: Some(at(3)), ..Membership::unrecorded(Truth::True) };
     entries.push(Entry::new(key("gone").into(), 7, gone));
     let restored = Memberships::restore(&catalog, life.memberships.fingerprint(), entries);
     let kept = |entry: &&Entry| entry.key().as_str() != "gone";
@@ -204,27 +205,49 @@ fn event() -> impl Strategy<Value = Value> {
         1 => bound(0..4).prop_map(|test| json!({"sum": of("property", "x", test)})),
         1 => test().prop_map(|test| json!({"last": of("property", "x", test)})),
         1 => test().prop_map(|test| json!({"first": of("property", "x", test)})),
-        1 => age.prop_map(|test| json!({ "since": test })),
+        1 => (select(vec!["since", "since_first"]), age).prop_map(|(since, test)| json!({ since: test })),
+        1 => test().prop_map(|test| json!({"most_frequent": of("property", "x", test)})),
+        1 => (test(), select(vec![0.0, 0.5, 1.0])).prop_map(|(test, share)| {
+            let filters = [of("property", "x", test)];
+            json!({"share": {"where": filters, "op": "gte", "value": share}})
+        }),
         1 => Just(json!({})),
     ];
     let filters = vec(test().prop_map(|test| of("property", "x", test)), 0..2);
-    let within = prop::option::weighted(0.8, 1..15);
+    let within = prop::option::weighted(0.8, window());
     (select(vec!["A", "B"]), filters, within, measure).prop_map(
         |(name, filters, within, mut document)| {
             document["event"] = name.into();
             document["where"] = filters.into();
             if let Some(within) = within {
-                document["within"] = format!("{within}s").into();
+                document["within"] = within;
             }
             document
         },
     )
 }
 
+/// A window, now and then since something else.
+fn window() -> impl Strategy<Value = Value> {
+    let filters = vec(test().prop_map(|test| of("property", "x", test)), 0..2);
+    let event = (select(vec!["A", "B"]), filters);
+    let event = event.prop_map(|(name, filters)| json!({"event": name, "where": filters}));
+    let anchor = prop_oneof![
+        2 => event,
+        1 => Just(json!({"trait": "t"})),
+        1 => (0..6).prop_map(|n| json!({ "entered_earlier": n })),
+    ];
+    prop_oneof![
+        3 => (1..15).prop_map(|length| format!("{length}s").into()),
+        1 => anchor.prop_map(|anchor| json!({ "since": anchor })),
+    ]
+}
+
 fn sequence() -> impl Strategy<Value = Value> {
     let step = (select(vec!["A", "B"]), any::<bool>(), prop::option::of(1..8), any::<bool>());
-    let within = prop::option::weighted(0.5, 4..15);
-    (vec(step, 2..5), within).prop_map(|(steps, within)| {
+    let within = prop::option::weighted(0.5, window());
+    let strict = prop::bool::weighted(0.2);
+    (vec(step, 2..5), within, strict).prop_map(|(steps, within, strict)| {
         let step =
             |(place, (name, absent, within, same)): (usize, (&str, bool, Option<i32>, bool))| {
                 let mut what = json!({"event": name});
@@ -240,23 +263,36 @@ fn sequence() -> impl Strategy<Value = Value> {
         let steps: Vec<Value> = steps.into_iter().enumerate().map(step).collect();
         let mut document = json!({ "sequence": steps });
         if let Some(within) = within {
-            document["within"] = format!("{within}s").into();
+            document["within"] = within;
         }
+        document["strict"] = strict.into();
         document
     })
 }
 
-/// Conditions in which `{"earlier": n}` stands for a reference to an earlier audience.
+/// How an instant in trait `t` stands to now.
+fn dated() -> impl Strategy<Value = Value> {
+    let op = select(vec!["older_than", "newer_than", "within_next"]);
+    (op, 0..10)
+        .prop_map(|(op, length)| json!({"trait": "t", "op": op, "value": format!("{length}s")}))
+}
+
+/// Conditions in which `{"earlier": n}` stands for a reference to an earlier audience, and
+/// `{"entered_earlier": n}` for the entry into one.
 fn condition() -> impl Strategy<Value = Value> {
-    let earlier = (0..6, prop::option::of(1..8)).prop_map(|(n, length)| match length {
-        Some(length) => json!({"earlier": n, "for_at_least": format!("{length}s")}),
-        None => json!({ "earlier": n }),
+    let stay = select(vec!["for_at_least", "entered_within", "left_within", "ever", ""]);
+    let earlier = (0..6, stay, 1..8).prop_map(|(n, stay, length)| match stay {
+        "" => json!({ "earlier": n }),
+        "ever" => json!({"earlier": n, "ever": true}),
+        _ => json!({"earlier": n, stay: format!("{length}s")}),
     });
     let leaf = prop_oneof![
         5 => event(),
         2 => sequence(),
         2 => (select(vec!["t", "t.a"]), test()).prop_map(|(path, test)| of("trait", path, test)),
         3 => earlier,
+        1 => dated(),
+        1 => Just(json!({"trait": "t", "op": "ne", "value": {"trait": "t.a"}})),
         1 => select(vec!["personalization", "analytics"]).prop_map(|key| json!({ "consent": key })),
     ];
     leaf.prop_recursive(2, 6, 3, |part| {
@@ -285,12 +321,13 @@ fn audiences() -> impl Strategy<Value = Catalog> {
 fn resolve(condition: Value, position: usize) -> Value {
     match condition {
         Value::Object(mut object) => {
-            if let Some(earlier) = object.remove("earlier") {
+            let is_anchor = object.contains_key("entered_earlier");
+            if let Some(n) = object.remove("earlier").or(object.remove("entered_earlier")) {
                 let candidates = position / 2;
                 if candidates == 0 {
-                    return json!({"all": []});
+                    return if is_anchor { json!({"event": "B"}) } else { json!({"all": []}) };
                 }
-                let pick = usize::try_from(earlier.as_u64().unwrap()).unwrap() % candidates;
+                let pick = usize::try_from(n.as_u64().unwrap()).unwrap() % candidates;
                 object.insert("audience".into(), format!("a{}", pick * 2 + position % 2).into());
             }
             object.into_iter().map(|(field, value)| (field, resolve(value, position))).collect()
@@ -310,7 +347,9 @@ fn learnt() -> impl Strategy<Value = (i64, i64, Learnt)> {
     let event = (select(vec!["A", "B"]), purposes(), x).prop_map(|(name, purposes, x)| {
         Learnt::Event { name: name.into(), row: row(at(0), purposes, x), paths: paths() }
     });
+    let instant = (-8..30_i64).prop_map(|half| Timestamp(half * 500).to_string().into());
     let value = select(vec![json!(0), json!(2), Value::Null, json!({"a": 1}), json!({"a": null})]);
+    let value = prop_oneof![2 => value, 1 => instant];
     let changed = (value, purposes()).prop_map(|(value, purposes)| Learnt::Trait {
         name: "t".into(),
         value,

@@ -148,7 +148,7 @@ impl Facts for TestFacts {
     fn membership(&self, audience: &Key) -> Option<Membership> {
         let truth = *self.written.audiences.get(audience)?;
         let truth = if self.granted { truth } else { Truth::Withheld };
-        Some(Membership { truth, since: None, valid_until: None })
+        Some(Membership::unrecorded(truth))
     }
 
     fn consents_to(&self, purpose: &PurposeKey) -> Option<bool> {

@@ -88,9 +88,10 @@ fn records_of_strands_are_pinned() {
         version: 3,
         truth: Truth::True,
         since: Some(ORDER.time),
+        previous: Some(ORDER.time),
         valid_until: None,
     };
-    pinned(&membership, &expect!["0003000180b083c5986800"]);
+    pinned(&membership, &expect!["0003000180b083c598680180b083c5986800"]);
     let state = StoredState::V1 { due: Some(ORDER.time), fingerprint: 12 };
     pinned(&state, &expect!["000180b083c598680c"]);
 }

@@ -4,7 +4,7 @@ use audience::AudienceDocument;
 use decision::{ExperienceDocument, PlacementDocument};
 use model::{
     Duration, Key, Purpose, Value,
-    condition::{Bound, Condition, Measure},
+    condition::{Condition, Measure, Window},
     consent::PurposeKey,
     definition::{Fault, State},
     value::Object,
@@ -153,23 +153,27 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
         Ok(Typed::Purpose(_) | Typed::Source(_)) | Err(_) => Vec::new(),
     };
     if let Some((condition, pointer)) = condition(kind, &known.definition.document) {
-        condition.visit(&mut |place, part| match part {
-            Condition::Audience { key, .. } => found.push(Reference {
-                pointer: format!("{pointer}{place}/audience"),
-                kind: Kind::Audience,
-                key: key.clone(),
-            }),
-            Condition::Computed(computed) => found.push(Reference {
-                pointer: format!("{pointer}{place}/computed"),
-                kind: Kind::ComputedTrait,
-                key: computed.key.clone(),
-            }),
-            Condition::Consent(key) => found.push(Reference {
-                pointer: format!("{pointer}{place}/consent"),
-                kind: Kind::Purpose,
-                key: key.0.clone(),
-            }),
-            _ => {}
+        condition.visit(&mut |place, part| {
+            if let Some((field, key)) = part.audience() {
+                found.push(Reference {
+                    pointer: format!("{pointer}{place}{field}"),
+                    kind: Kind::Audience,
+                    key: key.clone(),
+                });
+            }
+            match part {
+                Condition::Computed(computed) => found.push(Reference {
+                    pointer: format!("{pointer}{place}/computed"),
+                    kind: Kind::ComputedTrait,
+                    key: computed.key.clone(),
+                }),
+                Condition::Consent(key) => found.push(Reference {
+                    pointer: format!("{pointer}{place}/consent"),
+                    kind: Kind::Purpose,
+                    key: key.0.clone(),
+                }),
+                _ => {}
+            }
         });
     }
     found
@@ -283,25 +287,11 @@ pub(crate) fn is_built_in(key: &Key) -> bool {
 /// `None` for the whole past.
 fn window(condition: &Condition) -> Option<(Duration, &'static str)> {
     match condition {
-        Condition::Event(event) => match (&event.measure, &event.within) {
-            (_, Some(within)) => within.reach().map(|reach| (reach, "within")),
-            (Measure::Since(bound), None) => Some((greatest(bound), "since/value")),
+        Condition::Event(event) if event.within.is_none() => match &event.measure {
+            Measure::Since(bound) => Some((bound.ends().1, "since/value")),
             _ => None,
         },
-        Condition::Sequence(sequence) => sequence.within().map(|within| (within, "within")),
-        _ => None,
-    }
-}
-
-fn greatest(bound: &Bound<Duration>) -> Duration {
-    match *bound {
-        Bound::Between(_, high) => high,
-        Bound::Eq(value)
-        | Bound::Ne(value)
-        | Bound::Lt(value)
-        | Bound::Lte(value)
-        | Bound::Gt(value)
-        | Bound::Gte(value) => value,
+        other => other.window().and_then(Window::reach).map(|reach| (reach, "within")),
     }
 }
 

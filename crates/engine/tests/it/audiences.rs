@@ -82,3 +82,31 @@ fn memberships_stand_across_a_restart() {
         world.profile("user_id", "ann").unwrap()["audiences"]["viewers"]["member"] == "false"
     });
 }
+
+/// What decides here is when she left before she came back, which only the stored membership tells.
+#[test]
+fn who_left_and_came_back_is_remembered_across_a_restart() {
+    let mut world = World::new();
+    viewers(&world);
+    let condition =
+        json!({"all": [{"audience": "viewers"}, {"audience": "viewers", "left_within": "1d"}]});
+    world.define(Kind::Audience, json!({"key": "back", "condition": condition}));
+    let view_twice = |world: &mut World| {
+        world.see(ANN, "Product Viewed", json!({}));
+        world.see(ANN, "Product Viewed", json!({}));
+    };
+    let is = |world: &World, key: &str, member: &str| {
+        world.profile("user_id", "ann").unwrap()["audiences"][key]["member"] == member
+    };
+    view_twice(&mut world);
+    world.pass(Duration::hours(1));
+    world.wait(|world| is(world, "viewers", "false"));
+    view_twice(&mut world);
+    assert!(is(&world, "back", "true"));
+    world.restart();
+    // Whatever is evaluated from here on reads the stored transitions.
+    view_twice(&mut world);
+    assert!(is(&world, "back", "true"));
+    world.pass(Duration::days(1));
+    world.wait(|world| is(world, "back", "false"));
+}

@@ -67,8 +67,7 @@ impl Unit {
     /// When the period began in which `instant` lies, or the one so many periods before it (after
     /// it, where negative). `None` beyond the years of the calendar.
     pub(super) fn start(self, instant: Timestamp, zone: &TimeZone, ago: i64) -> Option<Timestamp> {
-        let instant = jiff::Timestamp::from_millisecond(instant.0).ok()?;
-        let date = self.first_day(zone.to_datetime(instant).date())?;
+        let date = self.first_day(day(instant, zone)?)?;
         let span = match self {
             Self::Day => ago.days(),
             Self::Week => ago.weeks(),
@@ -76,9 +75,7 @@ impl Unit {
             Self::Quarter => ago.checked_mul(3)?.months(),
             Self::Year => ago.years(),
         };
-        let first = date.checked_sub(span).ok()?;
-        let start = zone.to_zoned(first.to_datetime(jiff::civil::Time::midnight())).ok()?;
-        Some(Timestamp(start.timestamp().as_millisecond()))
+        start_of_day(date.checked_sub(span).ok()?, zone)
     }
 
     fn first_day(self, date: Date) -> Option<Date> {
@@ -94,6 +91,18 @@ impl Unit {
             Self::Year => first_of(1),
         }
     }
+}
+
+/// The day on which `instant` lies; `None` beyond the years of the calendar.
+pub(super) fn day(instant: Timestamp, zone: &TimeZone) -> Option<Date> {
+    let instant = jiff::Timestamp::from_millisecond(instant.0).ok()?;
+    Some(zone.to_datetime(instant).date())
+}
+
+/// When a day begins: at midnight, or after it where clocks are put forward over it.
+pub(super) fn start_of_day(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+    let start = zone.to_zoned(day.to_datetime(jiff::civil::Time::midnight())).ok()?;
+    Some(Timestamp(start.timestamp().as_millisecond()))
 }
 
 impl fmt::Display for Unit {

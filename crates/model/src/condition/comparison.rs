@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 use compact_str::CompactString;
 use serde_json::Number;
 
-use super::{Fact, Seen, Truth};
+use super::{Fact, Seen, Truth, pattern::Pattern, version};
 use crate::{Timestamp, Value};
 
 /// An operator of a comparison.
@@ -33,10 +33,28 @@ pub enum Op {
     Contains,
     /// Present, and without this part or element.
     NotContains,
+    /// Contains one of a list, or more.
+    ContainsAny,
+    /// Contains every one of a list.
+    ContainsAll,
+    /// Present, and contains none of a list.
+    ContainsNone,
     /// A text with this beginning.
     StartsWith,
     /// A text with this end.
     EndsWith,
+    /// A text of which a part fits a regular expression.
+    Matches,
+    /// The same version; what is built differently is the same.
+    VersionEq,
+    /// An earlier version.
+    VersionLt,
+    /// An earlier version or the same.
+    VersionLte,
+    /// A later version.
+    VersionGt,
+    /// A later version or the same.
+    VersionGte,
     /// Present.
     Exists,
     /// Absent.
@@ -49,7 +67,7 @@ pub enum Op {
 
 impl Op {
     /// Every operator with the word it is written with.
-    pub const ALL: [(Self, &'static str); 17] = [
+    pub const ALL: [(Self, &'static str); 26] = [
         (Self::Eq, "eq"),
         (Self::Ne, "ne"),
         (Self::Lt, "lt"),
@@ -61,8 +79,17 @@ impl Op {
         (Self::NotIn, "not_in"),
         (Self::Contains, "contains"),
         (Self::NotContains, "not_contains"),
+        (Self::ContainsAny, "contains_any"),
+        (Self::ContainsAll, "contains_all"),
+        (Self::ContainsNone, "contains_none"),
         (Self::StartsWith, "starts_with"),
         (Self::EndsWith, "ends_with"),
+        (Self::Matches, "matches"),
+        (Self::VersionEq, "version_eq"),
+        (Self::VersionLt, "version_lt"),
+        (Self::VersionLte, "version_lte"),
+        (Self::VersionGt, "version_gt"),
+        (Self::VersionGte, "version_gte"),
         (Self::Exists, "exists"),
         (Self::Missing, "missing"),
         (Self::IsTrue, "is_true"),
@@ -77,6 +104,46 @@ impl Op {
     /// The word it is written with.
     pub fn as_str(self) -> &'static str {
         Self::ALL.into_iter().find(|(op, _)| *op == self).map_or("", |(_, word)| word)
+    }
+
+    /// Whether it compares with a list.
+    pub(super) fn takes_list(self) -> bool {
+        matches!(
+            self,
+            Self::In | Self::NotIn | Self::ContainsAny | Self::ContainsAll | Self::ContainsNone
+        )
+    }
+
+    /// Whether it compares with a version.
+    pub(super) fn takes_version(self) -> bool {
+        matches!(
+            self,
+            Self::VersionEq
+                | Self::VersionLt
+                | Self::VersionLte
+                | Self::VersionGt
+                | Self::VersionGte
+        )
+    }
+
+    /// Whether case can be ignored with it.
+    pub(super) fn compares_text(self) -> bool {
+        let of_text = matches!(
+            self,
+            Self::Eq
+                | Self::Ne
+                | Self::Contains
+                | Self::NotContains
+                | Self::StartsWith
+                | Self::EndsWith
+                | Self::Matches
+        );
+        of_text || self.takes_list()
+    }
+
+    /// Whether it holds for a value that has nothing to do with what it is compared with.
+    pub(super) fn is_negative(self) -> bool {
+        matches!(self, Self::Ne | Self::NotIn | Self::NotContains | Self::ContainsNone)
     }
 }
 
@@ -259,6 +326,8 @@ pub(super) enum Operand {
     One(Literal),
     Two(Literal, Literal),
     Many(Box<[Literal]>),
+    Pattern(Box<Pattern>),
+    Version(Box<semver::Version>),
 }
 
 /// A comparison of one value: operator and what to compare with. Made by parsing, which sees that both fit.
@@ -299,10 +368,36 @@ impl Test {
                 low.order_of(value).is_some_and(Ordering::is_ge)
                     && high.order_of(value).is_some_and(Ordering::is_le)
             }
-            Operand::Many(literals) => {
-                let listed = literals.iter().any(|literal| literal.equals(value));
-                if self.op == Op::NotIn { !listed } else { listed }
-            }
+            Operand::Many(literals) => self.holds_for_many(value, literals),
+            Operand::Pattern(pattern) => matches!(value, Seen::Text(text) if pattern.fits(text)),
+            Operand::Version(version) => self.holds_for_version(value, version),
+        }
+    }
+
+    fn holds_for_many(&self, value: &Seen<'_>, literals: &[Literal]) -> bool {
+        let equals = |literal: &Literal| literal.equals(value);
+        let is_in = |literal: &Literal| literal.is_in(value);
+        match self.op {
+            Op::In => literals.iter().any(equals),
+            Op::NotIn => !literals.iter().any(equals),
+            Op::ContainsAny => literals.iter().any(is_in),
+            Op::ContainsAll => literals.iter().all(is_in),
+            Op::ContainsNone => !literals.iter().any(is_in),
+            _ => false,
+        }
+    }
+
+    fn holds_for_version(&self, value: &Seen<'_>, version: &semver::Version) -> bool {
+        let Seen::Text(text) = value else { return false };
+        let Some(value) = version::parse(text) else { return false };
+        let order = value.cmp_precedence(version);
+        match self.op {
+            Op::VersionEq => order.is_eq(),
+            Op::VersionLt => order.is_lt(),
+            Op::VersionLte => order.is_le(),
+            Op::VersionGt => order.is_gt(),
+            Op::VersionGte => order.is_ge(),
+            _ => false,
         }
     }
 
@@ -391,6 +486,19 @@ impl<T: Copy + PartialOrd> Bound<T> {
                 measured > value
             }
             Self::Between(_, high) => measured > high,
+        }
+    }
+
+    /// The least and the greatest value that it is written with.
+    pub fn ends(&self) -> (T, T) {
+        match *self {
+            Self::Between(low, high) => (low, high),
+            Self::Eq(value)
+            | Self::Ne(value)
+            | Self::Lt(value)
+            | Self::Lte(value)
+            | Self::Gt(value)
+            | Self::Gte(value) => (value, value),
         }
     }
 

@@ -4,8 +4,8 @@
 //! cheap and early otherwise; it always lies after the instant of evaluation, so that re-evaluating
 //! at every expiry makes progress.
 
-use super::{Condition, Fact, Facts, Membership, Truth, Verdict};
-use crate::{Duration, Timestamp, hash};
+use super::{Condition, Fact, Facts, Truth, Verdict};
+use crate::{Timestamp, hash};
 
 impl Truth {
     /// Whether it is [`Truth::True`].
@@ -66,10 +66,12 @@ impl Condition {
             Self::Trait { path, test } => Verdict::lasting(test.answer(facts.trait_value(path))),
             Self::Context { path, test } => Verdict::lasting(test.answer(facts.context(path))),
             Self::Computed(computed) => computed.evaluate(facts, now),
+            Self::Pair(pair) => Verdict::lasting(pair.answer(facts)),
+            Self::Dated(dated) => dated.evaluate(facts, now),
             Self::Event(event) => event.evaluate(facts, now),
             Self::Sequence(sequence) => sequence.evaluate(facts, now),
-            Self::Audience { key, for_at_least } => match facts.membership(key) {
-                Some(membership) => member(membership, *for_at_least, now),
+            Self::Audience { key, stay } => match facts.membership(key) {
+                Some(membership) => stay.evaluate(membership, now),
                 None => Verdict::lasting(Truth::False),
             },
             Self::Consent(purpose) => {
@@ -115,23 +117,6 @@ fn at_least(count: usize, parts: &[Condition], facts: &dyn Facts, now: Timestamp
     }
     let valid_until = earlier(withheld_until, earlier(holding_until, failing_until));
     Verdict { truth: Truth::Withheld, valid_until }
-}
-
-/// Membership for at least a time. Where it is not recorded since when someone is a member, they
-/// have not been for long.
-fn member(membership: Membership, for_at_least: Option<Duration>, now: Timestamp) -> Verdict {
-    // An expiry that has passed is the asker's to renew; here it only must not lead backwards.
-    let valid_until = membership.valid_until.map(|until| until.max(next_instant(now)));
-    let lasting = Verdict { truth: membership.truth, valid_until };
-    let (Truth::True, Some(length)) = (membership.truth, for_at_least) else { return lasting };
-    let Some(since) = membership.since else {
-        return Verdict { truth: Truth::False, valid_until };
-    };
-    let ripe = since.saturating_add(length);
-    if ripe <= now {
-        return lasting;
-    }
-    Verdict { truth: Truth::False, valid_until: earlier(valid_until, Some(ripe)) }
 }
 
 /// What is known of a person's events, with a missing timeline as an empty one.

@@ -6,6 +6,7 @@ use super::{
     ComputedTest, Condition, EventCondition, EventPattern, Fact, Facts, Measure, Membership,
     Statistic, Truth,
     comparison::{Operand, Test},
+    names::as_ref,
     syntax::Filter,
 };
 use crate::{Timestamp, Value, hash, value::Path};
@@ -23,14 +24,19 @@ pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) 
         Condition::Trait { path, test } => compared("trait", path, test, facts.trait_value(path)),
         Condition::Context { path, test } => compared("context", path, test, facts.context(path)),
         Condition::Computed(computed) => {
-            let fact = computed.found(facts, now);
-            let wanted = &computed.test;
-            let what = Subject(computed);
-            match fact {
-                Fact::Known(value) => format!("{what} is {}, wanted {wanted}", shown(Some(&value))),
-                Fact::Missing => format!("{what} is missing, wanted {wanted}"),
-                Fact::Withheld => format!("{what} is withheld, wanted {wanted}"),
-            }
+            let found = computed.found(facts, now);
+            let state = stated(as_ref(&found));
+            format!("{} {state}, wanted {}", Subject(computed), computed.test)
+        }
+        Condition::Pair(pair) => {
+            let fact = pair.subject.fact(&pair.path, facts);
+            let other = stated(facts.trait_value(&pair.other));
+            let wanted = format_args!("{}, which {other}", pair.wanted());
+            compared(pair.subject.as_str(), &pair.path, wanted, fact)
+        }
+        Condition::Dated(dated) => {
+            let fact = dated.subject.fact(&dated.path, facts);
+            compared(dated.subject.as_str(), &dated.path, &dated.when, fact)
         }
         Condition::Event(event) => {
             let measured = event.measured(facts, now);
@@ -55,24 +61,31 @@ pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) 
     }
 }
 
-fn compared(what: &str, path: &Path, test: &Test, fact: Fact<&Value>) -> String {
+fn compared(what: &str, path: &Path, wanted: impl fmt::Display, fact: Fact<&Value>) -> String {
+    format!("{what} {path} {}, wanted {wanted}", stated(fact))
+}
+
+/// What is known of a value, as in `is "pro"`.
+fn stated(fact: Fact<&Value>) -> String {
     match fact {
-        Fact::Known(value) => format!("{what} {path} is {}, wanted {test}", shown(Some(value))),
-        Fact::Missing => format!("{what} {path} is missing, wanted {test}"),
-        Fact::Withheld => format!("{what} {path} is withheld, wanted {test}"),
+        Fact::Known(value) => format!("is {}", shown(Some(value))),
+        Fact::Missing => "is missing".into(),
+        Fact::Withheld => "is withheld".into(),
     }
 }
 
 fn membership(membership: Option<Membership>) -> String {
-    let Some(Membership { truth, since, .. }) = membership else {
+    let Some(Membership { truth, since, previous, .. }) = membership else {
         return "there is no such audience".into();
     };
-    let state = match truth {
-        Truth::True => "a member",
-        Truth::False => "not a member",
+    let (state, other) = match truth {
+        Truth::True => ("a member", "left before that"),
+        Truth::False => ("not a member", "entered before that"),
         Truth::Withheld => return "withheld".into(),
     };
-    since.map_or_else(|| state.into(), |since| format!("{state} since {since}"))
+    let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+    let before = previous.map(|instant| format!(", {other} at {instant}")).unwrap_or_default();
+    format!("{state}{since}{before}")
 }
 
 /// A value as an explanation shows it: compact JSON, cut when long.
@@ -117,9 +130,18 @@ impl fmt::Display for Asked<'_> {
             }
             Measure::Distinct { property, .. } => write!(f, "different {property} of ")?,
             Measure::Periods { unit, zone, .. } => write!(f, "{unit}s ({zone}) with ")?,
+            Measure::MostFrequent(Filter { property, .. }) => {
+                write!(f, "most frequent {property} of ")?;
+            }
+            Measure::Share { filters, .. } => {
+                f.write_str("share of those")?;
+                joined_filters(f, filters)?;
+                f.write_str(" among ")?;
+            }
             Measure::Last(Filter { property, .. }) => write!(f, "{property} of the last ")?,
             Measure::First(Filter { property, .. }) => write!(f, "{property} of the first ")?,
             Measure::Since(_) => f.write_str("time since the last ")?,
+            Measure::SinceFirst(_) => f.write_str("time since the first ")?,
         }
         of.fmt(f)?;
         match within {
@@ -133,12 +155,17 @@ impl fmt::Display for Asked<'_> {
 impl fmt::Display for EventPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.name.text)?;
-        for (index, Filter { property, test }) in self.filters.iter().enumerate() {
-            let joint = if index == 0 { "where" } else { "and" };
-            write!(f, " {joint} {property} {test}")?;
-        }
-        Ok(())
+        joined_filters(f, &self.filters)
     }
+}
+
+/// As in ` where currency eq "SEK" and revenue gt 5`.
+fn joined_filters(f: &mut fmt::Formatter<'_>, filters: &[Filter]) -> fmt::Result {
+    for (index, Filter { property, test }) in filters.iter().enumerate() {
+        let joint = if index == 0 { "where" } else { "and" };
+        write!(f, " {joint} {property} {test}")?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Wanted<'_> {
@@ -147,9 +174,11 @@ impl fmt::Display for Wanted<'_> {
             Measure::Count(bound)
             | Measure::Distinct { bound, .. }
             | Measure::Periods { bound, .. } => bound.fmt(f),
-            Measure::Numbers { bound, .. } => bound.fmt(f),
-            Measure::Last(filter) | Measure::First(filter) => filter.test.fmt(f),
-            Measure::Since(bound) => bound.fmt(f),
+            Measure::Numbers { bound, .. } | Measure::Share { bound, .. } => bound.fmt(f),
+            Measure::Last(filter) | Measure::First(filter) | Measure::MostFrequent(filter) => {
+                filter.test.fmt(f)
+            }
+            Measure::Since(bound) | Measure::SinceFirst(bound) => bound.fmt(f),
         }
     }
 }
@@ -169,6 +198,8 @@ impl fmt::Display for Test {
                     write!(f, "{}", literal.to_value())?;
                 }
             }
+            Operand::Pattern(pattern) => write!(f, " /{}/", pattern.as_str())?,
+            Operand::Version(version) => write!(f, " {version}")?,
         }
         if self.ignore_case { f.write_str(" (any case)") } else { Ok(()) }
     }
@@ -189,12 +220,11 @@ impl fmt::Display for Condition {
             Self::Trait { path, test } => write!(f, "trait {path} {test}"),
             Self::Context { path, test } => write!(f, "context {path} {test}"),
             Self::Computed(computed) => write!(f, "{} {}", Subject(computed), computed.test),
+            Self::Pair(pair) => pair.fmt(f),
+            Self::Dated(dated) => dated.fmt(f),
             Self::Event(event) => write!(f, "{} {}", Asked(event), Wanted(event)),
             Self::Sequence(sequence) => sequence.fmt(f),
-            Self::Audience { key, for_at_least: None } => write!(f, "in audience {key}"),
-            Self::Audience { key, for_at_least: Some(length) } => {
-                write!(f, "in audience {key} for at least {length}")
-            }
+            Self::Audience { key, stay } => f.write_str(&stay.in_words(key)),
             Self::Consent(purpose) => write!(f, "consents to {purpose}"),
             Self::Bucket { salt, below } => write!(f, "bucket of \"{salt}\" below {below}"),
         }

@@ -3,30 +3,29 @@
 //! The document may come from anyone. Nesting is measured without recursion and size is counted before anything
 //! descends, and the descent itself stops at [`MAX_RULE_DEPTH`].
 
+mod comparison;
+mod measure;
 mod sequence;
 mod window;
 
+pub(super) use comparison::path;
 pub(super) use window::{read as window, zone};
 
 use super::{
-    ComputedTest, EventName, Seen,
-    calendar::Unit,
-    comparison::{Bound, Literal, Op, Operand, Test},
+    ComputedTest, EventName, Stay, Subject,
     reader::Reader,
-    statistic::Statistic,
-    syntax::{Condition, EventCondition, EventPattern, Filter, Measure},
+    syntax::{Condition, EventCondition, EventPattern, Filter},
 };
 use crate::{
     Duration, Event, Key, Value,
     consent::PurposeKey,
     definition::{Fault, MAX_RULE_BYTES, MAX_RULE_DEPTH},
-    value::{Object, Path},
+    value::Object,
 };
+use comparison::filter;
 
 /// Most parts of one `all`, `any` or `at_least`, and most filters of one event condition.
 const MAX_PARTS: usize = 256;
-/// Most values of one `in` or `not_in`.
-const MAX_VALUES: usize = 1000;
 /// Longest name of an item, in bytes.
 const MAX_ITEM_BYTES: usize = 256;
 /// Longest salt, in bytes.
@@ -48,19 +47,29 @@ const KINDS: [(&str, &[&str]); 12] = [
     (
         "event",
         &[
-            "event", "where", "within", "count", "sum", "avg", "min", "max", "distinct", "periods",
-            "last", "first", "since",
+            "event",
+            "where",
+            "within",
+            "count",
+            "sum",
+            "avg",
+            "min",
+            "max",
+            "distinct",
+            "periods",
+            "most_frequent",
+            "share",
+            "last",
+            "first",
+            "since",
+            "since_first",
         ],
     ),
-    ("sequence", &["sequence", "within", "span"]),
-    ("audience", &["audience", "for_at_least"]),
+    ("sequence", &["sequence", "within", "span", "strict"]),
+    ("audience", &["audience", "for_at_least", "ever", "entered_within", "left_within"]),
     ("consent", &["consent"]),
     ("bucket", &["bucket"]),
 ];
-
-/// The questions an event condition can ask, of which it asks one.
-const MEASURES: [&str; 10] =
-    ["count", "sum", "avg", "min", "max", "distinct", "periods", "last", "first", "since"];
 
 impl Condition {
     /// Parses a JSON document; every fault is reported with its JSON pointer.
@@ -145,14 +154,8 @@ fn condition(reader: &mut Reader, document: &Value, depth: usize) -> Option<Cond
             .inside(kind, |r| condition(r, value, depth + 1))
             .map(|part| Condition::Not(Box::new(part))),
         "at_least" => reader.inside(kind, |r| at_least(r, value, depth)),
-        "trait" => {
-            let (path, test) = tested(reader, object, kind)?;
-            Some(Condition::Trait { path, test })
-        }
-        "context" => {
-            let (path, test) = tested(reader, object, kind)?;
-            Some(Condition::Context { path, test })
-        }
+        "trait" => comparison::read(reader, object, Subject::Trait),
+        "context" => comparison::read(reader, object, Subject::Context),
         "computed" => computed(reader, object),
         "event" => event(reader, object),
         "sequence" => sequence::read(reader, object),
@@ -213,14 +216,14 @@ fn computed(reader: &mut Reader, object: &Object) -> Option<Condition> {
             item.map(|item| Some(item.into()))
         }
     };
-    let test = test(reader, object);
+    let test = comparison::test(reader, object, &[]);
     Some(Condition::Computed(Box::new(ComputedTest::new(key?, item?, test?))))
 }
 
 fn event(reader: &mut Reader, object: &Object) -> Option<Condition> {
     let of = pattern(reader, object);
     let within = window::read(reader, object);
-    let measure = measure(reader, object);
+    let measure = measure::read(reader, object);
     let (of, within, measure) = (of?, within?, measure?);
     Some(Condition::Event(Box::new(EventCondition { of, within, measure })))
 }
@@ -234,10 +237,15 @@ pub(super) fn pattern(reader: &mut Reader, object: &Object) -> Option<EventPatte
         reader.fault_at("event", format!("`event` is the name of an event, 1 to {limit} bytes"));
     }
     let filters = match object.get("where") {
-        Some(list) => reader.inside("where", |r| r.list(list, MAX_PARTS, "filters", filter)),
+        Some(list) => reader.inside("where", |reader| filters(reader, list)),
         None => Some(Vec::new()),
     };
     Some(EventPattern { name: EventName::new(name?), filters: filters? })
+}
+
+/// What each of some events must be.
+fn filters(reader: &mut Reader, list: &Value) -> Option<Vec<Filter>> {
+    reader.list(list, MAX_PARTS, "filters", filter)
 }
 
 /// A length of time, where there is one; `None` when it is faulty.
@@ -259,255 +267,36 @@ pub(super) fn positive(reader: &mut Reader, field: &str, duration: Duration) -> 
     Some(duration)
 }
 
-fn measure(reader: &mut Reader, object: &Object) -> Option<Measure> {
-    let mut asked = MEASURES.into_iter().filter(|measure| object.contains_key(*measure));
-    let Some(measure) = asked.next() else { return Some(Measure::Count(Bound::Gte(1))) };
+fn audience(reader: &mut Reader, object: &Object) -> Option<Condition> {
+    let key = reader.parsed::<Key>(object, "audience", "`audience` is the key of an audience");
+    let stay = stay(reader, object);
+    Some(Condition::Audience { key: key?, stay: stay? })
+}
+
+/// What is asked about a membership.
+fn stay(reader: &mut Reader, object: &Object) -> Option<Stay> {
+    let kinds = ["for_at_least", "ever", "entered_within", "left_within"];
+    let mut asked = kinds.into_iter().filter(|kind| object.contains_key(*kind));
+    let Some(kind) = asked.next() else { return Some(Stay::Present) };
     if let Some(other) = asked.next() {
         reader.fault(format!(
-            "an event condition asks for one thing, and this one has both `{measure}` and `{other}`; combine two in `all`"
+            "this asks about a membership in two ways, `{kind}` and `{other}`; combine two in `all`"
         ));
         return None;
     }
-    let value = object.get(measure)?;
-    reader.inside(measure, |reader| match measure {
-        "count" => bound(reader, value, &[], count).map(Measure::Count),
-        "since" => bound(reader, value, &[], age).map(Measure::Since),
-        "distinct" => of_property(reader, value, count)
-            .map(|(property, bound)| Measure::Distinct { property, bound }),
-        "periods" => periods(reader, value),
-        "last" => filter(reader, value).map(Measure::Last),
-        "first" => filter(reader, value).map(Measure::First),
-        word => {
-            let statistic = Statistic::parse(word)?;
-            of_property(reader, value, amount).map(|(property, bound)| Measure::Numbers {
-                statistic,
-                property,
-                bound,
-            })
+    if kind == "ever" {
+        if object.get(kind) != Some(&Value::Bool(true)) {
+            reader.fault_at(kind, "`ever` is true; leave it out to ask who is in now");
+            return None;
         }
+        return Some(Stay::Ever);
+    }
+    let length = length(reader, object, kind)??;
+    Some(match kind {
+        "for_at_least" => Stay::ForAtLeast(length),
+        "entered_within" => Stay::EnteredWithin(length),
+        _ => Stay::LeftWithin(length),
     })
-}
-
-fn of_property<T: Bounded>(
-    reader: &mut Reader,
-    value: &Value,
-    one: fn(&Value) -> Option<T>,
-) -> Option<(Path, Bound<T>)> {
-    let bound = bound(reader, value, &["property"], one);
-    let property = value.as_object().and_then(|object| path(reader, object, "property"));
-    Some((property?, bound?))
-}
-
-fn periods(reader: &mut Reader, value: &Value) -> Option<Measure> {
-    let bound = bound(reader, value, &["unit", "timezone"], count);
-    let object = value.as_object()?;
-    let unit = object.get("unit").and_then(Value::as_str).and_then(Unit::parse);
-    if unit.is_none() {
-        reader.fault_at("unit", "`unit` is one of day, week, month, quarter, year");
-    }
-    let zone = window::zone(reader, object);
-    Some(Measure::Periods { unit: unit?, zone: zone?, bound: bound? })
-}
-
-fn filter(reader: &mut Reader, value: &Value) -> Option<Filter> {
-    const HELP: &str =
-        "this is an object, as in {\"property\":\"plan\",\"op\":\"eq\",\"value\":\"pro\"}";
-    let object = reader.object(value, HELP)?;
-    let key = if object.contains_key("context") { "context" } else { "property" };
-    reader.refuse_unknown(object, &[key, "op", "value", "ignore_case"]);
-    let (path, test) = tested(reader, object, key)?;
-    let property = if key == "context" { path.into_context() } else { path };
-    Some(Filter { property, test })
-}
-
-fn tested(reader: &mut Reader, object: &Object, key: &str) -> Option<(Path, Test)> {
-    let path = path(reader, object, key);
-    let test = test(reader, object);
-    Some((path?, test?))
-}
-
-pub(super) fn path(reader: &mut Reader, object: &Object, key: &str) -> Option<Path> {
-    let path = object.get(key).and_then(Value::as_str).and_then(Path::parse);
-    if path.is_none() {
-        reader.fault_at(
-            key,
-            format!("`{key}` is a dotted path of 1 to 8 parts and at most 256 bytes"),
-        );
-    }
-    path
-}
-
-fn op(reader: &mut Reader, object: &Object, allowed: impl Fn(Op) -> bool) -> Option<Op> {
-    let op = object.get("op").and_then(Value::as_str).and_then(Op::parse);
-    let op = op.filter(|op| allowed(*op));
-    if op.is_none() {
-        let known = Op::ALL.into_iter().filter(|(op, _)| allowed(*op)).map(|(_, word)| word);
-        let known: Vec<&str> = known.collect();
-        reader.fault_at("op", format!("`op` is one of {}", known.join(", ")));
-    }
-    op
-}
-
-fn test(reader: &mut Reader, object: &Object) -> Option<Test> {
-    let op = op(reader, object, |_| true)?;
-    let ignore_case = match object.get("ignore_case") {
-        None => false,
-        Some(Value::Bool(ignore)) if !ignore || compares_text(op) => *ignore,
-        Some(Value::Bool(_)) => {
-            reader.fault_at("ignore_case", format!("`ignore_case` does not go with `{op}`"));
-            return None;
-        }
-        Some(_) => {
-            reader.fault_at("ignore_case", "`ignore_case` is true or false");
-            return None;
-        }
-    };
-    let operand = operand(reader, object, op, ignore_case)?;
-    Some(Test { op, operand, ignore_case })
-}
-
-fn compares_text(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Eq
-            | Op::Ne
-            | Op::In
-            | Op::NotIn
-            | Op::Contains
-            | Op::NotContains
-            | Op::StartsWith
-            | Op::EndsWith
-    )
-}
-
-fn operand(reader: &mut Reader, object: &Object, op: Op, ignore_case: bool) -> Option<Operand> {
-    let scalar = |value: &Value| Literal::new(value, ignore_case);
-    let ordered = |value: &Value| scalar(value).filter(|l| !matches!(l, Literal::Bool(_)));
-    let value = object.get("value");
-    let (operand, wanted) = match op {
-        Op::Exists | Op::Missing | Op::IsTrue | Op::IsFalse => {
-            (value.is_none().then_some(Operand::None), "left out")
-        }
-        Op::Eq | Op::Ne | Op::Contains | Op::NotContains => {
-            (value.and_then(scalar).map(Operand::One), "a text, a number, true or false")
-        }
-        Op::Lt | Op::Lte | Op::Gt | Op::Gte => {
-            (value.and_then(ordered).map(Operand::One), "a number or a text")
-        }
-        Op::StartsWith | Op::EndsWith => {
-            let text = value.filter(|value| value.is_string()).and_then(scalar);
-            (text.map(Operand::One), "a text")
-        }
-        Op::Between => {
-            let pair = value.and_then(|value| pair(value, ordered)).filter(|(low, high)| {
-                high.order_of(&Seen::from(&low.to_value())).is_some_and(std::cmp::Ordering::is_le)
-            });
-            let operand = pair.map(|(low, high)| Operand::Two(low, high));
-            (operand, "a list of two numbers or two texts, the smaller first")
-        }
-        Op::In | Op::NotIn => {
-            let list = value.and_then(Value::as_array);
-            let list = list.filter(|list| (1..=MAX_VALUES).contains(&list.len()));
-            let literals: Option<Box<[Literal]>> =
-                list.and_then(|list| list.iter().map(scalar).collect());
-            (literals.map(Operand::Many), "a list of 1 to 1000 texts, numbers or booleans")
-        }
-    };
-    if operand.is_none() {
-        reader.fault_at("value", format!("with `{op}`, `value` is {wanted}"));
-    }
-    operand
-}
-
-fn pair<T>(value: &Value, one: impl Fn(&Value) -> Option<T>) -> Option<(T, T)> {
-    match value.as_array()?.as_slice() {
-        [low, high] => Some((one(low)?, one(high)?)),
-        _ => None,
-    }
-}
-
-fn count(value: &Value) -> Option<u32> {
-    value.as_u64().and_then(|count| u32::try_from(count).ok())
-}
-
-fn amount(value: &Value) -> Option<f64> {
-    value.as_f64().filter(|amount| amount.is_finite())
-}
-
-fn age(value: &Value) -> Option<Duration> {
-    value.as_str()?.parse().ok()
-}
-
-/// The types a bound can have.
-trait Bounded: Copy + PartialOrd {
-    const WANTED: &'static str;
-    /// An age is never met to the millisecond, so that asking for one exactly is a mistake.
-    const ALLOWS_EQUALITY: bool;
-}
-
-impl Bounded for u32 {
-    const WANTED: &'static str = "a whole number, 0 or more";
-    const ALLOWS_EQUALITY: bool = true;
-}
-
-impl Bounded for f64 {
-    const WANTED: &'static str = "a number";
-    const ALLOWS_EQUALITY: bool = true;
-}
-
-impl Bounded for Duration {
-    const WANTED: &'static str = "a duration, as in \"14d\"";
-    const ALLOWS_EQUALITY: bool = false;
-}
-
-fn bound<T: Bounded>(
-    reader: &mut Reader,
-    value: &Value,
-    more_fields: &[&str],
-    one: fn(&Value) -> Option<T>,
-) -> Option<Bound<T>> {
-    let object = reader.object(value, "this is an object, as in {\"op\":\"gte\",\"value\":…}")?;
-    let fields: Vec<&str> = ["op", "value"].iter().chain(more_fields).copied().collect();
-    reader.refuse_unknown(object, &fields);
-    let op = op(reader, object, |op| match op {
-        Op::Eq | Op::Ne => T::ALLOWS_EQUALITY,
-        Op::Lt | Op::Lte | Op::Gt | Op::Gte | Op::Between => true,
-        _ => false,
-    })?;
-    let value = object.get("value");
-    let bound = match op {
-        Op::Between => value
-            .and_then(|value| pair(value, one))
-            .filter(|(low, high)| low <= high)
-            .map(|(low, high)| Bound::Between(low, high)),
-        _ => value.and_then(one).map(match op {
-            Op::Eq => Bound::Eq,
-            Op::Ne => Bound::Ne,
-            Op::Lt => Bound::Lt,
-            Op::Lte => Bound::Lte,
-            Op::Gt => Bound::Gt,
-            _ => Bound::Gte,
-        }),
-    };
-    if bound.is_none() {
-        let wanted = T::WANTED;
-        reader.fault_at(
-            "value",
-            match op {
-                Op::Between => format!(
-                    "with `between`, `value` is a list of two, each {wanted}, the smaller first"
-                ),
-                _ => format!("`value` is {wanted}"),
-            },
-        );
-    }
-    bound
-}
-
-fn audience(reader: &mut Reader, object: &Object) -> Option<Condition> {
-    let key = reader.parsed::<Key>(object, "audience", "`audience` is the key of an audience");
-    let for_at_least = length(reader, object, "for_at_least");
-    Some(Condition::Audience { key: key?, for_at_least: for_at_least? })
 }
 
 fn bucket(reader: &mut Reader, value: &Value) -> Option<Condition> {

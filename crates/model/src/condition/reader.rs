@@ -9,11 +9,13 @@ const MAX_FAULTS: usize = 32;
 /// Longest part of a field name that is repeated in a message, in characters.
 const MAX_SHOWN: usize = 60;
 
-/// The place in a document, as a JSON pointer, and the faults found so far.
+/// The place in a document, as a JSON pointer, the faults found so far, and what is limited as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     pointer: String,
     faults: Vec<Fault>,
+    /// How many regular expressions have been read.
+    patterns: usize,
 }
 
 impl Reader {
@@ -23,6 +25,12 @@ impl Reader {
 
     pub(super) fn faults(&self) -> &[Fault] {
         &self.faults
+    }
+
+    /// Counts one more regular expression, and tells how many there are.
+    pub(super) fn count_pattern(&mut self) -> usize {
+        self.patterns += 1;
+        self.patterns
     }
 
     pub(super) fn into_faults(self) -> Vec<Fault> {

@@ -5,6 +5,8 @@
 //! two can be held against each other by property tests here, in `audience` and in simulations. It is
 //! slow, expects a document that parses, and takes anything else as false.
 
+mod dated;
+mod frequency;
 mod sequence;
 mod window;
 
@@ -85,10 +87,10 @@ fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
 fn plain(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
     let text = |key: &str| document.get(key).and_then(Value::as_str);
     if let Some(path) = text("trait").and_then(Path::parse) {
-        return compared(document, facts.trait_value(&path));
+        return value(document, facts.trait_value(&path), facts, now);
     }
     if let Some(path) = text("context").and_then(Path::parse) {
-        return compared(document, facts.context(&path));
+        return value(document, facts.context(&path), facts, now);
     }
     if let Some(purpose) = text("consent").and_then(|key| key.parse().ok()) {
         return Possible::exactly(facts.consents_to(&purpose) == Some(true));
@@ -103,13 +105,54 @@ fn plain(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
     else {
         return Possible::exactly(false);
     };
-    match (membership.truth, duration(&document["for_at_least"])) {
-        (Truth::Withheld, _) => Possible::EITHER,
-        (truth, None) => Possible::exactly(truth.is_true()),
-        (truth, Some(length)) => {
-            let ripe = membership.since.is_some_and(|since| since.0 + length <= now.0);
-            Possible::exactly(truth.is_true() && ripe)
+    let is_in = match membership.truth {
+        Truth::Withheld => return Possible::EITHER,
+        truth => truth == Truth::True,
+    };
+    let (entered, left) = match (is_in, membership.since, membership.previous) {
+        (true, since, previous) => (since, previous),
+        (false, since, previous) => (previous, since),
+    };
+    let lately = |instant: Option<Timestamp>, length: i64| {
+        instant.is_some_and(|instant| now.0 - length < instant.0)
+    };
+    let length = |field: &str| duration(&document[field]);
+    Possible::exactly(if let Some(length) = length("for_at_least") {
+        is_in && entered.is_some() && !lately(entered, length)
+    } else if let Some(length) = length("entered_within") {
+        lately(entered, length)
+    } else if let Some(length) = length("left_within") {
+        lately(left, length)
+    } else {
+        is_in || document["ever"] == Value::Bool(true) && left.is_some()
+    })
+}
+
+/// A trait or a value of the context, against the document, another trait, or the clock.
+fn value(document: &Value, fact: Fact<&Value>, facts: &dyn Facts, now: Timestamp) -> Possible {
+    if let Some(answer) = dated::possible(document, &fact, facts, now) {
+        return answer;
+    }
+    let Some(other) = document["value"]["trait"].as_str().and_then(Path::parse) else {
+        return compared(document, fact);
+    };
+    match (fact, facts.trait_value(&other)) {
+        (Fact::Missing, _) | (_, Fact::Missing) => Possible::exactly(false),
+        (Fact::Known(value), Fact::Known(other)) => {
+            let op = document["op"].as_str().unwrap_or_default();
+            let takes_list = op.ends_with("in") || op.starts_with("contains_");
+            let mut test = document.clone();
+            test["value"] = match other {
+                other if takes_list && !other.is_array() => serde_json::json!([other]),
+                other => other.clone(),
+            };
+            let is_sound = takes_list || !(other.is_array() || other.is_object());
+            let negative = matches!(op, "ne" | "not_contains");
+            let has_order = !matches!(op, "lt" | "lte" | "gt" | "gte") || !other.is_boolean();
+            let holds = holds(&test, Some(value)) && has_order;
+            Possible::exactly(if is_sound { holds } else { negative })
         }
+        _ => Possible::EITHER,
     }
 }
 
@@ -136,17 +179,21 @@ fn holds(test: &Value, value: Option<&Value>) -> bool {
         }
         other => other.clone(),
     };
-    let (value, wanted) = (fold(value), &test["value"]);
+    let (raw, value, wanted) = (value, fold(value), &test["value"]);
     let order = |wanted: &Value| order(&value, &fold(wanted));
     let equal = |wanted: &Value| order(wanted) == Some(Ordering::Equal);
-    let listed = || wanted.as_array().is_some_and(|list| list.iter().any(equal));
-    let contains = || match (&value, &fold(wanted)) {
+    let list = || wanted.as_array().into_iter().flatten();
+    let listed = || list().any(equal);
+    let contains = |wanted: &Value| match (&value, &fold(wanted)) {
         (Value::Array(elements), wanted) => elements
             .iter()
             .any(|element| self::order(&fold(element), wanted) == Some(Ordering::Equal)),
         (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
         _ => false,
     };
+    // Lists and objects within a list are contained in nothing.
+    let is_scalar =
+        |wanted: &&Value| !(wanted.is_array() || wanted.is_object() || wanted.is_null());
     let edge = |matches: fn(&str, &str) -> bool| match (&value, &fold(wanted)) {
         (Value::String(text), Value::String(part)) => matches(text, part),
         _ => false,
@@ -167,12 +214,62 @@ fn holds(test: &Value, value: Option<&Value>) -> bool {
         }
         "in" => listed(),
         "not_in" => !listed(),
-        "contains" => contains(),
-        "not_contains" => !contains(),
+        "contains" => contains(wanted),
+        "not_contains" => !contains(wanted),
+        "contains_any" => list().filter(is_scalar).any(contains),
+        "contains_all" => list().filter(is_scalar).all(contains),
+        "contains_none" => !list().filter(is_scalar).any(contains),
+        "matches" => raw.as_str().is_some_and(|text| fits(test, text)),
         "starts_with" => edge(|text, part| text.starts_with(part)),
         "ends_with" => edge(|text, part| text.ends_with(part)),
-        _ => false,
+        op => op.strip_prefix("version_").is_some_and(|op| {
+            let version = |value: &Value| version(value.as_str()?);
+            let order = version(&value).zip(version(wanted)).map(|(a, b)| a.cmp(&b));
+            order.is_some_and(|order| match op {
+                "eq" => order.is_eq(),
+                "lt" => order.is_lt(),
+                "lte" => order.is_le(),
+                "gt" => order.is_gt(),
+                _ => order.is_ge(),
+            })
+        }),
     }
+}
+
+fn fits(test: &Value, text: &str) -> bool {
+    let flags = if test["ignore_case"] == Value::Bool(true) { "(?i)" } else { "" };
+    let pattern = format!("{flags}{}", test["value"].as_str().unwrap_or_default());
+    text.len() <= 8192 && regex::Regex::new(&pattern).is_ok_and(|regex| regex.is_match(text))
+}
+
+/// What orders versions: three numbers, whether it is a release, and the parts of a pre-release, of
+/// which numbers come before words.
+type Version = ([u64; 3], bool, Vec<Result<u64, String>>);
+
+fn version(text: &str) -> Option<Version> {
+    let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    let (text, build) = text.split_once('+').map_or((text, None), |(t, b)| (t, Some(b)));
+    let (numbers, early) = text.split_once('-').map_or((text, None), |(t, e)| (t, Some(e)));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let number = |part: &str| {
+        let is_sound = is_number(part) && (part == "0" || !part.starts_with('0'));
+        if is_sound { part.parse().ok() } else { None }
+    };
+    let numbers: Option<Vec<u64>> = numbers.split('.').map(number).collect();
+    let mut numbers = numbers.filter(|numbers| numbers.len() <= 3)?;
+    numbers.resize(3, 0);
+    let is_word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    if !build.into_iter().flat_map(|build| build.split('.')).all(is_word) {
+        return None;
+    }
+    let part = |part: &str| match number(part) {
+        Some(number) => Some(Ok(number)),
+        None => (is_word(part) && !is_number(part)).then(|| Err(part.to_owned())),
+    };
+    let parts: Option<Vec<_>> = early.into_iter().flat_map(|e| e.split('.')).map(part).collect();
+    Some((numbers.try_into().ok()?, early.is_none(), parts?))
 }
 
 fn order(a: &Value, b: &Value) -> Option<Ordering> {
@@ -199,7 +296,10 @@ fn events(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
         Fact::Missing => Rows::none(crate::Purpose::SERVICE),
         Fact::Withheld => return Possible::EITHER,
     };
-    let Some(lies) = window::of(document, facts, now) else { return Possible::EITHER };
+    let lies = match window::of(document, facts, now) {
+        Ok(lies) => lies,
+        Err(answer) => return answer,
+    };
     let filters = document["where"].as_array().map(Vec::as_slice).unwrap_or_default();
     // Each event in the window that may count: itself if it certainly does, `None` if nobody may know.
     let seen: Vec<(i64, Option<Known>)> = rows
@@ -278,27 +378,53 @@ fn measured(
     if let Some(test) = document.get("distinct") {
         let mut values: Vec<&Value> = Vec::new();
         for value in certain().filter_map(|row| property(row, test)) {
-            let is_scalar = value.is_string() || value.is_number() || value.is_boolean();
-            let same = |known: &&Value| match (known, value) {
-                (Value::String(a), Value::String(b)) => a == b,
-                _ => order(known, value) == Some(Ordering::Equal),
-            };
-            if is_scalar && !values.iter().any(same) {
+            if frequency::counts(value) && !values.iter().any(|known| frequency::same(known, value))
+            {
                 values.push(value);
             }
         }
         return counted(test, overflow, &(values.len()..=values.len() + unknown));
     }
-    if let Some(test) = document.get("since") {
-        let newest_certain = seen.iter().rposition(|(_, row)| row.is_some());
-        let may_be_last = &seen[newest_certain.unwrap_or(0)..];
-        let ages = may_be_last.iter().map(|(time, _)| age_holds(test, now.0 - time));
-        return Possible::among(ages.chain(newest_certain.is_none().then_some(false)));
+    if document.get("most_frequent").or(document.get("share")).is_some() {
+        return if unknown > 0 {
+            Possible::EITHER
+        } else {
+            let rows: Vec<&Known> = certain().collect();
+            Possible::exactly(!overflow && frequency::holds(document, &rows))
+        };
+    }
+    if let Some(answer) = aged(document, seen, overflow, now) {
+        return answer;
     }
     let at_least_one = serde_json::json!({"op": "gte", "value": 1});
     let test = document.get("count").unwrap_or(&at_least_one);
     let fewest = certain().count();
     counted(test, overflow, &(fewest..=fewest + unknown))
+}
+
+/// The answer to how long ago the newest, or the oldest, was; `None` where that is not asked.
+fn aged(
+    document: &Value,
+    seen: &[(i64, Option<Known>)],
+    overflow: bool,
+    now: Timestamp,
+) -> Option<Possible> {
+    let is_certain = |(_, row): &(i64, Option<Known>)| row.is_some();
+    let any_certain = seen.iter().any(is_certain);
+    let among = |test: &Value, may_be_it: &[(i64, Option<Known>)]| {
+        let ages = may_be_it.iter().map(|(time, _)| age_holds(test, now.0 - time));
+        Possible::among(ages.chain((!any_certain).then_some(false)))
+    };
+    if let Some(test) = document.get("since") {
+        let newest_certain = seen.iter().rposition(is_certain);
+        return Some(among(test, &seen[newest_certain.unwrap_or(0)..]));
+    }
+    let test = document.get("since_first")?;
+    if overflow {
+        return Some(Possible::exactly(false));
+    }
+    let oldest_certain = seen.iter().position(is_certain);
+    Some(among(test, oldest_certain.map_or(seen, |oldest| &seen[..=oldest])))
 }
 
 /// In how many periods there are events, at fewest and at most.

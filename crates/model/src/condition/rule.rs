@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Condition, EventName, EventPattern, Facts, Names, Verdict, Window, calendar::Zone, explain,
+    Anchor, Condition, EventName, EventPattern, Facts, Names, Subject, Verdict, Window,
+    calendar::Zone, explain,
 };
 use crate::{
     Duration, Key, Purpose, Timestamp, consent::PurposeKey, definition::Fault, value::Path,
@@ -78,7 +79,7 @@ impl Rule {
         &self.needs
     }
 
-    /// Which events it looks at, in document order.
+    /// Which events it looks at.
     pub fn event_patterns(&self) -> Vec<&EventPattern> {
         let mut found = Vec::new();
         self.condition.visit(&mut |_, condition| match condition {
@@ -88,6 +89,11 @@ impl Rule {
                 found.extend(computed.rule().map(|(rule, _)| rule.pattern()));
             }
             _ => {}
+        });
+        self.condition.visit(&mut |_, condition| {
+            if let Some(Anchor::Event(pattern)) = condition.window().and_then(Window::anchor) {
+                found.push(pattern);
+            }
         });
         found
     }
@@ -144,6 +150,27 @@ impl Condition {
         }
     }
 
+    /// The other audience that this condition names, with where it does, as a JSON pointer. What is named
+    /// inside its parts is the parts'.
+    pub fn audience(&self) -> Option<(&'static str, &Key)> {
+        match self {
+            Self::Audience { key, .. } => Some(("/audience", key)),
+            _ => match self.window()?.anchor()? {
+                Anchor::Entry(key) => Some(("/within/since/audience", key)),
+                Anchor::Event(_) | Anchor::Trait(_) => None,
+            },
+        }
+    }
+
+    /// The window that this condition looks at, where it looks at events and has one.
+    pub fn window(&self) -> Option<&Window> {
+        match self {
+            Self::Event(event) => event.within.as_ref(),
+            Self::Sequence(sequence) => sequence.within(),
+            _ => None,
+        }
+    }
+
     /// The conditions directly inside this one.
     pub fn parts(&self) -> &[Self] {
         match self {
@@ -155,31 +182,60 @@ impl Condition {
 }
 
 impl Needs {
-    fn widen(&mut self, window: Option<Duration>) {
-        let longest = self.longest_window.zip(window);
+    /// Adds what it takes to place a window, and how far it reaches.
+    fn add_window(&mut self, window: Option<&Window>) {
+        let longest = self.longest_window.zip(window.and_then(Window::reach));
         self.longest_window = longest.map(|(longest, window)| longest.max(window));
+        self.traits.extend(window.and_then(Window::zone).and_then(Zone::reads));
+        if let Some(anchor) = window.and_then(Window::anchor) {
+            self.add_anchor(anchor);
+        }
+    }
+
+    fn add_value(&mut self, subject: Subject, path: &Path) {
+        let read = match subject {
+            Subject::Trait => &mut self.traits,
+            Subject::Context => &mut self.contexts,
+        };
+        read.insert(path.clone());
+    }
+
+    fn add_anchor(&mut self, anchor: &Anchor) {
+        match anchor {
+            Anchor::Event(pattern) => {
+                let properties = self.events.entry(pattern.name.clone()).or_default();
+                properties.extend(pattern.properties().cloned());
+            }
+            Anchor::Trait(path) => self.add_value(Subject::Trait, path),
+            Anchor::Entry(key) => {
+                self.audiences.insert(key.clone());
+            }
+        }
     }
 
     fn add(&mut self, condition: &Condition) {
         condition.visit(&mut |_, part| match part {
-            Condition::Trait { path, .. } => {
-                self.traits.insert(path.clone());
+            Condition::Trait { path, .. } => self.add_value(Subject::Trait, path),
+            Condition::Context { path, .. } => self.add_value(Subject::Context, path),
+            Condition::Pair(pair) => {
+                self.add_value(pair.subject, &pair.path);
+                self.add_value(Subject::Trait, &pair.other);
             }
-            Condition::Context { path, .. } => {
-                self.contexts.insert(path.clone());
+            Condition::Dated(dated) => {
+                self.add_value(dated.subject, &dated.path);
+                self.traits.extend(dated.when.zone().and_then(Zone::reads));
             }
             Condition::Event(event) => {
+                self.add_window(event.within.as_ref());
                 let properties = self.events.entry(event.of.name.clone()).or_default();
                 properties.extend(event.properties().cloned());
-                self.widen(event.within.as_ref().and_then(Window::reach));
-                let zones = [event.within.as_ref().and_then(Window::zone), event.measure.zone()];
-                self.traits.extend(zones.into_iter().flatten().filter_map(Zone::reads));
+                self.traits.extend(event.measure.zone().and_then(Zone::reads));
             }
             Condition::Sequence(sequence) => {
                 for (name, properties) in sequence.reads() {
                     self.events.entry(name.clone()).or_default().extend(properties.cloned());
                 }
-                self.widen(sequence.within());
+                self.add_window(sequence.within());
             }
             Condition::Computed(computed) => {
                 let version = computed.rule().map_or(0, |(_, version)| version);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::{Condition, calendar::Unit, comparison::Op};
+use super::{Condition, Pair, When, calendar::Unit, comparison::Op, dated::MAX_DAYS};
 use crate::{Duration, Key, consent::PurposeKey, value::Path};
 
 impl JsonSchema for Condition {
@@ -35,9 +35,22 @@ impl JsonSchema for Condition {
             test("trait", generator),
             test("context", generator),
             computed(generator),
+            with_trait("trait", generator),
+            with_trait("context", generator),
+            dated("trait", generator),
+            dated("context", generator),
             event(generator),
             sequence(generator),
-            object(json_schema!({"audience": key, "for_at_least": duration}), &["audience"]),
+            object(
+                json_schema!({
+                    "audience": key,
+                    "for_at_least": duration,
+                    "ever": {"const": true},
+                    "entered_within": duration,
+                    "left_within": duration
+                }),
+                &["audience"],
+            ),
             object(
                 json_schema!({"consent": generator.subschema_for::<PurposeKey>()}),
                 &["consent"],
@@ -106,6 +119,40 @@ fn computed(generator: &mut SchemaGenerator) -> Schema {
     schema
 }
 
+/// A comparison of the value at a path with a trait.
+fn with_trait(key: &str, generator: &mut SchemaGenerator) -> Schema {
+    let ops = Op::ALL.into_iter().filter(|(op, _)| Pair::allows(*op));
+    let words: Vec<&str> = ops.map(|(_, word)| word).collect();
+    let path = generator.subschema_for::<Path>();
+    let other = object(json_schema!({"trait": path}), &["trait"]);
+    object(
+        json_schema!({
+            key: path,
+            "op": {"enum": words},
+            "value": other,
+            "ignore_case": {"type": "boolean"}
+        }),
+        &[key, "op", "value"],
+    )
+}
+
+/// How the instant or date at a path stands to now.
+fn dated(key: &str, generator: &mut SchemaGenerator) -> Schema {
+    let path = generator.subschema_for::<Path>();
+    let days = json_schema!({"type": "integer", "minimum": 0, "maximum": MAX_DAYS});
+    let near =
+        object(json_schema!({"days_before": days, "days_after": days, "timezone": zone()}), &[]);
+    let length = generator.subschema_for::<Duration>();
+    object(
+        json_schema!({
+            key: path,
+            "op": {"enum": When::WORDS},
+            "value": {"anyOf": [length, near]}
+        }),
+        &[key, "op", "value"],
+    )
+}
+
 fn event(generator: &mut SchemaGenerator) -> Schema {
     let filter = filter(generator);
     let duration = generator.subschema_for::<Duration>();
@@ -131,10 +178,18 @@ fn event(generator: &mut SchemaGenerator) -> Schema {
         }),
         &["unit", "op", "value"],
     );
+    let share = object(
+        json_schema!({
+            "where": filters(generator),
+            "op": {"enum": ops},
+            "value": one_or_two(&json_schema!({"type": "number", "minimum": 0, "maximum": 1}))
+        }),
+        &["where", "op", "value"],
+    );
     object(
         json_schema!({
-            "event": {"type": "string", "minLength": 1, "maxLength": 200},
-            "where": {"type": "array", "items": filter, "maxItems": 256},
+            "event": name(),
+            "where": filters(generator),
             "within": window(generator),
             "count": bound(&ops, &count),
             "sum": of_number,
@@ -143,9 +198,12 @@ fn event(generator: &mut SchemaGenerator) -> Schema {
             "max": of_number,
             "distinct": distinct,
             "periods": periods,
+            "most_frequent": filter,
+            "share": share,
             "last": filter,
             "first": filter,
-            "since": bound(&ops[2..], &duration)
+            "since": bound(&ops[2..], &duration),
+            "since_first": bound(&ops[2..], &duration)
         }),
         &["event"],
     )
@@ -169,8 +227,14 @@ fn window(generator: &mut SchemaGenerator) -> Schema {
         "type": "string",
         "pattern": "^(today|yesterday|(this|last)_(day|week|month|quarter|year)|last_[0-9]{1,3}_(day|week|month|quarter|year)s)$"
     });
+    let path = generator.subschema_for::<Path>();
+    let event = object(json_schema!({"event": name(), "where": filters(generator)}), &["event"]);
+    let of_trait = object(json_schema!({"trait": path}), &["trait"]);
+    let entry = object(json_schema!({"audience": generator.subschema_for::<Key>()}), &["audience"]);
+    let anchor = json_schema!({"anyOf": [event, of_trait, entry]});
     let kinds = [
         duration.clone(),
+        object(json_schema!({"since": anchor}), &["since"]),
         object(json_schema!({"from": duration, "to": duration}), &["from", "to"]),
         object(json_schema!({"after": instant, "before": instant}), &[]),
         object(
@@ -181,28 +245,51 @@ fn window(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": kinds })
 }
 
-fn sequence(generator: &mut SchemaGenerator) -> Schema {
+/// The name of an event.
+fn name() -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 200})
+}
+
+/// What each event must be.
+fn filters(generator: &mut SchemaGenerator) -> Schema {
     let filter = filter(generator);
+    json_schema!({"type": "array", "items": filter, "maxItems": 256})
+}
+
+fn sequence(generator: &mut SchemaGenerator) -> Schema {
     let duration = generator.subschema_for::<Duration>();
     let path = generator.subschema_for::<Path>();
     let place = json_schema!({"type": "integer", "minimum": 0, "maximum": 6});
     let same = object(json_schema!({"property": path, "as": path, "step": place}), &["property"]);
-    let name = json_schema!({"type": "string", "minLength": 1, "maxLength": 200});
-    let filters = json_schema!({"type": "array", "items": filter, "maxItems": 256});
+    let (name, filters) = (name(), filters(generator));
     let same = json_schema!({"type": "array", "items": same, "maxItems": 8});
     let absent = object(json_schema!({"event": name, "where": filters, "same": same}), &["event"]);
     let happens = object(
-        json_schema!({"event": name, "where": filters, "same": same, "within": duration}),
+        json_schema!({
+            "event": name,
+            "where": filters,
+            "same": same,
+            "within": duration,
+            "times": {"type": "integer", "minimum": 1, "maximum": 8}
+        }),
         &["event"],
     );
     let stays_away = object(json_schema!({"not": absent, "within": duration}), &["not"]);
     let steps = json_schema!({
         "type": "array",
         "items": {"anyOf": [happens, stays_away]},
-        "minItems": 2,
+        "minItems": 1,
         "maxItems": 8
     });
-    object(json_schema!({"sequence": steps, "within": duration, "span": duration}), &["sequence"])
+    object(
+        json_schema!({
+            "sequence": steps,
+            "within": window(generator),
+            "span": duration,
+            "strict": {"type": "boolean"}
+        }),
+        &["sequence"],
+    )
 }
 
 fn bound(ops: &[&str], value: &Schema) -> Schema {

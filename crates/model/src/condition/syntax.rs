@@ -7,6 +7,9 @@ use super::{
     ComputedTest, EventName, Row,
     calendar::{Unit, Zone},
     comparison::{Bound, Literal, Operand, Test},
+    dated::Dated,
+    membership::Stay,
+    pair::Pair,
     sequence::Sequence,
     statistic::Statistic,
     window::Window,
@@ -45,16 +48,20 @@ pub enum Condition {
     },
     /// A computed trait of the person compares.
     Computed(Box<ComputedTest>),
+    /// A trait, or a value of the context, compares with another trait.
+    Pair(Box<Pair>),
+    /// A trait, or a value of the context, is an instant or a date that stands in some way to now.
+    Dated(Box<Dated>),
     /// Something about the person's events of one name.
     Event(Box<EventCondition>),
     /// Events of the person in an order.
     Sequence(Box<Sequence>),
-    /// The person is in another audience.
+    /// The person is or was in another audience.
     Audience {
         /// The audience.
         key: Key,
-        /// For how long without a break, if that matters.
-        for_at_least: Option<Duration>,
+        /// Whether they are in it, were in it, and since when.
+        stay: Stay,
     },
     /// The purpose is granted.
     Consent(PurposeKey),
@@ -127,12 +134,24 @@ pub enum Measure {
         /// How many there must be.
         bound: Bound<u32>,
     },
+    /// The value that a property has most often compares; of values that it has equally often, the
+    /// one that came last. False when there is none.
+    MostFrequent(Filter),
+    /// How large a part of the events passes more filters, from 0 to 1; false when there is no event.
+    Share {
+        /// What each event of the part must be.
+        filters: Vec<Filter>,
+        /// How large it must be.
+        bound: Bound<f64>,
+    },
     /// The newest event's property compares; false when there is no event.
     Last(Filter),
     /// The oldest event's property compares; false when there is no event.
     First(Filter),
     /// The time since the newest event; false when there is no event.
     Since(Bound<Duration>),
+    /// The time since the oldest event; false when there is no event.
+    SinceFirst(Bound<Duration>),
 }
 
 impl EventPattern {
@@ -163,7 +182,8 @@ impl EventPattern {
 impl EventCondition {
     /// The paths of every property it reads.
     pub fn properties(&self) -> impl Iterator<Item = &Path> {
-        self.of.properties().chain(self.measure.property())
+        let shared = self.measure.filters().iter().map(|filter| &filter.property);
+        self.of.properties().chain(self.measure.property()).chain(shared)
     }
 }
 
@@ -172,8 +192,22 @@ impl Measure {
     pub fn property(&self) -> Option<&Path> {
         match self {
             Self::Numbers { property, .. } | Self::Distinct { property, .. } => Some(property),
-            Self::Last(filter) | Self::First(filter) => Some(&filter.property),
-            Self::Count(_) | Self::Since(_) | Self::Periods { .. } => None,
+            Self::Last(filter) | Self::First(filter) | Self::MostFrequent(filter) => {
+                Some(&filter.property)
+            }
+            Self::Count(_)
+            | Self::Since(_)
+            | Self::SinceFirst(_)
+            | Self::Periods { .. }
+            | Self::Share { .. } => None,
+        }
+    }
+
+    /// What each event of a part must be, where a part is measured.
+    pub fn filters(&self) -> &[Filter] {
+        match self {
+            Self::Share { filters, .. } => filters,
+            _ => &[],
         }
     }
 }
@@ -198,12 +232,11 @@ impl Condition {
                 }
                 value
             }
+            Self::Pair(pair) => pair.to_value(),
+            Self::Dated(dated) => dated.to_value(),
             Self::Event(event) => event.to_value(),
             Self::Sequence(sequence) => sequence.to_value(),
-            Self::Audience { key, for_at_least: None } => json!({ "audience": key }),
-            Self::Audience { key, for_at_least } => {
-                json!({ "audience": key, "for_at_least": for_at_least })
-            }
+            Self::Audience { key, stay } => stay.to_value(key),
             Self::Consent(purpose) => json!({ "consent": purpose }),
             Self::Bucket { salt, below } => {
                 let share = f64::from(*below) / f64::from(crate::hash::BUCKET_COUNT);
@@ -232,9 +265,12 @@ impl Measure {
             Self::Numbers { statistic, .. } => statistic.as_str(),
             Self::Distinct { .. } => "distinct",
             Self::Periods { .. } => "periods",
+            Self::MostFrequent(_) => "most_frequent",
+            Self::Share { .. } => "share",
             Self::Last(_) => "last",
             Self::First(_) => "first",
             Self::Since(_) => "since",
+            Self::SinceFirst(_) => "since_first",
         }
     }
 
@@ -249,7 +285,9 @@ impl Measure {
     fn to_value(&self) -> Value {
         match self {
             Self::Count(bound) => bounded(bound, Value::from, json!({})),
-            Self::Since(bound) => bounded(bound, |age| age.to_string().into(), json!({})),
+            Self::Since(bound) | Self::SinceFirst(bound) => {
+                bounded(bound, |age| age.to_string().into(), json!({}))
+            }
             Self::Numbers { property, bound, .. } => {
                 bounded(bound, Value::from, json!({ "property": property }))
             }
@@ -260,7 +298,13 @@ impl Measure {
                 let more = json!({"unit": unit.as_str(), "timezone": zone.to_string()});
                 bounded(bound, Value::from, more)
             }
-            Self::Last(filter) | Self::First(filter) => filter.to_value(),
+            Self::Share { filters, bound } => {
+                let filters: Value = filters.iter().map(Filter::to_value).collect();
+                bounded(bound, Value::from, json!({ "where": filters }))
+            }
+            Self::Last(filter) | Self::First(filter) | Self::MostFrequent(filter) => {
+                filter.to_value()
+            }
         }
     }
 }
@@ -294,6 +338,8 @@ fn tested(key: &str, path: &str, test: &Test) -> Value {
         Operand::One(literal) => Some(literal.to_value()),
         Operand::Two(low, high) => Some(Value::Array(vec![low.to_value(), high.to_value()])),
         Operand::Many(literals) => Some(literals.iter().map(Literal::to_value).collect()),
+        Operand::Pattern(pattern) => Some(pattern.as_str().into()),
+        Operand::Version(version) => Some(version.to_string().into()),
     };
     if let Some(value) = value {
         object.insert("value".into(), value);

@@ -1,4 +1,5 @@
 mod computed;
+mod documents;
 mod examples;
 mod facts;
 mod language;

@@ -5,6 +5,8 @@
 //! what will be found once all older ones have left. So the walk that finds the answer also finds
 //! when it ends: when the oldest event at which the answer changed leaves.
 
+mod frequency;
+
 use std::{collections::HashSet, ops::ControlFlow};
 
 use jiff::tz::TimeZone;
@@ -33,6 +35,8 @@ pub(super) enum Sight {
 struct Selection<'a> {
     condition: &'a EventCondition,
     selector: Selector<'a>,
+    /// The properties that rows keep.
+    paths: &'a [Path],
     /// Where rows keep what is measured.
     measured: Option<usize>,
     stretch: Stretch<'a>,
@@ -109,30 +113,41 @@ impl<'a> Stretch<'a> {
 impl EventCondition {
     /// Evaluates at `now` over what is known of the events of its name.
     pub(super) fn evaluate(&self, facts: &dyn Facts, now: Timestamp) -> Verdict {
-        let Some(selection) = self.select(facts, now) else {
-            return Verdict::lasting(Truth::Withheld);
+        let selection = match self.select(facts, now) {
+            Ok(selection) => selection,
+            Err(verdict) => return verdict,
         };
         let Verdict { truth, valid_until } = selection.measure(&self.measure, now);
-        Verdict { truth, valid_until: earlier(valid_until, selection.enters()) }
+        let moves = earlier(selection.enters(), selection.stretch.bounds.until);
+        Verdict { truth, valid_until: earlier(valid_until, moves) }
     }
 
     /// What is measured at `now`, in words, for an explanation.
     pub(super) fn measured(&self, facts: &dyn Facts, now: Timestamp) -> String {
-        self.select(facts, now).map_or("withheld".into(), |selection| selection.in_words(now))
+        match self.select(facts, now) {
+            Ok(selection) => selection.in_words(now),
+            Err(Verdict { truth: Truth::Withheld, .. }) => "withheld".into(),
+            Err(_) => "unknown, as there is nothing to count from".into(),
+        }
     }
 
-    /// The events that it looks at; `None` where that may not be known.
-    fn select<'a>(&'a self, facts: &'a dyn Facts, now: Timestamp) -> Option<Selection<'a>> {
-        let rows = known_rows(facts.events(&self.of.name))?;
+    /// The events that it looks at; a verdict where there is nowhere to look, or that may not be known.
+    fn select<'a>(
+        &'a self,
+        facts: &'a dyn Facts,
+        now: Timestamp,
+    ) -> Result<Selection<'a>, Verdict> {
+        let withheld = Verdict::lasting(Truth::Withheld);
+        let rows = known_rows(facts.events(&self.of.name)).ok_or(withheld)?;
         let bounds = match &self.within {
             Some(window) => window.bounds(facts, now)?,
             None => Bounds::everything(now),
         };
         let zone = match self.measure.zone() {
-            Some(zone) => zone.of(facts)?,
+            Some(zone) => zone.of(facts).ok_or(withheld)?,
             None => TimeZone::UTC,
         };
-        Some(Selection::new(self, rows, bounds, zone))
+        Ok(Selection::new(self, rows, bounds, zone))
     }
 }
 
@@ -141,7 +156,7 @@ impl<'a> Selection<'a> {
         let place = |path: &Path| rows.paths.binary_search(path).ok();
         let measured = condition.measure.property().and_then(place);
         let (selector, stretch) = (Selector::of(&condition.of, &rows), Stretch::of(&rows, bounds));
-        Self { condition, selector, measured, stretch, zone }
+        Self { condition, selector, paths: rows.paths, measured, stretch, zone }
     }
 
     fn measure(&self, measure: &Measure, now: Timestamp) -> Verdict {
@@ -150,9 +165,13 @@ impl<'a> Selection<'a> {
             Measure::Numbers { statistic, bound, .. } => self.numbers(*statistic, bound),
             Measure::Distinct { bound, .. } => self.distinct(bound),
             Measure::Periods { unit, bound, .. } => self.periods(*unit, bound),
+            Measure::MostFrequent(filter) => self.most_frequent(filter),
+            Measure::Share { filters, bound } => self.share(filters, bound),
             Measure::Last(filter) => self.last(filter),
             Measure::First(filter) => self.first(filter),
-            Measure::Since(bound) => self.since(bound, now),
+            Measure::Since(bound) => self.since(bound, now, self.newest_first()),
+            Measure::SinceFirst(_) if self.stretch.overflow => self.overflowed(false),
+            Measure::SinceFirst(bound) => self.since(bound, now, self.oldest_first()),
         }
     }
 
@@ -161,6 +180,13 @@ impl<'a> Selection<'a> {
             .inside
             .iter()
             .rev()
+            .filter_map(|row| self.selector.sight(row).map(|sight| (sight, row)))
+    }
+
+    fn oldest_first(&self) -> impl Iterator<Item = (Sight, Row<'a>)> {
+        self.stretch
+            .inside
+            .iter()
             .filter_map(|row| self.selector.sight(row).map(|sight| (sight, row)))
     }
 
@@ -295,8 +321,7 @@ impl<'a> Selection<'a> {
         if self.stretch.overflow {
             return self.overflowed(false);
         }
-        let mut seen =
-            self.stretch.inside.iter().filter_map(|row| self.selector.sight(row).map(|s| (s, row)));
+        let mut seen = self.oldest_first();
         let Some((sight, oldest)) = seen.next() else { return Verdict::lasting(Truth::False) };
         let truth = self.answer(sight, filter, oldest);
         if self.leaves(oldest.time).is_none() {
@@ -307,15 +332,20 @@ impl<'a> Selection<'a> {
         Verdict { truth, valid_until: self.leaves(newest_alike.time) }
     }
 
-    /// Time since the newest event. Any withheld event newer than the newest selected one may be it.
-    fn since(&self, bound: &Bound<Duration>, now: Timestamp) -> Verdict {
+    /// Time since the first of `rows`. Any withheld event before the first selected one may be it.
+    fn since(
+        &self,
+        bound: &Bound<Duration>,
+        now: Timestamp,
+        rows: impl Iterator<Item = (Sight, Row<'a>)>,
+    ) -> Verdict {
         let mut truth = None;
         let mut valid_until = None;
         let mut candidate = |answer: Truth| {
             truth = Some(truth.map_or(answer, |t| if t == answer { t } else { Truth::Withheld }));
         };
         let mut selected = false;
-        for (sight, row) in self.newest_first() {
+        for (sight, row) in rows {
             candidate(bound.holds(now.since(row.time)).into());
             let turns = turns(bound, row.time, now);
             valid_until = earlier(valid_until, earlier(turns, self.leaves(row.time)));
@@ -358,9 +388,7 @@ impl<'a> Selection<'a> {
                 let mut running = Running::new(*statistic);
                 let amounts = selected().filter_map(|(_, row)| row.at(self.measured)?.as_f64());
                 amounts.for_each(|amount| running.add(amount));
-                // Cut to millionths: what lies behind is the noise of adding decimals in binary.
-                let cut = |number: f64| ((number * 1e6_f64).round() / 1e6).to_string();
-                running.value().map_or("unknown, as there is no number".into(), cut)
+                running.value().map_or("unknown, as there is no number".into(), rounded)
             }
             Measure::Distinct { .. } => {
                 let kinds = selected()
@@ -371,18 +399,31 @@ impl<'a> Selection<'a> {
                 let starts = selected().filter_map(|(_, row)| unit.start(row.time, &self.zone, 0));
                 starts.collect::<HashSet<_>>().len().to_string()
             }
+            Measure::MostFrequent(_) => self.most_frequent_in_words(),
+            Measure::Share { filters, .. } => self.share_in_words(filters),
             Measure::Last(_) => self.shown(selected().next()),
             Measure::First(_) => self.shown(selected().last()),
-            Measure::Since(_) => match selected().next() {
-                Some((_, row)) => now.since(row.time).in_words(),
-                None => "unknown, as there is no such event".into(),
-            },
+            Measure::Since(_) => aged(selected().next(), now),
+            Measure::SinceFirst(_) => aged(selected().last(), now),
         };
         let overflow = if self.stretch.overflow { ", older ones not held" } else { "" };
         match withheld.count() {
             0 => format!("{measured}{overflow}"),
             count => format!("{measured}, {count} withheld{overflow}"),
         }
+    }
+}
+
+/// A number cut to millionths: what lies behind is the noise of reckoning with decimals in binary.
+fn rounded(number: f64) -> String {
+    ((number * 1e6_f64).round() / 1e6).to_string()
+}
+
+/// How long ago an event was, in words.
+fn aged(found: Option<(Sight, Row<'_>)>, now: Timestamp) -> String {
+    match found {
+        Some((_, row)) => now.since(row.time).in_words(),
+        None => "unknown, as there is no such event".into(),
     }
 }
 

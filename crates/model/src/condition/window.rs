@@ -5,10 +5,12 @@ use std::fmt;
 use serde_json::json;
 
 use super::{
-    Facts,
+    EventPattern, Fact, Facts, Truth, Verdict,
     calendar::{Unit, Zone},
+    comparison::instant,
+    evaluate::known_rows,
 };
-use crate::{Duration, Timestamp, Value};
+use crate::{Duration, Key, Timestamp, Value, value::Path};
 
 /// A stretch of the past, as a rule names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +42,19 @@ pub enum Window {
         /// In whose time zone.
         zone: Zone,
     },
+    /// What is later than something else.
+    Since(Anchor),
+}
+
+/// What a window begins after.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Anchor {
+    /// The newest of these events.
+    Event(EventPattern),
+    /// The instant in a trait; a date is its midnight in UTC.
+    Trait(Path),
+    /// The last recorded entry into an audience.
+    Entry(Key),
 }
 
 /// A window at one instant: the events after `floor` up to `ceiling`, both of whole milliseconds.
@@ -49,6 +64,8 @@ pub(super) struct Bounds {
     pub(super) floor: Option<Timestamp>,
     /// Events after here do not count yet; never later than the instant itself.
     pub(super) ceiling: Timestamp,
+    /// From when on the clock alone may put it elsewhere, where it does not move with the clock.
+    pub(super) until: Option<Timestamp>,
     moves: Moves,
 }
 
@@ -68,7 +85,7 @@ impl Window {
     pub fn reach(&self) -> Option<Duration> {
         match self {
             Self::Last(length) | Self::Ago { from: length, .. } => Some(*length),
-            Self::Fixed { .. } => None,
+            Self::Fixed { .. } | Self::Since(_) => None,
             Self::Calendar { unit, first, .. } => {
                 Some(Duration::days(unit.days_at_most(i64::from(*first) + 1)))
             }
@@ -83,18 +100,27 @@ impl Window {
         }
     }
 
-    /// Where it stands at `now`; `None` where that depends on what may not be read.
-    pub(super) fn bounds(&self, facts: &dyn Facts, now: Timestamp) -> Option<Bounds> {
-        Some(match self {
+    /// What it begins after, where that is something else.
+    pub(super) fn anchor(&self) -> Option<&Anchor> {
+        match self {
+            Self::Since(anchor) => Some(anchor),
+            _ => None,
+        }
+    }
+
+    /// Where it stands at `now`; a verdict where it stands nowhere, or that may not be known.
+    pub(super) fn bounds(&self, facts: &dyn Facts, now: Timestamp) -> Result<Bounds, Verdict> {
+        Ok(match self {
             Self::Last(length) => Bounds::ago(*length, Duration::default(), now),
             Self::Ago { from, to } => Bounds::ago(*from, *to, now),
             Self::Fixed { after, before } => Bounds {
                 floor: after.map(just_before),
                 ceiling: before.map_or(now, |before| now.min(just_before(before))),
+                until: None,
                 moves: Moves::Never { before: *before },
             },
             Self::Calendar { unit, first, last, zone } => {
-                let zone = zone.of(facts)?;
+                let zone = zone.of(facts).ok_or(Verdict::lasting(Truth::Withheld))?;
                 let start = |ago| unit.start(now, &zone, ago);
                 let turn =
                     start(-1).unwrap_or(Timestamp::MAX).max(super::evaluate::next_instant(now));
@@ -102,8 +128,14 @@ impl Window {
                 Bounds {
                     floor: start(i64::from(*first)).map(just_before),
                     ceiling: end.map_or(now, |end| now.min(just_before(end))),
+                    until: None,
                     moves: Moves::At { turn, open: *last == 0 },
                 }
+            }
+            Self::Since(anchor) => {
+                let (floor, until) = anchor.stands(facts, now)?;
+                let moves = Moves::Never { before: None };
+                Bounds { floor: Some(floor), ceiling: now, until, moves }
             }
         })
     }
@@ -128,6 +160,63 @@ impl Window {
                 }
                 value
             }
+            Self::Since(anchor) => json!({"since": anchor.to_value()}),
+        }
+    }
+}
+
+impl Anchor {
+    /// When it was, and from when on the clock alone may put it elsewhere; a verdict where there is
+    /// no such thing, or it may not be known.
+    fn stands(
+        &self,
+        facts: &dyn Facts,
+        now: Timestamp,
+    ) -> Result<(Timestamp, Option<Timestamp>), Verdict> {
+        let nowhere = |truth, valid_until| Err(Verdict { truth, valid_until });
+        match self {
+            Self::Event(pattern) => {
+                let Some(rows) = known_rows(facts.events(&pattern.name)) else {
+                    return nowhere(Truth::Withheld, None);
+                };
+                let (past, ahead) = rows.rows.split_after(now);
+                let may_read = |row: &super::Row<'_>| row.purposes.contains(rows.purpose);
+                let may_be =
+                    |row: &super::Row<'_>| !may_read(row) || pattern.selects(*row, rows.paths);
+                let next = ahead.iter().find(may_be).map(|row| row.time);
+                match past.iter().rev().find(may_be) {
+                    Some(row) if may_read(&row) => Ok((row.time, next)),
+                    Some(_) => nowhere(Truth::Withheld, next),
+                    None => nowhere(Truth::False, next),
+                }
+            }
+            Self::Trait(path) => match facts.trait_value(path) {
+                Fact::Known(Value::String(text)) => match instant(text) {
+                    Some(instant) => Ok((instant, None)),
+                    None => nowhere(Truth::False, None),
+                },
+                Fact::Known(_) | Fact::Missing => nowhere(Truth::False, None),
+                Fact::Withheld => nowhere(Truth::Withheld, None),
+            },
+            Self::Entry(key) => {
+                let Some(membership) = facts.membership(key) else {
+                    return nowhere(Truth::False, None);
+                };
+                let until = membership.until(now);
+                match (membership.truth, membership.entered()) {
+                    (Truth::Withheld, _) => nowhere(Truth::Withheld, until),
+                    (_, Some(entered)) => Ok((entered, until)),
+                    (_, None) => nowhere(Truth::False, until),
+                }
+            }
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Event(pattern) => Value::Object(pattern.to_object()),
+            Self::Trait(path) => json!({ "trait": path }),
+            Self::Entry(key) => json!({ "audience": key }),
         }
     }
 }
@@ -147,13 +236,14 @@ impl Bounds {
     /// All of the past.
     pub(super) fn everything(now: Timestamp) -> Self {
         let moves = Moves::Along { enters: Duration::default(), leaves: None };
-        Self { floor: None, ceiling: now, moves }
+        Self { floor: None, ceiling: now, until: None, moves }
     }
 
     fn ago(from: Duration, to: Duration, now: Timestamp) -> Self {
         Self {
             floor: Some(now.saturating_sub(from)),
             ceiling: now.saturating_sub(to),
+            until: None,
             moves: Moves::Along { enters: to, leaves: Some(from) },
         }
     }
@@ -164,6 +254,14 @@ impl Bounds {
             Moves::Along { leaves, .. } => leaves.map(|length| time.saturating_add(length)),
             Moves::Never { .. } => None,
             Moves::At { turn, .. } => Some(turn),
+        }
+    }
+
+    /// When all of it moves on at once; `None` where it never does.
+    pub(super) fn turns(&self) -> Option<Timestamp> {
+        match self.moves {
+            Moves::At { turn, .. } => Some(turn),
+            Moves::Along { .. } | Moves::Never { .. } => None,
         }
     }
 
@@ -198,6 +296,9 @@ impl fmt::Display for Window {
                 let joint = if matches!((unit, first), (Unit::Day, 0 | 1)) { "" } else { "in " };
                 write!(f, "{joint}{}{current} ({zone})", words(*unit, *first, *last))
             }
+            Self::Since(Anchor::Event(pattern)) => write!(f, "since the last {pattern}"),
+            Self::Since(Anchor::Trait(path)) => write!(f, "since the instant in trait {path}"),
+            Self::Since(Anchor::Entry(key)) => write!(f, "since entering audience {key}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Affinity, Aggregate, ComputedTrait, Level, MAX_LEVELS, MAX_LISTED};
 use crate::{
     Duration, Value,
-    condition::{calendar::Zone, parse, reader::Reader, statistic::Statistic},
+    condition::{Window, calendar::Zone, parse, reader::Reader, statistic::Statistic},
     definition::Fault,
     value::{Object, Path},
 };
@@ -47,7 +47,7 @@ impl ComputedTrait {
 
 fn computed_trait(reader: &mut Reader, document: &Object) -> Option<ComputedTrait> {
     let of = parse::pattern(reader, document);
-    let within = parse::window(reader, document);
+    let within = window(reader, document);
     let aggregate = aggregate(reader, document);
     let levels = match document.get("levels") {
         Some(levels) => reader.inside("levels", |reader| scale(reader, levels)),
@@ -59,6 +59,18 @@ fn computed_trait(reader: &mut Reader, document: &Object) -> Option<ComputedTrai
         return None;
     }
     Some(ComputedTrait { of, within, aggregate, levels: levels.into() })
+}
+
+/// The window, where there is one. One that begins after something else would make what is read depend
+/// on other events, and on audiences, which are folded later.
+#[expect(clippy::option_option, reason = "a field that may be left out, and may be wrong")]
+fn window(reader: &mut Reader, document: &Object) -> Option<Option<Window>> {
+    let within = parse::window(reader, document)?;
+    if let Some(Window::Since(_)) = within {
+        reader.fault_at("within", "the window of a computed trait is not `since` something else");
+        return None;
+    }
+    Some(within)
 }
 
 fn aggregate(reader: &mut Reader, document: &Object) -> Option<Aggregate> {

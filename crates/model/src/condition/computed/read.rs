@@ -205,7 +205,7 @@ impl<'a> Look<'a> {
     fn of(rule: &'a ComputedTrait, facts: &'a dyn Facts, now: Timestamp) -> Option<Self> {
         let rows = known_rows(facts.events(&rule.of.name))?;
         let bounds = match &rule.within {
-            Some(window) => window.bounds(facts, now)?,
+            Some(window) => window.bounds(facts, now).ok()?,
             None => Bounds::everything(now),
         };
         let zone = match &rule.aggregate {

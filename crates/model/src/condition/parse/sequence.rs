@@ -1,14 +1,18 @@
 //! Sequences.
 
-use super::{Reader, length, path, pattern};
+use super::{Reader, comparison::path, length, pattern};
 use crate::{
     Value,
-    condition::{Condition, EventPattern, Same, Sequence, SequenceStep},
+    condition::{Condition, EventPattern, Same, Sequence, SequenceStep, Window},
     value::Object,
 };
 
 /// Most steps of a sequence.
 const MAX_STEPS: usize = 8;
+/// Most repetitions of one step.
+const MAX_TIMES: usize = 8;
+/// Most events of a sequence, each repetition counted: each has chains of its own that wait for it.
+const MAX_EVENTS: usize = 16;
 /// Most properties that one step shares with earlier ones.
 const MAX_SAME: usize = 8;
 
@@ -18,9 +22,32 @@ pub(super) fn read(reader: &mut Reader, object: &Object) -> Option<Condition> {
         let steps = reader.list(list, MAX_STEPS, "steps", step)?;
         in_order(reader, &steps).then_some(steps)
     });
-    let within = length(reader, object, "within");
+    let within = window(reader, object);
     let span = length(reader, object, "span");
-    Some(Condition::Sequence(Box::new(Sequence::new(steps?, within?, span?))))
+    let is_strict = match object.get("strict") {
+        None => Some(false),
+        Some(Value::Bool(is_strict)) => Some(*is_strict),
+        Some(_) => {
+            reader.fault_at("strict", "`strict` is true or false");
+            None
+        }
+    };
+    Some(Condition::Sequence(Box::new(Sequence::new(steps?, within?, span?, is_strict?))))
+}
+
+/// The window in which all of it lies. One that ended some time ago would have to be walked anew at
+/// every instant, since the end up to which something stayed away moves with the clock.
+#[expect(clippy::option_option, reason = "a field that may be left out, and may be wrong")]
+fn window(reader: &mut Reader, object: &Object) -> Option<Option<Window>> {
+    let within = super::window::read(reader, object)?;
+    if let Some(Window::Ago { .. }) = within {
+        reader.fault_at(
+            "within",
+            "the window of a sequence ends now or at an instant, not some time ago",
+        );
+        return None;
+    }
+    Some(within)
 }
 
 fn step(reader: &mut Reader, value: &Value) -> Option<SequenceStep> {
@@ -38,12 +65,24 @@ fn step(reader: &mut Reader, value: &Value) -> Option<SequenceStep> {
             (what, same, true)
         }
         None => {
-            reader.refuse_unknown(object, &["event", "where", "same", "within"]);
+            reader.refuse_unknown(object, &["event", "where", "same", "within", "times"]);
             let (what, same) = event(reader, object)?;
             (what, same, false)
         }
     };
-    Some(SequenceStep { what, same, is_absent, within: within? })
+    let times = if is_absent { Some(1) } else { times(reader, object) };
+    Some(SequenceStep { what, same, is_absent, times: times?, within: within? })
+}
+
+/// How many such events there must be one after the other.
+fn times(reader: &mut Reader, object: &Object) -> Option<usize> {
+    let times = object.get("times").map_or(Some(1), Value::as_u64);
+    let times = times.and_then(|times| usize::try_from(times).ok());
+    let times = times.filter(|times| (1..=MAX_TIMES).contains(times));
+    if times.is_none() {
+        reader.fault_at("times", format!("`times` is a whole number from 1 to {MAX_TIMES}"));
+    }
+    times
 }
 
 fn event(reader: &mut Reader, object: &Object) -> Option<(EventPattern, Vec<Same>)> {
@@ -72,18 +111,26 @@ fn same(reader: &mut Reader, value: &Value) -> Option<Same> {
 /// Whether the steps can follow one another; tells what is wrong.
 fn in_order(reader: &mut Reader, steps: &[SequenceStep]) -> bool {
     let before = reader.faults().len();
-    if steps.len() < 2 {
+    let events: usize = steps.iter().map(|step| step.times).sum();
+    if events < 2 {
         reader.fault("a sequence has at least two steps; for one, use an event condition");
+    }
+    if MAX_EVENTS < events {
+        reader
+            .fault(format!("a sequence has at most {MAX_EVENTS} events, each repetition counted"));
     }
     for (place, step) in steps.iter().enumerate() {
         reader.inside(place, |reader| {
             if place == 0 && step.is_absent {
                 reader.fault("a sequence begins with an event");
-            } else if place == 0 && step.within.is_some() {
+            } else if place == 0 && step.times == 1 && step.within.is_some() {
                 reader.fault_at("within", "the first step follows no other; leave this out, or say `within` beside `sequence`");
             }
             let earlier = steps.get(..place).unwrap_or_default();
-            let is_event = |same: &Same| earlier.get(same.step).is_some_and(|step| !step.is_absent);
+            let is_event = |same: &Same| {
+                let is_itself = same.step == place && 1 < step.times;
+                is_itself || earlier.get(same.step).is_some_and(|step| !step.is_absent)
+            };
             if !step.same.iter().all(is_event) {
                 const HELP: &str = "each `step` here is the place of an earlier event; the first is 0";
                 if step.is_absent {

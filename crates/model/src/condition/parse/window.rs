@@ -1,11 +1,11 @@
 //! Windows.
 
-use super::{Reader, positive};
+use super::{Reader, comparison::path, pattern, positive};
 use crate::{
-    Duration, Timestamp, Value,
+    Duration, Key, Timestamp, Value,
     condition::{
         calendar::{Unit, Zone},
-        window::Window,
+        window::{Anchor, Window},
     },
     value::Object,
 };
@@ -14,7 +14,7 @@ use crate::{
 const MAX_PERIODS: u16 = 366;
 
 const HELP: &str = "`within` is a duration, as in \"30d\", or an object: {\"from\":\"60d\",\"to\":\"30d\"} ago, \
-     {\"after\":\"2026-01-01\",\"before\":\"2026-02-01\"}, or {\"calendar\":\"this_month\"}";
+     {\"after\":\"2026-01-01\",\"before\":\"2026-02-01\"}, {\"calendar\":\"this_month\"}, or {\"since\":{\"event\":…}}";
 
 /// The window of a condition, where there is one; `None` when it is faulty.
 #[expect(clippy::option_option, reason = "a field that may be left out, and may be wrong")]
@@ -24,6 +24,9 @@ pub(in crate::condition) fn read(reader: &mut Reader, object: &Object) -> Option
         Value::Object(window) => reader.inside("within", |reader| {
             if window.contains_key("calendar") {
                 calendar(reader, window)
+            } else if let Some(anchor) = window.get("since") {
+                reader.refuse_unknown(window, &["since"]);
+                reader.inside("since", |reader| since(reader, anchor)).map(Window::Since)
             } else if window.contains_key("from") {
                 ago(reader, window)
             } else {
@@ -36,6 +39,28 @@ pub(in crate::condition) fn read(reader: &mut Reader, object: &Object) -> Option
             .map(Window::Last),
     }
     .map(Some)
+}
+
+/// What a window begins after.
+fn since(reader: &mut Reader, value: &Value) -> Option<Anchor> {
+    const HELP: &str = "`since` is an object: {\"event\":…}, {\"trait\":…} or {\"audience\":…}";
+    let object = reader.object(value, HELP)?;
+    if object.contains_key("event") {
+        reader.refuse_unknown(object, &["event", "where"]);
+        return pattern(reader, object).map(Anchor::Event);
+    }
+    if object.contains_key("trait") {
+        reader.refuse_unknown(object, &["trait"]);
+        return path(reader, object, "trait").map(Anchor::Trait);
+    }
+    reader.refuse_unknown(object, &["audience"]);
+    if !object.contains_key("audience") {
+        reader.fault(HELP);
+        return None;
+    }
+    reader
+        .parsed::<Key>(object, "audience", "`audience` is the key of an audience")
+        .map(Anchor::Entry)
 }
 
 fn ago(reader: &mut Reader, window: &Object) -> Option<Window> {

@@ -1,6 +1,11 @@
 //! Sequences, by trying every event for every step.
 
-use super::{Known, Possible, duration, holds, known, order, property};
+use serde_json::json;
+
+use super::{
+    Known, Possible, duration, holds, known, order, property,
+    window::{self, Lies},
+};
 use crate::{
     Timestamp, Value,
     condition::{EventName, Fact, Facts, Rows},
@@ -25,8 +30,8 @@ struct Reached {
     found: Vec<Option<usize>>,
 }
 
-struct Search<'a> {
-    steps: &'a [Value],
+struct Search {
+    steps: Vec<Value>,
     span: Option<i64>,
     events: Vec<Happened>,
     /// The oldest event held of each name of which older ones are lost.
@@ -37,10 +42,19 @@ struct Search<'a> {
 }
 
 pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
-    let steps = document["sequence"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let floor = duration(&document["within"]).map(|within| now.0 - within);
+    let steps = plain(document);
+    let lies = match window::of(document, facts, now) {
+        Ok(lies) => lies,
+        Err(answer) => return answer,
+    };
+    // The last instant that is not after the window.
+    let mut end = (now.0 - 10 * 366 * 86_400_000, now.0);
+    while end.0 < end.1 {
+        let middle = end.1 - (end.1 - end.0) / 2;
+        end = if lies(middle) == Lies::After { (end.0, middle - 1) } else { (middle, end.1) };
+    }
     let (mut events, mut lost, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    for step in steps {
+    for step in &steps {
         let name = what(step)["event"].as_str().unwrap_or_default().to_owned();
         if names.contains(&name) {
             continue;
@@ -53,8 +67,8 @@ pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> P
         if rows.overflow {
             lost.push((name.clone(), rows.rows.first().map_or(i64::MAX, |row| row.time.0)));
         }
-        let counts = |time: i64| time <= now.0 && floor.is_none_or(|floor| time > floor);
-        events.extend(rows.rows.iter().filter(|row| counts(row.time.0)).map(|row| Happened {
+        let inside = rows.rows.iter().filter(|row| lies(row.time.0) == Lies::Inside);
+        events.extend(inside.map(|row| Happened {
             name: name.clone(),
             time: row.time.0,
             known: row.purposes.contains(rows.purpose).then(|| known(row, rows.paths)),
@@ -62,17 +76,53 @@ pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> P
         names.push(name);
     }
     let span = duration(&document["span"]);
-    let mut search = Search { steps, span, events, lost, now: now.0, hopeful: true };
+    let mut search = Search { steps, span, events, lost, now: end.1, hopeful: true };
     let yes = search.begins();
     search.hopeful = false;
     Possible { yes, no: !search.begins() }
+}
+
+/// The steps with each repetition written out, and with what must not lie between in a strict sequence.
+fn plain(document: &Value) -> Vec<Value> {
+    let written = document["sequence"].as_array().cloned().unwrap_or_default();
+    let is_strict = document["strict"] == Value::Bool(true);
+    let mut steps: Vec<Value> = Vec::new();
+    let mut firsts = Vec::new();
+    for (place, step) in written.iter().enumerate() {
+        let times = step["times"].as_u64().unwrap_or(1);
+        for repetition in 0..times {
+            let mut step = step.clone();
+            let is_event = step.get("not").is_none();
+            if is_strict && is_event && !steps.is_empty() {
+                let others = written.iter().filter(|other| other.get("not").is_none());
+                steps.extend(others.map(|other| json!({"not": {"event": other["event"]}})));
+            }
+            if repetition == 0 {
+                firsts.push(steps.len());
+            }
+            let what = if is_event { &mut step } else { &mut step["not"] };
+            if let Some(same) = what.get_mut("same").and_then(Value::as_array_mut) {
+                let step = |same: &Value| same["step"].as_u64().unwrap_or(0);
+                let of = |same: &Value| usize::try_from(step(same)).unwrap_or(usize::MAX);
+                same.retain(|same| of(same) != place || repetition > 0);
+                for same in same {
+                    same["step"] = firsts[of(same)].into();
+                }
+            }
+            if steps.is_empty() {
+                step["within"] = Value::Null;
+            }
+            steps.push(step);
+        }
+    }
+    steps
 }
 
 fn what(step: &Value) -> &Value {
     step.get("not").unwrap_or(step)
 }
 
-impl Search<'_> {
+impl Search {
     fn begins(&self) -> bool {
         (0..self.events.len()).any(|first| {
             let event = &self.events[first];
@@ -90,7 +140,7 @@ impl Search<'_> {
             return false;
         }
         let rest = &self.steps[reached.step..];
-        let timeless = |step: &&Value| step.get("not").is_some() && step.get("within").is_none();
+        let timeless = |step: &&Value| step.get("not").is_some() && step["within"].is_null();
         let guards = rest.iter().take_while(timeless).count();
         let guards = reached.step..reached.step + guards;
         let next = guards.end;
@@ -166,9 +216,15 @@ impl Search<'_> {
                 let of = if same.get("as").is_some() { &same["as"] } else { &same["property"] };
                 let value = earlier.get(of.as_str().unwrap_or_default());
                 let own = property(known, same);
-                value
-                    .zip(own)
-                    .is_some_and(|(a, b)| order(a, b).is_some_and(std::cmp::Ordering::is_eq))
+                let all = |value: &Value| match value {
+                    Value::Array(elements) => elements.clone(),
+                    other => vec![other.clone()],
+                };
+                value.zip(own).is_some_and(|(a, b)| {
+                    let (a, b) = (all(a), all(b));
+                    let equal = |a: &Value, b: &Value| order(a, b).is_some_and(|o| o.is_eq());
+                    a.iter().any(|a| b.iter().any(|b| equal(a, b)))
+                })
             })
     }
 }

@@ -2,10 +2,10 @@
 
 use jiff::tz::TimeZone;
 
-use super::duration;
+use super::{Possible, duration, holds, known, property};
 use crate::{
     Timestamp, Value,
-    condition::{Fact, Facts},
+    condition::{EventName, Fact, Facts, Truth, comparison::instant},
     value::Path,
 };
 
@@ -17,12 +17,12 @@ pub(super) enum Lies {
     After,
 }
 
-/// Tells where instants lie for the window of a condition; `None` where that may not be known.
+/// Tells where instants lie for the window of a condition; an answer where there is no such window.
 pub(super) fn of(
     document: &Value,
     facts: &dyn Facts,
     now: Timestamp,
-) -> Option<Box<dyn Fn(i64) -> Lies>> {
+) -> Result<Box<dyn Fn(i64) -> Lies>, Possible> {
     let window = &document["within"];
     let lies = |is_old: bool, is_new: bool| match (is_old, is_new) {
         (true, _) => Lies::Before,
@@ -31,27 +31,68 @@ pub(super) fn of(
     };
     let now = now.0;
     if let Some(words) = window["calendar"].as_str() {
-        let zone = zone(window, facts)?;
+        let zone = zone(window, facts).ok_or(Possible::EITHER)?;
         let (unit, first, last) = periods(words);
         let last = if window["with_current"] == Value::Bool(true) { 0 } else { last };
         let present = number(&unit, &zone, now);
-        return Some(Box::new(move |time| {
+        return Ok(Box::new(move |time| {
             let period = number(&unit, &zone, time);
             lies(period < present - first, time > now || period > present - last)
         }));
     }
     if let (Some(from), Some(to)) = (duration(&window["from"]), duration(&window["to"])) {
-        return Some(Box::new(move |time| lies(time <= now - from, time > now - to)));
+        return Ok(Box::new(move |time| lies(time <= now - from, time > now - to)));
+    }
+    if !window["since"].is_null() {
+        let start = start(&window["since"], facts, now)?;
+        return Ok(Box::new(move |time| lies(time <= start, time > now)));
     }
     let instant = |field: &str| window[field].as_str().and_then(|text| text.parse().ok());
     let (after, before): (Option<Timestamp>, Option<Timestamp>) =
         (instant("after"), instant("before"));
     let floor = duration(window).map(|length| now - length);
-    Some(Box::new(move |time| {
+    Ok(Box::new(move |time| {
         let is_old =
             floor.is_some_and(|floor| time <= floor) || after.is_some_and(|after| time < after.0);
         lies(is_old, time > now || before.is_some_and(|before| before.0 <= time))
     }))
+}
+
+/// When what a window begins after was.
+fn start(anchor: &Value, facts: &dyn Facts, now: i64) -> Result<i64, Possible> {
+    let none = Possible::exactly(false);
+    if let Some(path) = anchor["trait"].as_str().and_then(Path::parse) {
+        return match facts.trait_value(&path) {
+            Fact::Withheld => Err(Possible::EITHER),
+            Fact::Known(value) => value.as_str().and_then(instant).map(|t| t.0).ok_or(none),
+            Fact::Missing => Err(none),
+        };
+    }
+    if let Some(key) = anchor["audience"].as_str().and_then(|key| key.parse().ok()) {
+        let membership = facts.membership(&key).ok_or(none)?;
+        return match membership.truth {
+            Truth::Withheld => Err(Possible::EITHER),
+            Truth::True => membership.since.map(|t| t.0).ok_or(none),
+            Truth::False => membership.previous.map(|t| t.0).ok_or(none),
+        };
+    }
+    let name = EventName::new(anchor["event"].as_str().unwrap_or_default());
+    let rows = match facts.events(&name) {
+        Fact::Known(rows) => rows,
+        Fact::Missing => return Err(none),
+        Fact::Withheld => return Err(Possible::EITHER),
+    };
+    let filters = anchor["where"].as_array().cloned().unwrap_or_default();
+    let mut newest = Err(none);
+    for row in rows.rows.iter().filter(|row| row.time.0 <= now) {
+        let known = known(row, rows.paths);
+        if !row.purposes.contains(rows.purpose) {
+            newest = Err(Possible::EITHER);
+        } else if filters.iter().all(|filter| holds(filter, property(&known, filter))) {
+            newest = Ok(row.time.0);
+        }
+    }
+    newest
 }
 
 /// The zone that an object names; `None` where it may not be known.

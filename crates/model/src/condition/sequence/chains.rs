@@ -16,11 +16,16 @@ use super::{Sequence, SequenceStep};
 use crate::{
     Duration, Timestamp,
     condition::{
-        Facts, Row, Rows, Truth, Verdict,
+        Facts, Row, Rows, Seen, Truth, Verdict,
         comparison::Literal,
         evaluate::{earlier, known_rows},
+        window::Bounds,
     },
 };
+
+/// Most elements of a list that a later step compares with, so that comparing two lists takes no more
+/// than some hundred thousand steps; an event of 32 KiB holds no more than ten thousand elements.
+const MAX_ELEMENTS: usize = 100;
 
 /// How events that may not be read are taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,8 +39,8 @@ enum Reading {
 enum Captured {
     /// It may not be read, so it may equal anything.
     Anything,
-    /// A value, where there is one that can be compared.
-    Value(Option<Literal>),
+    /// A value, or the elements of a list, where there are any that can be compared.
+    Values(Vec<Literal>),
 }
 
 /// Events that fit the stages so far.
@@ -74,17 +79,26 @@ impl Sequence {
     /// Evaluates at `now`.
     pub(in crate::condition) fn evaluate(&self, facts: &dyn Facts, now: Timestamp) -> Verdict {
         let Some(tracks) = self.tracks(facts) else { return Verdict::lasting(Truth::Withheld) };
+        let bounds = match self.bounds(facts, now) {
+            Ok(bounds) => bounds,
+            Err(verdict) => return verdict,
+        };
         if self.cannot_begin(&tracks) {
             return Verdict::lasting(Truth::False);
         }
-        let events = self.events(tracks, now);
-        let sure = self.walk(&events, Reading::Sure, now);
+        let events = self.events(tracks, &bounds);
+        let sure = self.walk(&events, Reading::Sure, bounds.ceiling);
+        let leaves = |found: &Found| found.start.and_then(|start| bounds.leaves(start));
         if sure.start.is_some() && self.guards_at_end.is_empty() {
             // Nothing that may still come takes this away.
-            return Verdict { truth: Truth::True, valid_until: self.leaves(sure.start) };
+            let valid_until = earlier(leaves(&sure), bounds.until);
+            return Verdict { truth: Truth::True, valid_until };
         }
-        let until = |found: &Found| earlier(found.ripens, self.leaves(found.start));
-        let mut valid_until = earlier(events.enters, until(&sure));
+        // In a window that has ended nothing ripens any more.
+        let ripens = |found: &Found| found.ripens.filter(|ripens| now < *ripens);
+        let until = |found: &Found| earlier(ripens(found), leaves(found));
+        let moves = earlier(bounds.until, bounds.turns());
+        let mut valid_until = earlier(earlier(events.enters, moves), until(&sure));
         let truth = match sure.start {
             Some(_) => Truth::True,
             None if events.any_withheld => {
@@ -100,8 +114,13 @@ impl Sequence {
     /// How far it has come, in words.
     pub(in crate::condition) fn found(&self, facts: &dyn Facts, now: Timestamp) -> String {
         let Some(tracks) = self.tracks(facts) else { return "withheld".into() };
-        let events = self.events(tracks, now);
-        let found = self.walk(&events, Reading::Sure, now);
+        let bounds = match self.bounds(facts, now) {
+            Ok(bounds) => bounds,
+            Err(Verdict { truth: Truth::Withheld, .. }) => return "withheld".into(),
+            Err(_) => return "there is nothing to count from".into(),
+        };
+        let events = self.events(tracks, &bounds);
+        let found = self.walk(&events, Reading::Sure, bounds.ceiling);
         let withheld = if events.any_withheld { ", some events withheld" } else { "" };
         match found.start {
             Some(start) => format!("it began at {start}{withheld}"),
@@ -119,13 +138,16 @@ impl Sequence {
         tracks.first().is_none_or(|first| first.rows.is_empty())
     }
 
-    fn events<'a>(&self, tracks: Vec<Rows<'a>>, now: Timestamp) -> Events<'a> {
-        let floor = self.within.map(|within| now.saturating_sub(within));
+    fn bounds(&self, facts: &dyn Facts, now: Timestamp) -> Result<Bounds, Verdict> {
+        self.within.as_ref().map_or(Ok(Bounds::everything(now)), |within| within.bounds(facts, now))
+    }
+
+    fn events<'a>(&self, tracks: Vec<Rows<'a>>, bounds: &Bounds) -> Events<'a> {
         let (mut all, mut any_withheld, mut enters) = (Vec::new(), false, None);
         for (track, rows) in tracks.iter().enumerate() {
-            let (past, ahead) = rows.rows.split_after(now);
-            enters = earlier(enters, ahead.first().map(|row| row.time));
-            let inside = floor.map_or(past, |floor| past.split_after(floor).1);
+            let (past, ahead) = rows.rows.split_after(bounds.ceiling);
+            enters = earlier(enters, ahead.first().and_then(|row| bounds.enters(row.time)));
+            let inside = bounds.floor.map_or(past, |floor| past.split_after(floor).1);
             all.extend(inside.iter().map(|row| (track, row)));
             any_withheld |= inside.iter().any(|row| !row.purposes.contains(rows.purpose));
         }
@@ -133,11 +155,6 @@ impl Sequence {
             all.sort_by_key(|(_, row)| row.time);
         }
         Events { tracks, all, any_withheld, enters }
-    }
-
-    /// When a chain leaves the window with its first event.
-    fn leaves(&self, start: Option<Timestamp>) -> Option<Timestamp> {
-        start.zip(self.within).map(|(start, within)| start.saturating_add(within))
     }
 
     fn walk(&self, events: &Events<'_>, reading: Reading, now: Timestamp) -> Found {
@@ -178,7 +195,7 @@ impl<'a> Walk<'a> {
     }
 
     fn step(&self, place: usize) -> Option<&'a SequenceStep> {
-        self.sequence.steps.get(place)
+        self.sequence.places.get(place)
     }
 
     /// The step that chains wait for once they have completed `stage`; `None` after the last.
@@ -248,7 +265,7 @@ impl<'a> Walk<'a> {
         if !self.is_meant(0, track, row, self.reading == Reading::Possible) {
             return None;
         }
-        let captured = vec![Captured::Value(None); self.sequence.captures.len()];
+        let captured = vec![Captured::Values(Vec::new()); self.sequence.captures.len()];
         let mut chain = Chain { captured, start: row.time, last: row.time, has_ripened: false };
         self.capture(&mut chain, 0, track, row);
         Some(chain)
@@ -347,11 +364,12 @@ impl<'a> Walk<'a> {
             match known {
                 _ if !self.may_read(track, row) => unread,
                 Some(Captured::Anything) => unread,
-                Some(Captured::Value(Some(value))) => {
+                Some(Captured::Values(values)) => {
                     let paths = self.tracks.get(track).map_or(&[][..], |rows| rows.paths);
-                    row.value(paths, &same.property).is_some_and(|seen| value.equals(&seen))
+                    let seen = row.value(paths, &same.property);
+                    seen.is_some_and(|seen| values.iter().any(|value| is_among(value, &seen)))
                 }
-                Some(Captured::Value(None)) | None => false,
+                None => false,
             }
         })
     }
@@ -362,11 +380,9 @@ impl<'a> Walk<'a> {
         let paths = self.tracks.get(track).map_or(&[][..], |rows| rows.paths);
         for (capture, captured) in self.sequence.captures.iter().zip(&mut chain.captured) {
             if capture.step == place {
-                let value = || {
-                    let seen = row.value(paths, &capture.property)?;
-                    Literal::new(&seen.to_value(), false)
-                };
-                *captured = if may_read { Captured::Value(value()) } else { Captured::Anything };
+                let seen = row.value(paths, &capture.property);
+                let values = || seen.as_ref().map(literals).unwrap_or_default();
+                *captured = if may_read { Captured::Values(values()) } else { Captured::Anything };
             }
         }
     }
@@ -384,5 +400,26 @@ impl<'a> Walk<'a> {
             stages: reached.map_or(0, |stage| stage + 1),
             ripens: ripens.min(),
         }
+    }
+}
+
+/// What a value can be equal to: itself, or the elements of a list.
+fn literals(seen: &Seen<'_>) -> Vec<Literal> {
+    let Seen::List(elements) = seen else {
+        return Literal::new(&seen.to_value(), false).into_iter().collect();
+    };
+    let mut literals = Vec::new();
+    elements.any(|element| {
+        literals.extend(Literal::new(&element.to_value(), false));
+        MAX_ELEMENTS <= literals.len()
+    });
+    literals
+}
+
+/// Whether a value is what was captured, or a list that holds it.
+fn is_among(captured: &Literal, seen: &Seen<'_>) -> bool {
+    match seen {
+        Seen::List(elements) => elements.any(|element| captured.equals(element)),
+        other => captured.equals(other),
     }
 }

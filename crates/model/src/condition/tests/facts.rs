@@ -38,6 +38,8 @@ pub(super) struct Member {
     #[serde(default)]
     pub(super) since: Option<Timestamp>,
     #[serde(default)]
+    pub(super) previous: Option<Timestamp>,
+    #[serde(default)]
     pub(super) valid_until: Option<Timestamp>,
 }
 
@@ -136,8 +138,9 @@ impl Facts for Person {
     }
 
     fn membership(&self, audience: &Key) -> Option<Membership> {
-        let Member { truth, since, valid_until } = *self.audiences.get(audience.as_str())?;
-        Some(Membership { truth, since, valid_until })
+        let Member { truth, since, previous, valid_until } =
+            *self.audiences.get(audience.as_str())?;
+        Some(Membership { truth, since, previous, valid_until })
     }
 
     fn consents_to(&self, purpose: &PurposeKey) -> Option<bool> {

@@ -24,8 +24,8 @@ fn faults_say_what_would_be_right() {
     check(
         json!({"all": [{"trait": "plan", "op": "is"}, {"event": "A", "within": "1y"}]}),
         expect![[r#"
-            /all/0/op: `op` is one of eq, ne, lt, lte, gt, gte, between, in, not_in, contains, not_contains, starts_with, ends_with, exists, missing, is_true, is_false
-            /all/1/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, or {"calendar":"this_month"}
+            /all/0/op: `op` is one of eq, ne, lt, lte, gt, gte, between, in, not_in, contains, not_contains, contains_any, contains_all, contains_none, starts_with, ends_with, matches, version_eq, version_lt, version_lte, version_gt, version_gte, exists, missing, is_true, is_false, older_than, newer_than, within_next, around, anniversary
+            /all/1/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, {"calendar":"this_month"}, or {"since":{"event":…}}
         "#]],
     );
     check(
@@ -115,6 +115,55 @@ fn faults_inside_leaves_say_what_would_be_right() {
 }
 
 #[test]
+fn faults_of_values_say_what_would_be_right() {
+    check(
+        json!({"all": [
+            {"trait": "p", "op": "matches", "value": "(a)\\1"},
+            {"trait": "p", "op": "version_gt", "value": "latest"},
+            {"trait": "p", "op": "between", "value": {"trait": "q"}},
+            {"trait": "p", "op": "older_than", "value": {"trait": "q"}},
+            {"trait": "p", "op": "around", "value": {"days_before": 200, "zone": "UTC"}}
+        ]}),
+        expect![[r#"
+            /all/0/value: with `matches`, `value` is a regular expression of 1 to 512 bytes that takes at most 256 KiB compiled; look-around and references back are not part of it
+            /all/1/value: with `version_gt`, `value` is a version, as in "2.1.0"
+            /all/2/op: `op` is one of eq, ne, lt, lte, gt, gte, in, not_in, contains, not_contains, contains_any, contains_all, contains_none, starts_with, ends_with, version_eq, version_lt, version_lte, version_gt, version_gte
+            /all/3/value: with `older_than`, `value` is a duration, as in "30d"
+            /all/4/value/zone: `zone` is not a field here; there are days_before, days_after, timezone
+            /all/4/value/days_before: `days_before` is a whole number from 0 to 180
+        "#]],
+    );
+    let patterns = |count: usize| {
+        let pattern = json!({"trait": "p", "op": "matches", "value": "a"});
+        Condition::parse(&json!({"any": vec![pattern; count]}))
+    };
+    assert!(patterns(16).is_ok());
+    assert_eq!(patterns(17).unwrap_err()[0].pointer, "/any/16/value");
+}
+
+#[test]
+fn faults_of_memberships_and_windows_say_what_would_be_right() {
+    check(
+        json!({"all": [
+            {"audience": "vip", "ever": false},
+            {"audience": "vip", "entered_within": "0s"},
+            {"audience": "vip", "entered_within": "1d", "left_within": "1d"},
+            {"event": "A", "within": {"since": "Order"}},
+            {"event": "A", "within": {"since": {}, "calendar": "today"}},
+            {"event": "A", "within": {"since": {"event": "B", "trait": "t"}}}
+        ]}),
+        expect![[r#"
+            /all/0/ever: `ever` is true; leave it out to ask who is in now
+            /all/1/entered_within: `entered_within` is longer than nothing, as in "30d"
+            /all/2: this asks about a membership in two ways, `entered_within` and `left_within`; combine two in `all`
+            /all/3/within/since: `since` is an object: {"event":…}, {"trait":…} or {"audience":…}
+            /all/4/within/since: `since` is not a field here; there are calendar, timezone, with_current
+            /all/5/within/since/trait: `trait` is not a field here; there are event, where
+        "#]],
+    );
+}
+
+#[test]
 fn faults_of_sequences_say_what_would_be_right() {
     check(
         json!({"sequence": [{"event": "A"}], "span": "0s"}),
@@ -138,10 +187,31 @@ fn faults_of_sequences_say_what_would_be_right() {
     check(
         json!({"sequence": [{"event": "A", "count": {}}, {"not": "B"}, {}, 1]}),
         expect![[r#"
-            /sequence/0/count: `count` is not a field here; there are event, where, same, within
+            /sequence/0/count: `count` is not a field here; there are event, where, same, within, times
             /sequence/1/not: `not` is an object, as in {"event":…}
             /sequence/2/event: `event` is the name of an event, 1 to 200 bytes
             /sequence/3: a step is an object, as in {"event":…} or {"not":{"event":…}}
+        "#]],
+    );
+}
+
+#[test]
+fn faults_of_repeated_steps_say_what_would_be_right() {
+    check(
+        json!({"any": [
+            {"sequence": [{"event": "A", "times": 9}], "strict": 1},
+            {"sequence": [{"event": "A", "times": 8}, {"event": "B", "times": 8}, {"event": "C"}]},
+            {"sequence": [{"event": "A"}, {"not": {"event": "B"}, "times": 2}]},
+            {"sequence": [{"event": "A"}, {"event": "B"}], "within": {"from": "2d", "to": "1d"}},
+            {"sequence": [{"event": "A", "same": [{"property": "x"}]}, {"event": "B"}]}
+        ]}),
+        expect![[r#"
+            /any/0/sequence/0/times: `times` is a whole number from 1 to 8
+            /any/0/strict: `strict` is true or false
+            /any/1/sequence: a sequence has at most 16 events, each repetition counted
+            /any/2/sequence/1/times: `times` is not a field here; there are not, within
+            /any/3/within: the window of a sequence ends now or at an instant, not some time ago
+            /any/4/sequence/0/same: each `step` here is the place of an earlier event; the first is 0
         "#]],
     );
 }

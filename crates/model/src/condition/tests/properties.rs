@@ -3,231 +3,15 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::json;
 
-use super::facts::{Events, Member, Person, READABLE, Track};
+use super::{
+    documents::{calendar, daily, document, hostile, measure, sequence, test, value, with},
+    facts::{Events, Member, Person, READABLE, Track},
+};
 use crate::{
     PurposeSet, Timestamp, Value,
     condition::{Condition, EventRow, RowValues, Rule, Truth, reference},
     value::{Object, Path},
 };
-
-fn scalar() -> impl Strategy<Value = Value> {
-    select(vec![
-        json!(0),
-        json!(1),
-        json!(1.0),
-        json!(2.5),
-        json!(-1),
-        json!(true),
-        json!(false),
-        json!(""),
-        json!("a"),
-        json!("A"),
-        json!("ab"),
-        json!("Ä"),
-        json!("2026-01-01"),
-        json!("2026-01-01T00:00:00Z"),
-        json!("2026-01-01t01:00:00.000+01:00"),
-        json!("2026-01-02"),
-        json!("20260101"),
-    ])
-}
-
-fn value() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        4 => scalar(),
-        1 => vec(scalar(), 0..3).prop_map(Value::Array),
-        1 => Just(Value::Null),
-        1 => Just(json!({"a": 1})),
-    ]
-}
-
-/// The operator, value and case of a comparison.
-fn test() -> impl Strategy<Value = Value> {
-    let plain = (select(vec!["eq", "ne", "contains", "not_contains"]), scalar(), any::<bool>());
-    let plain = plain.prop_map(|(op, v, i)| json!({"op": op, "value": v, "ignore_case": i}));
-    let listed = (select(vec!["in", "not_in"]), vec(scalar(), 1..4), any::<bool>());
-    let listed = listed.prop_map(|(op, v, i)| json!({"op": op, "value": v, "ignore_case": i}));
-    let ordered = select(vec![json!(0), json!(1.0), json!("a"), json!("2026-01-01"), json!("b")]);
-    let ordered = (select(vec!["lt", "lte", "gt", "gte"]), ordered);
-    let ordered = ordered.prop_map(|(op, v)| json!({"op": op, "value": v}));
-    let between =
-        select(vec![json!([0, 1]), json!(["a", "b"]), json!(["2026-01-01", "2026-01-01"])]);
-    let between = between.prop_map(|v| json!({"op": "between", "value": v}));
-    let text = (select(vec!["starts_with", "ends_with"]), select(vec!["a", "A", "ä", ""]));
-    let text = (text, any::<bool>());
-    let text = text.prop_map(|((op, v), i)| json!({"op": op, "value": v, "ignore_case": i}));
-    let bare = select(vec!["exists", "missing", "is_true", "is_false"]);
-    let bare = bare.prop_map(|op| json!({"op": op}));
-    prop_oneof![plain, listed, ordered, between, text, bare]
-}
-
-fn with(key: &'static str, path: &str, mut test: Value) -> Value {
-    test[key] = path.into();
-    test
-}
-
-fn numeric(value: impl Strategy<Value = Value> + Clone + 'static) -> BoxedStrategy<Value> {
-    let one = (select(vec!["eq", "ne", "lt", "lte", "gt", "gte"]), value.clone());
-    let one = one.prop_map(|(op, value)| json!({"op": op, "value": value}));
-    let two = (value.clone(), value).prop_filter_map("a pair, in order", |(a, b)| {
-        let ordered = a.as_f64() <= b.as_f64();
-        ordered.then(|| json!({"op": "between", "value": [a, b]}))
-    });
-    prop_oneof![3 => one, 1 => two].boxed()
-}
-
-fn measure() -> impl Strategy<Value = Value> {
-    let count = numeric((0..4).prop_map(|n| json!(n))).prop_map(|t| json!({ "count": t }));
-    let sum = numeric((-2..4).prop_map(|n| json!(n)));
-    let sum = sum.prop_map(|test| json!({"sum": with("property", "x", test)}));
-    let end = (select(vec!["last", "first"]), test());
-    let end = end.prop_map(|(end, test)| json!({ end: with("property", "x", test) }));
-    let since = (select(vec!["lt", "lte", "gt", "gte"]), 0..20_i64)
-        .prop_map(|(op, age)| json!({"since": {"op": op, "value": format!("{age}s")}}));
-    let since_between = (0..10_i64, 0..10_i64).prop_map(|(low, more)| {
-        let pair = [format!("{low}s"), format!("{}s", low + more)];
-        json!({"since": {"op": "between", "value": pair}})
-    });
-    let of_number = (select(vec!["avg", "min", "max"]), numeric((-2..4).prop_map(|n| json!(n))));
-    let of_number = of_number.prop_map(|(word, test)| json!({ word: with("property", "x", test) }));
-    let distinct = numeric((0..4).prop_map(|n| json!(n)));
-    let distinct = distinct.prop_map(|test| json!({"distinct": with("property", "x", test)}));
-    let periods = (unit(), zone(), numeric((0..4).prop_map(|n| json!(n))));
-    let periods = periods.prop_map(|(unit, zone, mut test)| {
-        test["unit"] = unit.into();
-        test["timezone"] = zone.into();
-        json!({ "periods": test })
-    });
-    prop_oneof![
-        3 => count, 2 => sum, 2 => of_number, 2 => distinct, 1 => periods, 2 => end, 1 => since,
-        1 => since_between, 1 => Just(json!({}))
-    ]
-}
-
-fn unit() -> impl Strategy<Value = &'static str> {
-    select(vec!["day", "week", "month", "quarter", "year"])
-}
-
-fn zone() -> impl Strategy<Value = &'static str> {
-    select(vec!["UTC", "Europe/Stockholm", "America/St_Johns", "Pacific/Apia", "profile"])
-}
-
-fn window() -> impl Strategy<Value = Value> {
-    let seconds = |length: i64| Value::from(format!("{length}s"));
-    let last = (1..30_i64).prop_map(seconds);
-    let ago = (0..15_i64, 1..15_i64)
-        .prop_map(move |(to, more)| json!({"from": seconds(to + more), "to": seconds(to)}));
-    let instant = |half: i64| Value::from(Timestamp(half * 500).to_string());
-    let fixed = (0..60_i64, 1..30_i64, 0..3).prop_map(move |(after, more, ends)| match ends {
-        0 => json!({ "after": instant(after) }),
-        1 => json!({ "before": instant(after) }),
-        _ => json!({"after": instant(after), "before": instant(after + more)}),
-    });
-    prop_oneof![4 => last, 1 => ago, 1 => fixed]
-}
-
-fn calendar() -> impl Strategy<Value = Value> {
-    let words = prop_oneof![
-        select(vec!["today".to_owned(), "yesterday".to_owned()]),
-        (select(vec!["this", "last"]), unit()).prop_map(|(which, unit)| format!("{which}_{unit}")),
-        (1..5, unit()).prop_map(|(count, unit)| format!("last_{count}_{unit}s")),
-    ];
-    (words, zone(), any::<bool>()).prop_map(|(words, zone, with_current)| {
-        json!({"calendar": words, "timezone": zone, "with_current": with_current})
-    })
-}
-
-fn event() -> impl Strategy<Value = Value> {
-    let filters = prop::option::of(vec(test().prop_map(|t| with("property", "x", t)), 0..2));
-    let within = prop::option::weighted(0.7, window());
-    (select(vec!["A", "B"]), filters, within, measure()).prop_map(
-        |(name, filters, within, mut document)| {
-            document["event"] = name.into();
-            if let Some(filters) = filters {
-                document["where"] = filters.into();
-            }
-            if let Some(within) = within {
-                document["within"] = within;
-            }
-            document
-        },
-    )
-}
-
-/// A sequence whose steps share `x` now and then.
-fn sequence() -> impl Strategy<Value = Value> {
-    let seconds = |length: i64| Value::from(format!("{length}s"));
-    let absent = prop::bool::weighted(0.4);
-    let within = prop::option::weighted(0.6, 1..12_i64);
-    let filter = prop::option::weighted(0.3, test());
-    let same = prop::option::weighted(0.3, any::<prop::sample::Index>());
-    let step = (select(vec!["A", "B"]), absent, within, filter, same);
-    let around = (prop::option::weighted(0.5, 5..30_i64), prop::option::weighted(0.3, 2..20_i64));
-    (vec(step, 2..5), around).prop_map(move |(steps, (within, span))| {
-        let mut events = vec![];
-        let mut list = vec![];
-        for (place, (name, absent, within, filter, same)) in steps.into_iter().enumerate() {
-            let absent = absent && place > 0;
-            let mut what = json!({"event": name});
-            if let Some(filter) = filter {
-                what["where"] = json!([with("property", "x", filter)]);
-            }
-            if let Some(same) = same.filter(|_| place > 0) {
-                what["same"] = json!([{"property": "x", "step": same.get(&events)}]);
-            }
-            let mut step = if absent { json!({ "not": what }) } else { what };
-            if let Some(within) = within.filter(|_| place > 0) {
-                step["within"] = seconds(within);
-            }
-            if !absent {
-                events.push(place);
-            }
-            list.push(step);
-        }
-        let mut document = json!({ "sequence": list });
-        for (field, length) in [("within", within), ("span", span)] {
-            if let Some(length) = length {
-                document[field] = seconds(length);
-            }
-        }
-        document
-    })
-}
-
-fn leaf() -> impl Strategy<Value = Value> {
-    let audience = (select(vec!["in", "out", "unknown", "hidden"]), prop::option::of(1..20_i64));
-    let audience = audience.prop_map(|(key, length)| match length {
-        Some(length) => json!({"audience": key, "for_at_least": format!("{length}s")}),
-        None => json!({ "audience": key }),
-    });
-    let bucket = (0..=10_000_u32)
-        .prop_map(|b| json!({"bucket": {"salt": "s", "below": f64::from(b) / 10_000.0}}));
-    let consent = select(vec!["personalization", "marketing", "unheard_of"]);
-    let path = || select(vec!["t", "t.a", "hidden", "none"]);
-    prop_oneof![
-        4 => (path(), test()).prop_map(|(path, test)| with("trait", path, test)).boxed(),
-        1 => (path(), test()).prop_map(|(path, test)| with("context", path, test)).boxed(),
-        8 => event().boxed(),
-        4 => sequence().boxed(),
-        2 => audience.boxed(),
-        1 => consent.prop_map(|key| json!({ "consent": key })).boxed(),
-        1 => bucket.boxed(),
-    ]
-}
-
-fn document() -> impl Strategy<Value = Value> {
-    leaf().prop_recursive(3, 12, 4, |part| {
-        let some = (vec(part.clone(), 1..4), any::<prop::sample::Index>());
-        prop_oneof![
-            vec(part.clone(), 0..4).prop_map(|parts| json!({ "all": parts })),
-            vec(part.clone(), 1..4).prop_map(|parts| json!({ "any": parts })),
-            part.prop_map(|part| json!({ "not": part })),
-            some.prop_map(|(of, count)| {
-                json!({"at_least": {"count": count.index(of.len()) + 1, "of": of}})
-            }),
-        ]
-    })
-}
 
 /// Events of which only `x` is read.
 fn track(rows: Vec<EventRow>) -> Track {
@@ -251,18 +35,21 @@ fn rows(withheld: f64) -> impl Strategy<Value = Vec<EventRow>> {
 
 fn person() -> impl Strategy<Value = Person> {
     let overflow = prop::bool::weighted(0.2);
-    (value(), rows(0.2), rows(0.0), overflow, any::<u64>(), 0..30_i64).prop_map(
-        |(t, a, b, overflow, unit, since)| {
-            let object = |t: Value| Object::from_iter([("t".to_owned(), t)]);
+    let traits = (value(), value(), -20..60_i64);
+    (traits, rows(0.2), rows(0.0), overflow, any::<u64>(), 0..30_i64).prop_map(
+        |((t, u, d), a, b, overflow, unit, since)| {
+            let d = Value::from(Timestamp(d * 500).to_string());
+            let known = [("t".to_owned(), t.clone()), ("u".to_owned(), u), ("d".to_owned(), d)];
             let member = |truth, since: i64| Member {
                 truth,
                 since: Some(Timestamp(since * 1000)).filter(|_| since % 4 != 0),
+                previous: Some(Timestamp(since * 500)).filter(|_| since % 4 == 1),
                 valid_until: None,
             };
             Person {
-                traits: object(t.clone()),
+                traits: Object::from_iter(known),
                 withheld_traits: ["hidden".to_owned()].into(),
-                context: object(t),
+                context: Object::from_iter([("t".to_owned(), t)]),
                 events: Events([("A".to_owned(), track(a)), ("B".to_owned(), track(b))].into()),
                 overflow: overflow.then(|| "B".to_owned()).into_iter().collect(),
                 audiences: [
@@ -334,9 +121,10 @@ proptest! {
 fn years() -> impl Strategy<Value = Person> {
     let time = (0..730_i64, -3..=3_i64, select(vec![-1_i64, 0, 1, 1_800_000]));
     let row = (time, prop::option::of(0..3_i64), prop::bool::weighted(0.2));
-    let zones = vec!["UTC", "Europe/Stockholm", "America/New_York", "nowhere"];
-    (vec(row, 0..12), prop::bool::weighted(0.2), prop::option::of(select(zones))).prop_map(
-        |(rows, overflow, zone)| {
+    let zones = vec!["UTC", "Europe/Stockholm", "America/New_York", "Pacific/Apia", "nowhere"];
+    let zone = prop::option::of(select(zones));
+    (vec(row, 0..12), prop::bool::weighted(0.2), zone, moment()).prop_map(
+        |(rows, overflow, zone, moment)| {
             let row =
                 |(tie, ((days, hours, beside), x, withheld)): (u64, ((i64, i64, i64), _, _))| {
                     let x: Option<Value> = Option::<i64>::map(x, Value::from);
@@ -348,15 +136,26 @@ fn years() -> impl Strategy<Value = Person> {
                     }
                 };
             let rows = (0..).zip(rows).map(row).collect();
-            let traits = zone.map(|zone| ("timezone".to_owned(), zone.into()));
+            let zone = zone.map(|zone| ("timezone".to_owned(), zone.into()));
+            let traits = zone.into_iter().chain([("d".to_owned(), moment)]);
             Person {
-                traits: traits.into_iter().collect(),
+                traits: traits.collect(),
                 events: Events([("A".to_owned(), track(rows))].into()),
                 overflow: overflow.then(|| "A".to_owned()).into_iter().collect(),
                 ..Person::default()
             }
         },
     )
+}
+
+/// A date or an instant round which days are counted, leap days among them.
+fn moment() -> impl Strategy<Value = Value> {
+    let date = (1965..1975_i16, 1..=12_i8, 1..=28_i8);
+    let date = date.prop_map(|(year, month, day)| format!("{year}-{month:02}-{day:02}"));
+    let instant = (-2000..2000_i64, -3..=3_i64)
+        .prop_map(|(days, hours)| Timestamp(days * 86_400_000 + hours * 3_600_000).to_string());
+    let other = select(vec!["1968-02-29".to_owned(), "1972-02-29".to_owned(), "soon".to_owned()]);
+    prop_oneof![3 => date, 3 => instant, 1 => other].prop_map(Value::from)
 }
 
 /// A condition over calendar periods, with filters now and then.
@@ -388,6 +187,30 @@ proptest! {
         prop_assert!(end > now.0, "an expiry lies ahead");
         for instant in [now.0 + (end - now.0) / 3, end - 1] {
             prop_assert_eq!(rule.evaluate(&person, Timestamp(instant)).truth, verdict.truth);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The expiry is the very instant at which the answer turns.
+    #[test]
+    fn days_are_counted_as_the_reference_counts_them(
+        document in daily(), person in years(),
+        days in -400..1200_i64, hours in -3..=3_i64, beside in -1..=1_i64,
+    ) {
+        let now = Timestamp(days * 86_400_000 + hours * 3_600_000 + beside);
+        let rule = rule(&document);
+        let verdict = rule.evaluate(&person, now);
+        prop_assert_eq!(verdict.truth, reference::truth(&document, &person, now));
+        let end = verdict.valid_until.map_or(now.0 + 400 * 86_400_000, |until| until.0);
+        prop_assert!(end > now.0, "an expiry lies ahead");
+        for instant in [now.0 + (end - now.0) / 3, end - 1] {
+            prop_assert_eq!(reference::truth(&document, &person, Timestamp(instant)), verdict.truth);
+        }
+        if let Some(until) = verdict.valid_until {
+            prop_assert_ne!(reference::truth(&document, &person, until), verdict.truth);
         }
     }
 }
@@ -502,71 +325,4 @@ fn completions(person: &Person) -> Vec<Person> {
         waiting.extend([counts, does_not]);
     }
     done
-}
-
-/// Documents made of the language's words in any order.
-fn hostile() -> impl Strategy<Value = Value> {
-    let words = select(vec![
-        "all",
-        "any",
-        "not",
-        "at_least",
-        "of",
-        "count",
-        "trait",
-        "context",
-        "event",
-        "where",
-        "property",
-        "op",
-        "value",
-        "within",
-        "sum",
-        "last",
-        "first",
-        "since",
-        "audience",
-        "for_at_least",
-        "consent",
-        "bucket",
-        "distinct",
-        "periods",
-        "unit",
-        "calendar",
-        "this_month",
-        "month",
-        "timezone",
-        "from",
-        "to",
-        "after",
-        "avg",
-        "sequence",
-        "same",
-        "step",
-        "span",
-        "salt",
-        "below",
-        "ignore_case",
-        "eq",
-        "in",
-        "exists",
-        "between",
-        "30d",
-        "0s",
-        "a/b~c",
-        "",
-    ]);
-    let scalar = prop_oneof![
-        words.clone().prop_map(Value::from),
-        scalar(),
-        any::<f64>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        Just(Value::Null),
-    ];
-    scalar.prop_recursive(8, 64, 6, move |part| {
-        let fields = vec((words.clone(), part.clone()), 0..5).prop_map(|fields| {
-            fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Object>()
-        });
-        prop_oneof![vec(part, 0..5).prop_map(Value::Array), fields.prop_map(Value::Object),]
-    })
 }

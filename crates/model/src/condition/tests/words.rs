@@ -13,7 +13,7 @@ use crate::{
 
 fn person() -> Person {
     serde_json::from_value(json!({
-        "traits": {"plan": "pro", "bio": "x".repeat(200), "secret": 1},
+        "traits": {"plan": "pro", "bio": "x".repeat(200), "secret": 1, "renewed": "2026-11-01"},
         "withheld_traits": ["secret"],
         "context": {"device": {"type": "mobile"}},
         "events": [
@@ -22,7 +22,10 @@ fn person() -> Person {
             {"event": "Page Viewed", "time": "2026-11-20T12:00:00Z"},
             {"event": "Page Viewed", "time": "2026-11-20T13:00:00Z", "withheld": true}
         ],
-        "audiences": {"vip": {"truth": "true", "since": "2026-11-20T00:00:00Z"}, "hidden": {"truth": "withheld"}},
+        "audiences": {
+            "vip": {"truth": "true", "since": "2026-11-20T00:00:00Z"}, "hidden": {"truth": "withheld"},
+            "trial": {"truth": "false", "since": "2026-11-15T00:00:00Z", "previous": "2026-11-01T00:00:00Z"}
+        },
         "consents": {"personalization": true, "marketing": false}
     }))
     .unwrap()
@@ -148,6 +151,98 @@ fn calendars_and_measures_read_as_they_are_meant() {
             [/any/2] False until 2026-11-25T00:00:00.000Z: least revenue of "Order Completed" between 60d and 5d ago is 40, wanted gt 50
             [/any/3] False: different currency of "Order Completed" from 2026-11-02T00:00:00.000Z on and before 2026-12-01T00:00:00.000Z is 1, wanted gt 1
             [/any/4] False: greatest revenue of "Order Completed" from 2026-11-02T00:00:00.000Z on is 60.5, wanted lt 1
+        "#]],
+    );
+}
+
+#[test]
+fn comparisons_with_traits_and_the_clock_tell_both_sides() {
+    check(
+        json!({"any": [
+            {"trait": "plan", "op": "contains_all", "value": ["p", "x"]},
+            {"trait": "plan", "op": "matches", "value": "^P", "ignore_case": true},
+            {"context": "device.type", "op": "version_lt", "value": "v2.1"},
+            {"trait": "plan", "op": "eq", "value": {"trait": "secret"}, "ignore_case": true},
+            {"context": "device.type", "op": "ne", "value": {"trait": "absent"}},
+            {"trait": "renewed", "op": "older_than", "value": "30d"},
+            {"trait": "absent", "op": "within_next", "value": "7d"},
+            {"trait": "renewed", "op": "anniversary", "value": {"days_before": 3, "timezone": "profile"}}
+        ]}),
+        expect![[r#"
+            (trait plan contains_all "p", "x" or trait plan matches /^P/ (any case) or context device.type version_lt 2.1.0 or trait plan eq trait secret (any case) or context device.type ne trait absent or trait renewed older_than 30d or trait absent within_next 1w or trait renewed anniversary, from 3 days before to 0 after (profile))
+            [] True: any of 8
+            [/any/0] False: trait plan is "pro", wanted contains_all "p", "x"
+            [/any/1] True: trait plan is "pro", wanted matches /^P/ (any case)
+            [/any/2] False: context device.type is "mobile", wanted version_lt 2.1.0
+            [/any/3] Withheld: trait plan is "pro", wanted eq trait secret (any case), which is withheld
+            [/any/4] False: context device.type is "mobile", wanted ne trait absent, which is missing
+            [/any/5] False until 2026-12-01T00:00:00.000Z: trait renewed is "2026-11-01", wanted older_than 30d
+            [/any/6] False: trait absent is missing, wanted within_next 1w
+            [/any/7] False until 2027-10-29T00:00:00.000Z: trait renewed is "2026-11-01", wanted anniversary, from 3 days before to 0 after (profile)
+        "#]],
+    );
+}
+
+#[test]
+fn memberships_and_what_came_since_tell_when() {
+    check(
+        json!({"any": [
+            {"audience": "trial", "ever": true},
+            {"audience": "trial", "entered_within": "7d"},
+            {"audience": "trial", "left_within": "7d"},
+            {"event": "Page Viewed", "within": {"since": {"event": "Order Completed", "where": [{"property": "revenue", "op": "gt", "value": 100}]}}},
+            {"event": "Order Completed", "within": {"since": {"trait": "renewed"}}, "count": {"op": "gt", "value": 5}},
+            {"event": "Order Completed", "within": {"since": {"audience": "vip"}}}
+        ]}),
+        expect![[r#"
+            (ever in audience trial or entered audience trial within 1w or left audience trial within 1w or count of "Page Viewed" since the last "Order Completed" where revenue gt 100 gte 1 or count of "Order Completed" since the instant in trait renewed gt 5 or count of "Order Completed" since entering audience vip gte 1)
+            [] True: any of 6
+            [/any/0] True: ever in audience trial: not a member since 2026-11-15T00:00:00.000Z, entered before that at 2026-11-01T00:00:00.000Z
+            [/any/1] False: entered audience trial within 1w: not a member since 2026-11-15T00:00:00.000Z, entered before that at 2026-11-01T00:00:00.000Z
+            [/any/2] True until 2026-11-22T00:00:00.000Z: left audience trial within 1w: not a member since 2026-11-15T00:00:00.000Z, entered before that at 2026-11-01T00:00:00.000Z
+            [/any/3] False: count of "Page Viewed" since the last "Order Completed" where revenue gt 100 is unknown, as there is nothing to count from, wanted gte 1
+            [/any/4] False: count of "Order Completed" since the instant in trait renewed is 1, wanted gt 5
+            [/any/5] False: count of "Order Completed" since entering audience vip is 0, wanted gte 1
+        "#]],
+    );
+}
+
+#[test]
+fn frequencies_tell_what_leads() {
+    check(
+        json!({"any": [
+            {"event": "Order Completed", "most_frequent": {"property": "currency", "op": "eq", "value": "EUR"}},
+            {"event": "Order Completed", "share": {"where": [{"property": "currency", "op": "eq", "value": "SEK"},
+                {"property": "revenue", "op": "gt", "value": 1}], "op": "gt", "value": 0.5}},
+            {"event": "Order Completed", "since_first": {"op": "lt", "value": "7d"}},
+            {"event": "Page Viewed", "share": {"where": [], "op": "gt", "value": 0.5}},
+            {"event": "Unheard", "most_frequent": {"property": "x", "op": "exists"}}
+        ]}),
+        expect![[r#"
+            (most frequent currency of "Order Completed" eq "EUR" or share of those where currency eq "SEK" and revenue gt 1 among "Order Completed" gt 0.5 or time since the first "Order Completed" lt 1w or share of those among "Page Viewed" gt 0.5 or most frequent x of "Unheard" exists)
+            [] Withheld: any of 5
+            [/any/0] False: most frequent currency of "Order Completed" is "SEK", wanted eq "EUR"
+            [/any/1] False: share of those where currency eq "SEK" and revenue gt 1 among "Order Completed" is 0.5, wanted gt 0.5
+            [/any/2] False: time since the first "Order Completed" is 2w 6d, wanted lt 1w
+            [/any/3] Withheld: share of those among "Page Viewed" is 1, 1 withheld, wanted gt 0.5
+            [/any/4] False: most frequent x of "Unheard" is unknown, as there is no value, wanted exists
+        "#]],
+    );
+}
+
+#[test]
+fn sequences_say_how_often_and_how_closely() {
+    check(
+        json!({"any": [
+            {"sequence": [{"event": "Page Viewed", "times": 2, "within": "2h", "same": [{"property": "url"}]}]},
+            {"sequence": [{"event": "Order Completed"}, {"event": "Order Completed"}, {"event": "Refund"}],
+                "strict": true, "within": {"calendar": "this_month"}}
+        ]}),
+        expect![[r#"
+            ("Page Viewed" 2 times with the same url of step 1 within 2h or "Order Completed", then "Order Completed", then "Refund", with none of these between, in this_month (UTC))
+            [] Withheld until 2026-12-01T00:00:00.000Z: any of 2
+            [/any/0] Withheld: "Page Viewed" 2 times with the same url of step 1 within 2h: 1 of 2 steps so far, some events withheld
+            [/any/1] False until 2026-12-01T00:00:00.000Z: "Order Completed", then "Order Completed", then "Refund", with none of these between, in this_month (UTC): 2 of 3 steps so far
         "#]],
     );
 }
