@@ -182,10 +182,14 @@ impl Condition {
 }
 
 impl Needs {
+    fn widen(&mut self, window: Option<Duration>) {
+        let longest = self.longest_window.zip(window);
+        self.longest_window = longest.map(|(longest, window)| longest.max(window));
+    }
+
     /// Adds what it takes to place a window, and how far it reaches.
     fn add_window(&mut self, window: Option<&Window>) {
-        let longest = self.longest_window.zip(window.and_then(Window::reach));
-        self.longest_window = longest.map(|(longest, window)| longest.max(window));
+        self.widen(window.and_then(Window::reach));
         self.traits.extend(window.and_then(Window::zone).and_then(Zone::reads));
         if let Some(anchor) = window.and_then(Window::anchor) {
             self.add_anchor(anchor);

@@ -97,7 +97,8 @@ impl ComputedTrait {
 /// When a score that fades first passes a number that it is compared with.
 fn fades(test: &Test, score: f64, half_life: Duration, now: Timestamp) -> Option<Timestamp> {
     let literals = match &test.operand {
-        Operand::None => &[][..],
+        // No score is a text.
+        Operand::None | Operand::Pattern(_) | Operand::Version(_) => &[][..],
         Operand::One(literal) => std::slice::from_ref(literal),
         Operand::Two(low, high) => &[low.clone(), high.clone()],
         Operand::Many(literals) => literals,

@@ -97,7 +97,7 @@ pub(super) fn filter(reader: &mut Reader, value: &Value) -> Option<Filter> {
     Some(Filter { property, test: test? })
 }
 
-pub(super) fn path(reader: &mut Reader, object: &Object, key: &str) -> Option<Path> {
+pub(in crate::condition) fn path(reader: &mut Reader, object: &Object, key: &str) -> Option<Path> {
     let path = object.get(key).and_then(Value::as_str).and_then(Path::parse);
     if path.is_none() {
         reader.fault_at(
