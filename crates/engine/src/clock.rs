@@ -38,6 +38,11 @@ impl ManualClock {
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.0, Ordering::SeqCst);
     }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: model::Duration) {
+        self.set(self.now().saturating_add(by));
+    }
 }
 
 impl Clock for ManualClock {

@@ -24,13 +24,13 @@ use crate::{
     clock::Clock,
     decide::{DecideAnswer, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
-    ingest::{EventVerdict, ImportRows, IngestError, Item, Rejected},
+    ingest::{EventVerdict, ImportRows, IngestError, Item},
     page::Stored,
     people::{AudienceChoice, Members, members, show},
-    reading, registry,
+    quarantine, reading, registry,
     sealed::RowError,
     state::Shared,
-    writer::{self, Ingest, Job, quarantine},
+    writer::{self, Ingest, Job},
 };
 
 /// Most events that wait for the writer; beyond it calls are refused with 429.
@@ -190,6 +190,9 @@ impl Engine {
         metrics.disk_bytes.set(size(usage.disk_bytes));
         metrics.journal_bytes.set(size(usage.journal_bytes));
         metrics.broken_definitions.set(count(shared.registry.snapshot().faults.len()));
+        let waiting = shared.quarantine.total();
+        metrics.quarantine_entries.set(size(waiting.entries));
+        metrics.quarantine_bytes.set(size(waiting.bytes));
         metrics.text()
     }
 
@@ -254,14 +257,15 @@ impl Engine {
     /// Events set aside, newest first.
     pub fn quarantined(
         &self,
+        filter: &quarantine::Filter,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<Page<Value>, EngineError> {
-        Ok(quarantine::page(self.shared(), cursor, limit)?)
+    ) -> Result<Page<quarantine::Entry>, EngineError> {
+        Ok(quarantine::page(self.shared(), filter, cursor, limit)?)
     }
 
-    /// One quarantined event as sent, to be replayed; it leaves the quarantine when the replay is accepted.
-    pub fn quarantined_body(&self, id: &str) -> Result<Option<Rejected>, EngineError> {
+    /// One event set aside, with what was sent; `None` when there is none under this id.
+    pub fn quarantined_entry(&self, id: &str) -> Result<Option<quarantine::Entry>, EngineError> {
         Ok(quarantine::open(self.shared(), id)?)
     }
 

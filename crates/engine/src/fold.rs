@@ -33,6 +33,7 @@ use crate::{
     load::SharedPerson,
     page::{Page, Pages},
     pending::Pending,
+    quarantine,
     reading::Ahead,
     record::{
         EventHead, LogEntry, MAX_USERS_PER_ROUTING, MetaHead, StoredConsent, StoredMeta,
@@ -186,6 +187,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) transitions: usize,
     /// The dedup entries written.
     pub(crate) messages: Vec<[u8; 18]>,
+    /// What the quarantine gains and loses.
+    pub(crate) set_aside: Vec<quarantine::Change>,
 }
 
 impl<'a> Fold<'a> {
@@ -207,6 +210,7 @@ impl<'a> Fold<'a> {
             timers: Vec::new(),
             transitions: 0,
             messages: Vec::new(),
+            set_aside: Vec::new(),
         }
     }
 
@@ -268,21 +272,21 @@ impl<'a> Fold<'a> {
         Ok(EventVerdict::Accepted)
     }
 
-    /// Whether the message was applied before, within the dedup window.
+    /// Whether the message was applied before, within the dedup window, or waits in the quarantine.
     fn is_repeated(&self, ahead: &Ahead, recent: &Recent) -> Result<bool, RowError> {
-        let Ahead { dedup, new_as_of, .. } = ahead;
+        let Ahead { dedup, new_as_of, entry, .. } = ahead;
         let seen = if recent.is_new(dedup, *new_as_of) {
             self.pending.written(Table::Dedup, dedup)
         } else {
             self.pending.get(Table::Dedup, dedup)?
         };
-        Ok(seen.is_some_and(|seen| !is_expired(&seen, self.ground.now)))
+        let is_own = |seen: &[u8]| entry.is_some_and(|entry| entry == *seen);
+        Ok(seen.is_some_and(|seen| !is_own(&seen) && !is_expired(&seen, self.ground.now)))
     }
 
     fn remember(&mut self, dedup: &[u8; 18]) {
         self.messages.push(*dedup);
-        let seconds = u32::try_from(self.ground.now.0 / 1000).unwrap_or(u32::MAX);
-        self.pending.put(Table::Dedup, dedup.to_vec(), seconds.to_be_bytes().to_vec());
+        self.pending.put(Table::Dedup, dedup.to_vec(), keys::seconds(self.ground.now).to_vec());
     }
 
     /// The route of an address, as this batch has left it.

@@ -1,9 +1,11 @@
 //! What ingest takes and answers.
 
 use compact_str::CompactString;
-use model::{Event, SourceKey};
+use model::{Event, EventKind, LazyObject, SourceKey, Timestamp};
 use serde::Serialize;
 use thiserror::Error;
+
+use crate::quarantine;
 
 /// What became of one event, in the order the events were given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,11 +22,23 @@ pub enum EventVerdict {
         /// A sentence that says what is wrong.
         detail: String,
     },
-    /// Consent or suppression forbids keeping it; nothing of it was stored.
+    /// Consent or suppression forbids keeping it, or the quarantine is full; nothing of it was stored.
     Refused {
-        /// A stable code: `no_consent`, `suppressed` or `erased`.
+        /// A stable code: `no_consent`, `suppressed`, `erased` or `quarantine_full`.
         code: CompactString,
     },
+}
+
+impl EventVerdict {
+    /// The word it is told with.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Refused { .. } => "refused",
+        }
+    }
 }
 
 /// Something that is not a sound event, as it was sent, with the reason.
@@ -36,8 +50,41 @@ pub struct Rejected {
     pub code: CompactString,
     /// A sentence that names the fault and its place.
     pub detail: String,
+    /// How it came, which is needed to judge it again.
+    pub arrival: Arrival,
     /// The event as sent, cut at 32 KiB.
     pub body: Vec<u8>,
+}
+
+/// How an event came, besides its own text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arrival {
+    /// When it reached the server.
+    pub received_at: Timestamp,
+    /// When the sender sent the call, by the sender's clock.
+    pub sent_at: Option<Timestamp>,
+    /// Imported.
+    pub historical: bool,
+    /// The call that the path named.
+    pub kind: Option<EventKind>,
+    /// The batch's `context`.
+    pub context: Option<LazyObject>,
+    /// What told it apart from equal events.
+    pub row: Option<CompactString>,
+}
+
+/// What the quarantine keeps of an event.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// One that did not come into normal form.
+    AsSent {
+        /// How it came.
+        arrival: Arrival,
+        /// The event as sent, cut at 32 KiB.
+        body: Vec<u8>,
+    },
+    /// One in normal form.
+    Normal(Box<Event>),
 }
 
 /// One item of an ingest call.
@@ -47,6 +94,8 @@ pub enum Item {
     Event(Box<Event>),
     /// One for the quarantine.
     Rejected(Box<Rejected>),
+    /// One from the quarantine, sound now: when it is decided, its entry goes.
+    Replayed(Box<Event>, quarantine::EntryKey),
 }
 
 /// Identity of a row range of an import: its permanent watermark (a row is never applied twice).

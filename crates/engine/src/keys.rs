@@ -9,7 +9,9 @@
 //! | Index | lane u16, `02`, hash16 of routing | the users seen with it |
 //! | Index | lane u16, `03`, hash16 of identifier | the strands that observed it, up to 8; `01` if others follow |
 //! | Index | lane u16, `03`, hash16 of identifier, strand | empty: one of the others |
-//! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32 |
+//! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32; or the quarantine's entry |
+//! | Quarantine | `00`, instant u64, seq u64 | `quarantine::StoredHead` |
+//! | Quarantine | `01`, instant u64, seq u64, a byte for each row | `quarantine::StoredRest`, sealed |
 //! | Timer | lane u16, due u64, born u64 | empty |
 //! | Log | seq u64 of its first entry | `record::LogRow` |
 //! | Body | seq u64 of an event, then a byte for each continuation | `record::StoredEvent`, sealed |
@@ -227,6 +229,11 @@ pub(crate) fn dedup(lane: Lane, message: &Hash16) -> [u8; 18] {
     key[..2].copy_from_slice(&lane.get().to_be_bytes());
     key[2..].copy_from_slice(message);
     key
+}
+
+/// The value of a dedup entry: when the message was applied.
+pub(crate) fn seconds(at: Timestamp) -> [u8; 4] {
+    u32::try_from(at.0 / 1000).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 /// A timer of a component's head.

@@ -10,6 +10,7 @@ pub mod enrich;
 pub mod ingest;
 pub mod normalise;
 pub mod people;
+pub mod quarantine;
 
 mod audit;
 mod body;

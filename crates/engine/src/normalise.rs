@@ -22,7 +22,7 @@ use model::{
 
 use crate::{
     enrich::{Caller, Enricher},
-    ingest::{Item, Rejected},
+    ingest::{Arrival, Item, Kept, Rejected},
     visits,
 };
 
@@ -47,8 +47,10 @@ pub const NOT_AN_OBJECT: &str = "not_an_object";
 pub struct Envelope<'a> {
     /// The source whose write key it came with.
     pub source: &'a SourceKey,
-    /// When it reached the server.
+    /// When it reached the server: what the sender's clock is held against.
     pub received_at: Timestamp,
+    /// When it is judged: that is when it arrives, or later when it is replayed from the quarantine.
+    pub judged_at: Timestamp,
     /// When the sender sent the call, by the sender's clock; an event's own `sentAt` wins.
     pub sent_at: Option<Timestamp>,
     /// Imported or replayed: the sender's clock is not corrected.
@@ -94,8 +96,59 @@ pub fn normalise(body: &[u8], envelope: &Envelope<'_>) -> Item {
             source: envelope.source.clone(),
             code: CompactString::const_new(unsound.code),
             detail: unsound.detail,
-            body: as_sent(body, envelope.kind),
+            arrival: envelope.arrival(),
+            body: body.get(..MAX_EVENT_BYTES).unwrap_or(body).to_vec(),
         })),
+    }
+}
+
+/// Judges an event from the quarantine anew. It triggers nothing: its time has passed.
+pub fn normalise_again(
+    source: &SourceKey,
+    kept: &Kept,
+    judged_at: Timestamp,
+    enricher: &Enricher,
+    purpose: &dyn Fn(&str) -> Option<Purpose>,
+) -> Item {
+    let mut item = match kept {
+        Kept::Normal(event) => Item::Event(event.clone()),
+        Kept::AsSent { arrival, body } => {
+            let envelope = Envelope {
+                source,
+                received_at: arrival.received_at,
+                judged_at,
+                sent_at: arrival.sent_at,
+                historical: arrival.historical,
+                kind: arrival.kind,
+                context: arrival.context.as_ref(),
+                row: arrival.row.as_deref(),
+                // An address that only the call showed was not kept.
+                caller: Caller::default(),
+                enricher,
+                purpose,
+            };
+            normalise(body, &envelope)
+        }
+    };
+    if let Item::Event(event) = &mut item {
+        event.historical = true;
+    }
+    item
+}
+
+impl Envelope<'_> {
+    /// What of it is kept with an event that is set aside.
+    fn arrival(&self) -> Arrival {
+        // What a batch says for all its events is kept with each; nothing longer than an event would pass.
+        let context = self.context.filter(|context| context.text().len() <= MAX_EVENT_BYTES);
+        Arrival {
+            received_at: self.received_at,
+            sent_at: self.sent_at,
+            historical: self.historical,
+            kind: self.kind,
+            context: context.cloned(),
+            row: self.row.map(CompactString::from),
+        }
     }
 }
 
@@ -138,8 +191,8 @@ fn sound_event(body: &[u8], envelope: &Envelope<'_>) -> Result<Event, Unsound> {
     .into_properties();
     let page = (kind == EventKind::Page).then_some(&properties);
     envelope.enricher.complete(&mut context, &envelope.caller, page, event_time);
-    if !envelope.historical && envelope.received_at.since(event_time) < WEATHER_HOLDS {
-        envelope.enricher.complete_weather(&mut context, envelope.received_at);
+    if !envelope.historical && envelope.judged_at.since(event_time) < WEATHER_HOLDS {
+        envelope.enricher.complete_weather(&mut context, envelope.judged_at);
     }
     Ok(Event {
         source: envelope.source.clone(),
@@ -300,23 +353,6 @@ impl Named<'_> {
         }
         properties
     }
-}
-
-/// The event for the quarantine: as sent, with the call named where only the path named it, cut at the limit.
-fn as_sent(body: &[u8], kind: Option<EventKind>) -> Vec<u8> {
-    let mut kept = Vec::with_capacity(body.len().min(MAX_EVENT_BYTES));
-    match (kind, body.trim_ascii_start().split_first()) {
-        // The reader takes the first of two equal keys, so this also holds where the body names another call.
-        (Some(kind), Some((b'{', rest))) => {
-            let is_empty = rest.trim_ascii_start().starts_with(b"}");
-            let comma = if is_empty { "" } else { "," };
-            kept.extend_from_slice(format!("{{\"type\":\"{kind}\"{comma}").as_bytes());
-            kept.extend_from_slice(rest);
-        }
-        _ => kept.extend_from_slice(body),
-    }
-    kept.truncate(MAX_EVENT_BYTES);
-    kept
 }
 
 /// Adds an identifier unless it is there already.

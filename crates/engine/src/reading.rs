@@ -24,6 +24,7 @@ use crate::{
     ingest::{Item, Rejected},
     keys,
     priority::yield_to_requests,
+    quarantine::EntryKey,
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
@@ -45,18 +46,20 @@ pub(crate) struct Ahead {
     pub(crate) packed: Option<PackedEvent>,
     /// The visit that it would be by itself; `None` where it belongs to none.
     pub(crate) visit: Option<Visit>,
+    /// The entry of the quarantine that it is replayed from.
+    pub(crate) entry: Option<EntryKey>,
 }
 
 impl Ahead {
     /// What follows from the event alone.
-    pub(crate) fn of(event: Event, keys: &Keys) -> Self {
+    pub(crate) fn of(event: Event, entry: Option<EntryKey>, keys: &Keys) -> Self {
         let address = Address::of_event(&event, keys);
         let message = keys.message(&event.source, &event.message_id);
         let lane = address.as_ref().map_or(Lane::from_hash(0), |address| address.lane);
         let packed = PackedEvent::of(&event).ok();
         let visit = visits::of(&event, event.order());
         let dedup = keys::dedup(lane, &message);
-        Self { event, address, dedup, new_as_of: None, packed, visit }
+        Self { event, address, dedup, new_as_of: None, packed, visit, entry }
     }
 }
 
@@ -107,16 +110,18 @@ fn pass_on(shared: &Shared, queue: &Receiver<Job<Item>>, writer: &Sender<Job<Tak
 
 fn take(shared: &Shared, items: Vec<Item>) -> Vec<Taken> {
     let snapshot = shared.registry.snapshot_full();
+    let event = |event: Event, entry| {
+        let mut ahead = Box::new(Ahead::of(event, entry, &shared.keys));
+        // The writer meets the same error if it lasts, and knows what to do about it.
+        if let Err(error) = read(shared, &snapshot, &mut ahead) {
+            tracing::debug!(%error, "could not read ahead");
+        }
+        Taken::Event(ahead)
+    };
     let take = |item| match item {
         Item::Rejected(rejected) => Taken::Rejected(rejected),
-        Item::Event(event) => {
-            let mut ahead = Box::new(Ahead::of(*event, &shared.keys));
-            // The writer meets the same error if it lasts, and knows what to do about it.
-            if let Err(error) = read(shared, &snapshot, &mut ahead) {
-                tracing::debug!(%error, "could not read ahead");
-            }
-            Taken::Event(ahead)
-        }
+        Item::Event(sound) => event(*sound, None),
+        Item::Replayed(sound, entry) => event(*sound, Some(entry)),
     };
     items.into_iter().map(take).collect()
 }

@@ -22,6 +22,7 @@ use crate::{
     page::Stored,
     pairs::Pairs,
     pending::KnownPages,
+    quarantine,
     registry::Registry,
     sealed::Keys,
 };
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) audit: AuditLog,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Metrics,
+    /// How full the quarantine is.
+    pub(crate) quarantine: quarantine::Usage,
     /// Why no more writes are taken, once that is so.
     failure: Mutex<Option<String>>,
     has_failed: AtomicBool,
@@ -92,6 +95,7 @@ impl Shared {
         credentials: Credentials,
         audit: AuditLog,
         clock: Arc<dyn Clock>,
+        quarantine: quarantine::Usage,
     ) -> Self {
         let (failure, has_failed) = (Mutex::new(None), AtomicBool::new(false));
         let metrics = Metrics::default();
@@ -105,6 +109,7 @@ impl Shared {
             audit,
             clock,
             metrics,
+            quarantine,
             failure,
             has_failed,
             messages: Messages::default(),

@@ -11,7 +11,6 @@ mod batch;
 mod committer;
 pub(crate) mod flight;
 mod operation;
-pub(crate) mod quarantine;
 pub(crate) mod recent;
 pub(crate) mod sweep;
 mod timers;

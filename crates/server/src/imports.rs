@@ -80,6 +80,7 @@ fn items(app: &App, file: &str, first_row: u64, source: &SourceKey, texts: &[&[u
         let envelope = Envelope {
             source,
             received_at,
+            judged_at: received_at,
             sent_at: None,
             historical: true,
             kind: None,

@@ -89,9 +89,11 @@ pub(crate) fn item(
         None => auth::source(app, key_in_body(bytes)?.as_deref())?,
     };
     let purpose = |key: &str| app.purpose(key);
+    let received_at = app.engine.now();
     let envelope = Envelope {
         source: &source.key,
-        received_at: app.engine.now(),
+        received_at,
+        judged_at: received_at,
         sent_at: None,
         historical: false,
         kind: Some(kind),
@@ -132,9 +134,11 @@ fn batch(
         None => auth::source(app, batch.write_key.as_deref())?,
     };
     let purpose = |key: &str| app.purpose(key);
+    let received_at = app.engine.now();
     let envelope = Envelope {
         source: &source.key,
-        received_at: app.engine.now(),
+        received_at,
+        judged_at: received_at,
         sent_at: batch.sent_at,
         historical,
         kind: None,
@@ -172,7 +176,7 @@ fn prefers_representation(headers: &HeaderMap) -> bool {
 
 fn message_id(item: &Item) -> Option<CompactString> {
     match item {
-        Item::Event(event) => Some(event.message_id.clone()),
+        Item::Event(event) | Item::Replayed(event, _) => Some(event.message_id.clone()),
         Item::Rejected(_) => None,
     }
 }

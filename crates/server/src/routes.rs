@@ -1,6 +1,7 @@
 //! Which paths there are: tables from which the router, the rights and the OpenAPI document are all built.
 
 mod acts;
+mod quality;
 
 use axum::{
     extract::{Request, State},
@@ -13,7 +14,7 @@ use crate::{
     app::App,
     audiences, audit, backup, decide, definitions, health, imports,
     ingest::{self, Call},
-    pixel, profiles, quarantine, settings, tokens,
+    pixel, profiles, settings, tokens,
 };
 
 /// Who may call a path.
@@ -164,9 +165,10 @@ macro_rules! pixel {
 
 /// Every route. Where two paths could match a call, the one with fewer parameters does.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    [ROUTES, acts::ROUTES].into_iter().flatten()
+    [ROUTES, acts::ROUTES, quality::ROUTES].into_iter().flatten()
 }
 
+/// The routes that have no table of their own.
 const ROUTES: &[Route] = &[
     events(
         "/v1/track",
@@ -531,51 +533,6 @@ const ROUTES: &[Route] = &[
             ],
             body: None,
             answer: (200, Some("DecideAnswer")),
-        },
-    },
-    Route {
-        method: "get",
-        path: "/api/v1/quarantine",
-        aliases: &[],
-        access: scope(Scope::ProfilesRead),
-        handler: || get(quarantine::list),
-        doc: Doc {
-            id: "list_quarantine",
-            tag: "events",
-            summary: "Events that were set aside, newest first",
-            query: PAGE,
-            body: None,
-            answer: (200, Some("Page")),
-        },
-    },
-    Route {
-        method: "post",
-        path: "/api/v1/quarantine/{id}/replay",
-        aliases: &[],
-        access: scope(Scope::EventsWrite),
-        handler: || post(quarantine::replay),
-        doc: Doc {
-            id: "replay_quarantined",
-            tag: "events",
-            summary: "Judge an event that was set aside once more",
-            query: &[],
-            body: None,
-            answer: (200, Some("Verdict")),
-        },
-    },
-    Route {
-        method: "delete",
-        path: "/api/v1/quarantine/{id}",
-        aliases: &[],
-        access: scope(Scope::EventsWrite),
-        handler: || delete(quarantine::discard),
-        doc: Doc {
-            id: "discard_quarantined",
-            tag: "events",
-            summary: "Throw an event that was set aside away",
-            query: &[],
-            body: None,
-            answer: (204, None),
         },
     },
     Route {

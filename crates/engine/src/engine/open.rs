@@ -12,7 +12,7 @@ use crate::{
     decide::Decider,
     definitions::{Scope, Token},
     engine::{Engine, EngineError, FirstKeys, Inner, Options},
-    reading,
+    quarantine, reading,
     registry::{Act, Registry},
     sealed::Keys,
     state::{Caches, Shared},
@@ -82,6 +82,7 @@ pub(crate) fn shared(
         Credentials::open(reader)?,
         AuditLog::open(reader)?,
         Arc::clone(&options.clock),
+        quarantine::Usage::read(reader)?,
     );
     Ok((Arc::new(shared), end))
 }

@@ -2,7 +2,6 @@
 
 use compact_str::CompactString;
 use model::{ActId, Key, definition::State, value::Object};
-use store::Table;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -11,10 +10,11 @@ use crate::{
     definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Token},
     engine::{Engine, open::random},
     ingest::IngestError,
+    quarantine,
     record::LogEntry,
     registry::{Act, Prepared, rows::Write},
     state::Shared,
-    writer::{self, Acting, Job, Operation, PreparedOperation, quarantine},
+    writer::{self, Acting, Job, Operation, PreparedOperation},
 };
 
 /// Where the answer to an operation goes.
@@ -102,14 +102,28 @@ impl Engine {
         .await
     }
 
-    /// Takes an event out of the quarantine.
-    pub async fn release_quarantined(&self, id: &str) -> Result<(), IngestError> {
-        let id = id.to_owned();
-        self.write("quarantine.release".into(), move |shared| {
-            let keys = quarantine::row_keys(&*shared.store, &id).map_err(|e| e.to_string())?;
-            Ok(keys.into_iter().map(|key| (Table::Quarantine, key, None)).collect())
-        })
-        .await
+    /// Discards events that were set aside; those that are gone already are passed over.
+    pub async fn discard_quarantined(
+        &self,
+        entries: Vec<quarantine::EntryKey>,
+    ) -> Result<(), IngestError> {
+        let done = self.operate(move |reply: Reply<()>| {
+            Box::new(move |shared, now| match quarantine::discard(shared, &entries, now) {
+                Ok((writes, changes)) => Some(PreparedOperation {
+                    writes,
+                    entry: LogEntry::Act { action: "quarantine.discard".into() },
+                    finish: Box::new(move |shared, result| {
+                        if result.is_ok() {
+                            shared.quarantine.apply(&changes);
+                        }
+                        drop(reply.send(result.map_err(DefinitionError::Unavailable)));
+                    }),
+                    begins_backfill: false,
+                }),
+                Err(error) => answer(reply, Err(DefinitionError::Unavailable(error.to_string()))),
+            })
+        });
+        done.await.map_err(|error| IngestError::Unavailable(error.to_string()))
     }
 
     /// Does something to people, and returns when it is durable and visible.

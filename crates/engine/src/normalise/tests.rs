@@ -22,6 +22,7 @@ fn envelope(source: &SourceKey) -> Envelope<'_> {
     Envelope {
         source,
         received_at: NOW,
+        judged_at: NOW,
         sent_at: None,
         historical: false,
         kind: None,
@@ -44,7 +45,7 @@ fn item(value: &Value) -> Item {
 fn sound(value: &Value) -> Event {
     match item(value) {
         Item::Event(event) => *event,
-        Item::Rejected(rejected) => panic!("{}: {}", rejected.code, rejected.detail),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -54,7 +55,7 @@ fn code(value: &Value) -> String {
 
 fn code_of(body: &[u8]) -> String {
     match normalise(body, &envelope(&web())) {
-        Item::Event(_) => "sound".to_owned(),
+        Item::Event(_) | Item::Replayed(..) => "sound".to_owned(),
         Item::Rejected(rejected) => rejected.code.to_string(),
     }
 }
@@ -62,7 +63,7 @@ fn code_of(body: &[u8]) -> String {
 /// One line for each fact of an item, so that a snapshot reads like a table.
 fn show(item: &Item, out: &mut String) {
     match item {
-        Item::Event(event) => {
+        Item::Event(event) | Item::Replayed(event, _) => {
             let ids: Vec<String> =
                 event.identifiers.iter().map(|id| format!("{}={}", id.kind, id.value)).collect();
             writeln!(out, "{} `{}` {}", event.kind, event.name, ids.join(" ")).unwrap();
@@ -323,7 +324,7 @@ fn time_of(times: Value) -> String {
     let mut event = json!({"type": "page", "userId": "u1"});
     event.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
     match item(&event) {
-        Item::Event(event) => event.event_time.to_string(),
+        Item::Event(event) | Item::Replayed(event, _) => event.event_time.to_string(),
         Item::Rejected(rejected) => rejected.code.to_string(),
     }
 }
@@ -484,7 +485,7 @@ fn a_retry_without_message_id_is_the_same_event() {
         let envelope = Envelope { kind, row, ..envelope(&source) };
         match normalise(body.as_bytes(), &envelope) {
             Item::Event(event) => event.message_id,
-            Item::Rejected(rejected) => panic!("{}", rejected.detail),
+            other => panic!("{other:?}"),
         }
     };
     let first = id(
@@ -504,18 +505,22 @@ fn a_retry_without_message_id_is_the_same_event() {
 fn a_rejected_event_can_be_replayed_from_what_was_kept() {
     let source = web();
     let by_path = Envelope { kind: Some(EventKind::Page), ..envelope(&source) };
-    let body = br#" {"userId":"u","timestamp":"2100-01-01T00:00:00Z"}"#;
+    let body =
+        br#" {"userId":"u","timestamp":"2100-01-01T00:00:00Z","sentAt":"2026-11-22T11:00:00Z"}"#;
     let Item::Rejected(rejected) = normalise(body, &by_path) else { panic!("accepted") };
+    let Rejected { source, arrival, body: kept, .. } = *rejected;
+    assert_eq!(kept, body);
+    let kept = Kept::AsSent { arrival, body: kept };
+    let again = |judged_at| normalise_again(&source, &kept, judged_at, &ENRICHER, &purpose);
+    assert!(matches!(again(NOW), Item::Rejected(_)), "its time has not come");
+    let Item::Event(event) = again(Timestamp(4_102_444_800_000)) else { panic!("refused") };
+    assert_eq!((event.kind, event.received_at), (EventKind::Page, NOW));
     assert_eq!(
-        String::from_utf8(rejected.body.clone()).unwrap(),
-        r#"{"type":"page","userId":"u","timestamp":"2100-01-01T00:00:00Z"}"#
+        event.event_time.to_string(),
+        "2100-01-01T01:00:00.000Z",
+        "its clock was an hour slow"
     );
-    let later = Envelope { received_at: Timestamp(4_102_444_800_000), ..envelope(&source) };
-    assert!(
-        matches!(normalise(&rejected.body, &later), Item::Event(e) if e.kind == EventKind::Page)
-    );
-    let Item::Rejected(empty) = normalise(b"{}", &by_path) else { panic!("accepted") };
-    assert_eq!(empty.body, br#"{"type":"page"}"#);
+    assert!(event.historical, "it triggers nothing");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) fn event_time(wire: &Wire<'_>, envelope: &Envelope<'_>) -> Result<Tim
     } else {
         sent.saturating_add(skew(wire, envelope))
     };
-    if corrected > envelope.received_at.saturating_add(FUTURE_MAX) {
+    if corrected > envelope.judged_at.saturating_add(FUTURE_MAX) {
         let detail = format!("{corrected} is more than 24 h after arrival");
         return Err(Unsound::new("timestamp_in_future", detail));
     }

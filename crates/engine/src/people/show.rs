@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use model::{
-    Identifier, ProfileId, Seq, StrandId, Timestamp, Value,
+    Event, Identifier, ProfileId, Seq, StrandId, Timestamp, Value,
     condition::{
         Fact,
         computed::{Reading, Score},
@@ -246,9 +246,13 @@ fn places_of(
     page.chunks(&*frozen, &mut |name, _| take(name))
 }
 
-/// One event as it is shown.
+/// The event of a strand at `seq`, as it is shown.
 fn event(shared: &Shared, strand: StrandId, seq: Seq, at: Timestamp) -> Result<Value, RowError> {
-    let event = stored_event(shared, strand, seq, at)?;
+    Ok(document(stored_event(shared, strand, seq, at)?))
+}
+
+/// An event as it is shown.
+pub(crate) fn document(event: Event) -> Value {
     let mut shown = json!({
         "message_id": event.message_id,
         "type": event.kind.to_string(),
@@ -268,7 +272,7 @@ fn event(shared: &Shared, strand: StrandId, seq: Seq, at: Timestamp) -> Result<V
             shown.insert("historical".into(), true.into());
         }
     }
-    Ok(shown)
+    shown
 }
 
 /// Reads the event of a strand at `seq`, which happened `at`.
@@ -277,7 +281,7 @@ pub(crate) fn stored_event(
     strand: StrandId,
     seq: Seq,
     at: Timestamp,
-) -> Result<model::Event, RowError> {
+) -> Result<Event, RowError> {
     body::read(&*shared.store, &shared.keys, who::existing(shared, strand)?.key(), seq, at)
 }
 

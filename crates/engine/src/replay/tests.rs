@@ -163,7 +163,7 @@ impl ByHand {
     /// Folds a batch and does not wait for its commit.
     fn batch(&mut self, now: Timestamp, events: Vec<Event>) -> Answer {
         self.clock.set(now);
-        let take = |event| Taken::Event(Box::new(Ahead::of(event, &self.shared.keys)));
+        let take = |event| Taken::Event(Box::new(Ahead::of(event, None, &self.shared.keys)));
         let items = events.into_iter().map(take).collect();
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.writer.batch(vec![Ingest { items, import: None, reply }]);

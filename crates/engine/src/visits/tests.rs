@@ -17,6 +17,7 @@ fn item(body: &Value) -> Item {
     let envelope = Envelope {
         source: &source,
         received_at: Timestamp(1_795_348_800_000),
+        judged_at: Timestamp(1_795_348_800_000),
         sent_at: None,
         historical: true,
         kind: None,

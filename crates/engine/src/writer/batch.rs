@@ -7,9 +7,10 @@ use store::{Reader, StoreError, Table};
 
 use crate::{
     fold::{Fold, Ground},
-    ingest::{ImportRows, IngestError},
+    ingest::{EventVerdict, ImportRows, IngestError},
     keys,
-    reading::Taken,
+    quarantine::{self, EntryKey},
+    reading::{Ahead, Taken},
     record::{LogEntry, LogRow, encode},
     recording::{Record, Recorder},
     sealed::RowError,
@@ -18,7 +19,6 @@ use crate::{
         Ingest, Writer,
         committer::{Answer, Reply, Takeoff, refuse},
         flight::{Above, Failed, Flight},
-        quarantine,
         recent::Recent,
     },
 };
@@ -150,6 +150,7 @@ impl Writer {
             flight: Arc::clone(&flight),
             commits: self.recent.committed(messages.iter().copied()),
             messages,
+            set_aside: take(&mut fold.set_aside),
             transitions: fold.transitions,
             recorded: calls.recorded,
             events: calls.events,
@@ -201,19 +202,68 @@ fn call(
     let mut verdicts = Vec::with_capacity(items.len());
     for item in items {
         verdicts.push(match item {
-            Taken::Event(ahead) => match fold.event(&ahead, recent) {
-                Ok(verdict) => verdict,
-                Err(RowError::Unreadable(error)) => {
-                    shared.metrics.unreadable.inc();
-                    tracing::error!(%error, "an event's person does not read back");
-                    quarantine::put_event(fold, shared, &ahead.event)?
-                }
-                Err(error) => return Err(error),
+            Taken::Event(ahead) => match ahead.entry {
+                Some(entry) => replayed(fold, shared, recent, &ahead, &entry)?,
+                None => event(fold, shared, recent, &ahead)?,
             },
             Taken::Rejected(rejected) => quarantine::put(fold, shared, &rejected)?,
         });
     }
     Ok(Ok(verdicts))
+}
+
+/// Folds one event; one that cannot be applied is set aside.
+fn event(
+    fold: &mut Fold<'_>,
+    shared: &Shared,
+    recent: &Recent,
+    ahead: &Ahead,
+) -> Result<EventVerdict, RowError> {
+    match judged(fold, shared, recent, ahead)? {
+        EventVerdict::Quarantined { code, detail } => {
+            quarantine::put_event(fold, shared, ahead, &code, &detail)
+        }
+        verdict => Ok(verdict),
+    }
+}
+
+/// Folds one event from the quarantine; once it is decided, its entry goes.
+fn replayed(
+    fold: &mut Fold<'_>,
+    shared: &Shared,
+    recent: &Recent,
+    ahead: &Ahead,
+    entry: &EntryKey,
+) -> Result<EventVerdict, RowError> {
+    if !quarantine::contains(&fold.pending, entry)? {
+        // Somebody else has replayed or discarded it.
+        return Ok(EventVerdict::Duplicate);
+    }
+    let verdict = judged(fold, shared, recent, ahead)?;
+    if !matches!(verdict, EventVerdict::Quarantined { .. }) {
+        quarantine::resolve(fold, entry)?;
+    }
+    Ok(verdict)
+}
+
+/// What becomes of an event. It is quarantined where its person does not read back; nothing is stored of it then.
+fn judged(
+    fold: &mut Fold<'_>,
+    shared: &Shared,
+    recent: &Recent,
+    ahead: &Ahead,
+) -> Result<EventVerdict, RowError> {
+    match fold.event(ahead, recent) {
+        Err(RowError::Unreadable(error)) => {
+            shared.metrics.unreadable.inc();
+            tracing::error!(%error, "an event's person does not read back");
+            Ok(EventVerdict::Quarantined {
+                code: "profile_unreadable".into(),
+                detail: "the stored profile does not read back; see the log".to_owned(),
+            })
+        }
+        result => result,
+    }
 }
 
 /// Moves an import's watermark, if the rows continue it.

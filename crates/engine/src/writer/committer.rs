@@ -11,6 +11,7 @@ use crate::{
     ingest::{EventVerdict, IngestError},
     messages::Message,
     priority::yield_to_requests,
+    quarantine,
     sealed::RowError,
     state::Shared,
     writer::flight::{Failed, Flight},
@@ -31,6 +32,8 @@ pub(crate) struct Takeoff {
     pub(crate) flight: Arc<Flight>,
     /// The messages that it applies.
     pub(crate) messages: Vec<Message>,
+    /// What the quarantine gains and loses.
+    pub(crate) set_aside: Vec<quarantine::Change>,
     /// How many commits there are with it.
     pub(crate) commits: u64,
     pub(crate) transitions: usize,
@@ -111,6 +114,7 @@ impl Takeoff {
                 self.flight.publish(&shared.caches);
                 // Whoever sees that there was this commit must find its messages.
                 shared.messages.add(&self.messages);
+                shared.quarantine.apply(&self.set_aside);
                 shared.commits.store(self.commits, std::sync::atomic::Ordering::Release);
                 self.flight.land(Ok(()));
                 shared.metrics.transitions.inc_by(self.transitions as u64);

@@ -1,6 +1,7 @@
 //! Schemas of bodies and answers that are not definitions, written by hand beside the types they describe.
 
 mod identity;
+mod quality;
 
 use model::{Value, value::Object};
 use serde_json::json;
@@ -33,6 +34,7 @@ pub(super) fn shared() -> Object {
         operation(),
     ];
     all.into_iter()
+        .chain([quality::quarantine()])
         .flat_map(|group| match group {
             Value::Object(group) => group,
             _ => Object::new(),

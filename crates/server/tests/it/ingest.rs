@@ -166,29 +166,6 @@ async fn one_oversized_or_broken_event_spoils_no_other() {
 }
 
 #[tokio::test]
-async fn a_quarantined_event_is_listed_replayed_and_discarded() {
-    let server = server();
-    let late = json!({"event": "Late", "userId": "u1", "timestamp": "2026-11-25T12:00:00Z"});
-    server.ok(post("/v1/track", late.to_string()).source()).await;
-    server.ok(post("/v1/track", json!({"userId": "u1"}).to_string()).source()).await;
-    let listed = server.ok(get("/api/v1/quarantine").admin()).await;
-    let items = listed["items"].as_array().unwrap();
-    let codes: Vec<&str> = items.iter().map(|item| item["code"].as_str().unwrap()).collect();
-    assert_eq!(codes.len(), 2, "{listed}");
-    assert!(codes.contains(&"timestamp_in_future") && codes.contains(&"no_event_name"));
-
-    let id = items[0]["id"].as_str().unwrap();
-    let replayed = server.ok(post(format!("/api/v1/quarantine/{id}/replay"), "").admin()).await;
-    assert_eq!(replayed["verdict"], "quarantined", "nothing has changed since");
-    let discard = Call::new("DELETE", format!("/api/v1/quarantine/{id}")).admin();
-    assert_eq!(server.verdict(discard).await, "204");
-    let left = server.ok(get("/api/v1/quarantine").admin()).await;
-    assert_eq!(left["items"].as_array().unwrap().len(), 1);
-    let unknown = post("/api/v1/quarantine/00/replay", "").admin();
-    assert!(server.verdict(unknown).await.starts_with("404 not_found"));
-}
-
-#[tokio::test]
 async fn an_import_continues_at_its_watermark_and_applies_no_row_twice() {
     let server = server();
     let file = "ab".repeat(32);

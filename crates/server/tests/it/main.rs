@@ -13,5 +13,6 @@ mod identity;
 mod ingest;
 mod people;
 mod pixel;
+mod quarantine;
 mod serving;
 mod traits;
