@@ -27,17 +27,20 @@ pub enum Kind {
     Placement,
     /// What is shown to whom, and why.
     Experience,
+    /// What events of a name should look like.
+    EventSchema,
 }
 
 impl Kind {
     /// All kinds, in the order in which one may refer to those before it.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Purpose,
         Self::Source,
         Self::ComputedTrait,
         Self::Audience,
         Self::Placement,
         Self::Experience,
+        Self::EventSchema,
     ];
 
     /// The name in paths and folders: `audiences`.
@@ -49,6 +52,7 @@ impl Kind {
             Self::Audience => "audiences",
             Self::Placement => "placements",
             Self::Experience => "experiences",
+            Self::EventSchema => "event_schemas",
         }
     }
 
@@ -61,6 +65,7 @@ impl Kind {
             Self::Audience => "audience",
             Self::Placement => "placement",
             Self::Experience => "experience",
+            Self::EventSchema => "event schema",
         }
     }
 
@@ -204,11 +209,14 @@ pub enum Scope {
     /// Change who is who: split people, merge them, take that back.
     #[serde(rename = "profiles:write")]
     ProfilesWrite,
+    /// See what comes in, without what it says about anybody: counts, violations, masked live events.
+    #[serde(rename = "events:read")]
+    EventsRead,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Admin,
         Self::Decide,
         Self::DefinitionsRead,
@@ -219,6 +227,7 @@ impl Scope {
         Self::Backup,
         Self::BackupKeys,
         Self::ProfilesWrite,
+        Self::EventsRead,
     ];
 
     /// The scope written as `text`.
@@ -239,6 +248,7 @@ impl Scope {
             Self::Backup => "backup",
             Self::BackupKeys => "backup:keys",
             Self::ProfilesWrite => "profiles:write",
+            Self::EventsRead => "events:read",
         }
     }
 }

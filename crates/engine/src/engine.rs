@@ -25,6 +25,7 @@ use crate::{
     decide::{DecideAnswer, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     ingest::{EventVerdict, ImportRows, IngestError, Item},
+    observation::{EventQuery, VolumeQuery, report},
     page::Stored,
     people::{AudienceChoice, Members, members, show},
     quarantine, reading, registry,
@@ -190,6 +191,7 @@ impl Engine {
         metrics.disk_bytes.set(size(usage.disk_bytes));
         metrics.journal_bytes.set(size(usage.journal_bytes));
         metrics.broken_definitions.set(count(shared.registry.snapshot().faults.len()));
+        metrics.volumes_unusual.set(count(shared.observation.unusual(shared.clock.now())));
         let waiting = shared.quarantine.total();
         metrics.quarantine_entries.set(size(waiting.entries));
         metrics.quarantine_bytes.set(size(waiting.bytes));
@@ -267,6 +269,46 @@ impl Engine {
     /// One event set aside, with what was sent; `None` when there is none under this id.
     pub fn quarantined_entry(&self, id: &str) -> Result<Option<quarantine::Entry>, EngineError> {
         Ok(quarantine::open(self.shared(), id)?)
+    }
+
+    /// What each source sent last, what became of it, how late it came.
+    pub fn source_quality(&self) -> Value {
+        report::sources(self.shared())
+    }
+
+    /// What the events look like that were seen.
+    pub fn event_catalogue(
+        &self,
+        query: &EventQuery,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Page<Value> {
+        report::events(self.shared(), query, cursor, limit)
+    }
+
+    /// A draft of an event schema that the events seen fit; `None` where none were seen.
+    pub fn propose_event_schema(&self, query: &EventQuery) -> Option<Value> {
+        report::proposal(self.shared(), query)
+    }
+
+    /// How many events came in the last full hour, held against the weeks before.
+    pub fn volumes(&self, query: &VolumeQuery, cursor: Option<&str>, limit: usize) -> Page<Value> {
+        report::volume(self.shared(), query, cursor, limit)
+    }
+
+    /// What did not fit the tracking plan, the most frequent first.
+    pub fn violations(
+        &self,
+        event: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Page<Value> {
+        report::violations(self.shared(), event, cursor, limit)
+    }
+
+    /// How many people have which trait, and how often each source sends it.
+    pub fn trait_coverage(&self) -> Result<Value, EngineError> {
+        Ok(report::traits(self.shared())?)
     }
 
     /// Decides. Synchronous: from the cache, or with a few reads of the store when the profile is cold.

@@ -31,6 +31,7 @@ use crate::{
     join,
     keys::{self, Hash16, Kind},
     load::SharedPerson,
+    observation::Observed,
     page::{Page, Pages},
     pending::Pending,
     quarantine,
@@ -189,6 +190,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) messages: Vec<[u8; 18]>,
     /// What the quarantine gains and loses.
     pub(crate) set_aside: Vec<quarantine::Change>,
+    /// What was folded, for those who count and those who watch.
+    pub(crate) observed: Vec<Observed>,
 }
 
 impl<'a> Fold<'a> {
@@ -211,6 +214,7 @@ impl<'a> Fold<'a> {
             transitions: 0,
             messages: Vec::new(),
             set_aside: Vec::new(),
+            observed: Vec::new(),
         }
     }
 
@@ -247,6 +251,10 @@ impl<'a> Fold<'a> {
                 if is_nothing(purposes) && event.consents.is_empty() {
                     return Ok(refused("no_consent"));
                 }
+                // Nobody is born of an event that is set aside.
+                if let Some(blocked) = ahead.blocked() {
+                    return Ok(if is_nothing(purposes) { refused("no_consent") } else { blocked });
+                }
                 self.bear(address)?
             }
         };
@@ -254,6 +262,9 @@ impl<'a> Fold<'a> {
         let purposes = collect(policy, route.consents, event.consents);
         if is_nothing(purposes) {
             return Ok(refused("no_consent"));
+        }
+        if let Some(blocked) = ahead.blocked() {
+            return Ok(blocked);
         }
         self.remember(dedup);
         let order = event.order();

@@ -1,7 +1,7 @@
 //! What ingest takes and answers.
 
 use compact_str::CompactString;
-use model::{Event, EventKind, LazyObject, SourceKey, Timestamp};
+use model::{Event, EventKind, LazyObject, SourceKey, Timestamp, event::Marks};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -65,6 +65,8 @@ pub struct Arrival {
     pub sent_at: Option<Timestamp>,
     /// Imported.
     pub historical: bool,
+    /// What was noticed about the caller.
+    pub marks: Marks,
     /// The call that the path named.
     pub kind: Option<EventKind>,
     /// The batch's `context`.

@@ -9,6 +9,7 @@ pub mod engine;
 pub mod enrich;
 pub mod ingest;
 pub mod normalise;
+pub mod observation;
 pub mod people;
 pub mod quarantine;
 

@@ -30,6 +30,7 @@ pub(crate) struct Metrics {
     pub(crate) disk_bytes: Gauge,
     pub(crate) journal_bytes: Gauge,
     pub(crate) broken_definitions: Gauge,
+    pub(crate) volumes_unusual: Gauge,
     pub(crate) quarantine_entries: Gauge,
     pub(crate) quarantine_bytes: Gauge,
 }
@@ -76,6 +77,10 @@ impl Default for Metrics {
             cached_bytes: gauge("cached_bytes", "Bytes of decoded profiles in memory"),
             disk_bytes: gauge("disk_bytes", "Bytes of the store on disk"),
             journal_bytes: gauge("journal_bytes", "Bytes of the store's journals"),
+            volumes_unusual: gauge(
+                "volumes_unusual",
+                "Events of a source whose number in the last full hour was unusual",
+            ),
             quarantine_entries: gauge("quarantine_entries", "Events that wait in the quarantine"),
             quarantine_bytes: gauge("quarantine_bytes", "Bytes of the events that wait there"),
             broken_definitions: gauge("broken_definitions", "Definitions that cannot act"),

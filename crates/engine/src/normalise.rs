@@ -17,7 +17,8 @@ mod tests;
 
 use compact_str::CompactString;
 use model::{
-    Event, EventKind, Identifier, LazyObject, Purpose, SourceKey, Timestamp, Value, value::Object,
+    Event, EventKind, Identifier, LazyObject, Purpose, SourceKey, Timestamp, Value, event::Marks,
+    value::Object,
 };
 
 use crate::{
@@ -55,6 +56,8 @@ pub struct Envelope<'a> {
     pub sent_at: Option<Timestamp>,
     /// Imported or replayed: the sender's clock is not corrected.
     pub historical: bool,
+    /// What was noticed about the caller.
+    pub marks: Marks,
     /// The call that the path named; an event of a batch names its own.
     pub kind: Option<EventKind>,
     /// The batch's `context`: fills what an event's own context leaves out.
@@ -119,6 +122,7 @@ pub fn normalise_again(
                 judged_at,
                 sent_at: arrival.sent_at,
                 historical: arrival.historical,
+                marks: arrival.marks,
                 kind: arrival.kind,
                 context: arrival.context.as_ref(),
                 row: arrival.row.as_deref(),
@@ -145,6 +149,7 @@ impl Envelope<'_> {
             received_at: self.received_at,
             sent_at: self.sent_at,
             historical: self.historical,
+            marks: self.marks,
             kind: self.kind,
             context: context.cloned(),
             row: self.row.map(CompactString::from),
@@ -160,6 +165,7 @@ fn sound_event(body: &[u8], envelope: &Envelope<'_>) -> Result<Event, Unsound> {
     })?;
     let kind = kind_of(&wire, envelope)?;
     let name = name_of(&wire, kind)?;
+    let sent_at = time::sent_at(&wire, envelope);
     let event_time = time::event_time(&wire, envelope)?;
     let message_id = match &wire.message_id {
         Some(id) if id.len() > Event::MAX_MESSAGE_ID_BYTES => {
@@ -202,11 +208,13 @@ fn sound_event(body: &[u8], envelope: &Envelope<'_>) -> Result<Event, Unsound> {
         identifiers,
         event_time,
         received_at: envelope.received_at,
+        sent_at,
         properties,
         traits,
         context,
         consents,
         historical: envelope.historical,
+        marks: envelope.marks,
     })
 }
 

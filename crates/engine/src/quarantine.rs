@@ -13,7 +13,7 @@ mod tests;
 use std::{borrow::Cow, ops::ControlFlow};
 
 use compact_str::CompactString;
-use model::{EventKind, LazyObject, SourceKey, Timestamp, Value};
+use model::{EventKind, LazyObject, SourceKey, Timestamp, Value, event::Marks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{KeyRange, Reader, ScanOrder, StoreError, Table};
@@ -86,6 +86,7 @@ pub(crate) enum StoredKept<'a> {
         received_at: Timestamp,
         sent_at: Option<Timestamp>,
         historical: bool,
+        marks: Marks,
         /// The call that the path named.
         kind: Option<EventKind>,
         /// JSON text of the batch's context; empty for none.
@@ -152,6 +153,7 @@ pub(crate) fn put(
         received_at: arrival.received_at,
         sent_at: arrival.sent_at,
         historical: arrival.historical,
+        marks: arrival.marks,
         kind: arrival.kind,
         context: arrival.context.as_ref().map_or("", LazyObject::text).into(),
         row: arrival.row.clone(),
@@ -345,11 +347,20 @@ fn read(shared: &Shared, key: EntryKey, head: &[u8]) -> Result<Entry, RowError> 
         store::seal::open(&seal_key, &key, 0, &sealed).map_err(|_| Unreadable("quarantine"))?;
     let StoredRest::V1 { detail, kept } = record::decode(&plain, "quarantine")?;
     let kept = match kept {
-        StoredKept::AsSent { received_at, sent_at, historical, kind, context, row, body } => {
+        StoredKept::AsSent {
+            received_at,
+            sent_at,
+            historical,
+            marks,
+            kind,
+            context,
+            row,
+            body,
+        } => {
             let context = Some(context).filter(|text| !text.is_empty());
             let context = context.map(|text| LazyObject::parse(&text)).transpose();
             let context = context.map_err(|_| Unreadable("quarantine"))?;
-            let arrival = Arrival { received_at, sent_at, historical, kind, context, row };
+            let arrival = Arrival { received_at, sent_at, historical, marks, kind, context, row };
             Kept::AsSent { arrival, body: body.into_owned() }
         }
         StoredKept::Normal { event_time, event } => {

@@ -15,13 +15,14 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender};
-use model::{Event, Lane, hash};
+use model::{Event, Lane, event::Marks, hash};
 use profile::Visit;
+use quality::{Breach, Mode};
 use store::{StoreError, Table};
 
 use crate::{
     body::PackedEvent,
-    ingest::{Item, Rejected},
+    ingest::{EventVerdict, Item, Rejected},
     keys,
     priority::yield_to_requests,
     quarantine::EntryKey,
@@ -31,6 +32,9 @@ use crate::{
     visits, who,
     writer::{Ingest, Job},
 };
+
+/// The code of an event that the tracking plan does not let pass.
+const VIOLATION: &str = "schema_violation";
 
 /// An event with what does not depend on those before it.
 #[derive(Debug)]
@@ -48,9 +52,26 @@ pub(crate) struct Ahead {
     pub(crate) visit: Option<Visit>,
     /// The entry of the quarantine that it is replayed from.
     pub(crate) entry: Option<EntryKey>,
+    /// What the tracking plan has against it.
+    pub(crate) breach: Option<Breach>,
 }
 
 impl Ahead {
+    /// Why the tracking plan does not let it pass, if so.
+    pub(crate) fn blocked(&self) -> Option<EventVerdict> {
+        let breach = self.breach.as_ref().filter(|breach| breach.mode == Mode::Block)?;
+        let told = breach.violations.iter().map(|v| match v.path.as_str() {
+            "" => v.rule.to_string(),
+            path => format!("{path} ({})", v.rule),
+        });
+        let detail = format!(
+            "the event violates the event schema `{}`: {}",
+            breach.schema,
+            told.collect::<Vec<_>>().join(", ")
+        );
+        Some(EventVerdict::Quarantined { code: VIOLATION.into(), detail })
+    }
+
     /// What follows from the event alone.
     pub(crate) fn of(event: Event, entry: Option<EntryKey>, keys: &Keys) -> Self {
         let address = Address::of_event(&event, keys);
@@ -59,7 +80,7 @@ impl Ahead {
         let packed = PackedEvent::of(&event).ok();
         let visit = visits::of(&event, event.order());
         let dedup = keys::dedup(lane, &message);
-        Self { event, address, dedup, new_as_of: None, packed, visit, entry }
+        Self { event, address, dedup, new_as_of: None, packed, visit, entry, breach: None }
     }
 }
 
@@ -110,8 +131,13 @@ fn pass_on(shared: &Shared, queue: &Receiver<Job<Item>>, writer: &Sender<Job<Tak
 
 fn take(shared: &Shared, items: Vec<Item>) -> Vec<Taken> {
     let snapshot = shared.registry.snapshot_full();
-    let event = |event: Event, entry| {
+    let event = |mut event: Event, entry| {
+        let breach = snapshot.plan.check(&event);
+        if breach.as_ref().is_some_and(|breach| breach.mode == Mode::Flag) {
+            event.marks = event.marks.with(Marks::VIOLATION);
+        }
         let mut ahead = Box::new(Ahead::of(event, entry, &shared.keys));
+        ahead.breach = breach;
         // The writer meets the same error if it lasts, and knows what to do about it.
         if let Err(error) = read(shared, &snapshot, &mut ahead) {
             tracing::debug!(%error, "could not read ahead");

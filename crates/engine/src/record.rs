@@ -10,7 +10,10 @@ use compact_str::CompactString;
 use decision::{ConsentBasis, Holdout, Reference, WhyNot};
 use model::{
     ActId, Consents, Event, EventKind, Identifier, Key, Lane, LazyObject, PurposeSet, Seq,
-    StrandId, Timestamp, UnitId, condition::Truth, event::Order, value::Object,
+    StrandId, Timestamp, UnitId,
+    condition::Truth,
+    event::{Marks, Order},
+    value::Object,
 };
 use profile::Reason;
 use serde::{Deserialize, Serialize};
@@ -465,12 +468,14 @@ pub(crate) enum StoredEvent<'a> {
         message_id: CompactString,
         identifiers: Cow<'a, [Identifier]>,
         received_at: Timestamp,
+        sent_at: Option<Timestamp>,
         /// JSON text, as are the next two; empty for no members.
         properties: Cow<'a, str>,
         traits: Cow<'a, str>,
         context: Cow<'a, str>,
         consents: Consents,
         historical: bool,
+        marks: Marks,
     },
 }
 
@@ -484,11 +489,13 @@ impl<'a> StoredEvent<'a> {
             message_id: event.message_id.clone(),
             identifiers: Cow::Borrowed(&event.identifiers),
             received_at: event.received_at,
+            sent_at: event.sent_at,
             properties: lazy_text(&event.properties),
             traits: json_text(&event.traits).into(),
             context: lazy_text(&event.context),
             consents: event.consents,
             historical: event.historical,
+            marks: event.marks,
         }
     }
 
@@ -501,11 +508,13 @@ impl<'a> StoredEvent<'a> {
             message_id,
             identifiers,
             received_at,
+            sent_at,
             properties,
             traits,
             context,
             consents,
             historical,
+            marks,
         } = self;
         Ok(Event {
             source,
@@ -515,11 +524,13 @@ impl<'a> StoredEvent<'a> {
             identifiers: identifiers.into_owned(),
             event_time,
             received_at,
+            sent_at,
             properties: lazy_object(&properties)?,
             traits: json_object(&traits, "event")?,
             context: lazy_object(&context)?,
             consents,
             historical,
+            marks,
         })
     }
 }

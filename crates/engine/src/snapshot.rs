@@ -55,11 +55,14 @@ pub(crate) struct Snapshot {
     pub(crate) lineups: Arc<Lineups>,
     /// What timelines keep of events.
     pub(crate) projection: Arc<Projection>,
+    /// What events should look like.
+    pub(crate) plan: Arc<quality::Plan>,
     /// What is broken.
     pub(crate) faults: Vec<Broken>,
     name_faults: Arc<Vec<Broken>>,
     audience_faults: Arc<Vec<Broken>>,
     decision_faults: Arc<Vec<Broken>>,
+    plan_faults: Arc<Vec<Broken>>,
 }
 
 impl Snapshot {
@@ -69,6 +72,7 @@ impl Snapshot {
         let (names, name_faults) = names(documents, &policy);
         let (audiences, audience_faults) = audiences(documents, &policy, &names);
         let (decisions, decision_faults) = decisions(documents, &policy, &names);
+        let (plan, plan_faults) = plan(documents);
         Self {
             version: documents.saves(),
             sources: Arc::new(sources(documents)),
@@ -78,10 +82,15 @@ impl Snapshot {
             names,
             audiences,
             decisions,
-            faults: listed(documents, [&name_faults, &audience_faults, &decision_faults]),
+            plan,
+            faults: listed(
+                documents,
+                &[&name_faults, &audience_faults, &decision_faults, &plan_faults],
+            ),
             name_faults,
             audience_faults,
             decision_faults,
+            plan_faults,
         }
     }
 
@@ -98,8 +107,9 @@ impl Snapshot {
             }
             Kind::Audience => next.compile_audiences(documents),
             Kind::Placement | Kind::Experience => next.compile_decisions(documents),
+            Kind::EventSchema => (next.plan, next.plan_faults) = plan(documents),
         }
-        if changed != Kind::Source {
+        if !matches!(changed, Kind::Source | Kind::EventSchema) {
             let projection = projection(&next.names, &next.audiences, &next.decisions);
             if projection != *next.projection {
                 next.projection = Arc::new(projection);
@@ -119,7 +129,8 @@ impl Snapshot {
     }
 
     fn listed(&self, documents: &Documents) -> Vec<Broken> {
-        listed(documents, [&self.name_faults, &self.audience_faults, &self.decision_faults])
+        let Self { name_faults, audience_faults, decision_faults, plan_faults, .. } = self;
+        listed(documents, &[name_faults, audience_faults, decision_faults, plan_faults])
     }
 
     /// The same after a save that changed nothing that acts.
@@ -161,6 +172,7 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
             let defined = decision::Defined { purposes, names: &snapshot.names };
             decision::Catalog::check_experience(document, placement, defined)
         }
+        Ok(Typed::EventSchema(document)) => quality::Plan::check_schema(document),
         // A computed trait refers to nothing but its purpose, and its own faults were told before.
         Ok(Typed::Purpose(_) | Typed::Source(_) | Typed::ComputedTrait(_)) | Err(_) => Vec::new(),
     }
@@ -313,12 +325,22 @@ fn decisions(
     (Arc::new(catalog), Arc::new(broken.collect()))
 }
 
+fn plan(documents: &Documents) -> (Arc<quality::Plan>, Arc<Vec<Broken>>) {
+    let live = acting(documents, Kind::EventSchema).filter_map(|known| match &known.typed {
+        Ok(Typed::EventSchema(document)) => Some(&**document),
+        _ => None,
+    });
+    let (plan, broken) = quality::Plan::compile(live);
+    let broken = broken.into_iter().map(|(key, faults)| (Kind::EventSchema, key, faults));
+    (Arc::new(plan), Arc::new(broken.collect()))
+}
+
 fn acting(documents: &Documents, kind: Kind) -> impl Iterator<Item = &Arc<Known>> {
     documents.of(kind).map(|(_, known)| known).filter(|known| known.acts())
 }
 
 /// Everything broken: documents whose fields do not read, in any state, then what did not compile.
-fn listed(documents: &Documents, uncompiled: [&[Broken]; 3]) -> Vec<Broken> {
+fn listed(documents: &Documents, compiled: &[&Arc<Vec<Broken>>]) -> Vec<Broken> {
     let mut broken = Vec::new();
     for kind in Kind::ALL {
         for (key, known) in documents.of(kind) {
@@ -327,6 +349,6 @@ fn listed(documents: &Documents, uncompiled: [&[Broken]; 3]) -> Vec<Broken> {
             }
         }
     }
-    broken.extend(uncompiled.into_iter().flatten().cloned());
+    broken.extend(compiled.iter().flat_map(|broken| broken.iter()).cloned());
     broken
 }

@@ -19,6 +19,7 @@ use crate::{
     load::SharedPerson,
     messages::Messages,
     metrics::Metrics,
+    observation::Observation,
     page::Stored,
     pairs::Pairs,
     pending::KnownPages,
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// How full the quarantine is.
     pub(crate) quarantine: quarantine::Usage,
+    /// What came in, counted and shown as it comes.
+    pub(crate) observation: Observation,
     /// Why no more writes are taken, once that is so.
     failure: Mutex<Option<String>>,
     has_failed: AtomicBool,
@@ -96,6 +99,7 @@ impl Shared {
         audit: AuditLog,
         clock: Arc<dyn Clock>,
         quarantine: quarantine::Usage,
+        observation: Observation,
     ) -> Self {
         let (failure, has_failed) = (Mutex::new(None), AtomicBool::new(false));
         let metrics = Metrics::default();
@@ -110,6 +114,7 @@ impl Shared {
             clock,
             metrics,
             quarantine,
+            observation,
             failure,
             has_failed,
             messages: Messages::default(),

@@ -19,7 +19,7 @@ use std::{sync::Arc, thread, time::Duration};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use model::{Seq, Timestamp};
-use store::{Reader, ScanOrder, StoreError, Table};
+use store::{Batch, Reader, ScanOrder, StoreError, Table};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -39,6 +39,8 @@ pub(crate) use operation::{Operation, PreparedOperation};
 
 /// Events folded into one batch at most: enough to share a sync, small enough to keep a call's wait short.
 const BATCH_EVENTS_MAX: usize = 2_000;
+/// How often counts of what comes in are stored: what a crash may lose of them, and one sync each time.
+const COUNTS_INTERVAL: model::Duration = model::Duration::seconds(30);
 /// How long the writer waits for work before it looks at timers and decision records.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -81,6 +83,8 @@ pub(crate) struct Writer {
     timers: timers::Timers,
     backfill: Option<backfill::Backfill>,
     sweep: sweep::Sweep,
+    /// When counts are stored again.
+    next_counts: Timestamp,
     recent: recent::Recent,
     /// What is left to be read of the messages that were applied before the start.
     messages: messages::Reading,
@@ -128,7 +132,8 @@ impl Writer {
         let timers = timers::Timers::read(&*shared.store)?;
         let backfill = backfill::Backfill::if_due(&shared)?;
         let LogEnd { next_seq, now, .. } = end;
-        let sweep = sweep::Sweep::after(shared.clock.now());
+        let started = shared.clock.now();
+        let sweep = sweep::Sweep::after(started);
         let committer = committer::Committer::start(Arc::clone(&shared))?;
         Ok(Self {
             shared,
@@ -139,6 +144,7 @@ impl Writer {
             now,
             timers,
             backfill,
+            next_counts: started.saturating_add(COUNTS_INTERVAL),
             sweep,
             recent: recent::Recent::default(),
             messages: messages::Reading::default(),
@@ -166,6 +172,8 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => {
                     self.settle().ok();
+                    self.committer.stop();
+                    self.store_counts();
                     return;
                 }
             };
@@ -180,6 +188,7 @@ impl Writer {
             }
             self.read_pairs();
             self.read_messages();
+            self.store_counts_if_due();
             if is_idle {
                 self.backfill_step();
                 self.sweep_step();
@@ -219,6 +228,33 @@ impl Writer {
         {
             tracing::error!(%error, "could not read dedup entries; each message is looked up");
             self.messages.give_up();
+        }
+    }
+
+    /// Stores what was counted since the last time, now and then.
+    fn store_counts_if_due(&mut self) {
+        let now = self.shared.clock.now();
+        if now >= self.next_counts {
+            self.next_counts = now.saturating_add(COUNTS_INTERVAL);
+            self.store_counts();
+        }
+    }
+
+    /// Stores what was counted since the last time. Counts are no input: they are in no log.
+    fn store_counts(&mut self) {
+        let mut batch = Batch::new();
+        for (key, value) in self.shared.observation.take_rows() {
+            match value {
+                Some(value) => batch.put(Table::Meta, key, value),
+                None => batch.delete(Table::Meta, key),
+            }
+        }
+        if batch.is_empty() {
+            return;
+        }
+        self.settle().ok();
+        if let Err(error) = committer::commit(&self.shared, &mut batch) {
+            tracing::error!(%error, "could not store counts");
         }
     }
 

@@ -71,6 +71,8 @@ pub struct Event {
     pub event_time: Timestamp,
     /// When it reached the server.
     pub received_at: Timestamp,
+    /// When the sender sent it, by the sender's clock.
+    pub sent_at: Option<Timestamp>,
     /// Properties of a track, page or screen call; the account id and traits of a group call.
     pub properties: LazyObject,
     /// Traits of the person: those of an identify call, or `context.traits` of any other.
@@ -81,6 +83,42 @@ pub struct Event {
     pub consents: Consents,
     /// Imported or replayed: applied in full, but triggers nothing.
     pub historical: bool,
+    /// What was noticed about it when it came.
+    pub marks: Marks,
+}
+
+/// What was noticed about an event when it came, as a set of bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Marks(pub u8);
+
+impl Marks {
+    /// It does not fit the tracking plan.
+    pub const VIOLATION: Self = Self(1);
+    /// A program made it, no person.
+    pub const BOT: Self = Self(1 << 1);
+    /// The organisation's own people made it.
+    pub const INTERNAL: Self = Self(1 << 2);
+    /// It counts for nothing: it is kept, and audiences, traits and identities do not know of it.
+    pub const UNCOUNTED: Self = Self(1 << 3);
+
+    const NAMED: [(Self, &str); 3] =
+        [(Self::VIOLATION, "violation"), (Self::BOT, "bot"), (Self::INTERNAL, "internal")];
+
+    /// Whether all of `marks` are set.
+    pub fn has(self, marks: Self) -> bool {
+        self.0 & marks.0 == marks.0
+    }
+
+    /// These and `marks`.
+    #[must_use]
+    pub fn with(self, marks: Self) -> Self {
+        Self(self.0 | marks.0)
+    }
+
+    /// The words for what was noticed.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMED.into_iter().filter(move |(mark, _)| self.has(*mark)).map(|(_, word)| word)
+    }
 }
 
 /// The canonical position of an event among a person's events, the same in whichever order they arrive.

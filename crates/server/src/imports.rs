@@ -10,7 +10,7 @@ use engine::{
     ingest::{ImportRows, Item},
     normalise::{self, Envelope, normalise},
 };
-use model::SourceKey;
+use model::{SourceKey, event::Marks};
 use serde::Deserialize;
 
 use crate::{app::App, body, error::ApiError};
@@ -83,6 +83,7 @@ fn items(app: &App, file: &str, first_row: u64, source: &SourceKey, texts: &[&[u
             judged_at: received_at,
             sent_at: None,
             historical: true,
+            marks: Marks::default(),
             kind: None,
             context: None,
             row: Some(&row),

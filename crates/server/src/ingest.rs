@@ -14,7 +14,7 @@ use engine::{
     ingest::{EventVerdict, Item, Rejected},
     normalise::{self, BatchError, Envelope, MALFORMED_JSON, NOT_AN_OBJECT, normalise},
 };
-use model::EventKind;
+use model::{EventKind, event::Marks};
 use serde::{Deserialize, Serialize};
 
 use crate::{app::App, auth, body, caller, cors, error::ApiError, gate, metrics::Area};
@@ -96,6 +96,7 @@ pub(crate) fn item(
         judged_at: received_at,
         sent_at: None,
         historical: false,
+        marks: Marks::default(),
         kind: Some(kind),
         context: None,
         row,
@@ -141,6 +142,7 @@ fn batch(
         judged_at: received_at,
         sent_at: batch.sent_at,
         historical,
+        marks: Marks::default(),
         kind: None,
         context: batch.context.as_ref(),
         row: None,

@@ -25,6 +25,7 @@ mod streamed;
 mod audiences;
 mod audit;
 mod backup;
+mod data_quality;
 mod decide;
 mod definitions;
 mod health;

@@ -151,6 +151,7 @@ fn singular(kind: Kind) -> &'static str {
         Kind::Audience => "Audience",
         Kind::Placement => "Placement",
         Kind::Experience => "Experience",
+        Kind::EventSchema => "EventSchema",
     }
 }
 

@@ -11,9 +11,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("profile", &["model"]),
     ("audience", &["model"]),
     ("decision", &["model"]),
+    ("quality", &["model"]),
     ("matching", &[]),
     ("store", &["model"]),
-    ("engine", &["model", "profile", "audience", "decision", "store"]),
+    ("engine", &["model", "profile", "audience", "decision", "quality", "store"]),
     ("server", &["engine", "model"]),
     (
         "concierge",

@@ -50,11 +50,13 @@ fn event(number: u32) -> Event {
         identifiers,
         event_time: START.saturating_sub(Duration(i64::from(number) * 1_000)),
         received_at: START,
+        sent_at: None,
         properties: LazyObject::default(),
         traits,
         context: LazyObject::default(),
         consents: Consents::default(),
         historical: false,
+        marks: model::event::Marks::default(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     decide::Decider,
     definitions::{Scope, Token},
     engine::{Engine, EngineError, FirstKeys, Inner, Options},
+    observation::Observation,
     quarantine, reading,
     registry::{Act, Registry},
     sealed::Keys,
@@ -83,6 +84,7 @@ pub(crate) fn shared(
         AuditLog::open(reader)?,
         Arc::clone(&options.clock),
         quarantine::Usage::read(reader)?,
+        Observation::read(reader)?,
     );
     Ok((Arc::new(shared), end))
 }

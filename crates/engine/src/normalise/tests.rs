@@ -25,6 +25,7 @@ fn envelope(source: &SourceKey) -> Envelope<'_> {
         judged_at: NOW,
         sent_at: None,
         historical: false,
+        marks: Marks::default(),
         kind: None,
         context: None,
         row: None,

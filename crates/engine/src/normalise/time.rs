@@ -40,10 +40,15 @@ pub(super) fn event_time(wire: &Wire<'_>, envelope: &Envelope<'_>) -> Result<Tim
     Ok(corrected)
 }
 
+/// When the sender sent the event or its call, by the sender's clock, where it says so.
+pub(super) fn sent_at(wire: &Wire<'_>, envelope: &Envelope<'_>) -> Option<Timestamp> {
+    let own = wire.sent_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
+    own.or(envelope.sent_at)
+}
+
 /// By how much the sender's clock is behind; zero where it cannot be known.
 fn skew(wire: &Wire<'_>, envelope: &Envelope<'_>) -> Duration {
-    let own = wire.sent_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok());
-    let Some(sent_at) = own.or(envelope.sent_at) else { return Duration::default() };
+    let Some(sent_at) = sent_at(wire, envelope) else { return Duration::default() };
     let skew = envelope.received_at.since(sent_at);
     let size = skew.0.saturating_abs();
     if (SKEW_MIN.0..=SKEW_MAX.0).contains(&size) { skew } else { Duration::default() }

@@ -271,6 +271,10 @@ pub(crate) fn document(event: Event) -> Value {
         if event.historical {
             shown.insert("historical".into(), true.into());
         }
+        let marks: Vec<Value> = event.marks.words().map(Value::from).collect();
+        if !marks.is_empty() {
+            shown.insert("marks".into(), marks.into());
+        }
     }
     shown
 }

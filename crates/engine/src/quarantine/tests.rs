@@ -1,7 +1,7 @@
 //! What stands in the rows of the quarantine: bytes of every version ever written.
 
 use expect_test::{Expect, expect};
-use model::{Consents, Identifier, IdentifierType};
+use model::{Consents, Identifier, IdentifierType, event::Marks};
 
 use super::*;
 
@@ -38,12 +38,13 @@ fn rows_are_pinned() {
         received_at: Timestamp(1),
         sent_at: Some(Timestamp(2)),
         historical: true,
+        marks: Marks::BOT,
         kind: Some(EventKind::Page),
         context: "{}".into(),
         row: Some("f:1".into()),
         body: b"{".as_slice().into(),
     };
-    pinned_rest(as_sent, &expect!["000363757400020104010102027b7d0103663a31017b"]);
+    pinned_rest(as_sent, &expect!["00036375740002010401020102027b7d0103663a31017b"]);
     let event = StoredEvent::V1 {
         kind: EventKind::Track,
         name: "E".into(),
@@ -51,16 +52,18 @@ fn rows_are_pinned() {
         message_id: "m".into(),
         identifiers: vec![Identifier::new(IdentifierType::UserId, "u")].into(),
         received_at: Timestamp(1),
+        sent_at: None,
         properties: "".into(),
         traits: "".into(),
         context: "".into(),
         consents: Consents::default(),
         historical: false,
+        marks: Marks::default(),
     };
     let normal = StoredKept::Normal { event_time: Timestamp(3), event };
     pinned_rest(
         normal,
-        &expect!["000363757401060000014503776562016d0107757365725f6964017502000000000000"],
+        &expect!["000363757401060000014503776562016d0107757365725f69640175020000000000000000"],
     );
 }
 

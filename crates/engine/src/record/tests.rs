@@ -105,16 +105,18 @@ fn events_and_the_log_are_pinned() {
         message_id: "m1".into(),
         identifiers: vec![identifier()].into(),
         received_at: ORDER.time,
+        sent_at: None,
         properties: json!({"a": 1}).to_string().into(),
         traits: "".into(),
         context: "".into(),
         consents: Consents::default(),
         historical: false,
+        marks: model::event::Marks::default(),
     };
     pinned(
         &event,
         &expect![
-            "00020b506167652056696577656403776562026d31010c616e6f6e796d6f75735f696402613180b083c59868077b2261223a317d0000000000"
+            "00020b506167652056696577656403776562026d31010c616e6f6e796d6f75735f696402613180b083c5986800077b2261223a317d000000000000"
         ],
     );
     let context = r#"{"os": {"name": "iOS"}, "device": {"type": "mobile", "id": "x"}}"#;

@@ -10,6 +10,7 @@ use model::{
     value::Object,
 };
 use profile::ComputedTraitDocument;
+use quality::EventSchemaDocument;
 use serde::de::DeserializeOwned;
 
 use crate::definitions::{Kind, PurposeDocument, Silence, SourceDocument};
@@ -45,6 +46,7 @@ pub(super) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> 
         Kind::Audience => Typed::Audience(fields::<AudienceDocument>(document)?),
         Kind::Placement => Typed::Placement(fields::<PlacementDocument>(document)?),
         Kind::Experience => Typed::Experience(Box::new(fields::<ExperienceDocument>(document)?)),
+        Kind::EventSchema => Typed::EventSchema(Box::new(fields::<EventSchemaDocument>(document)?)),
     })
 }
 
@@ -115,7 +117,7 @@ fn remove(document: &mut Value, pointer: &str) -> bool {
 /// The field of a kind's documents that holds a condition.
 fn condition_field(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Purpose | Kind::Source | Kind::ComputedTrait => None,
+        Kind::Purpose | Kind::Source | Kind::ComputedTrait | Kind::EventSchema => None,
         Kind::Audience => Some("condition"),
         Kind::Placement => Some("match"),
         Kind::Experience => Some("eligibility"),
@@ -150,7 +152,7 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
             };
             vec![purpose(&document.purpose), placement]
         }
-        Ok(Typed::Purpose(_) | Typed::Source(_)) | Err(_) => Vec::new(),
+        Ok(Typed::Purpose(_) | Typed::Source(_) | Typed::EventSchema(_)) | Err(_) => Vec::new(),
     };
     if let Some((condition, pointer)) = condition(kind, &known.definition.document) {
         condition.visit(&mut |place, part| {

@@ -9,6 +9,7 @@ use model::{
     definition::{Fault, State},
 };
 use profile::ComputedTraitDocument;
+use quality::EventSchemaDocument;
 use store::{Reader, StoreError};
 
 use crate::definitions::{Definition, Kind, PurposeDocument, SourceDocument};
@@ -27,6 +28,7 @@ pub(crate) enum Typed {
     Audience(AudienceDocument),
     Placement(PlacementDocument),
     Experience(Box<ExperienceDocument>),
+    EventSchema(Box<EventSchemaDocument>),
 }
 
 /// The newest version of a definition.
@@ -140,6 +142,8 @@ impl Known {
 pub(crate) fn acts(kind: Kind, state: State) -> bool {
     match kind {
         Kind::Placement | Kind::Experience => matches!(state, State::Live | State::Paused),
-        Kind::Purpose | Kind::Source | Kind::ComputedTrait | Kind::Audience => state == State::Live,
+        Kind::Purpose | Kind::Source | Kind::ComputedTrait | Kind::Audience | Kind::EventSchema => {
+            state == State::Live
+        }
     }
 }

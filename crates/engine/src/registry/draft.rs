@@ -27,6 +27,8 @@ pub(super) fn limit(kind: Kind) -> usize {
         Kind::ComputedTrait => 500,
         Kind::Audience | Kind::Placement => 1_000,
         Kind::Experience => 5_000,
+        // Each may hold 150 patterns; all are compiled within one save.
+        Kind::EventSchema => 500,
     }
 }
 

@@ -4,6 +4,7 @@ use audience::AudienceDocument;
 use decision::{ExperienceDocument, PlacementDocument};
 use model::Value;
 use profile::ComputedTraitDocument;
+use quality::EventSchemaDocument;
 use schemars::schema_for;
 
 use crate::definitions::{Kind, PurposeDocument, SourceDocument};
@@ -17,6 +18,7 @@ pub(crate) fn schema(kind: Kind) -> Value {
         Kind::Audience => schema_for!(AudienceDocument),
         Kind::Placement => schema_for!(PlacementDocument),
         Kind::Experience => schema_for!(ExperienceDocument),
+        Kind::EventSchema => schema_for!(EventSchemaDocument),
     }
     .to_value()
 }

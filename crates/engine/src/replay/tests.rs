@@ -196,11 +196,13 @@ fn event(random: &mut SmallRng, number: usize, now: Timestamp) -> Event {
         identifiers,
         event_time: now.saturating_sub(Duration(random.random_range(0..7_200_000))),
         received_at: now,
+        sent_at: None,
         properties: LazyObject::default(),
         traits,
         context: LazyObject::default(),
         consents: Consents { denied, ..Consents::default() },
         historical: false,
+        marks: model::event::Marks::default(),
     }
 }
 

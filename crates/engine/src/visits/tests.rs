@@ -20,6 +20,7 @@ fn item(body: &Value) -> Item {
         judged_at: Timestamp(1_795_348_800_000),
         sent_at: None,
         historical: true,
+        marks: model::event::Marks::default(),
         kind: None,
         context: None,
         row: None,
@@ -33,7 +34,7 @@ fn item(body: &Value) -> Item {
 fn shown(body: &Value) -> String {
     match item(body) {
         Item::Rejected(rejected) => rejected.code.to_string(),
-        Item::Event(event) => match of(&event, event.order()) {
+        Item::Event(event) | Item::Replayed(event, _) => match of(&event, event.order()) {
             Some(visit) => format!("{} of {}", visit.pages, visit.entry.landing),
             None => "none".to_owned(),
         },

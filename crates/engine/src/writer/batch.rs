@@ -9,6 +9,7 @@ use crate::{
     fold::{Fold, Ground},
     ingest::{EventVerdict, ImportRows, IngestError},
     keys,
+    observation::Observed,
     quarantine::{self, EntryKey},
     reading::{Ahead, Taken},
     record::{LogEntry, LogRow, encode},
@@ -151,6 +152,7 @@ impl Writer {
             commits: self.recent.committed(messages.iter().copied()),
             messages,
             set_aside: take(&mut fold.set_aside),
+            observed: take(&mut fold.observed),
             transitions: fold.transitions,
             recorded: calls.recorded,
             events: calls.events,
@@ -201,13 +203,15 @@ fn call(
     }
     let mut verdicts = Vec::with_capacity(items.len());
     for item in items {
-        verdicts.push(match item {
+        let verdict = match &item {
             Taken::Event(ahead) => match ahead.entry {
-                Some(entry) => replayed(fold, shared, recent, &ahead, &entry)?,
-                None => event(fold, shared, recent, &ahead)?,
+                Some(entry) => replayed(fold, shared, recent, ahead, &entry)?,
+                None => event(fold, shared, recent, ahead)?,
             },
-            Taken::Rejected(rejected) => quarantine::put(fold, shared, &rejected)?,
-        });
+            Taken::Rejected(rejected) => quarantine::put(fold, shared, rejected)?,
+        };
+        fold.observed.push(Observed { item, verdict: verdict.clone() });
+        verdicts.push(verdict);
     }
     Ok(Ok(verdicts))
 }

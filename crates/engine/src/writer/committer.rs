@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::{
     ingest::{EventVerdict, IngestError},
     messages::Message,
+    observation::Observed,
     priority::yield_to_requests,
     quarantine,
     sealed::RowError,
@@ -34,6 +35,8 @@ pub(crate) struct Takeoff {
     pub(crate) messages: Vec<Message>,
     /// What the quarantine gains and loses.
     pub(crate) set_aside: Vec<quarantine::Change>,
+    /// What it brings.
+    pub(crate) observed: Vec<Observed>,
     /// How many commits there are with it.
     pub(crate) commits: u64,
     pub(crate) transitions: usize,
@@ -72,13 +75,20 @@ impl Committer {
     }
 }
 
-impl Drop for Committer {
-    fn drop(&mut self) {
+impl Committer {
+    /// Waits until all it was handed is done, and ends the thread.
+    pub(crate) fn stop(&mut self) {
         self.takeoffs = None;
         if let Some(thread) = self.thread.take() {
             // What it panicked over has been told.
             thread.join().ok();
         }
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
@@ -121,6 +131,8 @@ impl Takeoff {
                 shared.metrics.decisions_recorded.inc_by(self.recorded as u64);
                 count_verdicts(shared, &self.answers);
                 answer(shared, self.replies, self.answers, self.events);
+                // Nobody waits for this any more.
+                shared.observation.observe(&self.observed);
             }
             Err(error) => {
                 self.flight.land(Err(Failed));

@@ -48,11 +48,13 @@ impl Failing {
             identifiers: vec![Identifier::new(IdentifierType::UserId, "ann")],
             event_time: crate::world::START,
             received_at: crate::world::START,
+            sent_at: None,
             properties: LazyObject::default(),
             traits: Object::new(),
             context: LazyObject::default(),
             consents: Consents::default(),
             historical: false,
+            marks: model::event::Marks::default(),
         };
         let items = vec![Item::Event(Box::new(event))];
         let verdicts = self.runtime.block_on(self.engine.ingest(items))?;

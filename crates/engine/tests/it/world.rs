@@ -103,11 +103,13 @@ impl World {
             identifiers: ids.collect(),
             event_time: now.saturating_sub(sent.ago),
             received_at: now,
+            sent_at: None,
             properties: object(sent.properties).into(),
             traits: object(sent.traits),
             context: LazyObject::default(),
             consents: sent.consents,
             historical: false,
+            marks: model::event::Marks::default(),
         };
         let items = vec![Item::Event(Box::new(event))];
         let verdicts = self.runtime.block_on(self.engine.ingest(items)).unwrap();

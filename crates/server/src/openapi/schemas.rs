@@ -34,7 +34,7 @@ pub(super) fn shared() -> Object {
         operation(),
     ];
     all.into_iter()
-        .chain([quality::quarantine()])
+        .chain([quality::quarantine(), quality::reports()])
         .flat_map(|group| match group {
             Value::Object(group) => group,
             _ => Object::new(),

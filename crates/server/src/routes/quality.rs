@@ -1,18 +1,97 @@
 //! The paths round the quality of what comes in.
 
-use axum::routing::{delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use engine::definitions::Scope;
 
 use super::{CURSOR, Doc, LIMIT, Parameter, Route, optional, scope};
-use crate::quarantine;
+use crate::{app::App, data_quality, quarantine};
 
 const SOURCE: Parameter = optional("source", "string", "of this source only");
 const CODE: Parameter = optional("code", "string", "with this code only");
 const FROM: Parameter = optional("from", "time", "at this instant or later");
 const UNTIL: Parameter = optional("until", "time", "before this instant");
 
+const EVENT: Parameter = optional("event", "string", "of this name only");
+const STATUS: Parameter = optional(
+    "status",
+    "string",
+    "with this status only: `learning`, `usual`, `unusually_low`, `unusually_high`",
+);
+
+/// A report on what comes in.
+const fn report(
+    path: &'static str,
+    handler: fn() -> MethodRouter<App>,
+    doc: (&'static str, &'static str, &'static [Parameter], &'static str),
+) -> Route {
+    let (id, summary, query, answer) = doc;
+    let tag = "data quality";
+    let doc = Doc { id, tag, summary, query, body: None, answer: (200, Some(answer)) };
+    Route { method: "get", path, aliases: &[], access: scope(Scope::EventsRead), handler, doc }
+}
+
 /// The routes.
 pub(super) const ROUTES: &[Route] = &[
+    report(
+        "/api/v1/data_quality/sources",
+        || get(data_quality::sources),
+        (
+            "get_source_quality",
+            "What each source sent last, what became of it, how late it came, how far its clocks are off",
+            &[],
+            "SourceQuality",
+        ),
+    ),
+    report(
+        "/api/v1/data_quality/events",
+        || get(data_quality::events),
+        (
+            "list_seen_events",
+            "The events that were seen and what they look like",
+            &[SOURCE, EVENT, CURSOR, LIMIT],
+            "SeenEventPage",
+        ),
+    ),
+    report(
+        "/api/v1/data_quality/events/{event}/schema",
+        || get(data_quality::proposal),
+        (
+            "propose_event_schema",
+            "A draft of an event schema that the events seen fit, to go through and save",
+            &[SOURCE],
+            "EventSchemaDocument",
+        ),
+    ),
+    report(
+        "/api/v1/data_quality/violations",
+        || get(data_quality::violations),
+        (
+            "list_violations",
+            "What did not fit the tracking plan, the most frequent first",
+            &[EVENT, CURSOR, LIMIT],
+            "ViolationPage",
+        ),
+    ),
+    report(
+        "/api/v1/data_quality/volume",
+        || get(data_quality::volume),
+        (
+            "list_volumes",
+            "How many events came in the last full hour, held against the weeks before",
+            &[SOURCE, EVENT, STATUS, CURSOR, LIMIT],
+            "VolumePage",
+        ),
+    ),
+    report(
+        "/api/v1/data_quality/traits",
+        || get(data_quality::traits),
+        (
+            "get_trait_coverage",
+            "How many people have which trait, and how often each source sends it",
+            &[],
+            "TraitCoverage",
+        ),
+    ),
     Route {
         method: "get",
         path: "/api/v1/quarantine",

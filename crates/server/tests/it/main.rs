@@ -5,6 +5,7 @@
 mod access;
 mod bad_input;
 mod context;
+mod data_quality;
 mod decide;
 mod definitions;
 mod document;

@@ -59,3 +59,37 @@ pub(super) fn quarantine() -> Value {
         },
     })
 }
+
+/// Reports.
+pub(super) fn reports() -> Value {
+    json!({
+        "SourceQuality": {
+            "type": "object",
+            "required": ["days", "items"],
+            "properties": {
+                "days": {"type": "integer", "description": "that verdicts, lateness and skew are of"},
+                "items": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+        "SeenEventPage": page(json!({
+            "type": "object",
+            "required": ["source", "event", "received", "looked_at", "properties"],
+        })),
+        "ViolationPage": page(json!({
+            "type": "object",
+            "required": ["event", "path", "rule", "events", "samples"],
+        })),
+        "VolumePage": page(json!({
+            "type": "object",
+            "required": ["source", "event", "hour", "events", "weeks", "expected", "status"],
+        })),
+        "TraitCoverage": {
+            "type": "object",
+            "required": ["people", "items"],
+            "properties": {
+                "people": {"type": "object"},
+                "items": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+    })
+}

@@ -1,0 +1,79 @@
+//! What came in, beside the fold: counted for the reports on data quality.
+//!
+//! The committer hands over what it has committed, once the calls are answered, so that nothing here
+//! costs the fold or a caller anything, and nothing is counted that was not taken. Counts live in memory
+//! and are stored now and then: a crash loses those of the last half minute, a stop none.
+
+mod coverage;
+pub(crate) mod report;
+mod rows;
+
+use model::Timestamp;
+use parking_lot::Mutex;
+use quality::{Seen, Tally, Verdict};
+use store::{Reader, StoreError};
+
+use crate::{ingest::EventVerdict, reading::Taken};
+
+pub use report::{EventQuery, VolumeQuery};
+pub(crate) use rows::RowWrite;
+
+/// One item of a call, and what became of it.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) item: Taken,
+    pub(crate) verdict: EventVerdict,
+}
+
+/// The counts.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    tally: Mutex<Tally>,
+}
+
+impl Observation {
+    /// Reads what was stored.
+    pub(crate) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
+        Ok(Self { tally: Mutex::new(rows::read(reader)?) })
+    }
+
+    /// Takes in what was committed.
+    pub(crate) fn observe(&self, observed: &[Observed]) {
+        if observed.is_empty() {
+            return;
+        }
+        let mut tally = self.tally.lock();
+        for Observed { item, verdict } in observed {
+            let verdict = counted(verdict);
+            match item {
+                Taken::Event(ahead) => {
+                    let breach = ahead.breach.as_ref();
+                    tally.observe(Seen { event: &ahead.event, verdict, breach });
+                }
+                Taken::Rejected(rejected) => {
+                    let at = rejected.arrival.received_at;
+                    tally.observe_unsound(&rejected.source, verdict, at);
+                }
+            }
+        }
+    }
+
+    /// The rows that changed since this was last asked.
+    pub(crate) fn take_rows(&self) -> Vec<RowWrite> {
+        rows::encode(self.tally.lock().take_changes())
+    }
+
+    /// How many kinds of events came in unusual numbers in the last full hour.
+    pub(crate) fn unusual(&self, now: Timestamp) -> usize {
+        report::unusual(&self.tally.lock(), now)
+    }
+}
+
+fn counted(verdict: &EventVerdict) -> Verdict {
+    match verdict {
+        EventVerdict::Accepted => Verdict::Accepted,
+        EventVerdict::Duplicate => Verdict::Duplicate,
+        EventVerdict::Quarantined { .. } => Verdict::Quarantined,
+        EventVerdict::Refused { .. } => Verdict::Refused,
+    }
+}
