@@ -25,7 +25,7 @@ use crate::{
     decide::{DecideAnswer, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     ingest::{EventVerdict, ImportRows, IngestError, Item},
-    observation::{EventQuery, VolumeQuery, report},
+    observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
     people::{AudienceChoice, Members, members, show},
     quarantine, reading, registry,
@@ -269,6 +269,11 @@ impl Engine {
     /// One event set aside, with what was sent; `None` when there is none under this id.
     pub fn quarantined_entry(&self, id: &str) -> Result<Option<quarantine::Entry>, EngineError> {
         Ok(quarantine::open(self.shared(), id)?)
+    }
+
+    /// Begins to watch what comes in; `None` when as many watch as may.
+    pub fn watch(&self, query: LiveQuery) -> Option<Watch> {
+        self.shared().observation.watch(query)
     }
 
     /// What each source sent last, what became of it, how late it came.

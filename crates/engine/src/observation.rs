@@ -1,10 +1,11 @@
-//! What came in, beside the fold: counted for the reports on data quality.
+//! What came in, beside the fold: counted for the reports on data quality, and shown to whoever watches.
 //!
 //! The committer hands over what it has committed, once the calls are answered, so that nothing here
 //! costs the fold or a caller anything, and nothing is counted that was not taken. Counts live in memory
 //! and are stored now and then: a crash loses those of the last half minute, a stop none.
 
 mod coverage;
+mod live;
 pub(crate) mod report;
 mod rows;
 
@@ -13,8 +14,9 @@ use parking_lot::Mutex;
 use quality::{Seen, Tally, Verdict};
 use store::{Reader, StoreError};
 
-use crate::{ingest::EventVerdict, reading::Taken};
+use crate::{ingest::EventVerdict, reading::Taken, state::Shared};
 
+pub use live::{LiveQuery, Watch};
 pub use report::{EventQuery, VolumeQuery};
 pub(crate) use rows::RowWrite;
 
@@ -29,19 +31,21 @@ pub(crate) struct Observed {
 #[derive(Debug)]
 pub(crate) struct Observation {
     tally: Mutex<Tally>,
+    live: live::Live,
 }
 
 impl Observation {
     /// Reads what was stored.
     pub(crate) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
-        Ok(Self { tally: Mutex::new(rows::read(reader)?) })
+        Ok(Self { tally: Mutex::new(rows::read(reader)?), live: live::Live::default() })
     }
 
     /// Takes in what was committed.
-    pub(crate) fn observe(&self, observed: &[Observed]) {
+    pub(crate) fn observe(&self, shared: &Shared, observed: &[Observed]) {
         if observed.is_empty() {
             return;
         }
+        self.live.tell(shared, observed);
         let mut tally = self.tally.lock();
         for Observed { item, verdict } in observed {
             let verdict = counted(verdict);
@@ -56,6 +60,11 @@ impl Observation {
                 }
             }
         }
+    }
+
+    /// Begins to watch what comes in; `None` when as many watch as may.
+    pub(crate) fn watch(&self, query: LiveQuery) -> Option<Watch> {
+        self.live.watch(query)
     }
 
     /// The rows that changed since this was last asked.

@@ -136,7 +136,8 @@ impl Property {
     }
 }
 
-fn type_of(value: &Value) -> usize {
+/// The place of a value's type in [`TYPES`].
+pub fn type_of(value: &Value) -> usize {
     match value {
         Value::Null => 0,
         Value::Bool(_) => 1,

@@ -17,6 +17,7 @@ mod caller;
 mod cors;
 mod error;
 mod gate;
+mod live;
 mod metrics;
 mod query;
 mod streamed;

@@ -132,7 +132,7 @@ impl Takeoff {
                 count_verdicts(shared, &self.answers);
                 answer(shared, self.replies, self.answers, self.events);
                 // Nobody waits for this any more.
-                shared.observation.observe(&self.observed);
+                shared.observation.observe(shared, &self.observed);
             }
             Err(error) => {
                 self.flight.land(Err(Failed));

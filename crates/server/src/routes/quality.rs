@@ -4,7 +4,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 use engine::definitions::Scope;
 
 use super::{CURSOR, Doc, LIMIT, Parameter, Route, optional, scope};
-use crate::{app::App, data_quality, quarantine};
+use crate::{app::App, data_quality, live, quarantine};
 
 const SOURCE: Parameter = optional("source", "string", "of this source only");
 const CODE: Parameter = optional("code", "string", "with this code only");
@@ -32,6 +32,39 @@ const fn report(
 
 /// The routes.
 pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "get",
+        path: "/api/v1/live",
+        aliases: &[],
+        access: scope(Scope::EventsRead),
+        handler: || get(live::watch),
+        doc: Doc {
+            id: "watch_events",
+            tag: "events",
+            summary: "Events as they come; what they say only with the scope `profiles:read`",
+            query: &[
+                SOURCE,
+                EVENT,
+                optional(
+                    "verdict",
+                    "string",
+                    "`accepted`, `duplicate`, `quarantined` or `refused`",
+                ),
+                optional(
+                    "identifier",
+                    "string",
+                    "with this identifier, as `type:value`; needs the scope `profiles:read`",
+                ),
+                optional(
+                    "one_in",
+                    "integer",
+                    "one in so many of those that match; all when absent",
+                ),
+            ],
+            body: None,
+            answer: (200, Some("EventStream")),
+        },
+    },
     report(
         "/api/v1/data_quality/sources",
         || get(data_quality::sources),

@@ -124,14 +124,18 @@ impl Call {
 }
 
 impl Server {
-    pub(crate) async fn call(&self, call: Call) -> Answer {
+    /// Calls, and leaves the body to be read as it comes.
+    pub(crate) async fn open(&self, call: Call) -> Response<Body> {
         let mut request = Request::builder().method(call.method).uri(&call.path);
         for (name, value) in &call.headers {
             request = request.header(name, value);
         }
         let request = request.body(Body::from(call.body)).unwrap();
-        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn call(&self, call: Call) -> Answer {
+        let (parts, body) = self.open(call).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
     }

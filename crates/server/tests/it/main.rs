@@ -12,6 +12,7 @@ mod document;
 mod harness;
 mod identity;
 mod ingest;
+mod live;
 mod people;
 mod pixel;
 mod quarantine;

@@ -63,6 +63,10 @@ pub(super) fn quarantine() -> Value {
 /// Reports.
 pub(super) fn reports() -> Value {
     json!({
+        "EventStream": {
+            "type": "string",
+            "description": "server-sent events (`text/event-stream`): `event` with JSON, `lost` with how many were",
+        },
         "SourceQuality": {
             "type": "object",
             "required": ["days", "items"],
