@@ -14,6 +14,7 @@ use decision::{Outcome, TokenClaims};
 use model::{
     DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp, UnitId,
     condition::{Facts, Names},
+    event::Marks,
     value::{Object, Path},
 };
 use profile::{Component, Profile};
@@ -46,6 +47,8 @@ pub struct DecideRequest {
     pub record: bool,
     /// Decide as if the clock stood here. Token only; never recorded.
     pub at: Option<Timestamp>,
+    /// What was noticed about the caller.
+    pub marks: Marks,
     /// Called with a write key of a public source and no identity token: sees public fields only.
     pub public: bool,
 }
@@ -107,6 +110,7 @@ struct Person<'a> {
     names: &'a Names,
     unit: UnitId,
     now: Timestamp,
+    is_bot: bool,
 }
 
 impl decision::Person for Person<'_> {
@@ -127,7 +131,8 @@ impl decision::Person for Person<'_> {
     }
 
     fn suppressed(&self) -> bool {
-        self.profile.service().suppressed()
+        // Who is no person gets what everybody gets: the default.
+        self.is_bot || self.profile.service().suppressed()
     }
 
     fn assignment(&self, experience: &Key) -> Option<&Key> {
@@ -209,8 +214,15 @@ impl Decider {
         let views = views.within(&request.context, request.consents, device);
         let asked = Asked::new(&views, &snapshot.audiences, memberships, now);
         let is_known = found.is_some();
+        let marks = request.marks.with(shared.agents.of_content(
+            &snapshot.traffic,
+            &request.context,
+            &Object::new(),
+        ));
+        let is_bot = marks.has(Marks::BOT.with(Marks::UNCOUNTED));
         let names = &*snapshot.names;
-        let person = Person { profile, is_known, wins, views: &views, asked, names, unit, now };
+        let person =
+            Person { profile, is_known, wins, views: &views, asked, names, unit, now, is_bot };
         let asked_for = decision::Request {
             placements: request.placements.as_deref(),
             context: &request.context,
@@ -226,7 +238,9 @@ impl Decider {
             }
         }
         shared.metrics.decisions.inc_by(outcomes.len() as u64);
-        let asked = (request, address);
+        // What does not count leaves nothing behind.
+        let is_kept = request.record && !marks.has(Marks::UNCOUNTED);
+        let asked = (request, address.filter(|_| is_kept));
         Ok(self.answer(shared, &snapshot, asked, (id, now, unit), outcomes, memberships))
     }
 
@@ -257,7 +271,7 @@ impl Decider {
                 explanation: request.explain.then_some(explanation),
             });
         }
-        let is_recorded = !request.record || request.at.is_some() || {
+        let is_recorded = request.at.is_some() || {
             let outcomes = &outcomes;
             let answered =
                 Answered { id, first, at: now, snapshot, request, memberships, outcomes };

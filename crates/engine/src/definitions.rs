@@ -29,11 +29,13 @@ pub enum Kind {
     Experience,
     /// What events of a name should look like.
     EventSchema,
+    /// Which events are of programs or of the organisation's own people.
+    TrafficRule,
 }
 
 impl Kind {
     /// All kinds, in the order in which one may refer to those before it.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Purpose,
         Self::Source,
         Self::ComputedTrait,
@@ -41,6 +43,7 @@ impl Kind {
         Self::Placement,
         Self::Experience,
         Self::EventSchema,
+        Self::TrafficRule,
     ];
 
     /// The name in paths and folders: `audiences`.
@@ -53,6 +56,7 @@ impl Kind {
             Self::Placement => "placements",
             Self::Experience => "experiences",
             Self::EventSchema => "event_schemas",
+            Self::TrafficRule => "traffic_rules",
         }
     }
 
@@ -66,6 +70,7 @@ impl Kind {
             Self::Placement => "placement",
             Self::Experience => "experience",
             Self::EventSchema => "event schema",
+            Self::TrafficRule => "traffic rule",
         }
     }
 

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crossbeam_channel::Sender;
-use model::{Identifier, Key, ProfileId, Timestamp, Value, value::Object};
+use model::{Identifier, Key, ProfileId, Timestamp, Value, event::Marks, value::Object};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -31,6 +31,7 @@ use crate::{
     quarantine, reading, registry,
     sealed::RowError,
     state::Shared,
+    traffic::Caller,
     writer::{self, Ingest, Job},
 };
 
@@ -274,6 +275,12 @@ impl Engine {
     /// Begins to watch what comes in; `None` when as many watch as may.
     pub fn watch(&self, query: LiveQuery) -> Option<Watch> {
         self.shared().observation.watch(query)
+    }
+
+    /// What is noticed about a caller: whether it is a program, or one of the organisation's own people.
+    pub fn caller_marks(&self, caller: &Caller<'_>) -> Marks {
+        let shared = self.shared();
+        shared.agents.of_caller(&shared.registry.snapshot().traffic, caller)
     }
 
     /// What each source sent last, what became of it, how late it came.

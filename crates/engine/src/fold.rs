@@ -16,7 +16,7 @@ use compact_str::CompactString;
 use model::{
     Consents, Event, Identifier, Key, Lane, Purpose, PurposeSet, Seq, StrandId, Timestamp, UnitId,
     condition::{EventName, EventRow},
-    event::Order,
+    event::{Marks, Order},
     hash,
     value::Object,
 };
@@ -232,7 +232,7 @@ impl<'a> Fold<'a> {
         ahead: &Ahead,
         recent: &Recent,
     ) -> Result<EventVerdict, RowError> {
-        let Ahead { event, address, dedup, packed, visit, .. } = ahead;
+        let Ahead { event, address, packed, .. } = ahead;
         let Some(address) = address else {
             return Ok(quarantined("no_identifier", "the event names nobody"));
         };
@@ -255,7 +255,12 @@ impl<'a> Fold<'a> {
                 if let Some(blocked) = ahead.blocked() {
                     return Ok(if is_nothing(purposes) { refused("no_consent") } else { blocked });
                 }
-                self.bear(address)?
+                let route = self.bear(address)?;
+                if event.marks.has(Marks::UNCOUNTED) {
+                    // The strand is there to seal with, and nobody's until an event comes that counts.
+                    self.visits.remove(&route.strand);
+                }
+                route
             }
         };
         route = self.state_consent(route, event)?;
@@ -266,9 +271,26 @@ impl<'a> Fold<'a> {
         if let Some(blocked) = ahead.blocked() {
             return Ok(blocked);
         }
+        self.apply((ahead, packed), route, purposes)?;
+        Ok(EventVerdict::Accepted)
+    }
+
+    /// Writes an event that is taken, and what follows from it if it counts.
+    fn apply(
+        &mut self,
+        (ahead, packed): (&Ahead, &PackedEvent),
+        route: Arc<Route>,
+        purposes: PurposeSet,
+    ) -> Result<(), RowError> {
+        let Ahead { event, dedup, visit, .. } = ahead;
         self.remember(dedup);
         let order = event.order();
-        self.write_event(&route, (event, order), packed, purposes)?;
+        let counts = !event.marks.has(Marks::UNCOUNTED);
+        let head = EventHead { values: packed.values(), counts, purposes, tie: order.tie };
+        self.write_event(&route, event, packed, head)?;
+        if !counts {
+            return Ok(());
+        }
         let visit = visit.clone().map(|visit| profile::Visit { purposes, ..visit });
         if let Some(visit) = &visit {
             visits::write(self.pending.page_mut(route.strand)?, visit.clone())?;
@@ -278,9 +300,9 @@ impl<'a> Fold<'a> {
             order,
             is_trusted: self.is_trusted(&event.source),
         };
-        route = self.observe_links(route, seen)?;
+        let route = self.observe_links(route, seen)?;
         self.tell(&route, (event, order), purposes, visit);
-        Ok(EventVerdict::Accepted)
+        Ok(())
     }
 
     /// Whether the message was applied before, within the dedup window, or waits in the quarantine.
@@ -433,9 +455,9 @@ impl<'a> Fold<'a> {
     fn write_event(
         &mut self,
         route: &Route,
-        (event, order): (&Event, Order),
+        event: &Event,
         packed: &PackedEvent,
-        purposes: PurposeSet,
+        head: EventHead,
     ) -> Result<(), RowError> {
         let keys = self.ground.keys;
         let name = hash::event_name(&event.name);
@@ -446,7 +468,6 @@ impl<'a> Fold<'a> {
             time: event.event_time,
         });
         packed.write_body(&mut self.pending, keys, &route.key, seq)?;
-        let head = EventHead { values: packed.values(), purposes, tie: order.tie };
         let row_name = keys::event(name, event.event_time, seq);
         self.pending.page_mut(route.strand)?.put(Kind::Event, &row_name, &packed.row(head));
         Ok(())

@@ -39,6 +39,7 @@ mod route;
 mod sealed;
 mod snapshot;
 mod state;
+pub mod traffic;
 mod visit;
 mod visits;
 mod who;

@@ -267,6 +267,9 @@ impl Loader<'_> {
     ) -> Result<(), RowError> {
         let projection = &self.snapshot.projection;
         let head = EventHead::parse(row)?;
+        if !head.counts {
+            return Ok(());
+        }
         let at = keys::parse_event(name).ok_or(Unreadable("event"))?;
         widen(&mut profile.records_mut().seen, at.time);
         let Some(number) = projection.number(at.name) else { return Ok(()) };

@@ -132,6 +132,9 @@ fn pass_on(shared: &Shared, queue: &Receiver<Job<Item>>, writer: &Sender<Job<Tak
 fn take(shared: &Shared, items: Vec<Item>) -> Vec<Taken> {
     let snapshot = shared.registry.snapshot_full();
     let event = |mut event: Event, entry| {
+        let Event { context, traits, marks, .. } = &event;
+        let noticed = shared.agents.of_content(&snapshot.traffic, context, traits);
+        event.marks = marks.with(noticed);
         let breach = snapshot.plan.check(&event);
         if breach.as_ref().is_some_and(|breach| breach.mode == Mode::Flag) {
             event.marks = event.marks.with(Marks::VIOLATION);

@@ -338,6 +338,8 @@ pub(crate) enum Values {
 pub(crate) struct EventHead {
     /// Where the values are.
     pub(crate) values: Values,
+    /// Whether it counts; the rows of events that do not are passed over by all but who looks at the timeline.
+    pub(crate) counts: bool,
     /// The collect gate's verdict: what it may be used for.
     pub(crate) purposes: PurposeSet,
     /// Tells events of the same instant apart.
@@ -348,12 +350,14 @@ impl EventHead {
     /// Length in bytes, the version byte included.
     pub(crate) const BYTES: usize = 1 + 1 + 4 + 8;
     const VERSION: u8 = 1;
+    /// Set beside the place of the properties of an event that does not count.
+    const UNCOUNTED: u8 = 0x80;
 
     /// As bytes.
     pub(crate) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[0] = Self::VERSION;
-        bytes[1] = self.values as u8;
+        bytes[1] = self.values as u8 | if self.counts { 0 } else { Self::UNCOUNTED };
         bytes[2..6].copy_from_slice(&self.purposes.0.to_be_bytes());
         bytes[6..].copy_from_slice(&self.tie.to_be_bytes());
         bytes
@@ -363,15 +367,16 @@ impl EventHead {
     pub(crate) fn parse(row: &[u8]) -> Result<Self, Unreadable> {
         let unreadable = || Unreadable("event");
         let bytes: &[u8; Self::BYTES] = row.first_chunk().ok_or_else(unreadable)?;
-        let values = match bytes[..2] {
-            [Self::VERSION, 0] => Values::Absent,
-            [Self::VERSION, 1] => Values::InRow,
-            [Self::VERSION, 2] => Values::InBody,
+        let values = match (bytes[0], bytes[1] & !Self::UNCOUNTED) {
+            (Self::VERSION, 0) => Values::Absent,
+            (Self::VERSION, 1) => Values::InRow,
+            (Self::VERSION, 2) => Values::InBody,
             _ => return Err(unreadable()),
         };
+        let counts = bytes[1] & Self::UNCOUNTED == 0;
         let purposes = bytes[2..6].try_into().map(u32::from_be_bytes).map_err(|_| unreadable())?;
         let tie = bytes[6..].try_into().map(u64::from_be_bytes).map_err(|_| unreadable())?;
-        Ok(Self { values, purposes: PurposeSet(purposes), tie })
+        Ok(Self { values, counts, purposes: PurposeSet(purposes), tie })
     }
 }
 

@@ -13,6 +13,7 @@ use model::{
     definition::Fault,
 };
 use profile::{ComputedTraitDocument, PurposePolicy, PurposeRule};
+use quality::{Plan, traffic::Traffic};
 
 use crate::{
     definitions::{Kind, Silence, Source, SourceDocument, SourceIdentity},
@@ -56,13 +57,16 @@ pub(crate) struct Snapshot {
     /// What timelines keep of events.
     pub(crate) projection: Arc<Projection>,
     /// What events should look like.
-    pub(crate) plan: Arc<quality::Plan>,
+    pub(crate) plan: Arc<Plan>,
+    /// Which events are of programs or of the organisation's own people.
+    pub(crate) traffic: Arc<Traffic>,
     /// What is broken.
     pub(crate) faults: Vec<Broken>,
     name_faults: Arc<Vec<Broken>>,
     audience_faults: Arc<Vec<Broken>>,
     decision_faults: Arc<Vec<Broken>>,
     plan_faults: Arc<Vec<Broken>>,
+    traffic_faults: Arc<Vec<Broken>>,
 }
 
 impl Snapshot {
@@ -73,6 +77,7 @@ impl Snapshot {
         let (audiences, audience_faults) = audiences(documents, &policy, &names);
         let (decisions, decision_faults) = decisions(documents, &policy, &names);
         let (plan, plan_faults) = plan(documents);
+        let (traffic, traffic_faults) = traffic(documents);
         Self {
             version: documents.saves(),
             sources: Arc::new(sources(documents)),
@@ -83,15 +88,15 @@ impl Snapshot {
             audiences,
             decisions,
             plan,
-            faults: listed(
-                documents,
-                &[&name_faults, &audience_faults, &decision_faults, &plan_faults],
-            ),
+            traffic,
+            faults: Vec::new(),
             name_faults,
             audience_faults,
             decision_faults,
             plan_faults,
+            traffic_faults,
         }
+        .with_faults(documents)
     }
 
     /// Compiles what a change of a definition of kind `changed` can have changed, and takes over the rest.
@@ -108,15 +113,15 @@ impl Snapshot {
             Kind::Audience => next.compile_audiences(documents),
             Kind::Placement | Kind::Experience => next.compile_decisions(documents),
             Kind::EventSchema => (next.plan, next.plan_faults) = plan(documents),
+            Kind::TrafficRule => (next.traffic, next.traffic_faults) = traffic(documents),
         }
-        if !matches!(changed, Kind::Source | Kind::EventSchema) {
+        if !matches!(changed, Kind::Source | Kind::EventSchema | Kind::TrafficRule) {
             let projection = projection(&next.names, &next.audiences, &next.decisions);
             if projection != *next.projection {
                 next.projection = Arc::new(projection);
             }
         }
-        next.faults = next.listed(documents);
-        next
+        next.with_faults(documents)
     }
 
     fn compile_audiences(&mut self, documents: &Documents) {
@@ -128,14 +133,22 @@ impl Snapshot {
         self.lineups = Arc::new(Lineups::of(&self.decisions));
     }
 
-    fn listed(&self, documents: &Documents) -> Vec<Broken> {
-        let Self { name_faults, audience_faults, decision_faults, plan_faults, .. } = self;
-        listed(documents, &[name_faults, audience_faults, decision_faults, plan_faults])
+    /// The same, with what is broken listed anew.
+    fn with_faults(mut self, documents: &Documents) -> Self {
+        let compiled = [
+            &self.name_faults,
+            &self.audience_faults,
+            &self.decision_faults,
+            &self.plan_faults,
+            &self.traffic_faults,
+        ];
+        self.faults = listed(documents, &compiled);
+        self
     }
 
     /// The same after a save that changed nothing that acts.
     pub(crate) fn unchanged(&self, documents: &Documents) -> Self {
-        Self { version: documents.saves(), faults: self.listed(documents), ..self.clone() }
+        Self { version: documents.saves(), ..self.clone() }.with_faults(documents)
     }
 
     /// The same over timelines of another projection.
@@ -172,7 +185,8 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
             let defined = decision::Defined { purposes, names: &snapshot.names };
             decision::Catalog::check_experience(document, placement, defined)
         }
-        Ok(Typed::EventSchema(document)) => quality::Plan::check_schema(document),
+        Ok(Typed::EventSchema(document)) => Plan::check_schema(document),
+        Ok(Typed::TrafficRule(document)) => Traffic::check_rule(document),
         // A computed trait refers to nothing but its purpose, and its own faults were told before.
         Ok(Typed::Purpose(_) | Typed::Source(_) | Typed::ComputedTrait(_)) | Err(_) => Vec::new(),
     }
@@ -325,12 +339,22 @@ fn decisions(
     (Arc::new(catalog), Arc::new(broken.collect()))
 }
 
-fn plan(documents: &Documents) -> (Arc<quality::Plan>, Arc<Vec<Broken>>) {
+fn traffic(documents: &Documents) -> (Arc<Traffic>, Arc<Vec<Broken>>) {
+    let live = acting(documents, Kind::TrafficRule).filter_map(|known| match &known.typed {
+        Ok(Typed::TrafficRule(document)) => Some(&**document),
+        _ => None,
+    });
+    let (traffic, broken) = Traffic::compile(live);
+    let broken = broken.into_iter().map(|(key, faults)| (Kind::TrafficRule, key, faults));
+    (Arc::new(traffic), Arc::new(broken.collect()))
+}
+
+fn plan(documents: &Documents) -> (Arc<Plan>, Arc<Vec<Broken>>) {
     let live = acting(documents, Kind::EventSchema).filter_map(|known| match &known.typed {
         Ok(Typed::EventSchema(document)) => Some(&**document),
         _ => None,
     });
-    let (plan, broken) = quality::Plan::compile(live);
+    let (plan, broken) = Plan::compile(live);
     let broken = broken.into_iter().map(|(key, faults)| (Kind::EventSchema, key, faults));
     (Arc::new(plan), Arc::new(broken.collect()))
 }

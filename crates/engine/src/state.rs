@@ -26,6 +26,7 @@ use crate::{
     quarantine,
     registry::Registry,
     sealed::Keys,
+    traffic::Agents,
 };
 
 /// Parts of 16 of the cache's bytes.
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) quarantine: quarantine::Usage,
     /// What came in, counted and shown as it comes.
     pub(crate) observation: Observation,
+    /// Which user agents are programs.
+    pub(crate) agents: Agents,
     /// Why no more writes are taken, once that is so.
     failure: Mutex<Option<String>>,
     has_failed: AtomicBool,
@@ -115,6 +118,7 @@ impl Shared {
             metrics,
             quarantine,
             observation,
+            agents: Agents::default(),
             failure,
             has_failed,
             messages: Messages::default(),

@@ -53,6 +53,11 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         visits_matter |= observe(&mut person, &ground.snapshot.projection, news, is_cold);
         write_traits(fold, &person, news)?;
     }
+    if person.profile.records().seen.is_none() {
+        // Only events came that do not count: this is nobody yet.
+        fold.stale.push(head);
+        return Ok(());
+    }
     if visits_matter {
         let change = Change::Timeline { name_hash: visits::name_hash() };
         ground.snapshot.audiences.touch(&mut touched, &change);

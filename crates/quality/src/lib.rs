@@ -6,6 +6,7 @@ pub mod name;
 pub mod plan;
 pub mod shape;
 pub mod tally;
+pub mod traffic;
 pub mod violations;
 pub mod volume;
 

@@ -14,12 +14,12 @@ use axum::{
 };
 use engine::{
     decide::{DecideAnswer, DecideRequest, Decision},
-    definitions::{Scope, SourceKind},
+    definitions::{Scope, Source, SourceKind},
     enrich,
 };
-use model::{DecisionId, Key};
+use model::{DecisionId, Key, event::Marks};
 
-use crate::{app::App, auth, body, cors, error::ApiError, gate, metrics::Area};
+use crate::{app::App, auth, body, cors, error::ApiError, gate, ingest, metrics::Area};
 
 pub(crate) use request::PLACEMENTS_MAX;
 use request::Sent;
@@ -57,10 +57,10 @@ pub(crate) fn decide(app: &App, request: &DecideRequest) -> Result<DecideAnswer,
 }
 
 /// Who asks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Caller {
     /// A browser or an app with its public key.
-    Public,
+    Public(Source),
     /// A server with its write key.
     Server,
     /// A token with the scope for it.
@@ -72,7 +72,7 @@ fn caller(app: &App, parts: &Parts, sent: &Sent<'_>) -> Result<Caller, ApiError>
     let write_key = secret.as_deref().or(sent.write_key.as_deref());
     if let Some(source) = write_key.and_then(|key| app.engine.source(key)) {
         return Ok(match source.kind {
-            SourceKind::Public => Caller::Public,
+            SourceKind::Public => Caller::Public(source),
             SourceKind::Server => Caller::Server,
         });
     }
@@ -96,8 +96,10 @@ fn decide_request(
     let at = sent.instant()?;
     let placements = sent.placement_keys()?;
     let mut context = sent.context.unwrap_or_default();
-    if matches!(caller, Caller::Public) {
+    let mut marks = Marks::default();
+    if let Caller::Public(source) = &caller {
         request::fill_context(&mut context, parts, app.options.proxies);
+        marks = ingest::noticed(app, source, parts);
     }
     let instant = at.unwrap_or_else(|| app.engine.now());
     app.options.enricher.complete(&mut context, &enrich::Caller::default(), None, instant);
@@ -113,7 +115,8 @@ fn decide_request(
         explain: sent.explain,
         record: sent.record,
         at,
-        public: matches!(caller, Caller::Public),
+        marks,
+        public: matches!(caller, Caller::Public(_)),
     })
 }
 

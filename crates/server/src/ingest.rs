@@ -10,9 +10,11 @@ use axum::{
 use bytes::Bytes;
 use compact_str::CompactString;
 use engine::{
-    definitions::Source,
+    definitions::{Source, SourceKind},
+    enrich::Caller,
     ingest::{EventVerdict, Item, Rejected},
     normalise::{self, BatchError, Envelope, MALFORMED_JSON, NOT_AN_OBJECT, normalise},
+    traffic,
 };
 use model::{EventKind, event::Marks};
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,20 @@ pub(crate) fn known_source(app: &App, parts: &Parts) -> Result<Option<Source>, A
     write_key.map(|key| auth::source(app, Some(&key))).transpose()
 }
 
+/// What a call tells about who sends it. A server's own address and program say nothing about the person.
+pub(crate) fn noticed(app: &App, source: &Source, parts: &Parts) -> Marks {
+    if source.kind != SourceKind::Public {
+        return Marks::default();
+    }
+    // Crawlers give their operator's address (RFC 9110, 10.1.2); browsers do not.
+    let is_crawler = parts.headers.contains_key(header::FROM);
+    let brands = parts.headers.get("sec-ch-ua").and_then(|value| value.to_str().ok());
+    let is_headless = brands.is_some_and(|brands| brands.contains("Headless"));
+    let Caller { ip, user_agent } = caller::of(app, source, parts);
+    let is_automatic = is_crawler || is_headless;
+    app.engine.caller_marks(&traffic::Caller { ip, user_agent, is_automatic })
+}
+
 fn single(
     app: &App,
     parts: &Parts,
@@ -96,7 +112,7 @@ pub(crate) fn item(
         judged_at: received_at,
         sent_at: None,
         historical: false,
-        marks: Marks::default(),
+        marks: noticed(app, &source, parts),
         kind: Some(kind),
         context: None,
         row,
@@ -142,7 +158,8 @@ fn batch(
         judged_at: received_at,
         sent_at: batch.sent_at,
         historical,
-        marks: Marks::default(),
+        // Who brings the past is not who made it.
+        marks: if historical { Marks::default() } else { noticed(app, &source, parts) },
         kind: None,
         context: batch.context.as_ref(),
         row: None,

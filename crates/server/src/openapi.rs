@@ -152,6 +152,7 @@ fn singular(kind: Kind) -> &'static str {
         Kind::Placement => "Placement",
         Kind::Experience => "Experience",
         Kind::EventSchema => "EventSchema",
+        Kind::TrafficRule => "TrafficRule",
     }
 }
 

@@ -124,6 +124,7 @@ pub(crate) async fn explain(
         context,
         consents: model::Consents::default(),
         explain: true,
+        marks: model::event::Marks::default(),
         record: false,
         at,
         public: false,

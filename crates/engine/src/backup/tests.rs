@@ -136,6 +136,7 @@ fn answers(engine: &Engine) -> Value {
             explain: false,
             record: false,
             at: None,
+            marks: model::event::Marks::default(),
             public: false,
         });
         let decision = answer.unwrap().decisions.remove(0);

@@ -64,10 +64,13 @@ pub(super) fn people(shared: &Shared) -> Result<People, RowError> {
 
 impl People {
     fn add(&mut self, pages: &dyn Pages, head: StrandId) -> Result<(), RowError> {
-        self.looked_at += 1;
         let mut newest: BTreeMap<CompactString, (Order, SourceKey)> = BTreeMap::new();
+        let mut is_somebody = false;
         for strand in load::component_strands(pages, head)? {
-            for (_, row) in pages.existing(strand)?.of_kind(Kind::Trait) {
+            let page = pages.existing(strand)?;
+            // Where only events came that do not count, nobody was identified.
+            is_somebody |= page.of_kind(Kind::Link).next().is_some();
+            for (_, row) in page.of_kind(Kind::Trait) {
                 let StoredTrait::V1 { name, value, source, order, .. } =
                     record::decode(row, "trait")?;
                 let is_newer = newest.get(&name).is_none_or(|(known, _)| *known < order);
@@ -76,6 +79,7 @@ impl People {
                 }
             }
         }
+        self.looked_at += u64::from(is_somebody);
         for (name, (_, source)) in newest {
             let mut name = name::shown(&name);
             if self.traits.len() >= TRAITS_MAX && !self.traits.contains_key(name) {
@@ -128,10 +132,6 @@ impl People {
 }
 
 pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts of events and people lie far below 2^53"
-    )]
     let share = part as f64 / whole as f64;
     (whole > 0).then_some(share)
 }
@@ -139,7 +139,6 @@ pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
 /// The interval of Wilson ("Probable inference", 1927) for a share.
 fn interval(part: u64, whole: u64) -> (Option<f64>, Option<f64>) {
     let Some(p) = share(part, whole) else { return (None, None) };
-    #[expect(clippy::cast_precision_loss, reason = "at most 20,000")]
     let n = whole as f64;
     let scale = 1.0 + Z * Z / n;
     let middle = (p + Z * Z / (2.0 * n)) / scale;

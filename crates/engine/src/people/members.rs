@@ -99,6 +99,10 @@ fn count(
             Err(RowError::Unreadable(_)) => return Ok(ControlFlow::Continue(())),
             Err(error) => return Err(error),
         };
+        if person.profile.records().seen.is_none() {
+            // Only events came that do not count: this is nobody yet.
+            return Ok(ControlFlow::Continue(()));
+        }
         members.evaluated += 1;
         let (truth, since) = question.answer(&person);
         match truth {

@@ -42,7 +42,10 @@ fn heads_are_pinned() {
     expect!["0100000000000000050110000000000000004d00000000000000030000000400000000"]
         .assert_eq(&hex(&meta.to_bytes()));
     assert_eq!(MetaHead::parse(&meta.to_bytes()), Ok(meta));
-    let event = EventHead { values: Values::InBody, purposes: PurposeSet(6), tie: 9 };
+    let purposes = PurposeSet(6);
+    let event = EventHead { values: Values::InBody, counts: true, purposes, tie: 9 };
+    let uncounted = EventHead { counts: false, ..event };
+    assert_eq!(EventHead::parse(&uncounted.to_bytes()), Ok(uncounted));
     expect!["0102000000060000000000000009"].assert_eq(&hex(&event.to_bytes()));
     assert_eq!(EventHead::parse(&event.to_bytes()), Ok(event));
     assert!(MetaHead::parse(&[2; 40]).is_err(), "a version nobody has written yet");

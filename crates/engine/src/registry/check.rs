@@ -10,7 +10,7 @@ use model::{
     value::Object,
 };
 use profile::ComputedTraitDocument;
-use quality::EventSchemaDocument;
+use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use serde::de::DeserializeOwned;
 
 use crate::definitions::{Kind, PurposeDocument, Silence, SourceDocument};
@@ -47,6 +47,7 @@ pub(super) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> 
         Kind::Placement => Typed::Placement(fields::<PlacementDocument>(document)?),
         Kind::Experience => Typed::Experience(Box::new(fields::<ExperienceDocument>(document)?)),
         Kind::EventSchema => Typed::EventSchema(Box::new(fields::<EventSchemaDocument>(document)?)),
+        Kind::TrafficRule => Typed::TrafficRule(Box::new(fields::<TrafficRuleDocument>(document)?)),
     })
 }
 
@@ -118,6 +119,8 @@ fn remove(document: &mut Value, pointer: &str) -> bool {
 fn condition_field(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Purpose | Kind::Source | Kind::ComputedTrait | Kind::EventSchema => None,
+        // It asks about the event itself, so it refers to nothing.
+        Kind::TrafficRule => None,
         Kind::Audience => Some("condition"),
         Kind::Placement => Some("match"),
         Kind::Experience => Some("eligibility"),
@@ -152,7 +155,10 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
             };
             vec![purpose(&document.purpose), placement]
         }
-        Ok(Typed::Purpose(_) | Typed::Source(_) | Typed::EventSchema(_)) | Err(_) => Vec::new(),
+        Ok(
+            Typed::Purpose(_) | Typed::Source(_) | Typed::EventSchema(_) | Typed::TrafficRule(_),
+        )
+        | Err(_) => Vec::new(),
     };
     if let Some((condition, pointer)) = condition(kind, &known.definition.document) {
         condition.visit(&mut |place, part| {

@@ -9,7 +9,7 @@ use model::{
     definition::{Fault, State},
 };
 use profile::ComputedTraitDocument;
-use quality::EventSchemaDocument;
+use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use store::{Reader, StoreError};
 
 use crate::definitions::{Definition, Kind, PurposeDocument, SourceDocument};
@@ -29,6 +29,7 @@ pub(crate) enum Typed {
     Placement(PlacementDocument),
     Experience(Box<ExperienceDocument>),
     EventSchema(Box<EventSchemaDocument>),
+    TrafficRule(Box<TrafficRuleDocument>),
 }
 
 /// The newest version of a definition.
@@ -142,8 +143,11 @@ impl Known {
 pub(crate) fn acts(kind: Kind, state: State) -> bool {
     match kind {
         Kind::Placement | Kind::Experience => matches!(state, State::Live | State::Paused),
-        Kind::Purpose | Kind::Source | Kind::ComputedTrait | Kind::Audience | Kind::EventSchema => {
-            state == State::Live
-        }
+        Kind::Purpose
+        | Kind::Source
+        | Kind::ComputedTrait
+        | Kind::Audience
+        | Kind::EventSchema
+        | Kind::TrafficRule => state == State::Live,
     }
 }

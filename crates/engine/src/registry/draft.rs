@@ -29,6 +29,8 @@ pub(super) fn limit(kind: Kind) -> usize {
         Kind::Experience => 5_000,
         // Each may hold 150 patterns; all are compiled within one save.
         Kind::EventSchema => 500,
+        // All are looked at for each event.
+        Kind::TrafficRule => 50,
     }
 }
 

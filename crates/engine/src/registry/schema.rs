@@ -4,7 +4,7 @@ use audience::AudienceDocument;
 use decision::{ExperienceDocument, PlacementDocument};
 use model::Value;
 use profile::ComputedTraitDocument;
-use quality::EventSchemaDocument;
+use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use schemars::schema_for;
 
 use crate::definitions::{Kind, PurposeDocument, SourceDocument};
@@ -19,6 +19,7 @@ pub(crate) fn schema(kind: Kind) -> Value {
         Kind::Placement => schema_for!(PlacementDocument),
         Kind::Experience => schema_for!(ExperienceDocument),
         Kind::EventSchema => schema_for!(EventSchemaDocument),
+        Kind::TrafficRule => schema_for!(TrafficRuleDocument),
     }
     .to_value()
 }

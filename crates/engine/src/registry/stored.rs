@@ -88,6 +88,7 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::Experience => 5,
         Kind::ComputedTrait => 6,
         Kind::EventSchema => 40,
+        Kind::TrafficRule => 41,
     }
 }
 

@@ -185,6 +185,7 @@ pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
         context: LazyObject::default(),
         consents: Consents::default(),
         explain: false,
+        marks: model::event::Marks::default(),
         record: true,
         at: None,
         public: false,

@@ -268,7 +268,7 @@ fn access() -> Value {
         },
         "Scope": {"enum": [
             "admin", "decide", "definitions:read", "definitions:write", "definitions:publish",
-            "profiles:read", "events:write", "profiles:write",
+            "profiles:read", "events:write", "profiles:write", "events:read",
         ]},
         "AuditPage": page(json!({
             "type": "object",

@@ -86,12 +86,12 @@ async fn a_blocked_event_waits_holds_its_message_and_comes_in_when_the_plan_lets
     let server = server();
     save(&server, "order", &schema("block")).await;
     let early = order("m1", json!({"total": "12"}));
-    assert_eq!(verdicts(&send(&server, &[early.clone()]).await), ["quarantined"]);
+    assert_eq!(verdicts(&send(&server, std::slice::from_ref(&early)).await), ["quarantined"]);
     let nobody = server.verdict(get("/api/v1/profiles/lookup?type=user_id&value=u1").admin()).await;
     assert!(nobody.starts_with("404"), "nobody is born of an event that is set aside: {nobody}");
     // However long it waits, a retry is the same event.
     server.clock.advance(Duration::days(30));
-    assert_eq!(verdicts(&send(&server, &[early.clone()]).await), ["duplicate"]);
+    assert_eq!(verdicts(&send(&server, std::slice::from_ref(&early)).await), ["duplicate"]);
 
     let listed = server.ok(get("/api/v1/quarantine?code=schema_violation").admin()).await;
     let id = listed["items"][0]["id"].as_str().unwrap().to_owned();
@@ -302,8 +302,6 @@ async fn coverage_tells_who_has_a_trait_and_which_source_sends_it() {
 
 #[tokio::test]
 async fn counts_outlive_a_restart() {
-    use std::sync::Arc;
-
     let dir = tempfile::tempdir().unwrap();
     let event = json!({"batch": [order("m1", json!({"total": 1}))]}).to_string();
     for round in 0..2 {
@@ -317,7 +315,6 @@ async fn counts_outlive_a_restart() {
         let answer = tower::ServiceExt::oneshot(router, call.unwrap()).await.unwrap();
         assert!(answer.status().is_success());
         engine.shutdown();
-        drop(Arc::new(engine));
     }
 }
 

@@ -17,4 +17,5 @@ mod people;
 mod pixel;
 mod quarantine;
 mod serving;
+mod traffic;
 mod traits;

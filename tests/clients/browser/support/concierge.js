@@ -30,6 +30,17 @@ async function read(path, query = {}) {
   return JSON.parse(text)
 }
 
+// A browser without a screen says that it is none of a person: its events are marked, and are to count all the same.
+export async function countPrograms() {
+  const rule = { state: 'live', mark: 'bot', known_bots: true, counts: true }
+  const answer = await fetch(`${SERVER}/api/v1/traffic_rules/browsers`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${TOKEN}` },
+    body: JSON.stringify(rule),
+  })
+  assert.ok(answer.ok, `the traffic rule was answered with ${answer.status}`)
+}
+
 // The person who holds an identifier, or null.
 export const person = (type, value) => read('/api/v1/profiles/lookup', { type, value })
 

@@ -4,12 +4,14 @@
 import { after, before } from 'node:test'
 
 import { launch } from './browser.js'
+import { countPrograms } from './concierge.js'
 import { openSite } from './site.js'
 
 export let browser
 export let site
 
 before(async () => {
+  await countPrograms()
   site = await openSite()
   browser = await launch()
 })
