@@ -49,7 +49,7 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    fn word(self, dry_run: bool) -> &'static str {
+    pub(crate) fn word(self, dry_run: bool) -> &'static str {
         match (self, dry_run) {
             (Self::Created, false) => "created",
             (Self::Created, true) => "would be created",
@@ -62,11 +62,7 @@ impl Change {
 
 /// Applies every document; those that fail are told, and the others are applied all the same.
 pub(crate) fn run(settings: &Settings, args: &ApplyArgs) -> Outcome {
-    let mut documents = Vec::new();
-    for path in &args.file {
-        documents.extend(document::read(path)?);
-    }
-    document::sort(&mut documents);
+    let documents = read_documents(&args.file)?;
     let target = Target::open(settings, &args.flags)?;
     let failed = apply_all(target.client(), &documents, args.dry_run);
     target.close()?;
@@ -80,11 +76,21 @@ pub(crate) fn run(settings: &Settings, args: &ApplyArgs) -> Outcome {
     }
 }
 
+/// The documents of all files and folders, each after those that it may refer to.
+pub(crate) fn read_documents(paths: &[PathBuf]) -> anyhow::Result<Vec<Document>> {
+    let mut documents = Vec::new();
+    for path in paths {
+        documents.extend(document::read(path)?);
+    }
+    document::sort(&mut documents);
+    Ok(documents)
+}
+
 fn apply_all(client: &Client, documents: &[Document], dry_run: bool) -> usize {
     let mut failed = 0;
     let mut to_create: Vec<&Document> = Vec::new();
     for document in documents {
-        let name = format!("{}/{}", document.kind.plural(), document.key);
+        let name = document.name();
         let changed = if dry_run { compare(client, document) } else { apply(client, document) };
         if dry_run && matches!(changed, Ok(Change::Created)) {
             to_create.push(document);
@@ -129,15 +135,22 @@ fn compare(client: &Client, document: &Document) -> anyhow::Result<Change> {
     let path = path(document);
     let body = Value::Object(document.body.clone());
     client.post(&format!("{path}/check"), Auth::Token, &body)?;
-    let before =
+    Ok(change(known(client, document)?.as_ref(), document))
+}
+
+/// What the server has of a document; `None` when it has none.
+pub(crate) fn known(client: &Client, document: &Document) -> anyhow::Result<Option<Value>> {
+    let path = path(document);
+    let answer =
         client.call(&Call { method: "GET", path: &path, auth: Auth::Token, body: None })?;
-    if before.status == 404 {
-        return Ok(Change::Created);
-    }
-    let known = before.success(&path)?;
-    let same = |(key, value): (&String, &Value)| known.get(key) == Some(value);
-    let is_unchanged = document.body.iter().all(same);
-    Ok(if is_unchanged { Change::Unchanged } else { Change::Updated })
+    if answer.status == 404 { Ok(None) } else { answer.success(&path).map(Some) }
+}
+
+/// What saving a document would do over what the server has.
+pub(crate) fn change(known: Option<&Value>, document: &Document) -> Change {
+    let Some(known) = known else { return Change::Created };
+    let is_unchanged = document.body.iter().all(|(name, value)| known.get(name) == Some(value));
+    if is_unchanged { Change::Unchanged } else { Change::Updated }
 }
 
 fn path(document: &Document) -> String {

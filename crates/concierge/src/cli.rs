@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    allocator, apply, backup, decide, demo, doctor,
+    allocator, apply, audience, backup, decide, demo, diff, doctor, explain, export,
     failure::{Failure, Outcome},
     import, linkage, profile, restore, screen, serve,
     settings::{self, Flags, Name, Settings},
@@ -54,14 +54,22 @@ enum Command {
     Import(import::ImportArgs),
     /// Save definitions from files: audiences, placements, experiences, purposes, sources
     Apply(apply::ApplyArgs),
+    /// Tell what applying definitions from files would change
+    Diff(diff::DiffArgs),
+    /// Count an audience, list its members, or tell why somebody is in it
+    Audience(audience::AudienceArgs),
     /// Look a person up by any identifier
     Profile(profile::ProfileArgs),
     /// Find records that may be one person, with the evidence
     Match(linkage::MatchArgs),
     /// Ask what a person would be shown, and why
     Decide(decide::DecideArgs),
+    /// Tell what a known person would be shown, from their events on
+    Explain(explain::ExplainArgs),
     /// Let seeded shoppers with known truths act against a server
     Simulate(simulate::SimulateArgs),
+    /// Write people, events, memberships, consents, decisions or definitions to files
+    Export(export::ExportArgs),
     /// Keep a copy of everything while the server runs, and one of the keys apart from it
     Backup(backup::BackupArgs),
     /// Make a data directory of a backup and its keys, or verify that it could be made
@@ -177,10 +185,14 @@ impl Command {
             Self::Demo(args) => args.flags.flags(),
             Self::Import(args) => args.flags.flags(),
             Self::Apply(args) => args.flags.flags(),
+            Self::Diff(args) => args.flags.flags(),
+            Self::Audience(args) => args.flags.flags(),
+            Self::Explain(args) => args.flags.flags(),
             Self::Profile(args) => args.flags.flags(),
             Self::Match(args) => args.flags.flags(),
             Self::Decide(args) => args.flags.flags(),
             Self::Simulate(args) => args.flags.flags(),
+            Self::Export(args) => args.flags.flags(),
             Self::Backup(args) => args.flags.flags(),
             // It speaks to no server and asks no setting where to write.
             Self::Restore(_) => Flags::new(),
@@ -223,10 +235,14 @@ fn run_command(cli: &Cli) -> Outcome {
         Command::Demo(args) => demo::run(&settings, args),
         Command::Import(args) => import::run(&settings, args),
         Command::Apply(args) => apply::run(&settings, args),
+        Command::Diff(args) => diff::run(&settings, args),
+        Command::Audience(args) => audience::run(&settings, args),
+        Command::Explain(args) => explain::run(&settings, args),
         Command::Profile(args) => profile::run(&settings, args),
         Command::Match(args) => linkage::run(&settings, args),
         Command::Decide(args) => decide::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
+        Command::Export(args) => export::run(&settings, args),
         Command::Backup(args) => backup::run(&settings, args),
         Command::Restore(args) => restore::run(args),
         Command::Doctor(args) => doctor::run(&settings, args),

@@ -68,6 +68,11 @@ pub(crate) fn run(settings: &Settings, args: &DecideArgs) -> Outcome {
         screen::say(format!("{answer:#}"));
         return Ok(());
     }
+    Ok(say(&answer)?)
+}
+
+/// Prints the decisions of an answer.
+pub(crate) fn say(answer: &Value) -> anyhow::Result<()> {
     let decisions = answer.get("decisions").and_then(Value::as_array);
     let decisions = decisions.context("the server's answer has no decisions")?;
     if decisions.is_empty() {

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
-use engine::{Engine, SystemClock, engine::FirstKeys};
+use engine::{Engine, EngineError, SystemClock, engine::FirstKeys};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 /// How to start one.
@@ -52,11 +52,12 @@ impl Host {
             write_key: options.write_key,
             token: options.token,
         })
-        .with_context(|| {
-            format!(
-                "cannot open the data directory {}: see `concierge doctor --data {0}`",
+        .map_err(|error| {
+            let what_to_do = advice(&error, options.dir);
+            anyhow!(error).context(format!(
+                "cannot open the data directory {}: {what_to_do}",
                 options.dir.display()
-            )
+            ))
         })?;
         let (stop, stopped) = oneshot::channel();
         let serving = runtime.spawn(serve(engine.clone(), options.server, listener, stopped));
@@ -123,6 +124,16 @@ impl Drop for Host {
         if let Err(error) = self.close() {
             tracing::error!(%error, "stopping the server");
         }
+    }
+}
+
+/// What to do about a directory that does not open.
+fn advice(error: &EngineError, dir: &Path) -> String {
+    match error {
+        EngineError::Store(store::StoreError::Locked { .. }) => {
+            "it has a server already, and commands speak to that one with --server instead of --data".to_owned()
+        }
+        _ => format!("see `concierge doctor --data {}`", dir.display()),
     }
 }
 

@@ -2,12 +2,16 @@
 
 mod allocator;
 mod apply;
+mod audience;
 mod backup;
 mod cli;
 mod client;
 mod decide;
 mod demo;
+mod diff;
 mod doctor;
+mod explain;
+mod export;
 mod failure;
 mod host;
 mod import;

@@ -1,9 +1,15 @@
 //! `concierge profile`: what is known about a person.
 
+use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::{
-    cli::ClientFlags, client::encode, failure::Outcome, screen, settings::Settings, target::Target,
+    cli::ClientFlags,
+    client::{Client, encode},
+    failure::Outcome,
+    screen,
+    settings::Settings,
+    target::Target,
 };
 
 const EXAMPLES: &str = "\
@@ -35,12 +41,7 @@ pub(crate) struct ProfileArgs {
 /// Looks a person up and prints what is known.
 pub(crate) fn run(settings: &Settings, args: &ProfileArgs) -> Outcome {
     let target = Target::open(settings, &args.flags)?;
-    let path = format!(
-        "/api/v1/profiles/lookup?type={}&value={}",
-        encode(&args.kind),
-        encode(&args.value)
-    );
-    let found = target.client().get(&path);
+    let found = look_up(target.client(), &args.kind, &args.value);
     target.close()?;
     let profile = found?;
     if args.json {
@@ -49,6 +50,18 @@ pub(crate) fn run(settings: &Settings, args: &ProfileArgs) -> Outcome {
         screen::say(told(&profile));
     }
     Ok(())
+}
+
+fn look_up(client: &Client, kind: &str, value: &str) -> anyhow::Result<Value> {
+    let (kind, value) = (encode(kind), encode(value));
+    client.get(&format!("/api/v1/profiles/lookup?type={kind}&value={value}"))
+}
+
+/// The id of the profile that holds an identifier.
+pub(crate) fn find(client: &Client, kind: &str, value: &str) -> anyhow::Result<String> {
+    let profile = look_up(client, kind, value)?;
+    let id = profile.get("id").and_then(Value::as_str).map(str::to_owned);
+    id.context("the server's profile has no id")
 }
 
 /// The profile for reading: a part for each thing that is known.

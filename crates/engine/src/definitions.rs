@@ -11,6 +11,8 @@ use model::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use crate::registry::difference::difference;
+
 /// The kinds of definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -217,11 +219,14 @@ pub enum Scope {
     /// See what comes in, without what it says about anybody: counts, violations, masked live events.
     #[serde(rename = "events:read")]
     EventsRead,
+    /// Export people, events, memberships, consents and decisions, for a purpose.
+    #[serde(rename = "export")]
+    Export,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Admin,
         Self::Decide,
         Self::DefinitionsRead,
@@ -233,6 +238,7 @@ impl Scope {
         Self::BackupKeys,
         Self::ProfilesWrite,
         Self::EventsRead,
+        Self::Export,
     ];
 
     /// The scope written as `text`.
@@ -254,6 +260,7 @@ impl Scope {
             Self::BackupKeys => "backup:keys",
             Self::ProfilesWrite => "profiles:write",
             Self::EventsRead => "events:read",
+            Self::Export => "export",
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
-    people::{AudienceChoice, Members, members, show},
+    people::{AudienceChoice, Explained, Members, members, show},
     quarantine, reading, registry,
     sealed::RowError,
     state::Shared,
@@ -433,6 +433,16 @@ impl Engine {
         limit: usize,
     ) -> Result<Members, DefinitionError> {
         members::members(self.shared(), audience, at, cursor, limit)
+    }
+
+    /// Why a person is in an audience or not at an instant; `None` when there is no such person.
+    pub fn explain_membership(
+        &self,
+        audience: &AudienceChoice,
+        at: Option<Timestamp>,
+        id: ProfileId,
+    ) -> Result<Option<Explained>, DefinitionError> {
+        members::explain(self.shared(), audience, at, id)
     }
 
     #[cfg(test)]

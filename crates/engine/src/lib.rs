@@ -7,6 +7,7 @@ pub mod decide;
 pub mod definitions;
 pub mod engine;
 pub mod enrich;
+pub mod export;
 pub mod ingest;
 pub mod normalise;
 pub mod observation;

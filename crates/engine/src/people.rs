@@ -3,7 +3,10 @@
 pub(crate) mod members;
 pub(crate) mod show;
 
-use model::{Key, ProfileId, Timestamp, Value};
+use model::{
+    Key, ProfileId, Timestamp, Value,
+    condition::{Step, Truth},
+};
 use serde::Serialize;
 
 /// A membership count with a sample.
@@ -30,6 +33,21 @@ pub struct Member {
     pub user_id: Option<String>,
     /// Since when, where a transition was logged.
     pub since: Option<Timestamp>,
+}
+
+/// Why a person is in an audience, or is not.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explained {
+    /// The person.
+    pub profile: ProfileId,
+    /// Whether they are in it; withheld where consent does not allow an answer.
+    pub member: Truth,
+    /// Since when, where the entry was seen.
+    pub since: Option<Timestamp>,
+    /// Until when the answer holds, if nothing happens.
+    pub valid_until: Option<Timestamp>,
+    /// The rule and each of its parts: what it asks, what was found, and its answer.
+    pub parts: Vec<Step>,
 }
 
 /// Which audience to read members of.

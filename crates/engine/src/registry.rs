@@ -6,7 +6,7 @@
 //! is still true when it is published. Readers never wait.
 
 mod check;
-mod difference;
+pub(crate) mod difference;
 pub(crate) mod documents;
 mod draft;
 pub(crate) mod rows;

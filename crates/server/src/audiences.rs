@@ -20,6 +20,7 @@ use crate::{
     app::App,
     body,
     error::ApiError,
+    profiles::{no_profile, profile_id},
     query::{self, checked_limit},
 };
 
@@ -46,6 +47,29 @@ pub(crate) async fn members(
     let members =
         app.scan(move |engine| engine.members(&choice, at, cursor.as_deref(), limit)).await?;
     Ok(Json(members).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainQuery {
+    profile: String,
+    at: Option<Timestamp>,
+}
+
+/// Says why a person is in a saved audience, or is not.
+pub(crate) async fn explain(
+    Shared(app): Shared<App>,
+    Extension(token): Extension<Arc<Token>>,
+    Path(key): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let ExplainQuery { profile, at } = query::parse(&uri)?;
+    let (key, profile) = (audience_key(&key)?, profile_id(&profile)?);
+    let subject = format!("audiences/{key} profiles/{profile}");
+    audit(&app, &token, "audience.explain", subject).await?;
+    let choice = saved(&app, key)?;
+    let explained = app.read(move |engine| engine.explain_membership(&choice, at, profile)).await?;
+    Ok(Json(explained.ok_or_else(|| no_profile(profile))?).into_response())
 }
 
 #[derive(Deserialize)]

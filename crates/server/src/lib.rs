@@ -29,6 +29,7 @@ mod backup;
 mod data_quality;
 mod decide;
 mod definitions;
+mod export;
 mod health;
 mod imports;
 mod ingest;

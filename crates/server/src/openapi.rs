@@ -124,6 +124,7 @@ fn response(schema: Option<&str>, kind: Option<Kind>) -> Value {
             json!({"description": "OK", "content": {"text/html": {"schema": {"type": "string"}}}})
         }
         Some("Bytes") => json!({"description": "OK", "content": {"application/octet-stream": {}}}),
+        Some("Lines") => json!({"description": "OK", "content": {"application/x-ndjson": {}}}),
         Some("Gif") => json!({"description": "Always", "content": {"image/gif": {}}}),
         Some(schema) => json!({
             "description": "OK",

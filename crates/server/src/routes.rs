@@ -3,6 +3,8 @@
 mod acts;
 mod quality;
 
+mod bulk;
+
 use axum::{
     extract::{Request, State},
     routing::{MethodRouter, delete, get, post, put},
@@ -12,7 +14,7 @@ use model::EventKind;
 
 use crate::{
     app::App,
-    audiences, audit, backup, decide, definitions, health, imports,
+    audiences, audit, decide, definitions, health, imports,
     ingest::{self, Call},
     pixel, profiles, settings, tokens,
 };
@@ -435,6 +437,21 @@ const ROUTES: &[Route] = &[
         },
     },
     Route {
+        method: "get",
+        path: "/api/v1/audiences/{key}/explain",
+        aliases: &[],
+        access: scope(Scope::ProfilesRead),
+        handler: || get(audiences::explain),
+        doc: Doc {
+            id: "explain_audience",
+            tag: "audiences",
+            summary: "Why a person is in an audience, or is not",
+            query: &[required("profile", "string", "the person: a profile's id"), AT],
+            body: None,
+            answer: (200, Some("Explained")),
+        },
+    },
+    Route {
         method: "post",
         path: "/api/v1/audiences/{key}/preview",
         aliases: &[],
@@ -610,36 +627,9 @@ const ROUTES: &[Route] = &[
             answer: (200, Some("AuditPage")),
         },
     },
-    Route {
-        method: "get",
-        path: "/api/v1/backup/rows",
-        aliases: &[],
-        access: scope(Scope::Backup),
-        handler: || get(backup::rows),
-        doc: Doc {
-            id: "backup_rows",
-            tag: "operation",
-            summary: "All rows of this instant, as `concierge backup` keeps them; personal data stays sealed",
-            query: &[],
-            body: None,
-            answer: (200, Some("Bytes")),
-        },
-    },
-    Route {
-        method: "get",
-        path: "/api/v1/backup/keys",
-        aliases: &[],
-        access: scope(Scope::BackupKeys),
-        handler: || get(backup::keys),
-        doc: Doc {
-            id: "backup_keys",
-            tag: "operation",
-            summary: "The keys that the rows are sealed with, as `concierge backup --keys-to` keeps them",
-            query: &[],
-            body: None,
-            answer: (200, Some("Bytes")),
-        },
-    },
+    bulk::EXPORT,
+    bulk::BACKUP_ROWS,
+    bulk::BACKUP_KEYS,
     Route {
         method: "get",
         path: "/healthz",

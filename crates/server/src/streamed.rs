@@ -107,3 +107,45 @@ impl HttpBody for Pieces {
         self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engine::ManualClock;
+
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn whoever_takes_nothing_or_has_gone_is_given_up_and_so_are_all_when_the_server_stops() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, _) = Engine::open(engine::Options {
+            dir: dir.path().join("data"),
+            clock: Arc::new(ManualClock::default()),
+            cache_bytes: 1 << 20,
+            write_key: None,
+            token: None,
+        })
+        .unwrap();
+        let app = App::new(engine.clone(), Options::default());
+        let sink = || {
+            let (pieces, taken) = mpsc::channel(PIECES_MAX);
+            (Sink { app: app.clone(), pieces, stall: Duration::from_millis(20) }, taken)
+        };
+        let (mut stalled, _taken) = sink();
+        for _ in 0..PIECES_MAX {
+            assert!(stalled.send("piece").is_continue());
+        }
+        let started = Instant::now();
+        assert!(stalled.send("piece").is_break());
+        assert!(Duration::from_millis(20) <= started.elapsed(), "it waited before it gave up");
+        let (mut left, taken) = sink();
+        drop(taken);
+        assert!(left.send("piece").is_break());
+        let (mut stopped, _taken) = sink();
+        app.is_draining.store(true, Ordering::Relaxed);
+        assert!(stopped.send("piece").is_break());
+        engine.shutdown();
+    }
+}

@@ -16,9 +16,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("engine", &["model", "profile", "audience", "decision", "quality", "store"]),
     ("server", &["engine", "model"]),
+    ("lake", &["model"]),
     (
         "concierge",
-        &["model", "profile", "audience", "decision", "matching", "store", "engine", "server"],
+        &[
+            "model", "profile", "audience", "decision", "matching", "store", "engine", "server",
+            "lake",
+        ],
     ),
     ("xtask", &["store"]),
 ];

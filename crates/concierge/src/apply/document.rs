@@ -16,6 +16,11 @@ pub(crate) struct Document {
 }
 
 impl Document {
+    /// Kind and key, as paths have them.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.kind.plural(), self.key)
+    }
+
     /// Whether some value of the document is `key`, as it is where it refers to another definition.
     pub(super) fn mentions(&self, key: &str) -> bool {
         fn within(value: &Value, key: &str) -> bool {
@@ -126,12 +131,20 @@ pub(crate) fn parse(path: &Path, text: &str) -> anyhow::Result<Vec<Document>> {
 
 fn one(document: Value, kind: Option<Kind>, key: Option<String>) -> anyhow::Result<Document> {
     let Value::Object(mut body) = document else { bail!("a definition is an object") };
-    let said = match body.remove("kind") {
+    let said = match body.get("kind") {
         None => None,
-        Some(Value::String(said)) => Some(kind_named(&said).ok_or_else(|| {
-            let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.plural()).collect();
-            anyhow!("there is no kind `{said}`; the kinds are {}", known.join(", "))
-        })?),
+        Some(Value::String(said)) => match kind_named(said) {
+            // A source has a kind of its own, `public` or `server`; its folder says that it is a source.
+            None if kind == Some(Kind::Source) => None,
+            None => {
+                let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.plural()).collect();
+                bail!("there is no kind `{said}`; the kinds are {}", known.join(", "))
+            }
+            named => {
+                body.remove("kind");
+                named
+            }
+        },
         Some(_) => bail!("`kind` is a text, such as \"audience\""),
     };
     let Some(kind) = said.or(kind) else {
@@ -167,6 +180,8 @@ mod tests {
         assert_eq!((found[0].kind, found[0].key.as_str()), (Kind::Audience, "vip"));
         assert_eq!(found[0].body["key"], "vip");
         assert_eq!(found[0].body["condition"]["audience"], "big");
+        let found = parsed("sources/shop.json", r#"{"kind": "server"}"#);
+        assert_eq!((found[0].kind, &found[0].body["kind"]), (Kind::Source, &"server".into()));
         let found =
             parsed("all.json", r#"[{"kind":"placement","key":"a"},{"kind":"purposes","key":"b"}]"#);
         assert_eq!(found[0].kind, Kind::Placement);

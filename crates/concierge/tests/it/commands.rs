@@ -104,6 +104,12 @@ fn the_doctor_sees_a_sound_directory_and_one_in_use() {
     assert_eq!(second.status.code(), Some(1));
     let told = stderr(&second);
     assert!(told.contains(&format!("in use by process {}; stop it first", server.id())), "{told}");
+    assert!(told.contains("with --server instead of --data"), "{told}");
+    let third =
+        run(dir.path(), &["backup", "--data", "data", "--to", "b1", "--keys-to", "keys.copy"]);
+    assert_eq!(third.status.code(), Some(1));
+    assert!(stderr(&third).contains("in use by process"), "{}", stderr(&third));
+    assert!(!dir.path().join("b1").exists());
     assert!(server.terminate().success());
     let output = examine(&base);
     assert!(stdout(&output).contains("ok     keys are there"), "{}", stdout(&output));

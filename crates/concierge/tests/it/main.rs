@@ -11,6 +11,7 @@ mod backup;
 mod commands;
 mod crash;
 mod demo;
+mod export;
 mod import;
 mod linkage;
 mod online_retail;

@@ -12,6 +12,7 @@ use crate::{
     ManualClock, Options,
     decide::DecideRequest,
     definitions::{Expect, Kind, Scope, Token},
+    export::{ExportRequest, Table},
     ingest::{EventVerdict, Item},
     people::AudienceChoice,
     replay,
@@ -194,6 +195,21 @@ fn an_erased_key_stays_away_and_takes_nobody_else_with_it() {
     let restored = open(&data);
     assert!(!matches!(restored.profile(gone), Ok(Some(_))), "the key is gone");
     assert!(restored.profile(other).unwrap().is_some());
+    let request = ExportRequest {
+        table: Table::Profiles,
+        purpose: restored.purpose("analytics").unwrap(),
+        audience: None,
+        since: None,
+        until: None,
+    };
+    let mut people = 0;
+    let mut count = |_: &Object| {
+        people += 1;
+        ControlFlow::Continue(())
+    };
+    let summary = restored.export(&request, &mut count).unwrap().unwrap();
+    assert_eq!((summary.people_unreadable, summary.rows), (1, people));
+    assert!(0 < people, "everyone else is in an export");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use audience::Memberships;
 use model::{
     IdentifierType, Key, ProfileId, Timestamp,
-    condition::{Condition, Rule, Truth},
+    condition::{Condition, Facts, Membership, Rule, Truth},
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     keys,
     load::{Loader, Person},
     page::Stored,
-    people::{AudienceChoice, Member, Members},
+    people::{AudienceChoice, Explained, Member, Members, show},
     sealed::RowError,
     snapshot::{Projection, Snapshot},
     state::Shared,
@@ -81,6 +81,27 @@ fn chosen(
     }
 }
 
+/// Why a person is in an audience or not, at an instant: the answer, and that of each part of the rule.
+pub(crate) fn explain(
+    shared: &Shared,
+    choice: &AudienceChoice,
+    at: Option<Timestamp>,
+    id: ProfileId,
+) -> Result<Option<Explained>, DefinitionError> {
+    let snapshot = shared.registry.snapshot_full();
+    let (choice, snapshot) = chosen(choice, &snapshot)?;
+    let now = at.unwrap_or_else(|| shared.clock.now());
+    let question = Question { snapshot: &snapshot, choice, now, is_now: at.is_none() };
+    let explained = show::head(shared, id).and_then(|head| {
+        let Some(head) = head else { return Ok(None) };
+        let frozen = shared.store.snapshot()?;
+        let pages = Stored { reader: &*frozen, keys: &shared.keys };
+        let person = Loader { pages: &pages, snapshot: &snapshot }.person(head)?;
+        Ok(Some(question.explain(&person)))
+    });
+    explained.map_err(|error| DefinitionError::Unavailable(error.to_string()))
+}
+
 fn count(
     shared: &Shared,
     question: &Question<'_>,
@@ -126,23 +147,51 @@ fn count(
 
 impl Question<'_> {
     fn answer(&self, person: &Person) -> (Truth, Option<Timestamp>) {
+        self.ask(person, |answer, _, _| (answer.truth, answer.since))
+    }
+
+    fn explain(&self, person: &Person) -> Explained {
+        self.ask(person, |answer, rule, facts| Explained {
+            profile: person.profile.id(),
+            member: answer.truth,
+            since: answer.since,
+            valid_until: answer.valid_until,
+            parts: rule.map_or_else(Vec::new, |rule| rule.explain(facts, self.now)),
+        })
+    }
+
+    /// Evaluates the audience, and hands the answer on with its rule and what the rule reads.
+    fn ask<T>(
+        &self,
+        person: &Person,
+        then: impl FnOnce(Membership, Option<&Rule>, &dyn Facts) -> T,
+    ) -> T {
         let outside = Memberships::default();
         let memberships = if self.is_now { &person.memberships } else { &outside };
         let views = Views::of(&person.profile, &self.snapshot.policy);
         let asked = Asked::new(&views, &self.snapshot.audiences, memberships, self.now);
         match &self.choice {
             Choice::Saved(key) => {
-                let purpose = self.snapshot.audiences.get(key).map(audience::Audience::purpose);
+                let audience = self.snapshot.audiences.get(key);
+                let purpose = audience.map(audience::Audience::purpose);
                 let facts = asked.facts(purpose.unwrap_or(model::Purpose::PERSONALIZATION));
-                let membership = facts.membership(key);
-                membership.map_or((Truth::False, None), |m| (m.truth, m.since))
+                let unknown = unseen(Truth::False, None);
+                let answer = facts.membership(key).unwrap_or(unknown);
+                then(answer, audience.map(audience::Audience::rule), facts)
             }
             Choice::Draft(rule) => {
                 let facts = asked.facts(model::Purpose::PERSONALIZATION);
-                (rule.evaluate(facts, self.now).truth, None)
+                let found = rule.evaluate(facts, self.now);
+                let answer = unseen(found.truth, found.valid_until);
+                then(answer, Some(&**rule), facts)
             }
         }
     }
+}
+
+/// An answer whose transitions nobody has seen.
+fn unseen(truth: Truth, valid_until: Option<Timestamp>) -> Membership {
+    Membership { truth, since: None, previous: None, valid_until }
 }
 
 fn member(person: &Person, since: Option<Timestamp>) -> Member {

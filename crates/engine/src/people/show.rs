@@ -19,11 +19,11 @@ use crate::{
     join,
     keys::{self, Kind},
     load::{self, Loader, Person},
-    page::{Pages, Stored},
+    page::{Page as StrandPage, Pages, Stored},
     record::{StoredDecision, Unreadable},
     recording::document::{Documents, Place},
     registry::rows,
-    sealed::RowError,
+    sealed::{Keys, RowError},
     snapshot::Snapshot,
     state::Shared,
     visits, who,
@@ -79,12 +79,12 @@ pub(crate) fn profile(
     })))
 }
 
-fn aliases(profile: &Profile) -> Vec<ProfileId> {
+pub(crate) fn aliases(profile: &Profile) -> Vec<ProfileId> {
     let strands = profile.records().component.unpack().strands;
     strands.into_iter().map(ProfileId).filter(|id| *id != profile.id()).collect()
 }
 
-fn identifiers(person: &Person) -> Vec<Value> {
+pub(crate) fn identifiers(person: &Person) -> Vec<Value> {
     let known = person.profile.records().component.unpack().identifiers;
     let shown = known.iter().map(|known| {
         json!({
@@ -301,18 +301,14 @@ pub(crate) fn decisions(
     let mut shown: Vec<(String, Value)> = Vec::new();
     for strand in profile.records().component.unpack().strands {
         let strand_page = who::existing(shared, strand)?;
-        let prefix = keys::strand(strand);
-        let mut sealed: Vec<load::Row> = Vec::new();
-        rows::visit(&*shared.store, Table::Decision, &prefix, &mut |key, value| {
-            sealed.push((key.to_vec(), value.to_vec()));
-            ControlFlow::Continue(())
+        let mut sealed: Vec<(Timestamp, load::Row)> = Vec::new();
+        sealed_decisions(&*shared.store, strand, &mut |at, key, row| {
+            sealed.push((at, (key.to_vec(), row.to_vec())));
         })?;
-        for (row_key, row) in sealed {
-            let record: StoredDecision<'_> =
-                shared.keys.open(strand_page.key(), &row_key, 0, &row, "decision")?;
-            let (at, id) = keys::parse_decision(&row_key).ok_or(Unreadable("decision"))?;
-            let place = Place { id, at, unit: strand_page.meta().unit };
-            shown.push((format!("{at}.{id}"), documents.of(place, record)?));
+        for (at, (row_key, row)) in sealed {
+            let document = decision(&mut documents, &shared.keys, &strand_page, &row_key, &row)?;
+            let id = document["id"].as_str().unwrap_or_default();
+            shown.push((format!("{at}.{id}"), document));
         }
     }
     shown.sort_unstable_by(|(a, _), (b, _)| b.cmp(a));
@@ -321,6 +317,36 @@ pub(crate) fn decisions(
     shown.truncate(limit);
     let next_cursor = shown.last().filter(|_| has_more).map(|(place, _)| place.clone());
     Ok(Page { items: shown.into_iter().map(|(_, value)| value).collect(), next_cursor })
+}
+
+/// Visits the recorded decisions of a strand: when, the row's key, and the sealed row.
+pub(crate) fn sealed_decisions(
+    reader: &dyn Reader,
+    strand: StrandId,
+    visit: &mut dyn FnMut(Timestamp, &[u8], &[u8]),
+) -> Result<(), RowError> {
+    let mut is_sound = true;
+    rows::visit(reader, Table::Decision, &keys::strand(strand), &mut |key, row| {
+        match keys::parse_decision(key) {
+            Some((at, _)) => visit(at, key, row),
+            None => is_sound = false,
+        }
+        ControlFlow::Continue(())
+    })?;
+    if is_sound { Ok(()) } else { Err(Unreadable("decision").into()) }
+}
+
+/// A recorded decision of the strand of `page` as it is shown.
+pub(crate) fn decision(
+    documents: &mut Documents<'_>,
+    sealing: &Keys,
+    page: &StrandPage,
+    row_key: &[u8],
+    row: &[u8],
+) -> Result<Value, RowError> {
+    let record: StoredDecision<'_> = sealing.open(page.key(), row_key, 0, row, "decision")?;
+    let (at, id) = keys::parse_decision(row_key).ok_or(Unreadable("decision"))?;
+    documents.of(Place { id, at, unit: page.meta().unit }, record)
 }
 
 /// The head of the one component that holds an identifier.

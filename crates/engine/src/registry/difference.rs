@@ -11,7 +11,7 @@ const MAX_POINTER_BYTES: usize = 64 * 1024;
 
 /// The places where `new` differs from `old`: `[{"pointer": …, "old": …, "new": …}]`, `old` absent
 /// where something was added and `new` where something was taken away.
-pub(crate) fn difference(old: Option<&Object>, new: Option<&Object>) -> Value {
+pub fn difference(old: Option<&Object>, new: Option<&Object>) -> Value {
     let (Some(old), Some(new)) = (old, new) else { return whole(old, new) };
     let mut places = Places::default();
     places.objects(old, new);

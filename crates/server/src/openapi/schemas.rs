@@ -227,6 +227,26 @@ fn people() -> Value {
                 "next_cursor": {"type": ["string", "null"]},
             },
         },
+        "Explained": {
+            "type": "object",
+            "required": ["profile", "member", "parts"],
+            "properties": {
+                "profile": {"type": "string"},
+                "member": {"enum": ["true", "false", "withheld"]},
+                "since": {"type": ["string", "null"], "format": "date-time"},
+                "valid_until": {"type": ["string", "null"], "format": "date-time"},
+                "parts": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["pointer", "text", "truth"],
+                    "properties": {
+                        "pointer": {"type": "string"},
+                        "text": {"type": "string"},
+                        "truth": {"enum": ["true", "false", "withheld"]},
+                        "valid_until": {"type": "string", "format": "date-time"},
+                    },
+                }},
+            },
+        },
     })
 }
 

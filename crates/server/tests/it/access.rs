@@ -38,13 +38,14 @@ async fn each_route_asks_for_its_scope() {
     let audience = json!({"condition": {"trait": "plan", "op": "eq", "value": "pro"}});
     let digest = "ab".repeat(32);
     type MakeCall = fn(&str) -> Call;
-    let calls: [(&str, MakeCall); 11] = [
+    let calls: [(&str, MakeCall); 12] = [
         ("definitions:read", |_| get("/api/v1/audiences")),
         ("definitions:write", |_| put("/api/v1/audiences/a", &json!({}))),
         ("definitions:write", |_| Call::new("DELETE", "/api/v1/audiences/a")),
         ("definitions:publish", |_| post("/api/v1/audiences/a/state", r#"{"state":"live"}"#)),
         ("profiles:read", |_| get("/api/v1/profiles/lookup?type=user_id&value=u1")),
         ("events:write", |digest| get(format!("/api/v1/imports/{digest}"))),
+        ("export", |_| get("/api/v1/export/profiles?purpose=analytics")),
         ("backup", |_| get("/api/v1/backup/rows")),
         ("backup:keys", |_| get("/api/v1/backup/keys")),
         ("profiles:write", |_| {
@@ -64,6 +65,7 @@ async fn each_route_asks_for_its_scope() {
         "backup",
         "backup:keys",
         "profiles:write",
+        "export",
     ];
     server.ok(put("/api/v1/audiences/a", &audience).admin()).await;
     for (scope, call) in calls {
@@ -126,7 +128,7 @@ async fn a_token_is_shown_once_and_stands_in_the_audit_log_by_name() {
     expect![[r#"
         201 null
         400 invalid_request: /scopes: a token without scopes lets nobody in [{"detail":"a token without scopes lets nobody in","pointer":"/scopes"}]
-        400 invalid_request: /scopes/0: unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`, `profiles:write`, `events:read` [{"detail":"unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`, `profiles:write`, `events:read`","pointer":"/scopes/0"}]
+        400 invalid_request: /scopes/0: unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`, `profiles:write`, `events:read`, `export` [{"detail":"unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`, `profiles:write`, `events:read`, `export`","pointer":"/scopes/0"}]
         400 invalid_request: /more: unknown field `more`, expected `name` or `scopes` [{"detail":"unknown field `more`, expected `name` or `scopes`","pointer":"/more"}]
         400 invalid_request: missing field `scopes` [{"detail":"missing field `scopes`","pointer":""}]"#]].assert_eq(&faults.join("\n"));
 }

@@ -1,0 +1,282 @@
+//! The rows of one person, table by table.
+
+use std::ops::ControlFlow;
+
+use model::{
+    Basis, Event, IdentifierType, Seq, StrandId, Timestamp, Value, condition::Truth, value::Object,
+};
+use profile::View;
+use serde_json::json;
+
+use crate::{
+    body,
+    export::{ExportRequest, ExportSummary, Table, Take},
+    facts::{Asked, Seen, Views},
+    keys::{self, Kind},
+    load::Person,
+    page::{Pages, Stored},
+    people::show,
+    record::{EventHead, Unreadable},
+    recording::document::Documents,
+    sealed::RowError,
+    snapshot::Snapshot,
+    state::Shared,
+};
+
+type Passed = Result<ControlFlow<()>, RowError>;
+
+/// An export under way.
+pub(super) struct Export<'a> {
+    shared: &'a Shared,
+    snapshot: &'a Snapshot,
+    pages: &'a Stored<'a>,
+    documents: Documents<'a>,
+    request: &'a ExportRequest,
+    now: Timestamp,
+    summary: ExportSummary,
+    take: &'a mut Take<'a>,
+}
+
+impl<'a> Export<'a> {
+    pub(super) fn new(
+        shared: &'a Shared,
+        snapshot: &'a Snapshot,
+        pages: &'a Stored<'a>,
+        request: &'a ExportRequest,
+        take: &'a mut Take<'a>,
+    ) -> Self {
+        let mut summary = ExportSummary::default();
+        if request.table == Table::Memberships {
+            let others = snapshot.audiences.audiences().iter();
+            let others = others.filter(|audience| audience.purpose() != request.purpose);
+            summary.audiences_withheld = others.count() as u64;
+        }
+        let documents = Documents::over(pages.reader);
+        let now = shared.clock.now();
+        Self { shared, snapshot, pages, documents, request, now, summary, take }
+    }
+
+    pub(super) fn summary(self) -> ExportSummary {
+        self.summary
+    }
+
+    pub(super) fn count_unreadable(&mut self) -> ControlFlow<()> {
+        self.summary.people_unreadable += 1;
+        ControlFlow::Continue(())
+    }
+
+    /// The person's rows.
+    pub(super) fn person(&mut self, person: &Person) -> Passed {
+        self.summary.people += 1;
+        let view = person.profile.view(&self.snapshot.policy, self.request.purpose);
+        if self.request.table == Table::Consents {
+            return Ok(self.consents(person));
+        }
+        if !view.granted() {
+            self.summary.people_withheld += 1;
+            return Ok(ControlFlow::Continue(()));
+        }
+        match self.request.table {
+            Table::Profiles => Ok(self.profile(person, &view)),
+            Table::Memberships => Ok(self.memberships(person)),
+            Table::Events => self.events(person),
+            Table::Decisions => self.decisions(person),
+            Table::Consents => Ok(ControlFlow::Continue(())),
+        }
+    }
+
+    fn pass(&mut self, row: Value) -> ControlFlow<()> {
+        let Value::Object(row) = row else { return ControlFlow::Continue(()) };
+        self.summary.rows += 1;
+        (self.take)(&row)
+    }
+
+    fn profile(&mut self, person: &Person, view: &View<'_>) -> ControlFlow<()> {
+        let records = person.profile.records();
+        let seen = Seen { view: *view, context: None };
+        let computed = seen.computed(&self.snapshot.names, |_| true, self.now);
+        let mut fields = view.fields(computed, None);
+        let mut part = |name: &str| fields.remove(name).unwrap_or_else(|| json!({}));
+        let (traits, computed) = (part("traits"), part("computed"));
+        let known = records.traits.iter().filter(|(_, known)| !known.value.is_null()).count();
+        let shown = traits.as_object().map_or(0, Object::len);
+        let withheld = known.saturating_sub(shown) as u64;
+        self.summary.traits_withheld += withheld;
+        self.pass(json!({
+            "profile": person.profile.id(),
+            "user_id": user_id(person),
+            "aliases": show::aliases(&person.profile),
+            "identifiers": show::identifiers(person),
+            "traits": traits,
+            "traits_withheld": withheld,
+            "computed": computed,
+            "first_seen": records.seen.map(|seen| seen.first),
+            "last_seen": records.seen.map(|seen| seen.last),
+            "suppressed": records.suppressed,
+        }))
+    }
+
+    fn memberships(&mut self, person: &Person) -> ControlFlow<()> {
+        let views = Views::of(&person.profile, &self.snapshot.policy);
+        let catalog = &self.snapshot.audiences;
+        let asked = Asked::new(&views, catalog, &person.memberships, self.now);
+        for audience in catalog.audiences() {
+            let is_asked = self.request.audience.as_ref().is_none_or(|key| key == audience.key());
+            // An audience is visible only in views for its own purpose.
+            if !is_asked || audience.purpose() != self.request.purpose {
+                continue;
+            }
+            let membership = asked.facts(audience.purpose()).membership(audience.key());
+            let Some(membership) = membership.filter(|found| found.truth == Truth::True) else {
+                continue;
+            };
+            let passed = self.pass(json!({
+                "audience": audience.key(),
+                "audience_version": audience.version(),
+                "profile": person.profile.id(),
+                "user_id": user_id(person),
+                "since": membership.since,
+                "valid_until": membership.valid_until,
+            }));
+            if passed.is_break() {
+                return passed;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn consents(&mut self, person: &Person) -> ControlFlow<()> {
+        let ledger = &person.profile.records().consents;
+        for rule in self.snapshot.policy.rules() {
+            let basis = ledger.basis(rule.purpose);
+            let mut statements = ledger.statements();
+            let newest = statements.find(|statement| {
+                let said = statement.consents;
+                said.granted.contains(rule.purpose) || said.denied.contains(rule.purpose)
+            });
+            let passed = self.pass(json!({
+                "profile": person.profile.id(),
+                "purpose": rule.key,
+                "said": (basis != Basis::Unknown).then_some(basis),
+                "said_at": newest.map(|statement| statement.order.time),
+                "granted": self.snapshot.policy.effective(basis, rule.purpose),
+            }));
+            if passed.is_break() {
+                return passed;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn events(&mut self, person: &Person) -> Passed {
+        for strand in person.profile.records().component.unpack().strands {
+            for (seq, time) in self.places(strand)? {
+                let key = self.pages.existing(strand)?.key().clone();
+                let event = body::read(self.pages.reader, &self.shared.keys, &key, seq, time)?;
+                let passed = self.pass(event_row(person, seq, event));
+                if passed.is_break() {
+                    return Ok(passed);
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Where the events of a strand are that are asked for and may be handed out, in the order of the log.
+    fn places(&mut self, strand: StrandId) -> Result<Vec<(Seq, Timestamp)>, RowError> {
+        let page = self.pages.existing(strand)?;
+        let (request, mut withheld, mut places) = (self.request, 0, Vec::new());
+        let mut look = |name: &[u8], row: &[u8]| -> Result<(), RowError> {
+            let place = keys::parse_event(name).ok_or(Unreadable("event"))?;
+            if !request.covers(place.time) {
+                return Ok(());
+            }
+            if EventHead::parse(row)?.purposes.contains(request.purpose) {
+                places.push((place.seq, place.time));
+            } else {
+                withheld += 1;
+            }
+            Ok(())
+        };
+        page.chunks(self.pages.reader, &mut look)?;
+        page.of_kind(Kind::Event).try_for_each(|(name, row)| look(name, row))?;
+        self.summary.events_withheld += withheld;
+        places.sort_unstable();
+        Ok(places)
+    }
+
+    fn decisions(&mut self, person: &Person) -> Passed {
+        for strand in person.profile.records().component.unpack().strands {
+            let page = self.pages.existing(strand)?;
+            let mut rows = Vec::new();
+            show::sealed_decisions(self.pages.reader, strand, &mut |at, key, row| {
+                if self.request.covers(at) {
+                    rows.push((key.to_vec(), row.to_vec()));
+                }
+            })?;
+            for (row_key, row) in rows {
+                let keys = &self.shared.keys;
+                let document = show::decision(&mut self.documents, keys, &page, &row_key, &row)?;
+                for row in decision_rows(person, &document) {
+                    let passed = self.pass(row);
+                    if passed.is_break() {
+                        return Ok(passed);
+                    }
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+fn user_id(person: &Person) -> Option<String> {
+    let identifiers = person.profile.records().component.unpack().identifiers;
+    let user = identifiers.iter().find(|known| known.identifier.kind == IdentifierType::UserId);
+    user.map(|known| known.identifier.value.to_string())
+}
+
+fn event_row(person: &Person, seq: Seq, event: Event) -> Value {
+    let identifier = |kind| {
+        let found = event.identifiers.iter().find(|identifier| identifier.kind == kind);
+        found.map(|identifier| identifier.value.as_str())
+    };
+    json!({
+        "position": seq.0,
+        "profile": person.profile.id(),
+        "message_id": event.message_id,
+        "type": event.kind.to_string(),
+        "name": event.name,
+        "event_time": event.event_time,
+        "received_at": event.received_at,
+        "source": event.source,
+        "historical": event.historical,
+        "user_id": identifier(IdentifierType::UserId),
+        "anonymous_id": identifier(IdentifierType::AnonymousId),
+        "properties": event.properties,
+        "context": event.context,
+        "traits": event.traits,
+    })
+}
+
+/// One row for each placement that a record answered for.
+fn decision_rows(person: &Person, document: &Value) -> Vec<Value> {
+    let decided = document["decisions"].as_array().map_or(&[][..], Vec::as_slice);
+    let row = |decided: &Value| {
+        json!({
+            "decision": decided["id"],
+            "decided_at": document["at"],
+            "profile": person.profile.id(),
+            "placement": decided["placement"],
+            "placement_version": decided["placement_version"],
+            "experience": decided["experience"]["key"],
+            "experience_version": decided["experience"]["version"],
+            "variant": decided["variant"],
+            "reason": decided["reason"],
+            "propensity": decided["propensity"],
+            "held_out_of": decided["shadow"]["experience"]["key"],
+            "holdout": decided["shadow"]["holdout"],
+            "definitions_version": document["definitions_version"],
+        })
+    };
+    decided.iter().map(row).collect()
+}

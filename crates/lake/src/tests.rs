@@ -1,0 +1,211 @@
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use ::parquet::{
+    file::reader::{FileReader, SerializedFileReader},
+    record::Field,
+};
+use bytes::Bytes;
+use model::{Value, value::Object};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// A file in memory that can be read once its writer is gone.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn written(format: Format, table: &'static Table, rows: &[Object]) -> Vec<u8> {
+    let file = Shared::default();
+    let mut writer = writer(format, table, Box::new(file.clone())).unwrap();
+    for row in rows {
+        writer.write(row).unwrap();
+    }
+    writer.finish().unwrap();
+    std::mem::take(&mut *file.0.lock().unwrap())
+}
+
+fn text(format: Format, table: &'static Table, rows: &[Object]) -> String {
+    String::from_utf8(written(format, table, rows)).unwrap()
+}
+
+fn object(value: Value) -> Object {
+    let Value::Object(object) = value else { panic!("not an object") };
+    object
+}
+
+/// The rows of a Parquet file, each value as its column's kind writes it in JSON.
+fn read(bytes: Vec<u8>, table: &'static Table) -> Vec<Object> {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
+    let rows = reader.get_row_iter(None).unwrap();
+    let row = |row: ::parquet::record::Row| {
+        let columns = row.get_column_iter().zip(table.columns);
+        let values = columns.filter_map(|((name, field), column)| {
+            assert_eq!(name, column.name);
+            let value = match field {
+                Field::Null => return None,
+                Field::Bool(truth) => json!(truth),
+                Field::Long(number) => json!(number),
+                Field::Double(number) => json!(number),
+                Field::Str(text) if column.kind == Kind::Json => {
+                    serde_json::from_str(text).unwrap()
+                }
+                Field::Str(text) => json!(text),
+                Field::Bytes(bytes) => serde_json::from_slice(bytes.data()).unwrap(),
+                Field::TimestampMillis(time) => json!(model::Timestamp(*time)),
+                other => panic!("{other:?}"),
+            };
+            Some((name.clone(), value))
+        });
+        values.collect()
+    };
+    rows.map(|found| row(found.unwrap())).collect()
+}
+
+fn member() -> Object {
+    object(json!({
+        "audience": "vip", "audience_version": 3, "profile": "p1", "user_id": "a \"b\", c",
+        "since": "2026-11-26T07:00:00.250Z",
+    }))
+}
+
+#[test]
+fn rows_are_written_as_each_format_has_them() {
+    let table = &table::MEMBERSHIPS;
+    assert_eq!(
+        text(Format::Csv, table, &[member()]),
+        "audience,audience_version,profile,user_id,since,valid_until\n\
+         vip,3,p1,\"a \"\"b\"\", c\",2026-11-26T07:00:00.250Z,\n"
+    );
+    let line: Value = serde_json::from_str(&text(Format::Jsonl, table, &[member()])).unwrap();
+    assert_eq!(line, Value::Object(member()));
+    assert_eq!(read(written(Format::Parquet, table, &[member()]), table), [member()]);
+    for format in Format::ALL {
+        let empty = written(format, table, &[]);
+        assert_eq!(empty.is_empty(), format == Format::Jsonl, "{format:?}");
+    }
+    assert!(read(written(Format::Parquet, table, &[]), table).is_empty());
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let table = &table::MEMBERSHIPS;
+    let refused = |name: &str, value: Value| {
+        let mut row = member();
+        row.insert(name.to_owned(), value);
+        let errors = Format::ALL.map(|format| {
+            let mut writer = writer(format, table, Box::new(Shared::default())).unwrap();
+            writer.write(&row).unwrap_err().to_string()
+        });
+        assert!(errors.iter().all(|error| *error == errors[0]), "{errors:?}");
+        errors[0].clone()
+    };
+    let version = "column `audience_version` of table `memberships` takes an integer";
+    assert_eq!(refused("audience_version", json!(1.5)), version);
+    assert_eq!(refused("audience_version", Value::Null), version);
+    assert_eq!(
+        refused("since", json!("yesterday")),
+        "column `since` of table `memberships` takes an instant (RFC 3339)"
+    );
+    assert_eq!(refused("more", json!(1)), "table `memberships` has no column `more`");
+}
+
+#[test]
+fn the_reference_lists_every_column() {
+    let reference = include_str!("../../../docs/reference/export.md");
+    for table in Table::ALL {
+        let mut expected = format!(
+            "## {}\n\nA row is {}.\n\n| column | kind | meaning |\n|---|---|---|\n",
+            table.name, table.row
+        );
+        for Column { name, kind, required, meaning } in table.columns {
+            let kind = kind.name();
+            let kind = if *required { kind.to_owned() } else { format!("{kind}, may be absent") };
+            expected.push_str(&format!("| `{name}` | {kind} | {meaning} |\n"));
+        }
+        assert!(reference.contains(&expected), "docs/reference/export.md should have\n{expected}");
+    }
+}
+
+prop_compose! {
+    fn value_of(kind: Kind)(
+        text in ".{0,12}", integer in any::<i64>(), number in -1e9..1e9_f64, truth in any::<bool>(),
+        millisecond in 0..4_000_000_000_000_i64,
+    ) -> Value {
+        match kind {
+            Kind::Text => json!(text),
+            Kind::Integer => json!(integer),
+            Kind::Number => json!(number),
+            Kind::Boolean => json!(truth),
+            Kind::Time => json!(model::Timestamp(millisecond)),
+            Kind::Json => json!({text: [integer, truth, null]}),
+        }
+    }
+}
+
+fn rows_of(table: &'static Table) -> impl Strategy<Value = Vec<Object>> {
+    let columns = table.columns.iter().map(|column| {
+        let value = value_of(column.kind);
+        if column.required { value.boxed() } else { prop_oneof![value, Just(Value::Null)].boxed() }
+    });
+    let row = columns.collect::<Vec<_>>().prop_map(|values| {
+        let named = table.columns.iter().map(|column| column.name.to_owned()).zip(values);
+        named.filter(|(_, value)| !value.is_null()).collect::<Object>()
+    });
+    proptest::collection::vec(row, 0..20)
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_reads_back(
+        (table, rows) in (0..Table::ALL.len()).prop_flat_map(|index| {
+            let table = Table::ALL[index];
+            rows_of(table).prop_map(move |rows| (table, rows))
+        })
+    ) {
+        let lines = text(Format::Jsonl, table, &rows);
+        let read_lines: Vec<Object> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        prop_assert_eq!(&read_lines, &rows);
+        prop_assert_eq!(&read(written(Format::Parquet, table, &rows), table), &rows);
+        let file = written(Format::Csv, table, &rows);
+        let mut reader = csv::Reader::from_reader(&file[..]);
+        let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        prop_assert_eq!(records.len(), rows.len());
+        for (record, row) in records.iter().zip(&rows) {
+            for (field, column) in record.iter().zip(table.columns) {
+                let expected = match row.get(column.name) {
+                    None => String::new(),
+                    Some(Value::String(text)) if column.kind != Kind::Json => text.clone(),
+                    Some(Value::Number(number)) if column.kind == Kind::Number => number.as_f64().unwrap().to_string(),
+                    Some(value) => value.to_string(),
+                };
+                prop_assert_eq!(field, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn many_rows_make_several_groups() {
+    let table = &table::MEMBERSHIPS;
+    let rows = vec![member(); 100_001];
+    let bytes = Bytes::from(written(Format::Parquet, table, &rows));
+    let reader = SerializedFileReader::new(bytes).unwrap();
+    let groups: Vec<i64> =
+        reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
+    assert_eq!(groups, [100_000, 1]);
+}
