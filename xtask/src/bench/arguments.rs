@@ -13,13 +13,14 @@ usage: cargo run --release -p xtask -- bench [OPTIONS]
   --warm-up N       seconds of each load before it is measured, while caches fill [10]
   --quick           50 000 people, 3 seconds, warm-up of 1
   --audiences N     live audiences, five for each event name [100]
+  --sequences       a third of the audiences ask for sequences or for what stayed away
   --experiences N   live experiences, spread over 20 placements [200]
   --seed N          of everything that is drawn [1]
   --binary FILE     the program to measure [`concierge` beside this one]
   --data DIR        where its data goes; removed before and after [`bench-data` beside the program]
   --keep            leave the data behind
   --reuse           use data that an earlier run of as many people left behind; keeps it, too
-  --only LOAD       measure only `ingest`, `latency` or `throughput`
+  --only LOAD       measure only `ingest`, `latency`, `extremes` or `throughput`
   --out FILE        write the table there too";
 
 /// What to do.
@@ -37,6 +38,8 @@ pub(crate) enum Load {
     Ingest,
     /// Decisions at a fixed rate.
     Latency,
+    /// Timers that are due at once, and people with very much data.
+    Extremes,
     /// Decisions as fast as one core makes them.
     Throughput,
 }
@@ -46,8 +49,9 @@ impl Load {
         Ok(match word {
             "ingest" => Self::Ingest,
             "latency" => Self::Latency,
+            "extremes" => Self::Extremes,
             "throughput" => Self::Throughput,
-            _ => bail!("`--only` is `ingest`, `latency` or `throughput`, not `{word}`"),
+            _ => bail!("`--only` is `ingest`, `latency`, `extremes` or `throughput`, not `{word}`"),
         })
     }
 }
@@ -60,6 +64,7 @@ pub(crate) struct Arguments {
     /// How long a load runs before it is measured.
     pub(crate) warm_up: Duration,
     pub(crate) audiences: usize,
+    pub(crate) sequences: bool,
     pub(crate) experiences: usize,
     pub(crate) seed: u64,
     pub(crate) binary: PathBuf,
@@ -85,6 +90,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
         measured: Duration::from_secs(20),
         warm_up: Duration::from_secs(10),
         audiences: 100,
+        sequences: false,
         experiences: 200,
         seed: 1,
         binary: own.with_file_name("concierge"),
@@ -104,6 +110,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
                 arguments.measured = Duration::from_secs(3);
                 arguments.warm_up = Duration::from_secs(1);
             }
+            "--sequences" => arguments.sequences = true,
             "--keep" => arguments.keep = true,
             "--reuse" => (arguments.keep, arguments.reuse) = (true, true),
             "--only" => arguments.only = Some(Load::parse(&value()?)?),

@@ -84,7 +84,8 @@ pub(crate) fn measure_latency(
     Ok(())
 }
 
-fn decide(
+/// Decides at the rate of the budget.
+pub(crate) fn decide(
     arguments: &Arguments,
     server: &Server,
     popularity: Popularity,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     arguments::Arguments,
     events::{self, CATEGORIES, COUNTRIES, PLANS},
+    exits,
     server::Server,
 };
 
@@ -17,8 +18,16 @@ pub(crate) const PLACEMENTS: usize = 20;
 pub(crate) fn save(arguments: &Arguments, server: &Server) -> anyhow::Result<()> {
     for number in 0..arguments.audiences {
         let path = format!("/api/v1/audiences/{}", audience_key(number));
-        server.put(&path, &json!({"state": "live", "condition": condition(number)}))?;
+        let condition = match number % 3 {
+            2 if arguments.sequences => in_order(number),
+            _ => condition(number),
+        };
+        server.put(&path, &json!({"state": "live", "condition": condition}))?;
     }
+    let within = format!("{}s", exits::MEMBERS_FOR_SECONDS);
+    let condition = json!({"event": exits::EVENT, "within": within});
+    let path = format!("/api/v1/audiences/{}", exits::AUDIENCE);
+    server.put(&path, &json!({"state": "live", "condition": condition}))?;
     for number in 0..PLACEMENTS {
         let default = json!({"title": "Things that last", "link": "/all"});
         let path = format!("/api/v1/placements/{}", placement_key(number));
@@ -53,6 +62,26 @@ fn condition(number: usize) -> Value {
         _ => json!({
             "event": name, "where": [{"property": "category", "op": "eq", "value": category}],
             "within": "60d", "count": {"op": "gte", "value": 2},
+        }),
+    }
+}
+
+/// Sequences with an absence, absence, and sequences with a bound property, by turns.
+fn in_order(number: usize) -> Value {
+    let name = events::name(number / AUDIENCES_PER_EVENT);
+    let next = events::name(number / AUDIENCES_PER_EVENT + 1);
+    match number / 3 % 3 {
+        0 => json!({
+            "sequence": [{"event": name}, {"not": {"event": next}, "within": "1h"}], "within": "7d",
+        }),
+        1 => json!({"all": [
+            {"event": name, "within": "30d"}, {"not": {"event": next, "within": "7d"}},
+        ]}),
+        _ => json!({
+            "sequence": [
+                {"event": name}, {"event": next, "within": "1d", "same": [{"property": "product_id"}]},
+            ],
+            "within": "30d",
         }),
     }
 }

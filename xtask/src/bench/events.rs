@@ -75,7 +75,12 @@ impl BatchWriter {
             reason = "a client stamps its events; it has no engine"
         )]
         let now = jiff::Timestamp::now();
-        self.timestamp = format!("{now:.3}");
+        self.begin_at(now);
+    }
+
+    /// Begins a batch of events of one instant.
+    pub(crate) fn begin_at(&mut self, instant: jiff::Timestamp) {
+        self.timestamp = format!("{instant:.3}");
         self.body.clear();
         self.body.extend_from_slice(b"{\"batch\":[");
     }
@@ -106,6 +111,11 @@ impl BatchWriter {
             18 + random.below(60),
         );
         self.event("identify", person, &traits);
+    }
+
+    /// Adds that a person was met on another device.
+    pub(crate) fn alias(&mut self, person: u64, device: &str) {
+        self.event("identify", person, &format!("\"anonymousId\":\"{device}\""));
     }
 
     fn event(&mut self, kind: &str, person: u64, fields: &str) {

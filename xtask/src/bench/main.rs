@@ -27,7 +27,9 @@ mod server;
 mod bare_store;
 mod decide;
 mod echo;
+mod exits;
 mod fill;
+mod heavy;
 mod hiccups;
 mod ingest;
 mod restart;
@@ -108,6 +110,10 @@ fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     }
     if arguments.wants(Load::Latency) {
         decide::measure_latency(arguments, &server, ingest_rate, table)?;
+    }
+    if arguments.wants(Load::Extremes) {
+        exits::measure(arguments, &server, table)?;
+        heavy::measure(arguments, &server, table)?;
     }
     restart::measure_memory_after_load(&server, table)?;
     let server = match arguments.only {

@@ -126,7 +126,7 @@ pub(crate) fn heading(arguments: &Arguments) -> anyhow::Result<String> {
          date          {}\n\
          commit        {}{changes}\n\
          machine       {} cores, {}, {}\n\
-         parameters    {} profiles, {} audiences (5 per event name), {} experiences, 20 placements, {} s each after {} s of warm-up, seed {}\n\
+         parameters    {} profiles, {} audiences (5 per event name{}), {} experiences, 20 placements, {} s each after {} s of warm-up, seed {}\n\
          cores         load generator on the last core; server on all, or where stated on the first alone\n\
          latencies     under open loop from the instant a call was due, so that waiting counts",
         output("date", &["-u", "+%Y-%m-%dT%H:%MZ"])?,
@@ -136,6 +136,7 @@ pub(crate) fn heading(arguments: &Arguments) -> anyhow::Result<String> {
         output("uname", &["-sr"])?,
         arguments.profiles,
         arguments.audiences,
+        if arguments.sequences { ", a third with sequences or absence" } else { "" },
         arguments.experiences,
         arguments.measured.as_secs(),
         arguments.warm_up.as_secs(),
