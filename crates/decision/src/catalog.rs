@@ -1,8 +1,10 @@
 //! The compiled placements and experiences: an immutable snapshot that decisions read.
 
 mod compile;
+mod edition;
+mod schedule;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use model::{
     Key, Purpose, Timestamp, UnitId,
@@ -13,11 +15,12 @@ use model::{
 };
 
 use crate::{
-    ExperienceDocument, PlacementDocument, Reference, Share,
-    bucket::Salt,
-    content::Content,
-    document::{Cap, Schedule},
+    ExperienceDocument, PlacementDocument, Reference, Share, bucket::Salt, content::Content,
+    document::Cap,
 };
+
+pub(crate) use edition::{Edition, fitting};
+use schedule::{Period, Schedule};
 
 /// A document at a version.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,11 +106,14 @@ pub(crate) struct Experience {
     pub(crate) purpose_key: PurposeKey,
     pub(crate) priority: i32,
     pub(crate) eligibility: Option<Rule>,
+    pub(crate) never_after: Box<[Rule]>,
     pub(crate) schedule: Schedule,
     pub(crate) exclusion: Option<Exclusion>,
+    pub(crate) page_group: Option<Key>,
     pub(crate) traffic: Share,
     pub(crate) traffic_salt: Salt,
     pub(crate) cap: Option<Cap>,
+    pub(crate) shared_caps: Box<[SharedCap]>,
     pub(crate) holdout: Share,
     pub(crate) holdout_salt: Salt,
     pub(crate) variants: Vec<Variant>,
@@ -120,8 +126,18 @@ pub(crate) struct Experience {
 pub(crate) struct Variant {
     pub(crate) key: Key,
     pub(crate) content: Option<Content>,
+    pub(crate) editions: Box<[Edition]>,
     pub(crate) start: u32,
     pub(crate) end: u32,
+}
+
+/// A cap on all experiences of a group together.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedCap {
+    pub(crate) group: Key,
+    pub(crate) cap: Cap,
+    /// All experiences of the group, live or paused.
+    pub(crate) members: Arc<[Key]>,
 }
 
 /// An experience's slot in an exclusion group.
@@ -131,8 +147,8 @@ pub(crate) struct Exclusion {
     pub(crate) from: Share,
     pub(crate) to: Share,
     pub(crate) salt: Salt,
-    /// The other live experiences of the group with their schedules.
-    pub(crate) rivals: Vec<(Key, Schedule)>,
+    /// The other live experiences of the group with their periods.
+    pub(crate) rivals: Vec<(Key, Period)>,
 }
 
 impl Catalog {
@@ -178,7 +194,7 @@ impl Catalog {
 
     /// Whether the wins of the experiences of [`Catalog::by_placement`] are counted for a cap.
     pub fn capped(&self, placement: &Key) -> impl Iterator<Item = bool> {
-        self.candidates(placement).map(|experience| experience.cap.is_some())
+        self.candidates(placement).map(Experience::is_capped)
     }
 
     fn candidates(&self, placement: &Key) -> impl Iterator<Item = &Experience> {
@@ -211,6 +227,11 @@ impl Entry {
 }
 
 impl Experience {
+    /// Whether its wins are counted.
+    fn is_capped(&self) -> bool {
+        self.cap.is_some() || !self.shared_caps.is_empty()
+    }
+
     /// How many variants can still be drawn.
     pub(crate) fn arms(&self) -> usize {
         self.variants.iter().filter(|variant| variant.is_drawn()).count()
@@ -248,7 +269,6 @@ impl Exclusion {
 
     /// The other experiences of the group that act at `now`.
     pub(crate) fn rivals(&self, now: Timestamp) -> impl Iterator<Item = &Key> {
-        let acting = move |schedule: &Schedule| schedule.contains(now);
-        self.rivals.iter().filter(move |(_, schedule)| acting(schedule)).map(|(key, _)| key)
+        self.rivals.iter().filter(move |(_, period)| period.contains(now)).map(|(key, _)| key)
     }
 }

@@ -7,6 +7,7 @@
 
 mod award;
 mod gates;
+mod page;
 
 use model::{
     Key, LazyObject, Timestamp, UnitId,
@@ -24,6 +25,7 @@ use crate::{
     outcome::{Candidate, ConsentBasis, Outcome, Reason, WhyNot},
     template::Scope,
 };
+use page::Page;
 
 /// The most placements that a request without placements is answered for, in the order of their
 /// keys.
@@ -60,24 +62,23 @@ pub fn decide(
 ) -> Vec<Outcome> {
     let unit = person.unit();
     let global = request.global_holdout.filter(|holdout| holdout.holds(unit));
-    let decision = Decision { person, request, now, unit, global };
+    let decision = Decision { person, request, now, unit, global, taken: &[] };
     let Some(keys) = request.placements else {
         let here = catalog.sound().filter(|p| p.state == State::Live && decision.exists(p));
-        return here.take(MAX_PLACEMENTS).map(|placement| decision.decide(placement)).collect();
+        return decision.page(here.take(MAX_PLACEMENTS).map(Ok).collect());
     };
-    keys.iter()
-        .map(|key| match catalog.entry(key) {
-            Some(Entry::Sound(placement)) => match placement.state {
-                State::Live => decision.decide(placement),
-                State::Paused => decision.paused(placement),
-                State::Draft | State::Archived => decision.failed(key, None, "is not live"),
-            },
-            Some(Entry::Broken { version }) => {
-                decision.failed(key, Some(*version), "has faults and was left out")
-            }
-            None => decision.failed(key, None, "is unknown"),
-        })
-        .collect()
+    let asked = keys.iter().map(|key| match catalog.entry(key) {
+        Some(Entry::Sound(placement)) => match placement.state {
+            State::Live => Ok(&**placement),
+            State::Paused => Err(decision.paused(placement)),
+            State::Draft | State::Archived => Err(decision.failed(key, None, "is not live")),
+        },
+        Some(Entry::Broken { version }) => {
+            Err(decision.failed(key, Some(*version), "has faults and was left out"))
+        }
+        None => Err(decision.failed(key, None, "is unknown")),
+    });
+    decision.page(asked.collect())
 }
 
 /// One request being decided.
@@ -88,9 +89,35 @@ struct Decision<'a> {
     unit: UnitId,
     /// The global holdout, when it holds this unit.
     global: Option<&'a GlobalHoldout>,
+    /// Page groups of which another placement shows an experience.
+    taken: &'a [Key],
 }
 
-impl Decision<'_> {
+impl<'a> Decision<'a> {
+    /// Decides the placements of a page, each by itself, and then again where experiences of one page
+    /// group won more than one of them: the one that arbitration puts first keeps its place. Of
+    /// several placements that it won, that is the first.
+    fn page(&self, placements: Vec<Result<&Placement, Outcome>>) -> Vec<Outcome> {
+        let groups = |placement: &Placement| {
+            placement.candidates.iter().any(|experience| experience.page_group.is_some())
+        };
+        let is_grouped = placements.iter().flatten().any(|placement| groups(placement));
+        if !is_grouped {
+            let one = |asked: Result<&Placement, Outcome>| match asked {
+                Ok(placement) => self.decide(placement),
+                Err(answered) => answered,
+            };
+            return placements.into_iter().map(one).collect();
+        }
+        let mut page = Page::new(placements);
+        while let Some((place, placement)) = page.next_undecided() {
+            let taken = page.taken_from(place);
+            let outcome = Decision { taken, ..*self }.decide(placement);
+            page.decided(place, outcome);
+        }
+        page.into_outcomes()
+    }
+
     fn decide(&self, placement: &Placement) -> Outcome {
         let mut trace = Trace::new(self.request.explain);
         trace.step(|| {

@@ -77,6 +77,12 @@ pub struct ExperienceDocument {
     /// Who may see it; everyone when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eligibility: Option<Value>,
+    /// Who is not shown it whatever they agreed to, such as those who just bought what it offers:
+    /// conditions over events only, of which none may hold. They are asked under the purpose
+    /// `service`, so a purchase counts that may not be used to choose for somebody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub never_after: Vec<Value>,
     /// The goal it serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goal: Option<Key>,
@@ -116,6 +122,10 @@ pub struct ExperienceDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub salt: Option<String>,
+    /// A group of experiences of which a request is answered with at most one, however many placements
+    /// the page has: the one that arbitration puts first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_group: Option<Key>,
     /// Its slot in a group of experiences of which a unit takes part in at most one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusion_group: Option<ExclusionSlot>,
@@ -141,6 +151,34 @@ pub struct Variant {
     /// `profile` and `context`.
     #[serde(default)]
     pub content: Option<Object>,
+    /// The same for some languages and people, in place of `content`. A variant is measured as one,
+    /// whichever edition of it somebody saw.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub editions: Vec<Edition>,
+}
+
+/// Most editions of a variant.
+pub const MAX_EDITIONS: usize = 100;
+
+/// A variant's content for some: for a language, for those of whom a condition holds, or both.
+///
+/// Of the editions that fit, one whose locale is nearer to the visitor's goes before one whose is
+/// less near (`sv-SE`, then `sv`, then none), then one with a condition before one without, then
+/// the earlier. Where none fits, the variant's own content is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Edition {
+    /// The language, as in `sv` or `sv-SE`; any when absent. The visitor's is `context.locale`, or
+    /// else the trait `locale`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Of whom it holds: a persona, a stage, or any other condition; everyone when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Value>,
+    /// What is shown; `null` means the placement's default.
+    #[serde(default)]
+    pub content: Option<Object>,
 }
 
 fn one() -> u32 {
@@ -161,10 +199,9 @@ impl Default for Allocation {
     }
 }
 
-/// When an experience acts: from `start`, up to but not including `end`.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
-)]
+/// When an experience acts: from `start`, up to but not including `end`, and of that time only in
+/// the `hours`, where some are given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// The first instant; always so far when absent.
@@ -173,26 +210,84 @@ pub struct Schedule {
     /// The first instant after; for ever when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<Timestamp>,
+    /// The hours of the week; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub hours: Vec<Hours>,
+    /// Whose clock tells the hours: a name of the time zone database; UTC when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// The visitor's clock tells them, where `context.timezone` or the trait `timezone` is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_visitor_time: bool,
+}
+
+/// Most stretches of hours of a schedule.
+pub const MAX_HOURS: usize = 50;
+
+/// A stretch of hours on some days of the week.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// The days, as in `monday`; every day when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Weekday>,
+    /// The first minute, as in `09:00`; midnight when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The first minute after, as in `17:30`; midnight when absent. One that is not after `from`
+    /// lies on the next day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the days are what they are called")]
+pub enum Weekday {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
 }
 
 impl Schedule {
-    /// Whether `now` lies in it.
-    pub fn contains(self, now: Timestamp) -> bool {
-        self.start.is_none_or(|start| start <= now) && self.end.is_none_or(|end| now < end)
-    }
-
     fn is_always(&self) -> bool {
         *self == Self::default()
     }
 }
 
 /// How often an experience may be shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Caps {
     /// For one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_person: Option<Cap>,
+    /// For one person, counted together with all other experiences that name the same group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub shared: Vec<SharedCap>,
+}
+
+/// Most shared caps of an experience.
+pub const MAX_SHARED_CAPS: usize = 10;
+
+/// At most `count` wins of all experiences of a group in any stretch of `within`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SharedCap {
+    /// The group.
+    pub group: Key,
+    /// The number of recorded wins at which it closes.
+    #[schemars(range(min = 1))]
+    pub count: u32,
+    /// How long a win counts.
+    pub within: Duration,
 }
 
 impl Caps {

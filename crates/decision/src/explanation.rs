@@ -28,6 +28,8 @@ pub enum Stage {
     Schedule,
     /// Whether the person may see it.
     Eligibility,
+    /// Whether the person just did what it must not follow.
+    NeverAfter,
     /// Whether the experience is paused.
     State,
     /// Whether the unit lies in the experience's slot of its exclusion group.
@@ -36,6 +38,8 @@ pub enum Stage {
     Traffic,
     /// Whether it was shown often enough already.
     Caps,
+    /// Whether another of its page group is shown on the page.
+    Page,
     /// Which candidate won.
     Arbitration,
     /// Whether the unit is held out.

@@ -26,7 +26,8 @@ pub enum Reason {
     NoConsent,
     /// An experience was shown often enough already.
     FrequencyCap,
-    /// The person is suppressed, outside the traffic, or in another slot of an exclusion group.
+    /// The person is suppressed, outside the traffic, in another slot of an exclusion group, did what
+    /// the experience must not follow, or is shown another of its page group.
     Excluded,
     /// An experience that is paused would have won, or the placement itself is paused.
     Paused,
@@ -79,8 +80,12 @@ pub enum WhyNot {
     Slot,
     /// The unit is outside its traffic.
     Traffic,
-    /// It was shown often enough already.
+    /// It was shown often enough already, by itself or with others of its group.
     Cap,
+    /// The person just did what it must not follow.
+    NeverAfter,
+    /// Another experience of its page group is shown in another placement.
+    Page,
 }
 
 impl WhyNot {
@@ -90,7 +95,9 @@ impl WhyNot {
             Self::Schedule | Self::Ineligible => Reason::Default,
             Self::Consent | Self::Withheld => Reason::NoConsent,
             Self::Paused => Reason::Paused,
-            Self::Suppressed | Self::Slot | Self::Traffic => Reason::Excluded,
+            Self::Suppressed | Self::Slot | Self::Traffic | Self::NeverAfter | Self::Page => {
+                Reason::Excluded
+            }
             Self::Cap => Reason::FrequencyCap,
         }
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU64,
+    sync::Arc,
 };
 
 use model::{
@@ -13,13 +14,15 @@ use model::{
 };
 
 use super::{
-    Broken, Catalog, Defined, Entry, Exclusion, Experience, Kind, Placement, Variant, Versioned,
+    Broken, Catalog, Defined, Entry, Exclusion, Experience, Kind, Placement, SharedCap, Variant,
+    Versioned, edition,
+    schedule::{Period, Schedule},
 };
 use crate::{
     ExperienceDocument, HELD_OUT, PlacementDocument, Reference,
     bucket::{Draw, MAX_SALT_BYTES, Salt},
     content::Content,
-    document::{self, MAX_VARIANTS, Schedule},
+    document::{self, Cap, MAX_SHARED_CAPS, MAX_VARIANTS},
     schema::Schema,
 };
 
@@ -63,7 +66,7 @@ pub(super) fn catalog(
         };
         match compiled {
             Ok((home, experience)) => {
-                experience.eligibility.iter().for_each(|rule| add_needs(&mut needs, rule.needs()));
+                rules(&experience).for_each(|rule| add_needs(&mut needs, rule.needs()));
                 home.candidates.push(experience);
             }
             Err(faults) => {
@@ -96,7 +99,8 @@ pub(super) fn check_experience(
     };
     match compile_placement(placement, 0) {
         Ok((_, schema)) => {
-            let compiled = compile_experience(document, 0, &schema, &Groups::new(), defined);
+            let groups = Groups::default();
+            let compiled = compile_experience(document, 0, &schema, &groups, defined);
             compiled.err().unwrap_or_default()
         }
         Err(_) => vec![placement_fault(&document.placement, "has faults of its own")],
@@ -143,20 +147,41 @@ fn reads_context_only(needs: &Needs) -> bool {
         && purposes.is_empty()
 }
 
-/// The live experiences of each exclusion group.
-type Groups = BTreeMap<Key, Vec<(Key, Schedule)>>;
+/// The experiences of each group.
+#[derive(Default)]
+struct Groups {
+    /// The live ones of exclusion groups.
+    exclusion: BTreeMap<Key, Vec<(Key, Period)>>,
+    /// The live and paused ones of shared caps.
+    caps: BTreeMap<Key, Arc<[Key]>>,
+}
 
 fn groups(experiences: &[Versioned<ExperienceDocument>]) -> Groups {
-    let mut groups = Groups::new();
+    let mut exclusion: BTreeMap<Key, Vec<(Key, Period)>> = BTreeMap::new();
+    let mut caps: BTreeMap<Key, Vec<Key>> = BTreeMap::new();
     for Versioned { document, .. } in experiences {
+        let (key, state) = (&document.key, document.state);
         if let Some(slot) = &document.exclusion_group
-            && document.state == State::Live
+            && state == State::Live
         {
-            let members = groups.entry(slot.group.clone()).or_default();
-            members.push((document.key.clone(), document.schedule));
+            let members = exclusion.entry(slot.group.clone()).or_default();
+            members.push((key.clone(), Period::of(&document.schedule)));
+        }
+        if matches!(state, State::Live | State::Paused) {
+            for shared in &document.caps.shared {
+                caps.entry(shared.group.clone()).or_default().push(key.clone());
+            }
         }
     }
-    groups
+    let caps = caps.into_iter().map(|(group, members)| (group, members.into())).collect();
+    Groups { exclusion, caps }
+}
+
+/// All rules of an experience.
+fn rules(experience: &Experience) -> impl Iterator<Item = &Rule> {
+    let editions = experience.variants.iter().flat_map(|variant| &variant.editions);
+    let own = experience.eligibility.iter().chain(&experience.never_after);
+    own.chain(editions.filter_map(|edition| edition.when.as_ref()))
 }
 
 fn compile_experience(
@@ -178,12 +203,14 @@ fn compile_experience(
         // pass by consent.
         faults.push(Fault::new("/purpose", "nothing is shown under the purpose `service`"));
     }
-    let eligibility = document.eligibility.as_ref().map(|condition| {
-        let named = purpose.map(|purpose| (defined.names, purpose));
-        rule(condition, "/eligibility", named)
-    });
+    let named = purpose.map(|purpose| (defined.names, purpose));
+    let eligibility = document.eligibility.as_ref();
+    let eligibility = eligibility.map(|condition| rule(condition, "/eligibility", named));
     let eligibility = keep(eligibility.transpose(), &mut faults).flatten();
-    let variants = variants(document, schema, &mut faults);
+    let schedule = keep(Schedule::compile(&document.schedule), &mut faults);
+    let never_after = never_after(document, &mut faults);
+    let variants = variants(document, schema, named, &mut faults);
+    let Some(schedule) = schedule else { return Err(faults) };
     let Some(purpose) = purpose.filter(|_| faults.is_empty()) else { return Err(faults) };
     let salt = document.salt.as_deref().unwrap_or(document.key.as_str());
     Ok(Experience {
@@ -193,11 +220,14 @@ fn compile_experience(
         purpose_key: document.purpose.clone(),
         priority: document.priority,
         eligibility,
-        schedule: document.schedule,
+        never_after,
+        schedule,
         exclusion: exclusion(document, groups),
+        page_group: document.page_group.clone(),
         traffic: document.traffic,
         traffic_salt: Salt::new(Draw::Traffic, salt),
         cap: document.caps.per_person,
+        shared_caps: shared_caps(document, groups),
         holdout: document.holdout,
         holdout_salt: Salt::new(Draw::Holdout, salt),
         variants,
@@ -213,21 +243,7 @@ fn check_numbers(document: &ExperienceDocument, faults: &mut Vec<Fault>) {
     {
         faults.push(Fault::new("/salt", format!("a salt has 1 to {MAX_SALT_BYTES} bytes")));
     }
-    let Schedule { start, end } = document.schedule;
-    if let (Some(start), Some(end)) = (start, end)
-        && end <= start
-    {
-        faults.push(Fault::new("/schedule/end", "the end must be after the start"));
-    }
-    if let Some(cap) = document.caps.per_person {
-        if cap.count == 0 {
-            let detail = "a cap of 0 shows nothing: pause the experience instead";
-            faults.push(Fault::new("/caps/per_person/count", detail));
-        }
-        if cap.within.0 <= 0 {
-            faults.push(Fault::new("/caps/per_person/within", "must be longer than nothing"));
-        }
-    }
+    check_caps(document, faults);
     if let Some(slot) = &document.exclusion_group
         && slot.to <= slot.from
     {
@@ -251,9 +267,76 @@ fn check_numbers(document: &ExperienceDocument, faults: &mut Vec<Fault>) {
     }
 }
 
+fn check_caps(document: &ExperienceDocument, faults: &mut Vec<Fault>) {
+    let mut check = |pointer: &str, cap: Cap| {
+        if cap.count == 0 {
+            let detail = "a cap of 0 shows nothing: pause the experience instead";
+            faults.push(Fault::new(format!("{pointer}/count"), detail));
+        }
+        if cap.within.0 <= 0 {
+            faults.push(Fault::new(format!("{pointer}/within"), "must be longer than nothing"));
+        }
+    };
+    if let Some(cap) = document.caps.per_person {
+        check("/caps/per_person", cap);
+    }
+    let shared = &document.caps.shared;
+    for (place, shared) in shared.iter().enumerate() {
+        check(&format!("/caps/shared/{place}"), Cap { count: shared.count, within: shared.within });
+    }
+    if shared.len() > MAX_SHARED_CAPS {
+        let detail = format!("an experience has at most {MAX_SHARED_CAPS} shared caps");
+        faults.push(Fault::new("/caps/shared", detail));
+    }
+}
+
+fn shared_caps(document: &ExperienceDocument, groups: &Groups) -> Box<[SharedCap]> {
+    let shared = document.caps.shared.iter().map(|shared| SharedCap {
+        group: shared.group.clone(),
+        cap: Cap { count: shared.count, within: shared.within },
+        members: groups.caps.get(&shared.group).cloned().unwrap_or_default(),
+    });
+    shared.collect()
+}
+
+/// Compiles what an experience must not follow: conditions over events only, since the purpose
+/// `service`, under which they are asked, may always read them.
+fn never_after(document: &ExperienceDocument, faults: &mut Vec<Fault>) -> Box<[Rule]> {
+    let count = document.never_after.len();
+    if count > MAX_NEVER_AFTER {
+        let detail = format!("at most {MAX_NEVER_AFTER} conditions, not {count}");
+        faults.push(Fault::new("/never_after", detail));
+        return Box::default();
+    }
+    let mut rules = Vec::with_capacity(count);
+    for (place, condition) in document.never_after.iter().enumerate() {
+        let pointer = format!("/never_after/{place}");
+        let Some(rule) = keep(rule(condition, &pointer, None), faults) else { continue };
+        if !reads_events_only(rule.needs()) {
+            faults.push(Fault::new(pointer, "this may ask about events only"));
+        }
+        rules.push(rule);
+    }
+    rules.into()
+}
+
+/// Most conditions of what an experience must not follow.
+const MAX_NEVER_AFTER: usize = 20;
+
+fn reads_events_only(needs: &Needs) -> bool {
+    let Needs { events: _, traits, contexts, audiences, computed, purposes, longest_window: _ } =
+        needs;
+    traits.is_empty()
+        && contexts.is_empty()
+        && audiences.is_empty()
+        && computed.is_empty()
+        && purposes.is_empty()
+}
+
 fn variants(
     document: &ExperienceDocument,
     schema: &Schema,
+    named: Option<(&Names, Purpose)>,
     faults: &mut Vec<Fault>,
 ) -> Vec<Variant> {
     let count = document.variants.len();
@@ -269,7 +352,7 @@ fn variants(
     };
     let (mut sum, mut compiled) = (0_u64, Vec::with_capacity(count));
     for (index, variant) in document.variants.iter().enumerate() {
-        let document::Variant { key, name: _, weight, content } = variant;
+        let document::Variant { key, name: _, weight, content, editions: _ } = variant;
         let start = boundary(sum, total);
         sum += u64::from(*weight);
         let end = boundary(sum, total);
@@ -281,7 +364,10 @@ fn variants(
         let content =
             content.as_ref().map(|content| Content::compile(content, schema, &pointer, true));
         let content = keep(content.transpose(), faults).flatten();
-        compiled.push(Variant { key: key.clone(), content, start, end });
+        let pointer = format!("/variants/{index}");
+        let editions = edition::compile(variant, schema, &pointer, named);
+        let editions = keep(editions, faults).unwrap_or_default();
+        compiled.push(Variant { key: key.clone(), content, editions, start, end });
     }
     compiled
 }
@@ -296,7 +382,7 @@ fn boundary(sum: u64, total: NonZeroU64) -> u32 {
 
 fn exclusion(document: &ExperienceDocument, groups: &Groups) -> Option<Exclusion> {
     let slot = document.exclusion_group.as_ref()?;
-    let members = groups.get(&slot.group).into_iter().flatten();
+    let members = groups.exclusion.get(&slot.group).into_iter().flatten();
     Some(Exclusion {
         group: slot.group.clone(),
         from: slot.from,
@@ -307,7 +393,7 @@ fn exclusion(document: &ExperienceDocument, groups: &Groups) -> Option<Exclusion
 }
 
 /// Parses and compiles a condition that stands at `pointer`, with what it may name for a purpose.
-fn rule(
+pub(super) fn rule(
     condition: &Value,
     pointer: &str,
     named: Option<(&Names, Purpose)>,
@@ -323,7 +409,7 @@ fn rule(
 }
 
 /// The value, or none with its faults added to the others, so that all faults are told at once.
-fn keep<T>(result: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
+pub(super) fn keep<T>(result: Result<T, Vec<Fault>>, faults: &mut Vec<Fault>) -> Option<T> {
     result.map_err(|more| faults.extend(more)).ok()
 }
 

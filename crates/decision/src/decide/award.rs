@@ -5,7 +5,8 @@ use model::{Key, value::Path};
 use super::{Decision, HELD_OUT};
 use crate::{
     Share,
-    catalog::{Experience, Placement, Variant},
+    catalog::{Experience, Placement, Variant, fitting},
+    content::Content,
     explanation::{Stage, Step, Trace},
     outcome::{Holdout, Outcome, Reason, Shadow},
     template::Scope,
@@ -128,7 +129,7 @@ impl Decision<'_> {
         trace: &mut Trace,
     ) -> Outcome {
         let reason = if 1 < winner.arms() { Reason::Split } else { Reason::TargetingMatch };
-        let outcome = match &variant.content {
+        let outcome = match self.content(winner, variant, trace) {
             None => self.with_default(placement, reason, trace),
             Some(content) => {
                 let fields = || self.person.fields(winner.purpose, self.visible_fields(winner));
@@ -162,6 +163,24 @@ impl Decision<'_> {
             propensity,
             ..outcome
         }
+    }
+
+    /// The content of the edition that fits, or else the variant's own.
+    fn content<'e>(
+        &self,
+        winner: &Experience,
+        variant: &'e Variant,
+        trace: &mut Trace,
+    ) -> Option<&'e Content> {
+        let facts = self.person.facts(winner.purpose);
+        let Some((place, edition)) = fitting(&variant.editions, facts, self.now) else {
+            return variant.content.as_ref();
+        };
+        trace.step(|| {
+            let text = edition.words(&variant.key, place);
+            Step::note(Stage::Content, text).of(&winner.reference.key)
+        });
+        edition.content.as_ref()
     }
 
     /// The fields a template may see: all, unless the caller proved nothing.

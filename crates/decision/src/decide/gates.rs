@@ -1,11 +1,15 @@
 //! What a candidate must pass before it may win, in order.
 
-use model::condition::{Rule, Truth};
+use model::{
+    Purpose,
+    condition::{Rule, Truth},
+};
 
 use super::Decision;
 use crate::{
     Share,
-    catalog::{Exclusion, Experience},
+    catalog::{Exclusion, Experience, SharedCap},
+    document::Cap,
     explanation::{Stage, Step, Trace},
     outcome::WhyNot,
 };
@@ -28,12 +32,14 @@ impl Decision<'_> {
             let verb = if suppressed { "is suppressed" } else { "is not suppressed" };
             format!("the person {verb}")
         })?;
-        let acts = experience.schedule.contains(self.now);
+        let facts = || self.person.facts(experience.purpose);
+        let acts = experience.schedule.contains(self.now, facts);
         candidate.gate(Stage::Schedule, acts, WhyNot::Schedule, || {
             let verb = if acts { "acts now" } else { "does not act now" };
             format!("the experience {verb}, {}", self.now)
         })?;
         self.eligibility(&mut candidate)?;
+        self.never_after(&mut candidate)?;
         if experience.paused {
             let text = || "the experience is paused".to_owned();
             candidate.gate(Stage::State, false, WhyNot::Paused, text)?;
@@ -42,7 +48,35 @@ impl Decision<'_> {
             self.exclusion(exclusion, &mut candidate)?;
         }
         self.traffic(&mut candidate)?;
-        self.cap(&mut candidate)
+        self.cap(&mut candidate)?;
+        self.shared_caps(&mut candidate)?;
+        self.page_group(&mut candidate)
+    }
+
+    /// What is not known for sure counts as done: better nothing than what was just bought.
+    fn never_after(&self, candidate: &mut InTrace<'_>) -> Result<(), WhyNot> {
+        let experience = candidate.experience;
+        if experience.never_after.is_empty() {
+            return Ok(());
+        }
+        let facts = self.person.facts(Purpose::SERVICE);
+        let may_hold = |rule: &&Rule| rule.evaluate(facts, self.now).truth != Truth::False;
+        let found = experience.never_after.iter().position(|rule| may_hold(&rule));
+        candidate.gate(Stage::NeverAfter, found.is_none(), WhyNot::NeverAfter, || match found {
+            Some(place) => format!("the person did what it must not follow, condition {place}"),
+            None => "the person did nothing that it must not follow".into(),
+        })
+    }
+
+    /// Another placement of the page may show an experience of the same group.
+    fn page_group(&self, candidate: &mut InTrace<'_>) -> Result<(), WhyNot> {
+        let experience = candidate.experience;
+        let Some(group) = &experience.page_group else { return Ok(()) };
+        let is_free = !self.taken.contains(group);
+        candidate.gate(Stage::Page, is_free, WhyNot::Page, || {
+            let verb = if is_free { "no other" } else { "another" };
+            format!("{verb} experience of group `{group}` is shown on the page")
+        })
     }
 
     fn eligibility(&self, candidate: &mut InTrace<'_>) -> Result<(), WhyNot> {
@@ -133,6 +167,19 @@ impl Decision<'_> {
         candidate.gate(Stage::Caps, wins < cap.count, WhyNot::Cap, || {
             format!("shown {wins} times within {}, at most {}", cap.within, cap.count)
         })
+    }
+
+    fn shared_caps(&self, candidate: &mut InTrace<'_>) -> Result<(), WhyNot> {
+        for SharedCap { group, cap, members } in &candidate.experience.shared_caps {
+            let since = self.now.saturating_sub(cap.within);
+            let wins =
+                members.iter().map(|member| self.person.wins_since(member, since)).sum::<u32>();
+            candidate.gate(Stage::Caps, wins < cap.count, WhyNot::Cap, || {
+                let Cap { count, within } = cap;
+                format!("group `{group}` was shown {wins} times within {within}, at most {count}")
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -41,6 +41,33 @@ fn a_sound_document_has_no_faults() {
 }
 
 #[test]
+fn what_is_new_in_an_experience_is_checked_too() {
+    check_experience(
+        json!({
+            "never_after": [{"event": "Order Completed"}, {"trait": "plan", "op": "exists"}, {}],
+            "schedule": {"hours": [{"from": "9:00"}, {"to": "24:01"}], "timezone": "Mars/Utopia"},
+            "caps": {"shared": [{"group": "g", "count": 0, "within": "0s"}]},
+            "variants": [{"key": "a", "editions": [
+                {}, {"locale": "sv_SE"}, {"when": {"event": ""}, "content": {"x": "{{ y.z }}"}},
+            ]}],
+        }),
+        expect![[r#"
+            /caps/shared/0/count: a cap of 0 shows nothing: pause the experience instead
+            /caps/shared/0/within: must be longer than nothing
+            /schedule/hours/0/from: write a time of day as hours and minutes: 09:30
+            /schedule/hours/1/to: write a time of day as hours and minutes: 09:30
+            /schedule/timezone: this is no name of the time zone database, such as Europe/Stockholm
+            /never_after/1: this may ask about events only
+            /never_after/2: a condition has one of the fields all, any, not, at_least, trait, context, computed, event, sequence, audience, consent, bucket
+            /variants/0/editions/0: an edition is for a `locale`, for those of whom `when` holds, or both
+            /variants/0/editions/1/locale: this is no language tag, such as sv or sv-SE
+            /variants/0/editions/2/when/event: `event` is the name of an event, 1 to 200 bytes
+            /variants/0/editions/2/content/x: `y` is not a variable here: use `profile` or `context`
+        "#]],
+    );
+}
+
+#[test]
 fn every_fault_of_an_experience_is_told_at_once() {
     check_experience(
         json!({
@@ -56,7 +83,6 @@ fn every_fault_of_an_experience_is_told_at_once() {
         }),
         expect![[r#"
             /salt: a salt has 1 to 64 bytes
-            /schedule/end: the end must be after the start
             /caps/per_person/count: a cap of 0 shows nothing: pause the experience instead
             /caps/per_person/within: must be longer than nothing
             /exclusion_group/to: must be greater than `from`
@@ -65,6 +91,7 @@ fn every_fault_of_an_experience_is_told_at_once() {
             /variants/2/key: `holdout` is what held-out units are recorded with
             /purpose: nothing is shown under the purpose `service`
             /eligibility/all/0/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, or {"calendar":"this_month"}
+            /schedule/end: the end must be after the start
             /variants/0/weight: 1 of 1000002 is less than a ten-thousandth
             /variants/0/content/x/0: `user` is not a variable here: use `profile` or `context`
         "#]],

@@ -30,6 +30,7 @@ fn experience(name: &str, weights: &[u32]) -> ExperienceDocument {
         name: None,
         weight: *weight,
         content: None,
+        editions: Vec::new(),
     });
     let mut document: ExperienceDocument = serde_json::from_value(document).unwrap();
     document.variants = variants.collect();

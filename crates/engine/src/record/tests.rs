@@ -242,7 +242,9 @@ fn reasons_are_pinned() {
         WhyNot::Slot,
         WhyNot::Traffic,
         WhyNot::Cap,
+        WhyNot::NeverAfter,
+        WhyNot::Page,
     ];
-    pinned(&verdicts, &expect!["000102030405060708"]);
+    pinned(&verdicts, &expect!["000102030405060708090a"]);
     pinned(&[Holdout::Global(key("all")), Holdout::Experience], &expect!["0003616c6c01"]);
 }

@@ -10,6 +10,7 @@ mod decide;
 mod definitions;
 mod document;
 mod export;
+mod experiences;
 mod harness;
 mod identity;
 mod ingest;
