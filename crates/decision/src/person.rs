@@ -17,6 +17,9 @@ use crate::{
 pub trait Person {
     /// What conditions may ask, for `purpose`. Its context must be the request's context.
     fn facts(&self, purpose: Purpose) -> &dyn Facts;
+    /// What may be asked under the purpose `service`, which is events only, and only to keep something
+    /// from somebody.
+    fn service_facts(&self) -> &dyn Facts;
     /// Whether `purpose` is granted now, by statement or by the workspace's default.
     fn granted(&self, purpose: Purpose) -> bool;
     /// Whether there is a profile.

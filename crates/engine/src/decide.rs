@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::{
     explain,
-    facts::{Asked, Views},
+    facts::{Asked, Serviced, Views},
     recording::{Answered, Record},
     sealed::{Address, RowError},
     snapshot::Snapshot,
@@ -107,6 +107,7 @@ struct Person<'a> {
     wins: &'a BTreeMap<Key, Vec<Timestamp>>,
     views: &'a Views<'a>,
     asked: Asked<'a>,
+    serviced: Serviced<'a>,
     names: &'a Names,
     unit: UnitId,
     now: Timestamp,
@@ -116,6 +117,10 @@ struct Person<'a> {
 impl decision::Person for Person<'_> {
     fn facts(&self, purpose: Purpose) -> &dyn Facts {
         self.asked.facts(purpose)
+    }
+
+    fn service_facts(&self) -> &dyn Facts {
+        &self.serviced
     }
 
     fn granted(&self, purpose: Purpose) -> bool {
@@ -221,8 +226,18 @@ impl Decider {
         ));
         let is_bot = marks.has(Marks::BOT.with(Marks::UNCOUNTED));
         let names = &*snapshot.names;
-        let person =
-            Person { profile, is_known, wins, views: &views, asked, names, unit, now, is_bot };
+        let person = Person {
+            profile,
+            is_known,
+            wins,
+            views: &views,
+            asked,
+            serviced: Serviced(profile),
+            names,
+            unit,
+            now,
+            is_bot,
+        };
         let asked_for = decision::Request {
             placements: request.placements.as_deref(),
             context: &request.context,

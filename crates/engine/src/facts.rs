@@ -124,6 +124,36 @@ impl FactsByPurpose for Views<'_> {
     }
 }
 
+/// What may always be asked, for the checks of the purpose `service` and for nothing else: events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Serviced<'a>(pub(crate) &'a Profile);
+
+impl Facts for Serviced<'_> {
+    fn trait_value(&self, _: &Path) -> Fact<&Value> {
+        Fact::Withheld
+    }
+
+    fn context(&self, _: &Path) -> Fact<&Value> {
+        Fact::Withheld
+    }
+
+    fn events(&self, name: &EventName) -> Fact<Rows<'_>> {
+        self.0.service().events(name)
+    }
+
+    fn membership(&self, _: &Key) -> Option<Membership> {
+        None
+    }
+
+    fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
+        None
+    }
+
+    fn unit(&self) -> UnitId {
+        self.0.unit()
+    }
+}
+
 /// Facts of a purpose that the workspace does not have: everything is withheld.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Closed;

@@ -632,12 +632,13 @@ impl<'a> Fold<'a> {
 ///
 /// Both what holds by now, the event's own statement included, and that statement by itself must
 /// allow it: a late event that was denied when it happened stays denied whatever was granted since.
+/// What is kept for anything is also kept for the checks of the purpose `service`.
 pub(crate) fn collect(policy: &PurposePolicy, known: Consents, said: Consents) -> PurposeSet {
     let allowed = policy.rules().iter().map(|rule| rule.purpose).filter(|&purpose| {
         said.basis(purpose) != model::Basis::Denied
             && policy.effective(known.basis(purpose), purpose)
     });
-    allowed.fold(PurposeSet::NONE, PurposeSet::with)
+    allowed.fold(PurposeSet::NONE.with(Purpose::SERVICE), PurposeSet::with)
 }
 
 fn quarantined(code: &str, detail: &str) -> EventVerdict {

@@ -215,4 +215,11 @@ impl<'a> ServiceView<'a> {
     pub fn assignment(&self, experience: &Key) -> Option<&'a Assignment> {
         self.records.assignments.get(experience)
     }
+
+    /// The events of a name, whatever they were collected for: for asking whether somebody just did
+    /// what an offer must not follow.
+    pub fn events(&self, name: &EventName) -> Fact<Rows<'a>> {
+        let rows = self.records.timeline.rows(name, Purpose::SERVICE);
+        if rows.rows.is_empty() && !rows.overflow { Fact::Missing } else { Fact::Known(rows) }
+    }
 }

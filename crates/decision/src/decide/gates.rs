@@ -1,9 +1,6 @@
 //! What a candidate must pass before it may win, in order.
 
-use model::{
-    Purpose,
-    condition::{Rule, Truth},
-};
+use model::condition::{Rule, Truth};
 
 use super::Decision;
 use crate::{
@@ -59,7 +56,7 @@ impl Decision<'_> {
         if experience.never_after.is_empty() {
             return Ok(());
         }
-        let facts = self.person.facts(Purpose::SERVICE);
+        let facts = self.person.service_facts();
         let may_hold = |rule: &&Rule| rule.evaluate(facts, self.now).truth != Truth::False;
         let found = experience.never_after.iter().position(|rule| may_hold(&rule));
         candidate.gate(Stage::NeverAfter, found.is_none(), WhyNot::NeverAfter, || match found {

@@ -93,6 +93,10 @@ impl Person for TestPerson {
         if self.granted(purpose) { &self.open } else { &self.closed }
     }
 
+    fn service_facts(&self) -> &dyn Facts {
+        &self.open
+    }
+
     fn granted(&self, purpose: Purpose) -> bool {
         self.written.granted.iter().any(|key| purposes(key) == Some(purpose))
     }

@@ -101,7 +101,7 @@ async fn nobody_is_offered_what_they_just_bought() {
     let granted = json!({"type": "identify", "userId": "private",
         "context": {"consent": {"categoryPreferences": {"personalization": true}}}});
     server.track(&granted).await;
-    assert_eq!(shown(&server, "private", "hero").await, ("Hello".into(), "no_consent".into()));
+    assert_eq!(shown(&server, "private", "hero").await, ("Hello".into(), "excluded".into()));
 }
 
 /// One page shows an experience of a group once, and a person is not shown more than they can bear.
