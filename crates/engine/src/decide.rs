@@ -100,6 +100,12 @@ pub(crate) struct Decider {
     token_key: [u8; 32],
 }
 
+/// What marks a request: what its source says, and what its context shows.
+fn marks(shared: &Shared, snapshot: &Snapshot, request: &DecideRequest) -> Marks {
+    let shown = shared.agents.of_content(&snapshot.traffic, &request.context, &Object::new());
+    request.marks.with(shown)
+}
+
 /// The person of one request.
 struct Person<'a> {
     profile: &'a Profile,
@@ -189,14 +195,10 @@ impl Decider {
         let now = request.at.unwrap_or_else(|| shared.clock.now());
         let id = self.next_ids(1);
         let address = Address::of(&request.identifiers, &shared.keys);
-        let found = match &address {
-            Some(address) => who::find(shared, address, &request.identifiers)?,
-            None => None,
-        };
-        let loaded = match &found {
-            Some(found) => Some(who::person(shared, &snapshot, found.head)?),
-            None => None,
-        };
+        let find = |address| who::find(shared, address, &request.identifiers);
+        let found = address.as_ref().map(find).transpose()?.flatten();
+        let load = |found: &who::Found| who::person(shared, &snapshot, found.head);
+        let loaded = found.as_ref().map(load).transpose()?;
         shared.metrics.decisions_cold.inc_by(u64::from(matches!(loaded, Some((_, true)))));
         let device = who::unit(shared, &request.identifiers);
         let stranger;
@@ -218,25 +220,18 @@ impl Decider {
         let views = Views::of(profile, &snapshot.policy);
         let views = views.within(&request.context, request.consents, device);
         let asked = Asked::new(&views, &snapshot.audiences, memberships, now);
-        let is_known = found.is_some();
-        let marks = request.marks.with(shared.agents.of_content(
-            &snapshot.traffic,
-            &request.context,
-            &Object::new(),
-        ));
-        let is_bot = marks.has(Marks::BOT.with(Marks::UNCOUNTED));
-        let names = &*snapshot.names;
+        let marks = marks(shared, &snapshot, request);
         let person = Person {
             profile,
-            is_known,
+            is_known: found.is_some(),
             wins,
             views: &views,
             asked,
             serviced: Serviced(profile),
-            names,
+            names: &snapshot.names,
             unit,
             now,
-            is_bot,
+            is_bot: marks.has(Marks::BOT.with(Marks::UNCOUNTED)),
         };
         let asked_for = decision::Request {
             placements: request.placements.as_deref(),
