@@ -139,6 +139,11 @@ pub static EVENTS: Table = Table {
         always("properties", Kind::Json, "object of its properties"),
         always("context", Kind::Json, "object of its context"),
         always("traits", Kind::Json, "object of the traits it came with"),
+        always(
+            "marks",
+            Kind::Json,
+            "list of what was noticed when it came: `violation`, `bot`, `internal`",
+        ),
     ],
 };
 

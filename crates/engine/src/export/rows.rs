@@ -255,6 +255,7 @@ fn event_row(person: &Person, seq: Seq, event: Event) -> Value {
         "properties": event.properties,
         "context": event.context,
         "traits": event.traits,
+        "marks": event.marks.words().collect::<Vec<_>>(),
     })
 }
 
