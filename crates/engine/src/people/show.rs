@@ -319,11 +319,14 @@ pub(crate) fn decisions(
     Ok(Page { items: shown.into_iter().map(|(_, value)| value).collect(), next_cursor })
 }
 
-/// Visits the recorded decisions of a strand: when, the row's key, and the sealed row.
+/// What takes a recorded decision: when, the row's key, and the sealed row.
+type VisitSealed<'a> = dyn FnMut(Timestamp, &[u8], &[u8]) + 'a;
+
+/// Visits the recorded decisions of a strand.
 pub(crate) fn sealed_decisions(
     reader: &dyn Reader,
     strand: StrandId,
-    visit: &mut dyn FnMut(Timestamp, &[u8], &[u8]),
+    visit: &mut VisitSealed<'_>,
 ) -> Result<(), RowError> {
     let mut is_sound = true;
     rows::visit(reader, Table::Decision, &keys::strand(strand), &mut |key, row| {
