@@ -60,6 +60,10 @@ fn faults_are_contained() {
             ("on_broken", refers("broken")),
             ("on_on_broken", refers("on_broken")),
             ("itself", refers("itself")),
+            (
+                "since_itself",
+                json!({"event": "A", "within": {"since": {"audience": "since_itself"}}}),
+            ),
             ("gone", json!({"all": [{"audience": "nobody_home"}]})),
             ("circle_a", refers("circle_b")),
             ("circle_b", refers("circle_a")),
@@ -76,6 +80,7 @@ fn faults_are_contained() {
             on_broken/condition/not/audience: audience `broken` has faults of its own; mend it first
             on_circle/condition/not/audience: audience `circle_a` refers to others in a circle or more than 16 deep
             on_on_broken/condition/not/audience: audience `on_broken` has faults of its own; mend it first
+            since_itself/condition/within/since/audience: audience `since_itself` refers to itself
         "#]],
     );
 }

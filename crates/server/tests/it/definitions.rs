@@ -138,6 +138,7 @@ async fn faults_are_named_with_their_places() {
     let mut told = Vec::new();
     for document in [
         json!({"condition": {"trait": "plan", "op": "equals", "value": "pro"}}),
+        json!({"condition": {"trait": "plan", "op": "matches", "value": "((a{100}){100}){100}"}}),
         json!({"condition": {"trait": "plan", "op": "eq", "value": "pro"}, "colour": "red"}),
         json!({}),
         json!({"condition": {"trait": "plan", "op": "eq", "value": "pro"}, "key": "other"}),
@@ -155,6 +156,7 @@ async fn faults_are_named_with_their_places() {
     }
     expect![[r#"
         [{"detail":"`op` is one of eq, ne, lt, lte, gt, gte, between, in, not_in, contains, not_contains, contains_any, contains_all, contains_none, starts_with, ends_with, matches, version_eq, version_lt, version_lte, version_gt, version_gte, exists, missing, is_true, is_false, older_than, newer_than, within_next, around, anniversary","pointer":"/condition/op"}]
+        [{"detail":"with `matches`, `value` is a regular expression of 1 to 512 bytes that takes at most 256 KiB compiled; look-around and references back are not part of it","pointer":"/condition/value"}]
         [{"detail":"unknown field `colour`, expected one of `key`, `name`, `description`, `tags`, `state`, `purpose`, `condition`","pointer":"/colour"}]
         [{"detail":"missing field `condition`","pointer":"/condition"}]
         [{"detail":"the key is \"other\" here and `a` where it is saved","pointer":"/key"}]

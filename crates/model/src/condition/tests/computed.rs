@@ -108,7 +108,8 @@ fn naive_number(document: &Value, inside: &[&Told]) -> Result<Option<f64>, NoNum
     let mean = |numbers: &[f64]| numbers.iter().sum::<f64>() / numbers.len() as f64;
     Ok(match document["measure"].as_str().unwrap() {
         "count" => Some(inside.len() as f64),
-        "sum" => Some(numbers.iter().sum()),
+        // The sum of no doubles is the other zero.
+        "sum" => Some(numbers.iter().sum::<f64>() + 0.0),
         "avg" => (!numbers.is_empty()).then(|| mean(&numbers)),
         "min" => numbers.iter().copied().min_by(f64::total_cmp),
         "max" => numbers.iter().copied().max_by(f64::total_cmp),
@@ -393,6 +394,10 @@ fn what_cannot_be_computed_is_told_with_its_place() {
         expect![
             "/measure: `measure` is one of count, sum, min, max, avg, median, first, last, most_frequent, unique, days, recency, affinity"
         ],
+    );
+    faulty(
+        json!({"event": "Seen", "measure": "count", "within": {"since": {"event": "Order Completed"}}}),
+        expect!["/within: the window of a computed trait is not `since` something else"],
     );
     faulty(
         json!({"event": "", "measure": "affinity", "property": "p", "limit": 0}),
