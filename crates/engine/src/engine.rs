@@ -222,11 +222,13 @@ impl Engine {
         self.submit(items, None).await
     }
 
-    /// Applies rows of an import together with its watermark; returns the new watermark.
-    pub async fn import(&self, rows: ImportRows, items: Vec<Item>) -> Result<u64, IngestError> {
-        let end = rows.end_row;
-        self.submit(items, Some(rows)).await?;
-        Ok(end)
+    /// Applies rows of an import together with its watermark, and returns with one verdict each.
+    pub async fn import(
+        &self,
+        rows: ImportRows,
+        items: Vec<Item>,
+    ) -> Result<Vec<EventVerdict>, IngestError> {
+        self.submit(items, Some(rows)).await
     }
 
     async fn submit(

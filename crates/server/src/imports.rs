@@ -7,7 +7,7 @@ use axum::{
 };
 use engine::{
     enrich::Caller,
-    ingest::{ImportRows, Item},
+    ingest::{EventVerdict, ImportRows, Item},
     normalise::{self, Envelope, normalise},
 };
 use model::{SourceKey, event::Marks};
@@ -66,9 +66,10 @@ pub(crate) async fn rows(
         None => SOURCE.parse().map_err(|error| ApiError::internal(format!("{error}")))?,
     };
     let items = items(&app, &file, first_row, &source, &texts);
-    let rejected = items.iter().filter(|item| matches!(item, Item::Rejected(_))).count();
-    let watermark = app.engine.import(ImportRows { file, first_row, end_row }, items).await?;
-    Ok(Json(serde_json::json!({"watermark": watermark, "quarantined": rejected})).into_response())
+    let verdicts = app.engine.import(ImportRows { file, first_row, end_row }, items).await?;
+    let is_aside = |verdict: &&EventVerdict| matches!(verdict, EventVerdict::Quarantined { .. });
+    let quarantined = verdicts.iter().filter(is_aside).count();
+    Ok(Json(serde_json::json!({"watermark": end_row, "quarantined": quarantined})).into_response())
 }
 
 fn items(app: &App, file: &str, first_row: u64, source: &SourceKey, texts: &[&[u8]]) -> Vec<Item> {

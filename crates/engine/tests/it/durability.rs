@@ -45,10 +45,10 @@ fn an_import_continues_where_it_stopped_and_nowhere_else() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let rows = |first_row, end_row| ImportRows { file: "f".repeat(64), first_row, end_row };
     let import = |rows| runtime.block_on(world.engine.import(rows, Vec::new()));
-    assert_eq!(import(rows(0, 10)).unwrap(), 10);
+    assert!(import(rows(0, 10)).unwrap().is_empty(), "no events, no verdicts");
     let refused = import(rows(0, 10)).unwrap_err();
     assert!(matches!(refused, IngestError::ImportOutOfStep { watermark: 10 }), "{refused}");
-    assert_eq!(import(rows(10, 12)).unwrap(), 12);
+    assert!(import(rows(10, 12)).is_ok());
     assert_eq!(world.engine.import_watermark(&"f".repeat(64)).unwrap(), 12);
 }
 

@@ -111,6 +111,17 @@ async fn a_blocked_event_waits_holds_its_message_and_comes_in_when_the_plan_lets
 }
 
 #[tokio::test]
+async fn an_import_tells_how_many_rows_the_plan_set_aside() {
+    let server = server();
+    save(&server, "order", &schema("block")).await;
+    let events = [order("m1", json!({"total": 1})), order("m2", json!({})), json!(7)];
+    let rows = json!({"first_row": 0, "end_row": 3, "events": events});
+    let path = format!("/api/v1/imports/{}/rows", "ab".repeat(32));
+    let done = server.ok(post(path, rows.to_string()).admin()).await;
+    assert_eq!(done, json!({"watermark": 3, "quarantined": 2}));
+}
+
+#[tokio::test]
 async fn who_refused_everything_is_not_kept_in_the_quarantine_either() {
     let server = server();
     save(&server, "order", &schema("block")).await;
