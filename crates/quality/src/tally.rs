@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use compact_str::CompactString;
-use model::{Duration, Event, SourceKey, Timestamp};
+use model::{Duration, Event, SourceKey, Timestamp, event::Marks};
 
 use crate::{
     lag::{self, Lateness, Skew},
@@ -54,6 +54,9 @@ impl Verdict {
     ];
 }
 
+/// The marks that say whose an event is, with the word each is told with.
+pub const MARKS: [(Marks, &str); 2] = [(Marks::BOT, "bot"), (Marks::INTERNAL, "internal")];
+
 /// An event in normal form and what became of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
@@ -70,7 +73,9 @@ pub struct Seen<'a> {
 pub struct SourceDay {
     /// How many events got each of [`Verdict::ALL`].
     pub verdicts: [u64; Verdict::ALL.len()],
-    /// How late the accepted ones came, without imports and replays.
+    /// How many of the accepted ones carried each of [`MARKS`].
+    pub marks: [u64; MARKS.len()],
+    /// How late the accepted ones that count came, without imports and replays.
     pub lateness: Lateness,
     /// How far the senders' clocks were off.
     pub skew: Skew,
@@ -117,18 +122,18 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts an event.
+    /// Counts an event. Of one that counts for nothing only its verdict and its marks are.
     pub fn observe(&mut self, seen: Seen<'_>) {
         let Seen { event, verdict, breach } = seen;
-        let at = event.received_at;
-        if let Some(day) = self.source_day(&event.source, at) {
+        let counts = !event.marks.has(Marks::UNCOUNTED);
+        if let Some(day) = self.source_day(&event.source, event.received_at) {
             day.count(verdict);
-            if verdict == Verdict::Accepted && !event.historical {
-                day.lateness[lag::lateness_step(at.since(event.event_time))] += 1;
-                if let Some(sent_at) = event.sent_at {
-                    day.skew[lag::skew_step(at.since(sent_at))] += 1;
-                }
+            if verdict == Verdict::Accepted {
+                day.accept(event, counts);
             }
+        }
+        if !counts {
+            return;
         }
         if let Some(breach) = breach
             && matches!(verdict, Verdict::Accepted | Verdict::Quarantined)
@@ -196,6 +201,19 @@ impl Tally {
 }
 
 impl SourceDay {
+    fn accept(&mut self, event: &Event, counts: bool) {
+        for (count, (mark, _)) in self.marks.iter_mut().zip(MARKS) {
+            *count += u64::from(event.marks.has(mark));
+        }
+        if counts && !event.historical {
+            let at = event.received_at;
+            self.lateness[lag::lateness_step(at.since(event.event_time))] += 1;
+            if let Some(sent_at) = event.sent_at {
+                self.skew[lag::skew_step(at.since(sent_at))] += 1;
+            }
+        }
+    }
+
     fn count(&mut self, verdict: Verdict) {
         self.verdicts[verdict as usize] += 1;
         self.is_changed = true;
@@ -231,6 +249,7 @@ impl SourceTally {
         let mut sum = SourceDay::default();
         for day in self.days.range(from..).map(|(_, day)| day) {
             add(&mut sum.verdicts, &day.verdicts);
+            add(&mut sum.marks, &day.marks);
             add(&mut sum.lateness, &day.lateness);
             add(&mut sum.skew, &day.skew);
         }

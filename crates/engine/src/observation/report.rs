@@ -8,7 +8,7 @@ use model::{Key, SourceKey, Timestamp, Value};
 use quality::{
     Plan, Tally, Verdict, lag,
     shape::{Property, Shape, TYPES},
-    tally::{Series, SourceTally, age},
+    tally::{MARKS, Series, SourceTally, age},
     volume::{self, Assessment, DAYS_KEPT, Status},
 };
 use serde_json::{Map, json};
@@ -67,6 +67,8 @@ fn source_report(key: &SourceKey, source: &SourceTally, now: Timestamp) -> Value
         .into_iter()
         .map(|(verdict, word)| (word.to_owned(), sum.count_of(verdict).into()))
         .collect();
+    let marks: Map<String, Value> =
+        MARKS.iter().zip(sum.marks).map(|((_, word), n)| ((*word).to_owned(), n.into())).collect();
     let freshness =
         |last: Timestamp| json!({"last_received": last, "age_seconds": age(last, now).0 / 1000});
     let events = source.events.iter().map(|(name, series)| {
@@ -80,6 +82,7 @@ fn source_report(key: &SourceKey, source: &SourceTally, now: Timestamp) -> Value
         "last_received": source.last(),
         "age_seconds": source.last().map(|last| age(last, now).0 / 1000),
         "verdicts": verdicts,
+        "marks": marks,
         "lateness": steps(lag::lateness_labels(), &sum.lateness),
         "clock_skew": steps(lag::skew_labels(), &sum.skew),
         "events": events.collect::<Vec<_>>(),

@@ -72,8 +72,13 @@ mod tests {
         let (first, last) = (Timestamp(1), Timestamp(2));
         pinned(
             RowKey::SourceDay(source.clone(), 7),
-            Row::SourceDayV1 { verdicts: vec![1, 2], lateness: vec![3], skew: vec![4] },
-            &expect!["5100037765620e 0002010201030104"],
+            Row::SourceDayV1 {
+                verdicts: vec![1, 2],
+                marks: vec![5],
+                lateness: vec![3],
+                skew: vec![4],
+            },
+            &expect!["5100037765620e 00020102010501030104"],
         );
         pinned(
             RowKey::Series(source.clone(), "E".into()),

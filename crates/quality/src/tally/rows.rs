@@ -37,6 +37,8 @@ pub enum Row {
     SourceDayV1 {
         /// One for each of [`Verdict::ALL`].
         verdicts: Vec<u64>,
+        /// One for each of [`MARKS`](super::MARKS).
+        marks: Vec<u64>,
         /// One for each step of lateness.
         lateness: Vec<u64>,
         /// One for each step of clock skew.
@@ -118,10 +120,14 @@ impl Tally {
     /// Takes a row back that was stored. One that does not fit its key is passed over: it is a count, no data.
     pub fn restore(&mut self, key: RowKey, row: Row) {
         match (key, row) {
-            (RowKey::SourceDay(source, day), Row::SourceDayV1 { verdicts, lateness, skew }) => {
+            (
+                RowKey::SourceDay(source, day),
+                Row::SourceDayV1 { verdicts, marks, lateness, skew },
+            ) => {
                 self.today = self.today.max(day);
                 let counts = SourceDay {
                     verdicts: fixed(&verdicts),
+                    marks: fixed(&marks),
                     lateness: fixed(&lateness),
                     skew: fixed(&skew),
                     is_changed: false,
@@ -165,6 +171,7 @@ impl SourceDay {
     fn row(&self) -> Row {
         Row::SourceDayV1 {
             verdicts: self.verdicts.to_vec(),
+            marks: self.marks.to_vec(),
             lateness: self.lateness.to_vec(),
             skew: self.skew.to_vec(),
         }

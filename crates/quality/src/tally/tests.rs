@@ -30,7 +30,7 @@ fn event(source_key: &str, name: &str, at: Timestamp, properties: Value) -> Even
         context: LazyObject::default(),
         consents: Consents::default(),
         historical: false,
-        marks: model::event::Marks::default(),
+        marks: Marks::default(),
     }
 }
 
@@ -76,6 +76,21 @@ fn lateness_and_skew_are_counted_of_live_events_only() {
     assert_eq!(day.skew[lag::skew_step(Duration::seconds(90))], 1);
     let series = &tally.sources[&source("web")].events["Viewed"];
     assert_eq!((series.total, series.hours.count(volume::hour(NOW))), (2, 1));
+}
+
+#[test]
+fn of_what_counts_for_nothing_only_the_marks_are_counted() {
+    let mut tally = Tally::default();
+    let mut bot = event("web", "Viewed", NOW, json!({}));
+    bot.marks = Marks::BOT.with(Marks::UNCOUNTED);
+    tally.observe(accepted(&bot));
+    bot.marks = Marks::INTERNAL;
+    tally.observe(accepted(&bot));
+    let web = &tally.sources[&source("web")];
+    let day = web.last_days(1, NOW);
+    assert_eq!((day.marks, day.verdicts), ([1, 1], [2, 0, 0, 0]));
+    assert_eq!(day.lateness.iter().sum::<u64>(), 1);
+    assert_eq!(web.events["Viewed"].total, 1);
 }
 
 #[test]

@@ -68,6 +68,8 @@ async fn a_program_is_nobody() {
         profile["timeline"].as_array().unwrap().iter().map(|e| &e["marks"]).collect();
     assert_eq!(marks.len(), 2, "what came before is kept, with its mark: {profile}");
     assert!(marks.contains(&&json!(["bot"])));
+    let sources = server.ok(get("/api/v1/data_quality/sources").admin()).await;
+    assert_eq!(sources["items"][0]["marks"], json!({"bot": 4, "internal": 0}));
 }
 
 #[tokio::test]
