@@ -20,7 +20,7 @@ use model::{
     hash,
     value::Object,
 };
-use profile::{Assignment, IdentityRules, PurposePolicy};
+use profile::{Assignment, IdentityRules, PurposePolicy, Reason};
 use rustc_hash::FxBuildHasher;
 use store::{Reader as _, Table};
 
@@ -495,7 +495,9 @@ impl<'a> Fold<'a> {
                 hash,
                 order: before.map_or(order, |link| link.order.min(order)),
                 last: before.map_or(order.time, |link| link.last.max(order.time)),
-                trusted: is_trusted || before.is_some_and(|link| link.trusted),
+                trusted: is_trusted
+                    || !normalised.kind.is_claim()
+                    || before.is_some_and(|link| link.trusted),
                 refused: before.and_then(|link| link.refused),
             };
             let is_same =
@@ -536,8 +538,10 @@ impl<'a> Fold<'a> {
 
     /// Whether a new link can change who is whom: someone else has the identifier, or a limit may be reached.
     fn may_join(&self, route: &Route, identifiers: &[Identifier]) -> Result<bool, RowError> {
-        let is_claim = route.links.iter().any(|link| !link.trusted);
-        if route.head != route.strand || route.links.len() > LINKS_WITHOUT_LIMIT || is_claim {
+        // A claim without proof is no one's, and must be looked at once more when there is proof.
+        let is_claim = |link: &KnownLink| !link.trusted || link.refused == Some(Reason::Unverified);
+        let has_claims = route.links.iter().any(is_claim);
+        if route.head != route.strand || route.links.len() > LINKS_WITHOUT_LIMIT || has_claims {
             return Ok(true);
         }
         for identifier in identifiers {

@@ -28,6 +28,11 @@ impl IdentifierType {
     /// Longest identifier value, in bytes.
     pub const MAX_VALUE_BYTES: usize = 512;
 
+    /// Whether it says who somebody is, which may want proof, and not only on which device they are.
+    pub fn is_claim(&self) -> bool {
+        !matches!(self, Self::AnonymousId | Self::DeviceId)
+    }
+
     /// Parses the written form; `None` when it names no type.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text {
