@@ -67,16 +67,17 @@ pub fn decide(
         let here = catalog.sound().filter(|p| p.state == State::Live && decision.exists(p));
         return decision.page(here.take(MAX_PLACEMENTS).map(Ok).collect());
     };
+    let failed = |key, version, why| Err(Box::new(decision.failed(key, version, why)));
     let asked = keys.iter().map(|key| match catalog.entry(key) {
         Some(Entry::Sound(placement)) => match placement.state {
             State::Live => Ok(&**placement),
-            State::Paused => Err(decision.paused(placement)),
-            State::Draft | State::Archived => Err(decision.failed(key, None, "is not live")),
+            State::Paused => Err(Box::new(decision.paused(placement))),
+            State::Draft | State::Archived => failed(key, None, "is not live"),
         },
         Some(Entry::Broken { version }) => {
-            Err(decision.failed(key, Some(*version), "has faults and was left out"))
+            failed(key, Some(*version), "has faults and was left out")
         }
-        None => Err(decision.failed(key, None, "is unknown")),
+        None => failed(key, None, "is unknown"),
     });
     decision.page(asked.collect())
 }
@@ -97,15 +98,15 @@ impl<'a> Decision<'a> {
     /// Decides the placements of a page, each by itself, and then again where experiences of one page
     /// group won more than one of them: the one that arbitration puts first keeps its place. Of
     /// several placements that it won, that is the first.
-    fn page(&self, placements: Vec<Result<&Placement, Outcome>>) -> Vec<Outcome> {
+    fn page(&self, placements: Vec<Result<&Placement, Box<Outcome>>>) -> Vec<Outcome> {
         let groups = |placement: &Placement| {
             placement.candidates.iter().any(|experience| experience.page_group.is_some())
         };
         let is_grouped = placements.iter().flatten().any(|placement| groups(placement));
         if !is_grouped {
-            let one = |asked: Result<&Placement, Outcome>| match asked {
+            let one = |asked: Result<&Placement, Box<Outcome>>| match asked {
                 Ok(placement) => self.decide(placement),
-                Err(answered) => answered,
+                Err(answered) => *answered,
             };
             return placements.into_iter().map(one).collect();
         }

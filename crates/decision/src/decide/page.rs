@@ -22,10 +22,10 @@ struct Place<'a> {
 
 impl<'a> Page<'a> {
     /// A page with these placements, or the outcomes of those that need no decision.
-    pub(super) fn new(placements: Vec<Result<&'a Placement, Outcome>>) -> Self {
-        let place = |asked: Result<&'a Placement, Outcome>| match asked {
+    pub(super) fn new(placements: Vec<Result<&'a Placement, Box<Outcome>>>) -> Self {
+        let place = |asked: Result<&'a Placement, Box<Outcome>>| match asked {
             Ok(placement) => Place { placement: Some(placement), outcome: None, taken: Vec::new() },
-            Err(outcome) => Place { placement: None, outcome: Some(outcome), taken: Vec::new() },
+            Err(outcome) => Place { placement: None, outcome: Some(*outcome), taken: Vec::new() },
         };
         Self { places: placements.into_iter().map(place).collect() }
     }
