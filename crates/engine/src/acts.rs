@@ -57,9 +57,15 @@ impl Ask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Done {
     /// Its name, by which it can be taken back.
+    #[serde(serialize_with = "as_text")]
     pub act: ActId,
     /// The people whom it touched, as they are now.
     pub profiles: Vec<ProfileId>,
+}
+
+/// Writes an act's name as its digits; as a number it would be larger than JSON's readers keep.
+fn as_text<S: serde::Serializer>(act: &ActId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(act)
 }
 
 /// Why an act was not done.
