@@ -1,7 +1,7 @@
 //! What operators do to people: splits, and taking them back.
 //!
-//! An act is an input like an event. It is made ready from what is stored ([`prepare`]), stands in the
-//! log with all that its fold needs, is folded by the writer ([`fold`]), so that memberships, timers and
+//! An act is an input like an event. It is made ready from what is stored (`prepare`), stands in the
+//! log with all that its fold needs, is folded by the writer (`fold`), so that memberships, timers and
 //! caches change in the same commit, and is answered when it is durable. A replay folds what the
 //! log has and prepares nothing.
 

@@ -199,6 +199,7 @@ fn templates_see_what_may_be_read() {
     let expected = json!({
         "id": "00030000000000000007",
         "traits": {"first_name": "Ann", "address": {"city": "Lund", "zip": null}, "a.b": 1, "a": {"b": 2, "c": 3}},
+        "computed": {},
     });
     assert_eq!(Value::Object(view.fields(Object::new(), None)), expected);
 }
