@@ -250,7 +250,8 @@ impl Decider {
         shared.metrics.decisions.inc_by(outcomes.len() as u64);
         // What does not count leaves nothing behind.
         let is_kept = request.record && !marks.has(Marks::UNCOUNTED);
-        let asked = (request, address.filter(|_| is_kept));
+        let head = found.map(|found| found.head);
+        let asked = (request, address.filter(|_| is_kept).map(|address| (address, head)));
         Ok(self.answer(shared, &snapshot, asked, (id, now, unit), outcomes, memberships))
     }
 
@@ -258,7 +259,7 @@ impl Decider {
         &self,
         shared: &Shared,
         snapshot: &Snapshot,
-        (request, address): (&DecideRequest, Option<Address>),
+        (request, kept): (&DecideRequest, Option<(Address, Option<StrandId>)>),
         (id, now, unit): (DecisionId, Timestamp, UnitId),
         mut outcomes: Vec<Outcome>,
         memberships: &Memberships,
@@ -285,7 +286,9 @@ impl Decider {
             let outcomes = &outcomes;
             let answered =
                 Answered { id, first, at: now, snapshot, request, memberships, outcomes };
-            address.is_none_or(|address| self.record(shared, &answered, address))
+            kept.is_none_or(|(address, head)| {
+                self.record(shared, Record::of(&answered, address, head))
+            })
         };
         if !is_recorded {
             decisions.iter_mut().for_each(|decision| decision.unrecorded = true);
@@ -294,8 +297,7 @@ impl Decider {
     }
 
     /// Queues a record; a full queue is no reason to wait.
-    fn record(&self, shared: &Shared, answered: &Answered<'_>, address: Address) -> bool {
-        let record = Record::of(answered, address);
+    fn record(&self, shared: &Shared, record: Option<Record>) -> bool {
         let is_queued = record.is_some_and(|record| self.records.try_send(record).is_ok());
         if !is_queued {
             shared.metrics.decisions_unrecorded.inc();

@@ -243,7 +243,6 @@ impl<'a> Fold<'a> {
             return Ok(EventVerdict::Duplicate);
         }
         let policy = &self.ground.snapshot.policy;
-        let is_nothing = |purposes: PurposeSet| purposes.iter().all(|p| p == Purpose::SERVICE);
         let mut route = match self.route(address)? {
             Some(route) => route,
             None => {
@@ -337,7 +336,7 @@ impl<'a> Fold<'a> {
     }
 
     /// The route of a strand, as this batch has left it.
-    fn route_of(&mut self, strand: StrandId) -> Result<Arc<Route>, RowError> {
+    pub(crate) fn route_of(&mut self, strand: StrandId) -> Result<Arc<Route>, RowError> {
         if let Some(route) = self.routes.get(&strand) {
             return Ok(Arc::clone(route));
         }
@@ -643,6 +642,11 @@ pub(crate) fn collect(policy: &PurposePolicy, known: Consents, said: Consents) -
             && policy.effective(known.basis(purpose), purpose)
     });
     allowed.fold(PurposeSet::NONE.with(Purpose::SERVICE), PurposeSet::with)
+}
+
+/// Whether something is kept for no purpose but `service`, which by itself keeps nothing.
+pub(crate) fn is_nothing(purposes: PurposeSet) -> bool {
+    purposes.iter().all(|purpose| purpose == Purpose::SERVICE)
 }
 
 fn quarantined(code: &str, detail: &str) -> EventVerdict {

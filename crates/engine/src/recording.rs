@@ -11,7 +11,7 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use audience::Memberships;
 use decision::Outcome;
-use model::{Consents, DecisionId, Identifier, Key, PurposeSet, StrandId, Timestamp, event::Order};
+use model::{Consents, DecisionId, Identifier, Key, StrandId, Timestamp, event::Order};
 use profile::Assignment;
 use store::{Table, seal::MAX_PLAINTEXT_BYTES};
 
@@ -41,6 +41,8 @@ pub(crate) struct Record {
     id: DecisionId,
     at: Timestamp,
     address: Address,
+    /// The person that was found by another way than by the strand of the address.
+    head: Option<StrandId>,
     identifiers: Vec<Identifier>,
     said: Consents,
     /// A [`StoredDecision`], encoded.
@@ -68,7 +70,11 @@ pub(crate) struct Answered<'a> {
 
 impl Record {
     /// The record of an answered request; `None` where it is too long to be kept.
-    pub(crate) fn of(answered: &Answered<'_>, address: Address) -> Option<Self> {
+    pub(crate) fn of(
+        answered: &Answered<'_>,
+        address: Address,
+        head: Option<StrandId>,
+    ) -> Option<Self> {
         let Answered { id, at, snapshot, request, outcomes, .. } = *answered;
         let (mut assigned, mut won) = (Vec::new(), Vec::new());
         for outcome in outcomes {
@@ -84,6 +90,7 @@ impl Record {
             id,
             at,
             address,
+            head,
             identifiers: request.identifiers.clone(),
             said: request.consents,
             body: body(answered)?,
@@ -181,12 +188,14 @@ impl Recorder {
     /// Writes a record under its person's strand; a visitor nobody has seen gets one, where consent allows it.
     pub(crate) fn write(&mut self, fold: &mut Fold<'_>, record: &Record) -> Result<(), RowError> {
         let policy = &fold.ground.snapshot.policy;
-        let route = match fold.route(&record.address)? {
-            Some(route) => route,
-            None if fold::collect(policy, record.said, record.said) == PurposeSet::NONE => {
+        let route = match (fold.route(&record.address)?, record.head) {
+            (Some(route), _) => route,
+            // A strand of its own would be found before the person from then on, and joins nobody.
+            (None, Some(head)) => fold.route_of(head)?,
+            (None, None) if fold::is_nothing(fold::collect(policy, record.said, record.said)) => {
                 return Ok(());
             }
-            None => {
+            (None, None) => {
                 let route = fold.bear(&record.address)?;
                 let tie = model::hash::event_name(&record.id.to_string());
                 let order = Order { time: record.at, tie };
@@ -196,7 +205,7 @@ impl Recorder {
             }
         };
         let purposes = fold::collect(&fold.ground.snapshot.policy, route.consents, record.said);
-        if purposes == PurposeSet::NONE {
+        if fold::is_nothing(purposes) {
             return Ok(());
         }
         if !Arc::ptr_eq(&self.lineups, &record.lineups) {

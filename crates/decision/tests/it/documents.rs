@@ -90,7 +90,7 @@ fn every_fault_of_an_experience_is_told_at_once() {
             /variants/1/key: there is another variant `a`
             /variants/2/key: `holdout` is what held-out units are recorded with
             /purpose: nothing is shown under the purpose `service`
-            /eligibility/all/0/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, or {"calendar":"this_month"}
+            /eligibility/all/0/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, {"calendar":"this_month"}, or {"since":{"event":…}}
             /schedule/end: the end must be after the start
             /variants/0/weight: 1 of 1000002 is less than a ten-thousandth
             /variants/0/content/x/0: `user` is not a variable here: use `profile` or `context`

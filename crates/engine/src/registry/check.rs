@@ -350,7 +350,7 @@ mod tests {
             Kind::Experience,
             json!({"key": "a", "placement": "p", "variants": [{"key": "v", "wait": 1}]}),
             expect![
-                "/variants/0/wait: unknown field `wait`, expected one of `key`, `name`, `weight`, `content`"
+                "/variants/0/wait: unknown field `wait`, expected one of `key`, `name`, `weight`, `content`, `editions`"
             ],
         );
         check(
