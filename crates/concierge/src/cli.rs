@@ -104,7 +104,7 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "FILE")]
     pub(crate) places: Option<String>,
     /// A service that tells the weather of places by Open-Meteo's API, as in
-    /// https://api.open-meteo.com/v1/forecast; it is told places to some twenty kilometres and nothing
+    /// `https://api.open-meteo.com/v1/forecast`; it is told places to some twenty kilometres and nothing
     /// about people; no weather without it [env: CONCIERGE_WEATHER]
     #[arg(long, value_name = "URL")]
     pub(crate) weather: Option<String>,
