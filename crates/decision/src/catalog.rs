@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use model::{
     Key, Purpose, Timestamp, UnitId,
-    condition::{Names, Needs, Rule},
+    condition::{Fact, Facts, Names, Needs, Rule},
     consent::PurposeKey,
     definition::{Fault, State},
     value::Path,
@@ -209,6 +209,17 @@ impl Catalog {
     pub(crate) fn sound(&self) -> impl Iterator<Item = &Placement> {
         self.placements.values().filter_map(Entry::sound)
     }
+}
+
+/// A text that the request's context says, or else the person's trait of that name.
+fn said_or_known<'f>(facts: &'f dyn Facts, name: &str) -> Option<&'f str> {
+    let path = Path::parse(name)?;
+    let said = match facts.context(&path) {
+        Fact::Known(said) => Fact::Known(said),
+        _ => facts.trait_value(&path),
+    };
+    let Fact::Known(said) = said else { return None };
+    said.as_str()
 }
 
 impl Default for Catalog {

@@ -2,12 +2,11 @@
 
 use model::{
     Key, Purpose, Timestamp,
-    condition::{Fact, Facts, Names, Rule, Truth},
+    condition::{Facts, Names, Rule, Truth},
     definition::Fault,
-    value::Path,
 };
 
-use super::compile;
+use super::{compile, said_or_known};
 use crate::{
     content::Content,
     document::{self, MAX_EDITIONS},
@@ -111,13 +110,7 @@ fn nearness(own: &str, wanted: &str) -> Option<usize> {
 
 /// The visitor's language tag, in lower case: that of the request, or else of the person.
 fn wanted_locale(facts: &dyn Facts) -> Option<String> {
-    let path = Path::parse("locale")?;
-    let said = match facts.context(&path) {
-        Fact::Known(said) => Fact::Known(said),
-        _ => facts.trait_value(&path),
-    };
-    let Fact::Known(said) = said else { return None };
-    Some(said.as_str()?.replace('_', "-").to_ascii_lowercase())
+    Some(said_or_known(facts, "locale")?.replace('_', "-").to_ascii_lowercase())
 }
 
 impl Edition {

@@ -1,13 +1,9 @@
 //! When an experience acts: a period, and hours of the week on somebody's clock.
 
 use jiff::tz::TimeZone;
-use model::{
-    Timestamp,
-    condition::{Fact, Facts},
-    definition::Fault,
-    value::Path,
-};
+use model::{Timestamp, condition::Facts, definition::Fault};
 
+use super::said_or_known;
 use crate::document::{self, Hours, MAX_HOURS, Weekday};
 
 /// A period: from the first instant, up to but not including the second.
@@ -118,13 +114,7 @@ impl Stretch {
 
 /// The zone that the request names, or else the person's trait.
 fn visitor_zone(facts: &dyn Facts) -> Option<TimeZone> {
-    let path = Path::parse("timezone")?;
-    let name = match facts.context(&path) {
-        Fact::Known(name) => Fact::Known(name),
-        _ => facts.trait_value(&path),
-    };
-    let Fact::Known(name) = name else { return None };
-    TimeZone::get(name.as_str()?).ok()
+    TimeZone::get(said_or_known(facts, "timezone")?).ok()
 }
 
 fn compile_hours(hours: &Hours, place: usize, faults: &mut Vec<Fault>) -> Option<Stretch> {
