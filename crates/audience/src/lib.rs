@@ -2,6 +2,7 @@
 
 mod catalog;
 mod document;
+mod estimate;
 mod in_place;
 mod index;
 mod memberships;
@@ -10,6 +11,7 @@ pub mod reference;
 
 pub use catalog::{Audience, Catalog, Live, MAX_REFERENCE_DEPTH};
 pub use document::AudienceDocument;
+pub use estimate::Estimate;
 pub use in_place::{InPlace, evaluate_in_place};
 pub use index::{Change, Touched};
 pub use memberships::{Entry, FactsByPurpose, Memberships, Transition, TransitionKind};

@@ -16,7 +16,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  concierge audience preview vip                         (how many, and the first of them)
+  concierge audience preview vip                         (how many, and some of them)
   concierge audience preview -f definitions/audiences/vip.toml
   concierge audience members vip --limit 1000 > vip.tsv
   concierge audience explain vip user_id u1
@@ -135,17 +135,33 @@ fn preview(
     }
     let path = format!("/api/v1/audiences/{}/preview", encode(key));
     let found = client.post(&path, Auth::Token, &body)?;
-    let count =
-        |name: &str| screen::thousands(found.get(name).and_then(Value::as_u64).unwrap_or(0));
-    screen::say(format!("{key}: {} of {} people", count("count"), count("evaluated")));
-    if found.get("withheld").and_then(Value::as_u64).unwrap_or(0) > 0 {
-        let withheld = count("withheld");
-        screen::say(format!("  {withheld} cannot be told, for want of consent"));
-    }
+    screen::say(counted(key, &found));
     for row in rows(&found)? {
         screen::say(format!("  {}", row.join("  ").trim_end()));
     }
     Ok(())
+}
+
+/// How many are in it; about how many, where not everyone was looked at.
+fn counted(key: &str, found: &Value) -> String {
+    let number = |path: &str| found.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+    let count = |name: &str| screen::thousands(number(&format!("/{name}/value")));
+    let is_exact = found.get("is_exact").and_then(Value::as_bool).unwrap_or(false);
+    let mut text = match is_exact {
+        true => format!("{key}: {} of {} people", count("count"), count("people")),
+        false => format!(
+            "{key}: about {} of {} people, between {} and {} (95 %), by {} people drawn at random",
+            count("count"),
+            count("people"),
+            screen::thousands(number("/count/low")),
+            screen::thousands(number("/count/high")),
+            screen::thousands(number("/evaluated")),
+        ),
+    };
+    if number("/withheld/value") > 0 {
+        text += &format!("\n  {} cannot be told, for want of consent", count("withheld"));
+    }
+    text
 }
 
 fn members(client: &Client, args: &MembersArgs) -> anyhow::Result<()> {
@@ -224,6 +240,23 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
+
+    #[test]
+    fn a_preview_of_some_says_how_sure_it_is() {
+        let exactly = |value: u64| json!({"value": value, "low": value, "high": value});
+        let all = json!({
+            "count": exactly(2), "withheld": exactly(0), "people": exactly(3), "evaluated": 3, "is_exact": true,
+        });
+        expect!["vip: 2 of 3 people"].assert_eq(&counted("vip", &all));
+        let some = json!({
+            "count": {"value": 20_000, "low": 19_000, "high": 21_000}, "withheld": {"value": 40, "low": 11, "high": 90},
+            "people": {"value": 1_000_000, "low": 990_000, "high": 1_010_000}, "evaluated": 50_000, "is_exact": false,
+        });
+        expect![[r#"
+            vip: about 20,000 of 1,000,000 people, between 19,000 and 21,000 (95 %), by 50,000 people drawn at random
+              40 cannot be told, for want of consent"#]]
+        .assert_eq(&counted("vip", &some));
+    }
 
     #[test]
     fn an_explanation_lists_the_parts_below_their_rule() {

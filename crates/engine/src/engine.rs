@@ -27,7 +27,7 @@ use crate::{
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
-    people::{AudienceChoice, Explained, Members, members, show},
+    people::{AudienceChoice, Explained, GoesOn, Members, Preview, members, preview, show},
     quarantine, reading, registry,
     sealed::RowError,
     state::Shared,
@@ -435,6 +435,17 @@ impl Engine {
         limit: usize,
     ) -> Result<Members, DefinitionError> {
         members::members(self.shared(), audience, at, cursor, limit)
+    }
+
+    /// How many people are in an audience at an instant, told from those looked at while it goes on.
+    pub fn preview(
+        &self,
+        audience: &AudienceChoice,
+        at: Option<Timestamp>,
+        limit: usize,
+        goes_on: GoesOn<'_>,
+    ) -> Result<Preview, DefinitionError> {
+        preview::preview(self.shared(), audience, at, limit, goes_on)
     }
 
     /// Why a person is in an audience or not at an instant; `None` when there is no such person.

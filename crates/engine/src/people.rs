@@ -1,15 +1,17 @@
-//! Reading people: lookup by any identifier, timeline, decisions, members of an audience.
+//! Reading people: lookup by any identifier, timeline, decisions, members of an audience and how many there are.
 
 pub(crate) mod members;
+pub(crate) mod preview;
 pub(crate) mod show;
 
+use audience::Estimate;
 use model::{
     Key, ProfileId, Timestamp, Value,
     condition::{Step, Truth},
 };
 use serde::Serialize;
 
-/// A membership count with a sample.
+/// Who is in an audience, everyone looked at.
 #[derive(Clone, Debug, Serialize)]
 pub struct Members {
     /// How many people are in the audience.
@@ -23,6 +25,26 @@ pub struct Members {
     /// Give this as `cursor` to continue; `null` at the end.
     pub next_cursor: Option<String>,
 }
+
+/// How many people are in an audience, told from some of them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Preview {
+    /// How many people are in it.
+    pub count: Estimate,
+    /// How many cannot be answered because data is withheld by consent.
+    pub withheld: Estimate,
+    /// How many people there are.
+    pub people: Estimate,
+    /// How many people were looked at.
+    pub evaluated: u64,
+    /// Everyone was looked at, so that the numbers are no estimates.
+    pub is_exact: bool,
+    /// Members, drawn at random.
+    pub items: Vec<Member>,
+}
+
+/// Whether a preview goes on, asked before each person with how many were looked at.
+pub type GoesOn<'a> = &'a dyn Fn(u64) -> bool;
 
 /// One member.
 #[derive(Clone, Debug, Serialize)]

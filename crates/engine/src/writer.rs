@@ -33,7 +33,7 @@ use crate::{
 };
 
 pub(crate) use acting::Acting;
-pub(crate) use backfill::heads;
+pub(crate) use backfill::{heads, heads_of};
 pub(crate) use batch::import_key;
 pub(crate) use operation::{Operation, PreparedOperation};
 

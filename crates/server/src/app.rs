@@ -19,6 +19,8 @@ use crate::{error::ApiError, gate, metrics::Metrics, options::Options, routes};
 const READS_MAX: usize = 16;
 /// How many reads over all people run at once; the rest wait, so that they never take all cores from decisions.
 const SCANS_MAX: usize = 1;
+/// How many previews run at once; the rest wait. Each is bounded in time, so none waits behind a scan.
+const PREVIEWS_MAX: usize = 1;
 /// How many answers that hold a snapshot of everything may be on their way at once; more are refused, since each keeps
 /// what is overwritten on disk.
 const STREAMS_MAX: usize = 2;
@@ -35,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) is_draining: AtomicBool,
     reads: Semaphore,
     scans: Semaphore,
+    previews: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
     request_ids: RequestIds,
 }
@@ -56,6 +59,7 @@ impl App {
             is_draining: AtomicBool::new(false),
             reads: Semaphore::new(READS_MAX),
             scans: Semaphore::new(SCANS_MAX),
+            previews: Semaphore::new(PREVIEWS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             request_ids: RequestIds::new(),
         }))
@@ -89,6 +93,20 @@ impl App {
     {
         let _slot = self.scans.acquire().await;
         self.read(scan).await
+    }
+
+    /// [`App::read`] for a read over as many people as there is time for.
+    pub(crate) async fn sample<T, E>(
+        &self,
+        sample: impl FnOnce(&Engine) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        ApiError: From<E>,
+    {
+        let _slot = self.previews.acquire().await;
+        self.read(sample).await
     }
 
     /// A new name for one call, to find it in the log.

@@ -460,10 +460,10 @@ const ROUTES: &[Route] = &[
         doc: Doc {
             id: "preview_audience",
             tag: "audiences",
-            summary: "Who would be in an audience; the sample needs the scope `profiles:read`",
+            summary: "How many would be in an audience, told from a sample of all people; those shown need the scope `profiles:read`",
             query: &[],
             body: Some("AudiencePreview"),
-            answer: (200, Some("Members")),
+            answer: (200, Some("Preview")),
         },
     },
     Route {

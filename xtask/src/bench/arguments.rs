@@ -38,7 +38,7 @@ pub(crate) enum Load {
     Ingest,
     /// Decisions at a fixed rate.
     Latency,
-    /// Timers that are due at once, and people with very much data.
+    /// Timers that are due at once, people with very much data, previews over everybody.
     Extremes,
     /// Decisions as fast as one core makes them.
     Throughput,

@@ -32,6 +32,7 @@ mod fill;
 mod heavy;
 mod hiccups;
 mod ingest;
+mod preview;
 mod restart;
 
 mod arguments;
@@ -114,6 +115,7 @@ fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     if arguments.wants(Load::Extremes) {
         exits::measure(arguments, &server, table)?;
         heavy::measure(arguments, &server, table)?;
+        preview::measure(arguments, &server, table)?;
     }
     restart::measure_memory_after_load(&server, table)?;
     let server = match arguments.only {

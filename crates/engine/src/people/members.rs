@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use audience::Memberships;
 use model::{
-    IdentifierType, Key, ProfileId, Timestamp,
+    IdentifierType, Key, ProfileId, StrandId, Timestamp,
     condition::{Condition, Facts, Membership, Rule, Truth},
 };
 
@@ -25,8 +25,9 @@ use crate::{
 const MAX_PAGE: usize = 10_000;
 
 /// What is asked of everyone.
-struct Question<'a> {
-    snapshot: &'a Snapshot,
+pub(super) struct Asking {
+    /// What acts, over timelines that hold what the rule reads.
+    pub(super) snapshot: Snapshot,
     choice: Choice,
     now: Timestamp,
     /// At another instant than now, stored memberships say nothing.
@@ -46,16 +47,9 @@ pub(crate) fn members(
     cursor: Option<&str>,
     limit: usize,
 ) -> Result<Members, DefinitionError> {
-    let snapshot = shared.registry.snapshot_full();
-    let (choice, snapshot) = chosen(choice, &snapshot)?;
-    let question = Question {
-        snapshot: &snapshot,
-        choice,
-        now: at.unwrap_or_else(|| shared.clock.now()),
-        is_now: at.is_none(),
-    };
+    let asking = Asking::of(shared, choice, at)?;
     let after: Option<ProfileId> = cursor.and_then(|cursor| cursor.parse().ok());
-    count(shared, &question, after, limit.min(MAX_PAGE))
+    count(shared, &asking, after, limit.min(MAX_PAGE))
         .map_err(|error| DefinitionError::Unavailable(error.to_string()))
 }
 
@@ -88,44 +82,32 @@ pub(crate) fn explain(
     at: Option<Timestamp>,
     id: ProfileId,
 ) -> Result<Option<Explained>, DefinitionError> {
-    let snapshot = shared.registry.snapshot_full();
-    let (choice, snapshot) = chosen(choice, &snapshot)?;
-    let now = at.unwrap_or_else(|| shared.clock.now());
-    let question = Question { snapshot: &snapshot, choice, now, is_now: at.is_none() };
+    let asking = Asking::of(shared, choice, at)?;
     let explained = show::head(shared, id).and_then(|head| {
         let Some(head) = head else { return Ok(None) };
         let frozen = shared.store.snapshot()?;
         let pages = Stored { reader: &*frozen, keys: &shared.keys };
-        let person = Loader { pages: &pages, snapshot: &snapshot }.person(head)?;
-        Ok(Some(question.explain(&person)))
+        let person = Loader { pages: &pages, snapshot: &asking.snapshot }.person(head)?;
+        Ok(Some(asking.explain(&person)))
     });
     explained.map_err(|error| DefinitionError::Unavailable(error.to_string()))
 }
 
 fn count(
     shared: &Shared,
-    question: &Question<'_>,
+    asking: &Asking,
     after: Option<ProfileId>,
     limit: usize,
 ) -> Result<Members, RowError> {
     let frozen = shared.store.snapshot()?;
     let pages = Stored { reader: &*frozen, keys: &shared.keys };
-    let loader = Loader { pages: &pages, snapshot: question.snapshot };
+    let loader = Loader { pages: &pages, snapshot: &asking.snapshot };
     let mut members =
         Members { count: 0, evaluated: 0, withheld: 0, items: Vec::new(), next_cursor: None };
     heads(&*frozen, &mut |head| {
-        let person = match loader.person(head) {
-            Ok(person) => person,
-            // Somebody's damaged rows must not hide everyone else.
-            Err(RowError::Unreadable(_)) => return Ok(ControlFlow::Continue(())),
-            Err(error) => return Err(error),
-        };
-        if person.profile.records().seen.is_none() {
-            // Only events came that do not count: this is nobody yet.
-            return Ok(ControlFlow::Continue(()));
-        }
+        let Some(person) = somebody(&loader, head)? else { return Ok(ControlFlow::Continue(())) };
         members.evaluated += 1;
-        let (truth, since) = question.answer(&person);
+        let (truth, since) = asking.answer(&person);
         match truth {
             Truth::False => {}
             Truth::Withheld => members.withheld += 1,
@@ -145,8 +127,29 @@ fn count(
     Ok(members)
 }
 
-impl Question<'_> {
-    fn answer(&self, person: &Person) -> (Truth, Option<Timestamp>) {
+/// The person at a head, who is left out where they do not read back or only events came that do not count.
+pub(super) fn somebody(loader: &Loader<'_>, head: StrandId) -> Result<Option<Person>, RowError> {
+    match loader.person(head) {
+        Ok(person) => Ok(person.profile.records().seen.is_some().then_some(person)),
+        // Somebody's damaged rows must not hide everyone else.
+        Err(RowError::Unreadable(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl Asking {
+    pub(super) fn of(
+        shared: &Shared,
+        choice: &AudienceChoice,
+        at: Option<Timestamp>,
+    ) -> Result<Self, DefinitionError> {
+        let (choice, snapshot) = chosen(choice, &shared.registry.snapshot_full())?;
+        let now = at.unwrap_or_else(|| shared.clock.now());
+        Ok(Self { snapshot, choice, now, is_now: at.is_none() })
+    }
+
+    /// Whether a person is in it, and since when, where that is known.
+    pub(super) fn answer(&self, person: &Person) -> (Truth, Option<Timestamp>) {
         self.ask(person, |answer, _, _| (answer.truth, answer.since))
     }
 
@@ -194,7 +197,7 @@ fn unseen(truth: Truth, valid_until: Option<Timestamp>) -> Membership {
     Membership { truth, since: None, previous: None, valid_until }
 }
 
-fn member(person: &Person, since: Option<Timestamp>) -> Member {
+pub(super) fn member(person: &Person, since: Option<Timestamp>) -> Member {
     let identifiers = person.profile.records().component.unpack().identifiers;
     let user = identifiers.iter().find(|known| known.identifier.kind == IdentifierType::UserId);
     Member {

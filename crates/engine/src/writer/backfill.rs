@@ -5,8 +5,8 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use model::{Seq, StrandId, Timestamp};
-use store::{KeyRange, Reader, ScanOrder, StoreError, Table};
+use model::{Lane, Seq, StrandId, Timestamp};
+use store::{KeyRange, Reader, ScanOrder, StoreError, Table, prefix_range};
 
 use crate::{
     fold::{Fold, Ground},
@@ -127,6 +127,22 @@ pub(crate) fn heads(
         }
     }
     Ok(())
+}
+
+/// The heads among the strands of one lane, in the order in which they were born: one scan, which opens no page.
+pub(crate) fn heads_of(reader: &dyn Reader, lane: Lane) -> Result<Vec<StrandId>, StoreError> {
+    let mut heads = Vec::new();
+    let prefix = lane.get().to_be_bytes();
+    reader.scan(Table::Strand, prefix_range(&prefix), ScanOrder::Ascending, &mut |key, row| {
+        if key.len() == keys::STRAND_BYTES
+            && let Some(strand) = keys::parse_strand(key)
+            && Head::parse(row).is_ok_and(|head| head.meta.head == strand)
+        {
+            heads.push(strand);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(heads)
 }
 
 fn is_evaluated(pages: &dyn Pages, head: StrandId, fingerprint: u64) -> Result<bool, RowError> {

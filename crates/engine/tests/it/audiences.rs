@@ -1,6 +1,9 @@
 //! Audiences become true on the event and false by the clock.
 
-use engine::{definitions::Kind, people::AudienceChoice};
+use engine::{
+    definitions::Kind,
+    people::{AudienceChoice, GoesOn},
+};
 use model::Duration;
 use serde_json::json;
 
@@ -109,4 +112,55 @@ fn who_left_and_came_back_is_remembered_across_a_restart() {
     assert!(is(&world, "back", "true"));
     world.pass(Duration::days(1));
     world.wait(|world| is(world, "back", "false"));
+}
+
+/// People whom a preview looks at, out of [`POPULATION`].
+const SAMPLE: u64 = 250;
+const POPULATION: u32 = 800;
+const ALL: GoesOn<'_> = &|_| true;
+const SOME: GoesOn<'_> = &|people| people < SAMPLE;
+
+#[test]
+fn a_preview_of_some_holds_the_exact_number_as_often_as_it_says() {
+    let mut world = World::new();
+    let names: Vec<String> = (0..POPULATION).map(|number| format!("user-{number}")).collect();
+    world.see_all(names.iter().map(String::as_str), "Page Viewed");
+    // A tenth of them came through a second strand, and count once all the same.
+    for name in names.iter().step_by(10) {
+        let device = format!("device-of-{name}");
+        world.see(&[("anonymous_id", &device), ("user_id", name)], "Page Viewed", json!({}));
+    }
+    let choice = |salt: u32, below: f64| {
+        AudienceChoice::Draft(json!({"bucket": {"salt": salt.to_string(), "below": below}}))
+    };
+    let everyone = world.engine.preview(&choice(0, 0.5), None, 5, ALL).unwrap();
+    assert_eq!((everyone.is_exact, everyone.people.value), (true, u64::from(POPULATION)));
+    let (mut held, mut asked) = (0, 0);
+    for salt in 0..20 {
+        let choice = choice(salt, [0.02, 0.1, 0.4, 0.9][salt as usize % 4]);
+        let exact = world.engine.preview(&choice, None, 0, ALL).unwrap().count;
+        assert!(exact.low == exact.value && exact.value == exact.high);
+        let found = world.engine.preview(&choice, None, 3, SOME).unwrap();
+        assert_eq!((found.evaluated, found.is_exact), (SAMPLE, false));
+        held += u32::from((found.count.low..=found.count.high).contains(&exact.value));
+        asked += 1;
+        let again = world.engine.preview(&choice, None, 3, SOME).unwrap();
+        assert_eq!(again.count, found.count, "the same people are drawn again");
+        assert_eq!(found.items.len() as u64, found.count.low.min(3));
+    }
+    assert!(18 <= held, "{held} of {asked}");
+    // `members` looks at everyone, whatever a preview does.
+    let exact = world.engine.preview(&choice(7, 0.4), None, 0, ALL).unwrap();
+    let members = world.engine.members(&choice(7, 0.4), None, None, 1).unwrap();
+    assert_eq!(members.count, exact.count.value);
+}
+
+#[test]
+fn a_preview_without_time_looks_at_somebody_all_the_same() {
+    let mut world = World::new();
+    world.see(ANN, "Product Viewed", json!({}));
+    let choice = AudienceChoice::Draft(json!({"event": "Product Viewed"}));
+    let found = world.engine.preview(&choice, None, 1, &|_| false).unwrap();
+    assert!(found.evaluated <= 1 && !found.is_exact);
+    assert!(found.count.low <= 1 && 1 <= found.count.high, "{found:?}");
 }

@@ -83,7 +83,7 @@ impl World {
         self.runtime.block_on(saved).unwrap();
     }
 
-    pub(crate) fn send(&mut self, sent: Sent<'_>) -> EventVerdict {
+    fn event(&mut self, sent: &Sent<'_>) -> Event {
         use engine::Clock;
         self.sent += 1;
         // Events of one instant are ordered by chance; what a test sends one after the other
@@ -95,7 +95,7 @@ impl World {
             .iter()
             .map(|(kind, value)| Identifier::new(IdentifierType::parse(kind).unwrap(), *value));
         let default_id = format!("m{}", self.sent);
-        let event = Event {
+        Event {
             source: "default".parse().unwrap(),
             message_id: sent.message_id.unwrap_or(&default_id).into(),
             kind: EventKind::Track,
@@ -104,13 +104,17 @@ impl World {
             event_time: now.saturating_sub(sent.ago),
             received_at: now,
             sent_at: None,
-            properties: object(sent.properties).into(),
-            traits: object(sent.traits),
+            properties: object(sent.properties.clone()).into(),
+            traits: object(sent.traits.clone()),
             context: LazyObject::default(),
             consents: sent.consents,
             historical: false,
             marks: model::event::Marks::default(),
-        };
+        }
+    }
+
+    pub(crate) fn send(&mut self, sent: Sent<'_>) -> EventVerdict {
+        let event = self.event(&sent);
         let items = vec![Item::Event(Box::new(event))];
         let verdicts = self.runtime.block_on(self.engine.ingest(items)).unwrap();
         verdicts.into_iter().next().unwrap()
@@ -119,6 +123,18 @@ impl World {
     pub(crate) fn see(&mut self, ids: &[(&str, &str)], name: &str, properties: Value) {
         let verdict = self.send(Sent { ids, name, properties, ..Sent::default() });
         assert_eq!(verdict, EventVerdict::Accepted);
+    }
+
+    /// One event of each of many people, in one call.
+    pub(crate) fn see_all<'a>(&mut self, users: impl Iterator<Item = &'a str>, name: &str) {
+        let items: Vec<Item> = users
+            .map(|user| {
+                let ids = &[("user_id", user)];
+                Item::Event(Box::new(self.event(&Sent { ids, name, ..Sent::default() })))
+            })
+            .collect();
+        let verdicts = self.runtime.block_on(self.engine.ingest(items)).unwrap();
+        assert!(verdicts.iter().all(|verdict| *verdict == EventVerdict::Accepted));
     }
 
     /// Takes the person who holds an identifier apart.

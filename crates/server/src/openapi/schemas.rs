@@ -215,16 +215,20 @@ fn people() -> Value {
                 "count": {"type": "integer"},
                 "evaluated": {"type": "integer"},
                 "withheld": {"type": "integer"},
-                "items": {"type": "array", "items": {
-                    "type": "object",
-                    "required": ["profile"],
-                    "properties": {
-                        "profile": {"type": "string"},
-                        "user_id": {"type": ["string", "null"]},
-                        "since": {"type": ["string", "null"], "format": "date-time"},
-                    },
-                }},
+                "items": {"type": "array", "items": member()},
                 "next_cursor": {"type": ["string", "null"]},
+            },
+        },
+        "Preview": {
+            "type": "object",
+            "required": ["count", "withheld", "people", "evaluated", "is_exact", "items"],
+            "properties": {
+                "count": estimate("how many are in it"),
+                "withheld": estimate("how many cannot be answered, for want of consent"),
+                "people": estimate("how many there are"),
+                "evaluated": {"type": "integer", "description": "how many were looked at"},
+                "is_exact": {"type": "boolean", "description": "everyone was looked at"},
+                "items": {"type": "array", "items": member()},
             },
         },
         "Explained": {
@@ -246,6 +250,32 @@ fn people() -> Value {
                     },
                 }},
             },
+        },
+    })
+}
+
+fn member() -> Value {
+    json!({
+        "type": "object",
+        "required": ["profile"],
+        "properties": {
+            "profile": {"type": "string"},
+            "user_id": {"type": ["string", "null"]},
+            "since": {"type": ["string", "null"], "format": "date-time"},
+        },
+    })
+}
+
+/// A number of people with its 95 % interval.
+fn estimate(description: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": description,
+        "required": ["value", "low", "high"],
+        "properties": {
+            "value": {"type": "integer"},
+            "low": {"type": "integer", "description": "the least of the 95 % interval"},
+            "high": {"type": "integer", "description": "the greatest of it"},
         },
     })
 }
