@@ -44,11 +44,26 @@ demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 # --- test --------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-vendor test-python test-node test-browser test-duckdb test-splink ## run every test, installing what the tests need
+test: test-rust test-fuzz test-vendor test-python test-node test-browser test-duckdb test-splink ## run every test, installing what the tests need
 
 .PHONY: test-rust
 test-rust: ## unit, property and integration tests of the workspace
 	@cargo test --workspace --locked
+
+# How long each kind of hostile input is searched for what it breaks.
+FUZZ_SECONDS ?= 60
+# The tests that search, each the arguments of cargo; two at a time.
+FUZZ_TESTS := "-p model --lib" "-p decision --lib" "-p engine --lib" "-p server --test it"
+
+.PHONY: test-fuzz
+test-fuzz: ## hostile conditions, templates, events and requests, for a minute each
+	@cargo test --quiet --locked --no-run -p model -p decision -p engine -p server
+	@printf '%s\n' $(FUZZ_TESTS) | CONCIERGE_FUZZ_SECONDS=$(FUZZ_SECONDS) \
+	  xargs -P 2 -I {} bash -c 'cargo test --quiet --locked {} fuzz:: -- --nocapture'
+
+.PHONY: soak
+soak: ## the same for half an hour each, from another beginning
+	@CONCIERGE_FUZZ_SEED=$$RANDOM $(MAKE) test-fuzz FUZZ_SECONDS=1800
 
 .PHONY: test-python
 test-python: $(BINARY) $(VENV)/ready ## the published Python clients

@@ -255,9 +255,7 @@ fn kind_of(wire: &wire::Wire<'_>, envelope: &Envelope<'_>) -> Result<EventKind, 
     }
     let sent = wire.kind.as_deref().unwrap_or_default();
     kind_from_text(sent).ok_or_else(|| {
-        let sent: String = sent.chars().take(40).collect();
-        let detail =
-            format!("type `{sent}` is none of track, identify, page, screen, group, alias");
+        let detail = "`type` is none of track, identify, page, screen, group, alias";
         Unsound::new("unknown_type", detail)
     })
 }

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::*;
 
+mod fuzz;
+
 fn context() -> LazyObject {
     let context = json!({
         "n": 7, "zero": 0, "price": 19.5, "big": i64::MAX, "name": "Ada Lovelace", "html": "<a href=\"x\">&'",

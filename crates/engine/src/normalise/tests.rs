@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::*;
 
+mod fuzz;
+
 /// 2026-11-22T12:00:00Z.
 const NOW: Timestamp = Timestamp(1_795_348_800_000);
 

@@ -134,8 +134,13 @@ fn object<'de, O: Deserialize<'de>, A: MapAccess<'de>>(
     Ok(())
 }
 
+/// What is wrong with a field, without what was sent: serde quotes that first, and says last what it expected.
 fn in_field<E: Error>(field: &str, error: &E) -> E {
-    E::custom(format_args!("`{field}`: {error}"))
+    let said = error.to_string();
+    match said.rsplit_once(", expected ") {
+        Some((_, expected)) => E::custom(format_args!("`{field}`: expected {expected}")),
+        None => E::custom(format_args!("`{field}`: {said}")),
+    }
 }
 
 /// A text that may come as a number or as `null`.

@@ -2,6 +2,7 @@ mod computed;
 mod documents;
 mod examples;
 mod facts;
+mod fuzz;
 mod language;
 mod properties;
 mod spec;

@@ -11,6 +11,7 @@ mod definitions;
 mod document;
 mod experiences;
 mod export;
+mod fuzz;
 mod harness;
 mod identity;
 mod ingest;

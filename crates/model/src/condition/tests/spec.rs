@@ -10,20 +10,20 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Spec {
+pub(super) struct Spec {
     #[expect(dead_code, reason = "for those who read the file")]
     about: Vec<String>,
-    people: std::collections::BTreeMap<String, Person>,
-    cases: Vec<Case>,
-    refused: Vec<Refused>,
+    pub(super) people: std::collections::BTreeMap<String, Person>,
+    pub(super) cases: Vec<Case>,
+    pub(super) refused: Vec<Refused>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Case {
-    condition: Value,
+pub(super) struct Case {
+    pub(super) condition: Value,
     person: String,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     truth: Truth,
     /// Checked where stated; `null` is never.
     #[serde(default, deserialize_with = "stated")]
@@ -32,8 +32,8 @@ struct Case {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Refused {
-    condition: Value,
+pub(super) struct Refused {
+    pub(super) condition: Value,
     pointers: Vec<String>,
 }
 
@@ -43,7 +43,7 @@ fn stated<'de, D: serde::Deserializer<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-fn spec() -> Spec {
+pub(super) fn spec() -> Spec {
     serde_json::from_str(include_str!("../../../../../spec/conditions.json")).unwrap()
 }
 
