@@ -7,6 +7,7 @@ mod in_place;
 mod index;
 mod memberships;
 mod newborn;
+pub mod ready_made;
 pub mod reference;
 
 pub use catalog::{Audience, Catalog, Live, MAX_REFERENCE_DEPTH};

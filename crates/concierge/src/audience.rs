@@ -1,5 +1,7 @@
 //! `concierge audience`: how large an audience is, who is in it, and why somebody is or is not.
 
+mod ready_made;
+
 use anyhow::Context as _;
 use model::Timestamp;
 use serde_json::{Value, json};
@@ -20,6 +22,9 @@ Examples:
   concierge audience preview -f definitions/audiences/vip.toml
   concierge audience members vip --limit 1000 > vip.tsv
   concierge audience explain vip user_id u1
+  concierge audience ready-made                          (which there are, and what can be set)
+  concierge audience ready-made lapsed --set after=60d --preview
+  concierge audience ready-made lapsed --set after=60d --save lapsed_60 --live
 
 Each page of members evaluates everyone; for all members of a large audience use `concierge export memberships`.";
 
@@ -44,6 +49,8 @@ enum What {
     Members(MembersArgs),
     /// Tell why a person is in it, or is not
     Explain(ExplainArgs),
+    /// List ready-made audiences, or fill one in
+    ReadyMade(ready_made::ReadyMadeArgs),
 }
 
 #[derive(clap::Args, Debug)]
@@ -99,6 +106,7 @@ pub(crate) fn run(settings: &Settings, args: &AudienceArgs) -> Outcome {
     let done = match (&args.what, previewed) {
         (What::Members(args), _) => members(client, args),
         (What::Explain(args), _) => explain(client, args),
+        (What::ReadyMade(args), _) => ready_made::run(client, args),
         (What::Preview(args), Some((key, condition))) => preview(client, args, &key, condition),
         (What::Preview(_), None) => Ok(()),
     };

@@ -46,5 +46,6 @@ mod visits;
 mod who;
 mod writer;
 
+pub use audience::ready_made;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use engine::{Engine, EngineError, FirstKeys, Options};

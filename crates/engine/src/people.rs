@@ -8,6 +8,7 @@ use audience::Estimate;
 use model::{
     Key, ProfileId, Timestamp, Value,
     condition::{Step, Truth},
+    value::Object,
 };
 use serde::Serialize;
 
@@ -78,5 +79,17 @@ pub enum AudienceChoice {
     /// A saved one.
     Saved(Key),
     /// A draft: the condition of a document that may never be saved.
-    Draft(Value),
+    Draft {
+        /// The condition.
+        condition: Value,
+        /// Documents of computed traits that it may name beside the live ones.
+        computed_traits: Vec<Object>,
+    },
+}
+
+impl AudienceChoice {
+    /// The draft of a condition that names nothing but what is live.
+    pub fn draft(condition: Value) -> Self {
+        Self::Draft { condition, computed_traits: Vec::new() }
+    }
 }

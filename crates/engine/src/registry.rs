@@ -37,6 +37,7 @@ use draft::Draft;
 use rows::Write;
 use stored::Version;
 
+pub(crate) use check::typed;
 pub(crate) use schema::schema;
 
 /// Most versions a reading of versions answers with: the newest ones.

@@ -11,6 +11,7 @@ use model::{
     condition::{NamedTrait, Names},
     consent::PurposeKey,
     definition::Fault,
+    value::Object,
 };
 use profile::{ComputedTraitDocument, PurposePolicy, PurposeRule};
 use quality::{Plan, traffic::Traffic};
@@ -18,7 +19,10 @@ use quality::{Plan, traffic::Traffic};
 use crate::{
     definitions::{Kind, Silence, Source, SourceDocument, SourceIdentity},
     recording::Lineups,
-    registry::documents::{Documents, Known, Typed},
+    registry::{
+        self,
+        documents::{Documents, Known, Typed},
+    },
 };
 
 pub(crate) use projection::Projection;
@@ -156,11 +160,32 @@ impl Snapshot {
         Self { projection, ..self.clone() }
     }
 
+    /// What conditions may name if computed traits were live that are not saved; faults have their places below
+    /// `/computed_traits`.
+    pub(crate) fn names_with(&self, computed_traits: &[Object]) -> Result<Names, Vec<Fault>> {
+        let mut names = Names::clone(&self.names);
+        for (place, document) in computed_traits.iter().enumerate() {
+            let place = |faults| under(&format!("/computed_traits/{place}"), faults);
+            let typed = registry::typed(Kind::ComputedTrait, document).map_err(place)?;
+            let Typed::ComputedTrait(document) = typed else { continue };
+            // Nothing is recorded under a draft's version.
+            let named = computed_trait(&document, 0, &self.policy).map_err(place)?;
+            names.computed.insert(document.key.clone(), named);
+        }
+        Ok(names)
+    }
+
     /// What is wrong with one definition.
     pub(crate) fn faults_of(&self, kind: Kind, key: &Key) -> &[Fault] {
         let of = |broken: &&Broken| broken.0 == kind && broken.1 == *key;
         self.faults.iter().find(of).map_or(&[], |(_, _, faults)| faults)
     }
+}
+
+/// Faults of a part that stands at `pointer` in the whole.
+pub(crate) fn under(pointer: &str, faults: Vec<Fault>) -> Vec<Fault> {
+    let within = |fault: Fault| Fault::new(format!("{pointer}{}", fault.pointer), fault.detail);
+    faults.into_iter().map(within).collect()
 }
 
 /// What compiling tells about a definition that does not act yet.
@@ -228,7 +253,7 @@ fn names(documents: &Documents, policy: &PurposePolicy) -> (Arc<Names>, Arc<Vec<
     for known in acting(documents, Kind::ComputedTrait) {
         let Ok(Typed::ComputedTrait(document)) = &known.typed else { continue };
         let key = document.key.clone();
-        match computed_trait(known, document, policy) {
+        match computed_trait(document, version_of(known), policy) {
             Ok(named) => drop(names.computed.insert(key, named)),
             Err(faults) => broken.push((Kind::ComputedTrait, key, faults)),
         }
@@ -237,8 +262,8 @@ fn names(documents: &Documents, policy: &PurposePolicy) -> (Arc<Names>, Arc<Vec<
 }
 
 fn computed_trait(
-    known: &Known,
     document: &ComputedTraitDocument,
+    version: u32,
     policy: &PurposePolicy,
 ) -> Result<NamedTrait, Vec<Fault>> {
     let rule = Arc::new(document.compile()?);
@@ -247,7 +272,7 @@ fn computed_trait(
         let detail = format!("there is no purpose `{purpose_key}`; define it or name another");
         vec![Fault::new("/purpose", detail)]
     })?;
-    Ok(NamedTrait { rule, version: version_of(known), purpose, purpose_key })
+    Ok(NamedTrait { rule, version, purpose, purpose_key })
 }
 
 /// The version of a definition. Nobody saves one four billion times.

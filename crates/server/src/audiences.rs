@@ -16,7 +16,7 @@ use engine::{
     definitions::{AuditEntry, Kind, Scope, Token},
     people::AudienceChoice,
 };
-use model::{Key, Timestamp, Value, definition::State};
+use model::{Key, Timestamp, Value, definition::State, value::Object};
 use serde::Deserialize;
 
 use crate::{
@@ -85,6 +85,9 @@ pub(crate) async fn explain(
 struct Preview {
     /// Absent: that of the saved audience.
     condition: Option<Value>,
+    /// Documents of computed traits that the condition names and that are not saved.
+    #[serde(default)]
+    computed_traits: Vec<Object>,
     at: Option<Timestamp>,
     limit: Option<usize>,
 }
@@ -100,7 +103,7 @@ pub(crate) async fn preview(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let bytes = body::read(body, &parts.headers, &app.options).await?;
-    let Preview { condition, at, limit } =
+    let Preview { condition, computed_traits, at, limit } =
         body::json(if bytes.is_empty() { b"{}" } else { &bytes })?;
     let limit = checked_limit(limit)?;
     let key = audience_key(&key)?;
@@ -108,9 +111,8 @@ pub(crate) async fn preview(
     if may_see_people {
         audit(&app, &token, "audience.preview", format!("audiences/{key}")).await?;
     }
-    let is_sent = condition.is_some();
     let choice = match condition {
-        Some(condition) => AudienceChoice::Draft(condition),
+        Some(condition) => AudienceChoice::Draft { condition, computed_traits },
         None => saved(&app, key)?,
     };
     let limit = if may_see_people { limit } else { 0 };
@@ -119,16 +121,14 @@ pub(crate) async fn preview(
         let goes_on = |people| people < PREVIEW_PEOPLE && begun.elapsed() < PREVIEW_TIME;
         engine.preview(&choice, at, limit, &goes_on)
     });
-    let found = found.await;
-    let found = found.map_err(|error| if is_sent { error.under("/condition") } else { error })?;
-    Ok(Json(found).into_response())
+    Ok(Json(found.await?).into_response())
 }
 
 /// A saved audience. One that is not live acts on nobody and is not compiled; its condition is asked instead.
 fn saved(app: &App, key: Key) -> Result<AudienceChoice, ApiError> {
     let mut definition = app.engine.definition(Kind::Audience, &key, None)?;
     Ok(match definition.document.remove("condition") {
-        Some(condition) if definition.state != State::Live => AudienceChoice::Draft(condition),
+        Some(condition) if definition.state != State::Live => AudienceChoice::draft(condition),
         _ => AudienceChoice::Saved(key),
     })
 }

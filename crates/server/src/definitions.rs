@@ -197,7 +197,7 @@ pub(crate) fn flat(definition: &Definition) -> Object {
     out
 }
 
-fn represented(status: StatusCode, definition: &Definition) -> Response {
+pub(crate) fn represented(status: StatusCode, definition: &Definition) -> Response {
     (status, [(header::ETAG, etag(definition.version))], Json(flat(definition))).into_response()
 }
 

@@ -115,17 +115,6 @@ impl ApiError {
         self
     }
 
-    /// The same faults, of a document that stands at `pointer` in the body.
-    pub(crate) fn under(mut self, pointer: &str) -> Self {
-        for fault in &mut self.0.errors {
-            fault.pointer.insert_str(0, pointer);
-        }
-        if let [one] = self.0.errors.as_slice() {
-            self.0.detail = sentence(one);
-        }
-        self
-    }
-
     fn with_errors(mut self, errors: Vec<Fault>) -> Self {
         self.0.errors = errors;
         self

@@ -36,6 +36,7 @@ mod ingest;
 mod pixel;
 mod profiles;
 mod quarantine;
+mod ready_made;
 mod settings;
 mod tokens;
 

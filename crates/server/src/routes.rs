@@ -1,6 +1,7 @@
 //! Which paths there are: tables from which the router, the rights and the OpenAPI document are all built.
 
 mod acts;
+mod audiences;
 mod quality;
 
 mod bulk;
@@ -14,7 +15,7 @@ use model::EventKind;
 
 use crate::{
     app::App,
-    audiences, audit, decide, definitions, health, imports,
+    audit, decide, definitions, health, imports,
     ingest::{self, Call},
     pixel, profiles, settings, tokens,
 };
@@ -167,7 +168,7 @@ macro_rules! pixel {
 
 /// Every route. Where two paths could match a call, the one with fewer parameters does.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    [ROUTES, acts::ROUTES, quality::ROUTES].into_iter().flatten()
+    [ROUTES, acts::ROUTES, audiences::ROUTES, quality::ROUTES].into_iter().flatten()
 }
 
 /// The routes that have no table of their own.
@@ -419,51 +420,6 @@ const ROUTES: &[Route] = &[
             query: &[],
             body: None,
             answer: (200, Some("Foreign")),
-        },
-    },
-    Route {
-        method: "get",
-        path: "/api/v1/audiences/{key}/members",
-        aliases: &[],
-        access: scope(Scope::ProfilesRead),
-        handler: || get(audiences::members),
-        doc: Doc {
-            id: "list_audience_members",
-            tag: "audiences",
-            summary: "Who is in an audience",
-            query: &[AT, CURSOR, LIMIT],
-            body: None,
-            answer: (200, Some("Members")),
-        },
-    },
-    Route {
-        method: "get",
-        path: "/api/v1/audiences/{key}/explain",
-        aliases: &[],
-        access: scope(Scope::ProfilesRead),
-        handler: || get(audiences::explain),
-        doc: Doc {
-            id: "explain_audience",
-            tag: "audiences",
-            summary: "Why a person is in an audience, or is not",
-            query: &[required("profile", "string", "the person: a profile's id"), AT],
-            body: None,
-            answer: (200, Some("Explained")),
-        },
-    },
-    Route {
-        method: "post",
-        path: "/api/v1/audiences/{key}/preview",
-        aliases: &[],
-        access: scope(Scope::DefinitionsRead),
-        handler: || post(audiences::preview),
-        doc: Doc {
-            id: "preview_audience",
-            tag: "audiences",
-            summary: "How many would be in an audience, told from a sample of all people; those shown need the scope `profiles:read`",
-            query: &[],
-            body: Some("AudiencePreview"),
-            answer: (200, Some("Preview")),
         },
     },
     Route {

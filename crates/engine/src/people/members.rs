@@ -16,7 +16,7 @@ use crate::{
     page::Stored,
     people::{AudienceChoice, Explained, Member, Members, show},
     sealed::RowError,
-    snapshot::{Projection, Snapshot},
+    snapshot::{Projection, Snapshot, under},
     state::Shared,
     writer::heads,
 };
@@ -63,11 +63,12 @@ fn chosen(
             Some(_) => Ok((Choice::Saved(key.clone()), snapshot.clone())),
             None => Err(DefinitionError::NotFound { kind: Kind::Audience, key: key.clone() }),
         },
-        AudienceChoice::Draft(document) => {
+        AudienceChoice::Draft { condition, computed_traits } => {
             let purpose = model::Purpose::PERSONALIZATION;
-            let rule = Condition::parse(document)
-                .and_then(|condition| Rule::link(condition, &snapshot.names, purpose))
-                .map_err(DefinitionError::Invalid)?;
+            let names = snapshot.names_with(computed_traits).map_err(DefinitionError::Invalid)?;
+            let rule = Condition::parse(condition)
+                .and_then(|condition| Rule::link(condition, &names, purpose))
+                .map_err(|faults| DefinitionError::Invalid(under("/condition", faults)))?;
             let needed = [&snapshot.audiences.needed_events(), &rule.needs().events];
             let projection = std::sync::Arc::new(Projection::new(needed));
             Ok((Choice::Draft(Box::new(rule)), snapshot.projected(projection)))

@@ -35,7 +35,7 @@ pub(crate) struct Reference {
 }
 
 /// Reads the fields of a document.
-pub(super) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> {
+pub(crate) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> {
     let document = Value::Object(document.clone());
     Ok(match kind {
         Kind::Purpose => Typed::Purpose(fields::<PurposeDocument>(document)?),

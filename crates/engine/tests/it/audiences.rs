@@ -63,7 +63,7 @@ fn a_condition_is_answered_for_any_instant() {
     let condition = json!(
         {"event": "Order Completed", "within": "30d", "sum": {"property": "revenue", "op": "gt", "value": 100}}
     );
-    let draft = AudienceChoice::Draft(condition);
+    let draft = AudienceChoice::draft(condition);
     let count = |at| world.engine.members(&draft, at, None, 10).unwrap().count;
     let start = crate::world::START;
     assert_eq!(count(None), 1);
@@ -131,7 +131,7 @@ fn a_preview_of_some_holds_the_exact_number_as_often_as_it_says() {
         world.see(&[("anonymous_id", &device), ("user_id", name)], "Page Viewed", json!({}));
     }
     let choice = |salt: u32, below: f64| {
-        AudienceChoice::Draft(json!({"bucket": {"salt": salt.to_string(), "below": below}}))
+        AudienceChoice::draft(json!({"bucket": {"salt": salt.to_string(), "below": below}}))
     };
     let everyone = world.engine.preview(&choice(0, 0.5), None, 5, ALL).unwrap();
     assert_eq!((everyone.is_exact, everyone.people.value), (true, u64::from(POPULATION)));
@@ -159,7 +159,7 @@ fn a_preview_of_some_holds_the_exact_number_as_often_as_it_says() {
 fn a_preview_without_time_looks_at_somebody_all_the_same() {
     let mut world = World::new();
     world.see(ANN, "Product Viewed", json!({}));
-    let choice = AudienceChoice::Draft(json!({"event": "Product Viewed"}));
+    let choice = AudienceChoice::draft(json!({"event": "Product Viewed"}));
     let found = world.engine.preview(&choice, None, 1, &|_| false).unwrap();
     assert!(found.evaluated <= 1 && !found.is_exact);
     assert!(found.count.low <= 1 && 1 <= found.count.high, "{found:?}");

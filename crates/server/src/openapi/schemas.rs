@@ -1,5 +1,6 @@
 //! Schemas of bodies and answers that are not definitions, written by hand beside the types they describe.
 
+mod audiences;
 mod identity;
 mod quality;
 
@@ -29,6 +30,8 @@ pub(super) fn shared() -> Object {
         imports(),
         decisions(),
         people(),
+        audiences::schemas(),
+        audiences::ready_made(),
         identity::schemas(),
         access(),
         operation(),
@@ -199,84 +202,6 @@ fn people() -> Value {
     json!({
         "Profile": {"type": "object"},
         "Page": page(json!({"type": "object"})),
-        "AudiencePreview": {
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-                "condition": {"description": "absent: that of the saved audience"},
-                "at": time(),
-                "limit": {"type": "integer", "minimum": 1, "maximum": 500},
-            },
-        },
-        "Members": {
-            "type": "object",
-            "required": ["count", "evaluated", "withheld", "items", "next_cursor"],
-            "properties": {
-                "count": {"type": "integer"},
-                "evaluated": {"type": "integer"},
-                "withheld": {"type": "integer"},
-                "items": {"type": "array", "items": member()},
-                "next_cursor": {"type": ["string", "null"]},
-            },
-        },
-        "Preview": {
-            "type": "object",
-            "required": ["count", "withheld", "people", "evaluated", "is_exact", "items"],
-            "properties": {
-                "count": estimate("how many are in it"),
-                "withheld": estimate("how many cannot be answered, for want of consent"),
-                "people": estimate("how many there are"),
-                "evaluated": {"type": "integer", "description": "how many were looked at"},
-                "is_exact": {"type": "boolean", "description": "everyone was looked at"},
-                "items": {"type": "array", "items": member()},
-            },
-        },
-        "Explained": {
-            "type": "object",
-            "required": ["profile", "member", "parts"],
-            "properties": {
-                "profile": {"type": "string"},
-                "member": {"enum": ["true", "false", "withheld"]},
-                "since": {"type": ["string", "null"], "format": "date-time"},
-                "valid_until": {"type": ["string", "null"], "format": "date-time"},
-                "parts": {"type": "array", "items": {
-                    "type": "object",
-                    "required": ["pointer", "text", "truth"],
-                    "properties": {
-                        "pointer": {"type": "string"},
-                        "text": {"type": "string"},
-                        "truth": {"enum": ["true", "false", "withheld"]},
-                        "valid_until": {"type": "string", "format": "date-time"},
-                    },
-                }},
-            },
-        },
-    })
-}
-
-fn member() -> Value {
-    json!({
-        "type": "object",
-        "required": ["profile"],
-        "properties": {
-            "profile": {"type": "string"},
-            "user_id": {"type": ["string", "null"]},
-            "since": {"type": ["string", "null"], "format": "date-time"},
-        },
-    })
-}
-
-/// A number of people with its 95 % interval.
-fn estimate(description: &str) -> Value {
-    json!({
-        "type": "object",
-        "description": description,
-        "required": ["value", "low", "high"],
-        "properties": {
-            "value": {"type": "integer"},
-            "low": {"type": "integer", "description": "the least of the 95 % interval"},
-            "high": {"type": "integer", "description": "the greatest of it"},
-        },
     })
 }
 

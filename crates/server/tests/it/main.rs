@@ -19,6 +19,7 @@ mod live;
 mod people;
 mod pixel;
 mod quarantine;
+mod ready_made;
 mod serving;
 mod traffic;
 mod traits;
