@@ -93,6 +93,15 @@ impl PackedEvent {
     }
 }
 
+/// How many rows the body at `seq` takes; 0 when there is none.
+pub(crate) fn row_count(reader: &dyn Reader, seq: Seq) -> Result<u8, RowError> {
+    let Some(first) = reader.get(Table::Body, &keys::body(seq, 0))? else { return Ok(0) };
+    match first[..] {
+        [VERSION, rows, ..] => Ok(rows.max(1)),
+        _ => Err(Unreadable("event").into()),
+    }
+}
+
 /// Reads the event at `seq`; its time is in the name of its timeline row.
 pub(crate) fn read(
     reader: &dyn Reader,

@@ -12,17 +12,18 @@ use audience::Memberships;
 use crossbeam_channel::Sender;
 use decision::{Outcome, TokenClaims};
 use model::{
-    DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp, UnitId,
+    Country, DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp, UnitId,
     condition::{Facts, Names},
     event::Marks,
     value::{Object, Path},
 };
-use profile::{Component, Profile};
+use profile::{Component, Profile, PurposePolicy};
 use serde::Serialize;
 
 use crate::{
     explain,
-    facts::{Asked, Serviced, Views},
+    facts::{Asked, Request, Serviced, Views},
+    normalise,
     recording::{Answered, Record},
     sealed::{Address, RowError},
     snapshot::Snapshot,
@@ -51,6 +52,30 @@ pub struct DecideRequest {
     pub marks: Marks,
     /// Called with a write key of a public source and no identity token: sees public fields only.
     pub public: bool,
+}
+
+impl DecideRequest {
+    /// What it adds to the person whom it is about, who is met on a device if it names one.
+    fn around(&self, device: Option<UnitId>, policy: &PurposePolicy) -> Request<'_> {
+        let country = self.country(policy);
+        Request { context: &self.context, said: self.consents, device, country }
+    }
+
+    fn asked_for(&self) -> decision::Request<'_> {
+        decision::Request {
+            placements: self.placements.as_deref(),
+            context: &self.context,
+            public: self.public,
+            explain: self.explain,
+            global_holdout: None,
+        }
+    }
+
+    /// Where the person is, if the context says so and purposes make a difference between countries.
+    pub(crate) fn country(&self, policy: &PurposePolicy) -> Option<Country> {
+        let context = policy.is_regional().then_some(&self.context)?;
+        normalise::country(|name| context.get(name), &Object::new())
+    }
 }
 
 /// The answer to a decision request.
@@ -117,7 +142,8 @@ struct Person<'a> {
     names: &'a Names,
     unit: UnitId,
     now: Timestamp,
-    is_bot: bool,
+    /// Who asks is no person, or has an identifier of somebody who is to be left alone.
+    is_left_alone: bool,
 }
 
 impl decision::Person for Person<'_> {
@@ -143,7 +169,7 @@ impl decision::Person for Person<'_> {
 
     fn suppressed(&self) -> bool {
         // Who is no person gets what everybody gets: the default.
-        self.is_bot || self.profile.service().suppressed()
+        self.is_left_alone || self.profile.service().suppressed()
     }
 
     fn assignment(&self, experience: &Key) -> Option<&Key> {
@@ -218,31 +244,29 @@ impl Decider {
         let outside = Memberships::default();
         let memberships = if request.at.is_some() { &outside } else { memberships };
         let views = Views::of(profile, &snapshot.policy);
-        let views = views.within(&request.context, request.consents, device);
+        let views = views.within(request.around(device, &snapshot.policy));
         let asked = Asked::new(&views, &snapshot.audiences, memberships, now);
         let marks = marks(shared, &snapshot, request);
+        let is_left_alone = marks.has(Marks::BOT.with(Marks::UNCOUNTED))
+            || shared.bars.suppresses(&shared.keys, &request.identifiers);
+        let (views, names) = (&views, &*snapshot.names);
         let person = Person {
             profile,
             is_known: found.is_some(),
             wins,
-            views: &views,
+            views,
             asked,
             serviced: Serviced(profile),
-            names: &snapshot.names,
+            names,
             unit,
             now,
-            is_bot: marks.has(Marks::BOT.with(Marks::UNCOUNTED)),
+            is_left_alone,
         };
-        let asked_for = decision::Request {
-            placements: request.placements.as_deref(),
-            context: &request.context,
-            public: request.public,
-            explain: request.explain,
-            global_holdout: None,
-        };
+        let asked_for = request.asked_for();
         let mut outcomes = decision::decide(&snapshot.decisions, &person, &asked_for, now);
         if request.explain {
-            let story = explain::before(&snapshot, profile, found.as_ref(), &person.asked, now);
+            let story =
+                explain::before(&snapshot, profile, found.as_ref(), (views, &person.asked), now);
             for outcome in &mut outcomes {
                 outcome.explanation.splice(0..0, story.iter().cloned());
             }

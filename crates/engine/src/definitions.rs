@@ -4,13 +4,14 @@ use std::fmt;
 
 use compact_str::CompactString;
 use model::{
-    Key, Timestamp,
+    Country, Key, Timestamp,
     definition::{Fault, State},
     value::Object,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::normalise::PurposeSignals;
 pub use crate::registry::difference::difference;
 
 /// The kinds of definitions.
@@ -222,11 +223,14 @@ pub enum Scope {
     /// Export people, events, memberships, consents and decisions, for a purpose.
     #[serde(rename = "export")]
     Export,
+    /// File requests of people about their own data, and read what became of them.
+    #[serde(rename = "privacy")]
+    Privacy,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Admin,
         Self::Decide,
         Self::DefinitionsRead,
@@ -239,6 +243,7 @@ impl Scope {
         Self::ProfilesWrite,
         Self::EventsRead,
         Self::Export,
+        Self::Privacy,
     ];
 
     /// The scope written as `text`.
@@ -261,6 +266,7 @@ impl Scope {
             Self::ProfilesWrite => "profiles:write",
             Self::EventsRead => "events:read",
             Self::Export => "export",
+            Self::Privacy => "privacy",
         }
     }
 }
@@ -356,6 +362,43 @@ pub struct PurposeDocument {
     /// What holds for people who said nothing about it.
     #[serde(default)]
     pub default: Silence,
+    /// Where something else holds for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<PurposeRegion>,
+    /// Which signals speak about it. Absent: for a built-in purpose those that the guide lists, for
+    /// others their key as a category alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signals: Option<PurposeSignals>,
+}
+
+/// Countries in which a purpose makes something else of silence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PurposeRegion {
+    /// Their codes, two letters of ISO 3166-1 each; `EEA` stands for the countries of the European Economic Area.
+    pub countries: Vec<String>,
+    /// What holds there for people who said nothing.
+    pub default: Silence,
+}
+
+/// The European Economic Area: the Union, Iceland, Liechtenstein and Norway.
+const EEA: [&str; 30] = [
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IS",
+    "IT", "LI", "LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK",
+];
+
+impl PurposeRegion {
+    /// The countries it names; the place of the first text that names none otherwise.
+    pub(crate) fn countries(&self) -> Result<Vec<Country>, usize> {
+        let mut countries = Vec::new();
+        for (place, text) in self.countries.iter().enumerate() {
+            let named: &[&str] = if text == "EEA" { &EEA } else { &[text] };
+            for code in named {
+                countries.push(code.parse().map_err(|_| place)?);
+            }
+        }
+        Ok(countries)
+    }
 }
 
 /// What a purpose makes of people who said nothing.

@@ -25,9 +25,11 @@ use crate::{
     decide::{DecideAnswer, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     ingest::{EventVerdict, ImportRows, IngestError, Item},
+    normalise::ConsentSignals,
     observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
     people::{AudienceChoice, Explained, GoesOn, Members, Preview, members, preview, show},
+    privacy::{self, access::Document},
     quarantine, reading, registry,
     sealed::RowError,
     state::Shared,
@@ -217,6 +219,11 @@ impl Engine {
         self.shared().registry.snapshot().policy.find(&key.parse().ok()?)
     }
 
+    /// What signals stand for which purposes.
+    pub fn consent_signals(&self) -> Arc<ConsentSignals> {
+        Arc::clone(&self.shared().registry.snapshot().signals)
+    }
+
     /// Applies the items and returns when they are durable and visible, with one verdict each.
     pub async fn ingest(&self, items: Vec<Item>) -> Result<Vec<EventVerdict>, IngestError> {
         self.submit(items, None).await
@@ -403,7 +410,8 @@ impl Engine {
         limit: usize,
     ) -> Result<Option<Page<Value>>, EngineError> {
         let Some(profile) = show::component(self.shared(), id)? else { return Ok(None) };
-        Ok(Some(show::page(self.shared(), &profile, cursor, limit)?))
+        let snapshot = self.shared().registry.snapshot_full();
+        Ok(Some(show::page(self.shared(), &snapshot, &profile, cursor, limit)?))
     }
 
     /// What operators did to a person, newest first; `None` when there is no such person.
@@ -424,6 +432,29 @@ impl Engine {
     ) -> Result<Option<Page<Value>>, EngineError> {
         let Some(profile) = show::component(self.shared(), id)? else { return Ok(None) };
         Ok(Some(show::decisions(self.shared(), &profile, cursor, limit)?))
+    }
+
+    /// Requests of people about their own data, newest first.
+    pub fn privacy_requests(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Value>, EngineError> {
+        Ok(privacy::page(self.shared(), cursor, limit)?)
+    }
+
+    /// One request; `None` when there is none of this id.
+    pub fn privacy_request(&self, id: &str) -> Result<Option<Value>, EngineError> {
+        let Some(id) = privacy::parse_id(id) else { return Ok(None) };
+        let record = privacy::read(self.shared(), id)?;
+        Ok(record.map(|record| privacy::receipt::shown(self.shared(), id, &record)))
+    }
+
+    /// Everything that is held about the people whom a request for access named, piece by piece; `None`
+    /// when there is no such request.
+    pub fn privacy_document(&self, id: &str) -> Result<Option<Document>, EngineError> {
+        let Some(id) = privacy::parse_id(id) else { return Ok(None) };
+        Ok(Document::of(Arc::clone(&self.inner.shared), id)?)
     }
 
     /// Who is in an audience at an instant, evaluated over full histories.

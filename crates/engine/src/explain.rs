@@ -1,10 +1,14 @@
 //! The part of an explanation before the decision itself: what was observed, who it is, which audiences follow (B2).
 
 use decision::{Stage, Step};
-use model::{Timestamp, condition::Truth};
+use model::{Basis, Timestamp, condition::Truth};
 use profile::Profile;
 
-use crate::{facts::Asked, snapshot::Snapshot, who::Found};
+use crate::{
+    facts::{Asked, Views},
+    snapshot::Snapshot,
+    who::Found,
+};
 
 /// How many of a person's newest events are told.
 const EVENTS_TOLD: usize = 5;
@@ -16,7 +20,7 @@ pub(crate) fn before(
     snapshot: &Snapshot,
     profile: &Profile,
     found: Option<&Found>,
-    asked: &Asked<'_>,
+    (views, asked): (&Views<'_>, &Asked<'_>),
     now: Timestamp,
 ) -> Vec<Step> {
     let Some(found) = found else {
@@ -26,6 +30,7 @@ pub(crate) fn before(
     };
     let mut steps = events(profile);
     steps.push(identity(profile, found));
+    steps.extend(consents(snapshot, views));
     for audience in snapshot.audiences.audiences().iter().take(AUDIENCES_TOLD) {
         let facts = asked.facts(audience.purpose());
         let Some(membership) = facts.membership(audience.key()) else { continue };
@@ -62,6 +67,26 @@ fn events(profile: &Profile) -> Vec<Step> {
             Step::note(Stage::Event, format!("`{}` happened at {}", name.text, row.time))
         })
         .collect()
+}
+
+/// Tells what each purpose rests on: a word of the person, or what the workspace makes of silence.
+fn consents(snapshot: &Snapshot, views: &Views<'_>) -> Vec<Step> {
+    let rules = snapshot.policy.rules().iter();
+    let told = rules.filter_map(|rule| {
+        let view = &views.seen(rule.purpose)?.view;
+        let basis = match view.basis() {
+            Basis::Granted => "the person agreed".to_owned(),
+            Basis::Denied => "the person refused".to_owned(),
+            Basis::Unknown => match view.country().filter(|_| !rule.regions.is_empty()) {
+                Some(country) => format!("the person said nothing, in {country}"),
+                None => "the person said nothing".to_owned(),
+            },
+        };
+        let verb = if view.granted() { "is granted" } else { "is not granted" };
+        let text = format!("purpose `{}` {verb}: {basis}", rule.key);
+        Some(Step::note(Stage::Consent, text))
+    });
+    told.collect()
 }
 
 /// Tells how the person was recognised, without repeating identifiers: an explanation may be read by many.

@@ -4,7 +4,7 @@ use std::{cell::OnceCell, fmt};
 
 use audience::{FactsByPurpose, InPlace, Memberships};
 use model::{
-    Key, LazyObject, Purpose, Timestamp, UnitId, Value,
+    Consents, Country, Key, LazyObject, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Names, Rows},
     consent::PurposeKey,
     value::{Object, Path},
@@ -77,8 +77,17 @@ pub(crate) struct Views<'a> {
     seen: Vec<(Purpose, OnceCell<Seen<'a>>)>,
 }
 
-/// What a request adds to a person: its context, what it says about consent, and the device if one is named.
-type Request<'a> = (&'a LazyObject, model::Consents, Option<UnitId>);
+/// What a request adds to a person.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) context: &'a LazyObject,
+    /// What it says about consent.
+    pub(crate) said: Consents,
+    /// The device, if one is named.
+    pub(crate) device: Option<UnitId>,
+    /// Where the person is, if it says so and that matters.
+    pub(crate) country: Option<Country>,
+}
 
 impl<'a> Views<'a> {
     /// The views of a person outside any request.
@@ -89,14 +98,9 @@ impl<'a> Views<'a> {
         Self { profile, policy, request: None, seen }
     }
 
-    /// The views of a person within a request, met on a device if one is named.
-    pub(crate) fn within(
-        self,
-        context: &'a LazyObject,
-        said: model::Consents,
-        device: Option<UnitId>,
-    ) -> Self {
-        Self { request: Some((context, said, device)), ..self }
+    /// The views of a person within a request.
+    pub(crate) fn within(self, request: Request<'a>) -> Self {
+        Self { request: Some(request), ..self }
     }
 
     /// The view for `purpose`.
@@ -107,10 +111,11 @@ impl<'a> Views<'a> {
 
     fn look(&self, purpose: Purpose) -> Seen<'a> {
         let view = self.profile.view(self.policy, purpose);
-        let Some((context, said, device)) = self.request else {
+        let Some(Request { context, said, device, country }) = self.request else {
             return Seen { view, context: None };
         };
         let view = device.map_or(view, |device| view.on_device(device));
+        let view = country.map_or(view, |country| view.in_country(country));
         Seen { view: view.narrowed(said), context: Some(context) }
     }
 }

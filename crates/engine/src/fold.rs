@@ -14,31 +14,34 @@ use std::{
 
 use compact_str::CompactString;
 use model::{
-    Consents, Event, Identifier, Key, Lane, Purpose, PurposeSet, Seq, StrandId, Timestamp, UnitId,
+    Consents, Country, Event, Identifier, Key, Lane, PurposeSet, Seq, StrandId, Timestamp, UnitId,
     condition::{EventName, EventRow},
     event::{Marks, Order},
     hash,
     value::Object,
 };
-use profile::{Assignment, IdentityRules, PurposePolicy, Reason};
+use profile::{Assignment, ConsentLedger, IdentityRules, Reason, SeenIn, Statement};
 use rustc_hash::FxBuildHasher;
 use store::{Reader as _, Table};
 
 use crate::{
     body::PackedEvent,
+    consent,
     definitions::{SourceIdentity, SourceKind},
     ingest::EventVerdict,
     join,
     keys::{self, Hash16, Kind},
     load::SharedPerson,
+    normalise,
     observation::Observed,
     page::{Page, Pages},
     pending::Pending,
+    privacy::bars::Bars,
     quarantine,
     reading::Ahead,
     record::{
-        EventHead, LogEntry, MAX_USERS_PER_ROUTING, MetaHead, StoredConsent, StoredMeta,
-        StoredUsers, decode, encode,
+        EventHead, LogEntry, MAX_USERS_PER_ROUTING, MetaHead, StoredConsent, StoredCountry,
+        StoredMeta, StoredUsers, decode, encode,
     },
     route::{self, KnownLink, Route},
     sealed::{Address, Keys, RowError},
@@ -56,6 +59,8 @@ use crate::{
 pub(crate) const DEDUP_WINDOW_SECONDS: i64 = 7 * 86_400;
 /// A link's `last` is only rewritten when it moved by this much.
 const LINK_LAST_STEP: model::Duration = model::Duration::days(1);
+/// Most strands with an identifier whose statements about consent are looked at before one is born.
+const FOREKNOWN_STRANDS_MAX: usize = 64;
 /// From this many links on, a strand's own limits may be reached, so its component is looked at again.
 const LINKS_WITHOUT_LIMIT: usize = 5;
 
@@ -67,6 +72,8 @@ pub(crate) struct News {
     pub(crate) source: Key,
     pub(crate) order: Order,
     pub(crate) consents: Consents,
+    /// Where the person was, if they were not seen there last and that matters.
+    pub(crate) country: Option<Country>,
     pub(crate) purposes: PurposeSet,
     pub(crate) is_identified: bool,
     pub(crate) traits: Object,
@@ -128,6 +135,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) keys: &'a Keys,
     pub(crate) rules: &'a IdentityRules,
     caches: &'a Caches,
+    pub(crate) bars: &'a Bars,
     pub(crate) snapshot: &'a Snapshot,
     /// The store, and the batch before on its way to it.
     above: Above<'a>,
@@ -142,8 +150,8 @@ impl<'a> Ground<'a> {
         above: Above<'a>,
         now: Timestamp,
     ) -> Self {
-        let Shared { keys, rules, caches, .. } = shared;
-        Self { keys, rules, caches, snapshot, above, now }
+        let Shared { keys, rules, caches, bars, .. } = shared;
+        Self { keys, rules, caches, bars, snapshot, above, now }
     }
 
     /// The person with this head as the batch before left them, if they are in memory.
@@ -239,14 +247,30 @@ impl<'a> Fold<'a> {
         let Some(packed) = packed else {
             return Ok(quarantined("too_large", "the event is longer than a stored one may be"));
         };
+        let Ground { bars, keys, .. } = self.ground;
+        if let Some(barred) = bars.verdict(keys, &event.identifiers, event.event_time) {
+            return Ok(refused(barred.code()));
+        }
         if self.is_repeated(ahead, recent)? {
             return Ok(EventVerdict::Duplicate);
         }
         let policy = &self.ground.snapshot.policy;
+        let order = event.order();
+        let here = self.country(event);
+        let is_nothing = |purposes| purposes == PurposeSet::NONE;
+        let mut foreknown = None;
         let mut route = match self.route(address)? {
-            Some(route) => route,
+            Some(route) => {
+                let is_claim = route.links.iter().any(|link| !link.trusted);
+                if is_claim || route.links.len() < event.identifiers.len() {
+                    foreknown = Some(self.foretold(address, event, route.strand)?);
+                }
+                route
+            }
             None => {
-                let purposes = collect(policy, event.consents, event.consents);
+                let born = StrandId { born: self.next_seq, lane: address.lane };
+                let known = self.foretold(address, event, born)?;
+                let purposes = policy.collect(known, event.consents, here);
                 if is_nothing(purposes) && event.consents.is_empty() {
                     return Ok(refused("no_consent"));
                 }
@@ -254,6 +278,7 @@ impl<'a> Fold<'a> {
                 if let Some(blocked) = ahead.blocked() {
                     return Ok(if is_nothing(purposes) { refused("no_consent") } else { blocked });
                 }
+                foreknown = Some(known);
                 let route = self.bear(address)?;
                 if event.marks.has(Marks::UNCOUNTED) {
                     // The strand is there to seal with, and nobody's until an event comes that counts.
@@ -263,14 +288,19 @@ impl<'a> Fold<'a> {
             }
         };
         route = self.state_consent(route, event)?;
-        let purposes = collect(policy, route.consents, event.consents);
+        let moved = here.filter(|here| route.country.is_none_or(|seen| seen.country != *here));
+        route = self.move_to(route, order, moved)?;
+        let here = here.or(route.country.map(|seen| seen.country));
+        let known = foreknown.map_or(route.consents, |foreknown| foreknown.and(route.consents));
+        let purposes = policy.collect(known, event.consents, here);
         if is_nothing(purposes) {
+            self.hold_refusal(&route, address, event)?;
             return Ok(refused("no_consent"));
         }
         if let Some(blocked) = ahead.blocked() {
             return Ok(blocked);
         }
-        self.apply((ahead, packed), route, purposes)?;
+        self.apply((ahead, packed), route, (purposes, moved))?;
         Ok(EventVerdict::Accepted)
     }
 
@@ -279,7 +309,7 @@ impl<'a> Fold<'a> {
         &mut self,
         (ahead, packed): (&Ahead, &PackedEvent),
         route: Arc<Route>,
-        purposes: PurposeSet,
+        (purposes, moved): (PurposeSet, Option<Country>),
     ) -> Result<(), RowError> {
         let Ahead { event, dedup, visit, .. } = ahead;
         self.remember(dedup);
@@ -300,7 +330,7 @@ impl<'a> Fold<'a> {
             is_trusted: self.is_trusted(&event.source),
         };
         let route = self.observe_links(route, seen)?;
-        self.tell(&route, (event, order), purposes, visit);
+        self.tell(&route, (event, order), (purposes, moved), visit);
         Ok(())
     }
 
@@ -362,7 +392,7 @@ impl<'a> Fold<'a> {
             key,
             unit: keys.unit(&address.routing),
             consents: Consents::default(),
-            said: Consents::default(),
+            country: None,
             links: Vec::new(),
         };
         let meta = StoredMeta::V1 {
@@ -406,32 +436,143 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// Takes in what the event says about consent, where that differs from what is known of the person
-    /// or was said through this strand, which may be all that is left of the person after a split.
-    fn state_consent(&mut self, route: Arc<Route>, event: &Event) -> Result<Arc<Route>, RowError> {
-        let says_more = |purpose| {
-            let said = event.consents.basis(purpose);
-            let known = [route.consents, route.said].map(|known| known.basis(purpose));
-            said != model::Basis::Unknown && known != [said, said]
-        };
-        let spoken = PurposeSet(event.consents.granted.0 | event.consents.denied.0);
-        if !spoken.iter().any(says_more) {
+    /// The country that an event was seen in, where purposes make a difference between countries.
+    fn country(&self, event: &Event) -> Option<Country> {
+        if !self.ground.snapshot.policy.is_regional() {
+            return None;
+        }
+        normalise::country(|name| event.context.get(name), &event.traits)
+    }
+
+    /// Takes in that somebody was seen in another country than before, unless they have moved on since.
+    fn move_to(
+        &mut self,
+        route: Arc<Route>,
+        order: Order,
+        country: Option<Country>,
+    ) -> Result<Arc<Route>, RowError> {
+        let Some(country) = country else { return Ok(route) };
+        let seen = SeenIn { order, country };
+        if route.country.is_some_and(|known| seen < known) {
             return Ok(route);
         }
-        let order = event.order();
-        let name = keys::order(order);
-        let record = StoredConsent::V1 {
+        let record = StoredCountry::V1 { letters: country.letters(), order };
+        self.pending.page_mut(route.strand)?.put(Kind::Country, &[], &encode(&record));
+        self.routes.remove(&route.strand);
+        self.route_of(route.strand)
+    }
+
+    /// What will hold for an event that names its strand's person in a new way, once that has been
+    /// looked into.
+    fn foretold(
+        &self,
+        address: &Address,
+        event: &Event,
+        strand: StrandId,
+    ) -> Result<Consents, RowError> {
+        let device = self.ground.keys.unit(&address.routing);
+        let mut ledger = self.foreknown(address, &event.identifiers)?;
+        ledger.record(Statement {
+            order: event.order(),
+            strand,
+            device,
+            identified: self.is_identified(event),
+            consents: event.consents,
+            source: event.source.clone(),
+        });
+        Ok(ledger.on_device(device))
+    }
+
+    /// What was said about consent by whoever something that opens a strand will turn out to come from,
+    /// as far as its identifiers tell.
+    ///
+    /// The strand is joined to them only after it has been judged. Without this, somebody who refused
+    /// would be collected of once for each new pair of identifiers.
+    pub(crate) fn foreknown(
+        &self,
+        address: &Address,
+        identifiers: &[Identifier],
+    ) -> Result<ConsentLedger, RowError> {
+        let Ground { keys, rules, .. } = self.ground;
+        let device = keys.unit(&address.routing);
+        let mut strands = BTreeSet::new();
+        let mut ledger = ConsentLedger::default();
+        for identifier in identifiers {
+            let normalised = identifier.normalised();
+            if rules.blocked(&normalised) {
+                continue;
+            }
+            let hash = keys.identifier(&normalised);
+            let lane = route::holder_lane(&normalised);
+            for holder in route::holders(&self.pending, lane, &hash, FOREKNOWN_STRANDS_MAX)? {
+                let page = self.pending.existing(holder)?;
+                // Who refused everything has no links, and what they said holds wherever they are met.
+                if page.get(Kind::Link, &hash).is_none_or(|link| link.first() == Some(&0)) {
+                    let person = crate::load::component_strands(&self.pending, page.meta().head)?;
+                    strands.extend(person);
+                } else if page.meta().unit == device {
+                    // Somebody else, on the same device: what was said there holds there.
+                    ledger.merge(&crate::load::ledger_of(&self.pending, &[holder])?);
+                }
+            }
+        }
+        let strands: Vec<_> = strands.into_iter().collect();
+        ledger.merge(&crate::load::ledger_of(&self.pending, &strands)?);
+        Ok(ledger)
+    }
+
+    /// Has the refusal of somebody of whom nothing is kept found by the identifiers that opened their
+    /// strand, when they come by another way. It takes no more than keyed hashes.
+    fn hold_refusal(
+        &mut self,
+        route: &Route,
+        address: &Address,
+        event: &Event,
+    ) -> Result<(), RowError> {
+        if event.consents.is_empty() {
+            return Ok(());
+        }
+        let is_trusted = self.is_trusted(&event.source);
+        for identifier in [Some(&address.routing), address.user.as_ref()].into_iter().flatten() {
+            let normalised = identifier.normalised();
+            if (is_trusted || !normalised.kind.is_claim())
+                && !self.ground.rules.blocked(&normalised)
+            {
+                let hash = self.ground.keys.identifier(&normalised);
+                let lane = route::holder_lane(&normalised);
+                route::hold(&mut self.pending, lane, &hash, route.strand)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the event says about consent.
+    ///
+    /// Where it only says again what holds already, nothing changes but the age of the statement, which
+    /// later ones are weighed against: the strand's own page is written and no other. What holds on this
+    /// device holds on all others as well if it is a refusal, or if the person gave it before.
+    fn state_consent(&mut self, route: Arc<Route>, event: &Event) -> Result<Arc<Route>, RowError> {
+        if event.consents.is_empty() {
+            return Ok(route);
+        }
+        let said = StoredConsent::V1 {
             consents: event.consents,
             identified: self.is_identified(event),
             source: event.source.clone(),
         };
-        self.pending.page_mut(route.strand)?.put(Kind::Consent, &name, &encode(&record));
+        let page = self.pending.page_mut(route.strand)?;
+        let is_repeated = consent::write(page, event.order(), &said)?;
+        let holds = |purpose| event.consents.basis(purpose) == route.consents.basis(purpose);
+        let is_known_everywhere = is_repeated || !self.is_identified(event);
+        if is_known_everywhere && event.consents.spoken().iter().all(holds) {
+            return Ok(route);
+        }
         let strands = crate::load::component_strands(&self.pending, route.head)?;
         let ledger = crate::load::ledger_of(&self.pending, &strands)?;
         for strand in strands {
             let page = self.pending.page_mut(strand)?;
             let meta = page.meta();
-            page.set_meta(MetaHead { consents: crate::load::basis_on(&ledger, meta.unit), ..meta });
+            page.set_meta(MetaHead { consents: ledger.on_device(meta.unit), ..meta });
             self.routes.remove(&strand);
         }
         self.route_of(route.strand)
@@ -578,7 +719,7 @@ impl<'a> Fold<'a> {
         &mut self,
         route: &Route,
         (event, order): (&Event, Order),
-        purposes: PurposeSet,
+        (purposes, country): (PurposeSet, Option<Country>),
         visit: Option<profile::Visit>,
     ) {
         let projection = &self.ground.snapshot.projection;
@@ -590,7 +731,7 @@ impl<'a> Fold<'a> {
             (known.clone(), row)
         });
         let says_nothing = event.traits.is_empty() && event.consents.is_empty();
-        if row.is_none() && visit.is_none() && says_nothing {
+        if row.is_none() && visit.is_none() && says_nothing && country.is_none() {
             return;
         }
         let news = News {
@@ -599,6 +740,7 @@ impl<'a> Fold<'a> {
             source: event.source.clone(),
             order,
             consents: event.consents,
+            country,
             purposes,
             is_identified: self.is_identified(event),
             traits: event.traits.clone(),
@@ -621,7 +763,14 @@ impl<'a> Fold<'a> {
             visits.entry(head).or_default().absorb(visit);
         }
         for (head, visit) in visits {
-            crate::visit::person(self, head, &visit)?;
+            match crate::visit::person(self, head, &visit) {
+                // Their key is gone, or some of their rows are damaged: nobody else's work ends on that.
+                Err(RowError::Unreadable(error)) => {
+                    tracing::error!(%error, "somebody to whom something happened does not read back");
+                    crate::visit::put_off(self, head, &visit)?;
+                }
+                result => result?,
+            }
         }
         let gone: Vec<StrandId> = self.gone.iter().copied().collect();
         for head in gone {
@@ -629,24 +778,6 @@ impl<'a> Fold<'a> {
         }
         Ok(())
     }
-}
-
-/// The collect gate: the purposes that an event may be kept for.
-///
-/// Both what holds by now, the event's own statement included, and that statement by itself must
-/// allow it: a late event that was denied when it happened stays denied whatever was granted since.
-/// What is kept for anything is also kept for the checks of the purpose `service`.
-pub(crate) fn collect(policy: &PurposePolicy, known: Consents, said: Consents) -> PurposeSet {
-    let allowed = policy.rules().iter().map(|rule| rule.purpose).filter(|&purpose| {
-        said.basis(purpose) != model::Basis::Denied
-            && policy.effective(known.basis(purpose), purpose)
-    });
-    allowed.fold(PurposeSet::NONE.with(Purpose::SERVICE), PurposeSet::with)
-}
-
-/// Whether something is kept for no purpose but `service`, which by itself keeps nothing.
-pub(crate) fn is_nothing(purposes: PurposeSet) -> bool {
-    purposes.iter().all(|purpose| purpose == Purpose::SERVICE)
 }
 
 fn quarantined(code: &str, detail: &str) -> EventVerdict {

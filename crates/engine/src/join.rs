@@ -311,7 +311,7 @@ fn write_component(pending: &mut Pending<'_>, component: &Component) -> Result<(
     let ledger = load::ledger_of(pending, &component.strands)?;
     for &strand in &component.strands {
         let page = pending.page_mut(strand)?;
-        let consents = load::basis_on(&ledger, page.meta().unit);
+        let consents = ledger.on_device(page.meta().unit);
         page.set_meta(MetaHead { head: component.head, consents, ..page.meta() });
     }
     Ok(())

@@ -19,6 +19,7 @@
 //! | Meta | `45`, id of a lineup | `record::StoredLineup` |
 //! | Meta | `46`, id of an act on people | `record::StoredAct`, cut into rows |
 //! | Meta | `47`, id of an act on people | `record::ActState` |
+//! | Meta | `60` to `65` | privacy requests and what they bar: see `privacy::rows` |
 //! | Import | digest, 32 bytes | rows applied u64 |
 
 use model::{ActId, DecisionId, Lane, Seq, StrandId, Timestamp, event::Order};
@@ -53,6 +54,12 @@ pub(crate) enum Kind {
     /// id of an act on people, hash16 of an identifier → the part that the act puts it in; or the id alone,
     /// of an act that only changes what another one says.
     Act = 0x0b,
+    /// The country that somebody was seen in last, where purposes make a difference between countries.
+    Country = 0x0c,
+    /// What was asked to be done about the person: to be left alone, to use nothing.
+    Standing = 0x0d,
+    /// xxh3-64 of a trait name → the trait as the person has put it right.
+    Stated = 0x0e,
     /// event name hash, time, seq → what audiences may ask about the event.
     Event = 0x80,
 }
@@ -71,6 +78,9 @@ impl Kind {
             0x09 => Self::Win,
             0x0a => Self::Visit,
             0x0b => Self::Act,
+            0x0c => Self::Country,
+            0x0d => Self::Standing,
+            0x0e => Self::Stated,
             0x80 => Self::Event,
             _ => return None,
         })

@@ -12,11 +12,13 @@ pub mod ingest;
 pub mod normalise;
 pub mod observation;
 pub mod people;
+pub mod privacy;
 pub mod quarantine;
 
 mod audit;
 mod body;
 mod cache;
+mod consent;
 mod credentials;
 mod explain;
 mod facts;

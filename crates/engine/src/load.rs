@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use audience::{Entry, Memberships};
 use compact_str::CompactString;
 use model::{
-    Consents, Key, Purpose, Seq, StrandId, Timestamp, UnitId,
+    Country, Key, Seq, StrandId, Timestamp, UnitId,
     condition::{EventRow, Membership, RowValues},
     weight,
 };
 use profile::{
-    Assignment, Component, ConsentLedger, KnownIdentifier, Origin, Profile, Seen, Statement,
-    TraitValue, Traits, Visits,
+    Assignment, Component, ConsentLedger, KnownIdentifier, Origin, Profile, Seen, SeenIn,
+    Statement, TraitValue, Traits, Visits,
 };
 use store::StrandKey;
 
@@ -20,8 +20,9 @@ use crate::{
     keys::{self, EventKey, Kind},
     page::{Page, Pages},
     record::{
-        self, EventHead, StoredAssignment, StoredConsent, StoredLink, StoredMembership,
-        StoredState, StoredTrait, StoredValues, Unreadable, Values,
+        self, EventHead, StoredAssignment, StoredConsent, StoredCountry, StoredLink,
+        StoredMembership, StoredStanding, StoredState, StoredTrait, StoredValues, Unreadable,
+        Values,
     },
     route,
     sealed::RowError,
@@ -93,13 +94,6 @@ pub(crate) fn ledger_of(
     Ok(ledger)
 }
 
-/// What was said about consent through one strand.
-pub(crate) fn ledger_of_page(page: &Page) -> Result<ConsentLedger, RowError> {
-    let mut ledger = ConsentLedger::default();
-    record_statements(&mut ledger, page)?;
-    Ok(ledger)
-}
-
 fn record_statements(ledger: &mut ConsentLedger, page: &Page) -> Result<(), RowError> {
     for (name, row) in page.of_kind(Kind::Consent) {
         ledger.record(statement(page, name, row)?);
@@ -107,23 +101,18 @@ fn record_statements(ledger: &mut ConsentLedger, page: &Page) -> Result<(), RowE
     Ok(())
 }
 
-/// What a ledger comes to on a device, purpose by purpose.
-pub(crate) fn basis_on(ledger: &ConsentLedger, device: UnitId) -> Consents {
-    let mut consents = Consents::default();
-    for purpose in (0..Purpose::COUNT).filter_map(Purpose::from_number) {
-        match ledger.basis_on(device, purpose) {
-            model::Basis::Granted => consents.granted = consents.granted.with(purpose),
-            model::Basis::Denied => consents.denied = consents.denied.with(purpose),
-            model::Basis::Unknown => {}
-        }
-    }
-    consents
+/// Where a strand was seen last, by its page.
+pub(crate) fn country(page: &Page) -> Result<Option<SeenIn>, Unreadable> {
+    let Some(row) = page.get(Kind::Country, &[]) else { return Ok(None) };
+    let StoredCountry::V1 { letters, order } = record::decode(row, "country")?;
+    let country = Country::from_letters(letters).ok_or(Unreadable("country"))?;
+    Ok(Some(SeenIn { order, country }))
 }
 
 /// A key and the value under it.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
 
-fn statement(page: &Page, name: &[u8], row: &[u8]) -> Result<Statement, RowError> {
+pub(crate) fn statement(page: &Page, name: &[u8], row: &[u8]) -> Result<Statement, RowError> {
     let order = keys::parse_order(name).ok_or(Unreadable("consent"))?;
     let StoredConsent::V1 { consents, identified, source } = record::decode(row, "consent")?;
     let (strand, device) = (page.strand(), page.meta().unit);
@@ -230,7 +219,15 @@ impl Loader<'_> {
                 }
             }
             Kind::Trait => records.traits.merge(&trait_of(row)?),
+            Kind::Stated => records.stated.merge(&trait_of(row)?),
             Kind::Consent => records.consents.record(statement(page, name, row)?),
+            Kind::Standing => {
+                let StoredStanding::V1 { suppressed, restricted } =
+                    record::decode(row, "standing")?;
+                records.suppressed |= suppressed;
+                records.restricted |= restricted;
+            }
+            Kind::Country => records.country = records.country.max(country(page)?),
             Kind::Assignment => {
                 let (experience, assignment) = assignment(page.strand(), name, row)?;
                 records.assignments.insert(experience, assignment);

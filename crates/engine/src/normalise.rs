@@ -17,7 +17,7 @@ mod tests;
 
 use compact_str::CompactString;
 use model::{
-    Event, EventKind, Identifier, LazyObject, Purpose, SourceKey, Timestamp, Value, event::Marks,
+    Event, EventKind, Identifier, LazyObject, SourceKey, Timestamp, Value, event::Marks,
     value::Object,
 };
 
@@ -28,7 +28,9 @@ use crate::{
 };
 
 pub use batch::{Batch, BatchError, split, split_list};
-pub use consent::consents;
+pub use consent::{
+    BrowserSignals, ConsentReader, ConsentSignals, GoogleType, PurposeSignals, country,
+};
 
 /// Largest event, in bytes of JSON as sent.
 pub const MAX_EVENT_BYTES: usize = 32 * 1024;
@@ -69,8 +71,8 @@ pub struct Envelope<'a> {
     pub caller: Caller<'a>,
     /// Completes contexts.
     pub enricher: &'a Enricher,
-    /// The purpose that a consent category's key stands for.
-    pub purpose: &'a dyn Fn(&str) -> Option<Purpose>,
+    /// How what it says about consent is read.
+    pub consent: ConsentReader<'a>,
 }
 
 impl std::fmt::Debug for Envelope<'_> {
@@ -111,7 +113,7 @@ pub fn normalise_again(
     kept: &Kept,
     judged_at: Timestamp,
     enricher: &Enricher,
-    purpose: &dyn Fn(&str) -> Option<Purpose>,
+    signals: &ConsentSignals,
 ) -> Item {
     let mut item = match kept {
         Kept::Normal(event) => Item::Event(event.clone()),
@@ -129,7 +131,7 @@ pub fn normalise_again(
                 // An address that only the call showed was not kept.
                 caller: Caller::default(),
                 enricher,
-                purpose,
+                consent: ConsentReader::of(signals),
             };
             normalise(body, &envelope)
         }
@@ -184,7 +186,7 @@ fn sound_event(body: &[u8], envelope: &Envelope<'_>) -> Result<Event, Unsound> {
         traits: &traits,
         context: &context,
     })?;
-    let consents = consents(|name| context.get(name), envelope.purpose);
+    let consents = envelope.consent.read(|name| context.get(name));
     let properties = Named {
         kind,
         properties: wire.properties,

@@ -25,7 +25,7 @@ use std::{
 
 use bytes::Bytes;
 use model::StrandId;
-use store::{Reader, ScanOrder, StrandKey, Table};
+use store::{Reader, ScanOrder, StrandKey, Table, VaultError};
 
 use crate::{
     keys::{self, Kind},
@@ -65,7 +65,10 @@ impl Part {
             | Kind::Trait
             | Kind::Consent
             | Kind::Assignment
-            | Kind::Act => Some(Self::Known),
+            | Kind::Act
+            | Kind::Country
+            | Kind::Standing
+            | Kind::Stated => Some(Self::Known),
             Kind::Component | Kind::Membership | Kind::State => Some(Self::Audiences),
             Kind::Win => Some(Self::Wins),
             Kind::Visit => Some(Self::Visits),
@@ -187,7 +190,12 @@ impl Page {
     /// Opens a page's row, without the parts that have leaves.
     pub(crate) fn open(keys: &Keys, strand: StrandId, row: &[u8]) -> Result<Self, RowError> {
         let head = Head::parse(row)?;
-        let key = Arc::new(keys.vault.key(store::Slot(head.meta.slot))?);
+        let key = match keys.vault.key(store::Slot(head.meta.slot)) {
+            Ok(key) => Arc::new(key),
+            // Its rows are on their way out; nobody else's work ends on them.
+            Err(VaultError::Erased { .. }) => return Err(Unreadable("strand").into()),
+            Err(error) => return Err(error.into()),
+        };
         let bytes = unseal(&key, &keys::strand(strand), Head::BYTES, row)?;
         let mut rows = Vec::with_capacity(32);
         index(&bytes, 0, &mut rows)?;

@@ -1,9 +1,10 @@
 //! Events set aside: kept with the reason until they are replayed or discarded.
 //!
-//! An entry is a head in plain, by which entries are found and counted, and the rest sealed under a
-//! key of the workspace, since it belongs to no strand yet. An event that was sound but for its tracking
-//! plan or its person's rows also holds its dedup entry, so that a retry is a duplicate for as long
-//! as it waits; the hold names the entry, and only that entry's replay passes it.
+//! An entry is a head in plain, by which entries are found and counted, and the rest sealed under a key
+//! of its own, since it belongs to no strand yet and may have to be made unreadable for somebody. An
+//! event that was sound but for its tracking plan or its person's rows also holds its dedup entry, so
+//! that a retry is a duplicate for as long as it waits; the hold names the entry, and only that entry's
+//! replay passes it.
 
 mod usage;
 
@@ -16,7 +17,7 @@ use compact_str::CompactString;
 use model::{EventKind, LazyObject, SourceKey, Timestamp, Value, event::Marks};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{KeyRange, Reader, ScanOrder, StoreError, Table};
+use store::{KeyRange, Reader, ScanOrder, Slot, StoreError, Table, VaultError};
 
 use crate::{
     definitions::Page,
@@ -33,8 +34,8 @@ use crate::{
 
 pub(crate) use usage::{Change, Usage};
 
-/// Names the key under which entries are sealed.
-const SEAL_CONTEXT: &str = "concierge 2026 quarantine";
+/// The plain start of the sealed rest: the slot of the entry's key.
+const SLOT_BYTES: usize = 8;
 /// The code of an event that finds the quarantine full.
 const FULL: &str = "quarantine_full";
 /// Most entries a page holds.
@@ -193,9 +194,10 @@ fn write(
 ) -> Result<EventVerdict, RowError> {
     let Why { source, code, detail } = why;
     let key = entry_key(fold.ground.now, fold.next_seq.0);
-    let seal_key = shared.keys.vault.derived_key(SEAL_CONTEXT);
+    let slot = shared.keys.vault.allocate()?;
+    let seal_key = shared.keys.vault.key(slot)?;
     let rest = StoredRest::V1 { detail: detail.into(), kept };
-    let sealed = shared.keys.seal(&seal_key, &key, &[], &rest)?;
+    let sealed = shared.keys.seal(&seal_key, &key, &slot.0.to_be_bytes(), &rest)?;
     if sealed.len() > SEALED_BYTES_MAX || !shared.quarantine.has_room(source, &fold.set_aside) {
         return Ok(EventVerdict::Refused { code: FULL.into() });
     }
@@ -342,9 +344,12 @@ fn read(shared: &Shared, key: EntryKey, head: &[u8]) -> Result<Entry, RowError> 
     let StoredHead::V1 { source, code, .. } = record::decode(head, "quarantine")?;
     let (_, sealed) = rows::first(&*shared.store, Table::Quarantine, &row_key(REST, &key))?
         .ok_or(Unreadable("quarantine"))?;
-    let seal_key = shared.keys.vault.derived_key(SEAL_CONTEXT);
-    let plain =
-        store::seal::open(&seal_key, &key, 0, &sealed).map_err(|_| Unreadable("quarantine"))?;
+    let seal_key = match shared.keys.vault.key(slot_of(&sealed)?) {
+        Err(VaultError::Erased { .. }) => return Err(Unreadable("quarantine").into()),
+        result => result?,
+    };
+    let plain = store::seal::open(&seal_key, &key, SLOT_BYTES, &sealed)
+        .map_err(|_| Unreadable("quarantine"))?;
     let StoredRest::V1 { detail, kept } = record::decode(&plain, "quarantine")?;
     let kept = match kept {
         StoredKept::AsSent {
@@ -370,6 +375,53 @@ fn read(shared: &Shared, key: EntryKey, head: &[u8]) -> Result<Entry, RowError> 
     let detail = detail.into_owned();
     let at = keys::parse_ordered(&key[..8]).ok_or(Unreadable("quarantine"))?;
     Ok(Entry { summary: Summary { id: id_of(&key), at, source, code, detail }, kept, key })
+}
+
+/// The slot of the key that an entry is sealed with.
+fn slot_of(sealed: &[u8]) -> Result<Slot, Unreadable> {
+    let slot = sealed.first_chunk::<SLOT_BYTES>().ok_or(Unreadable("quarantine"))?;
+    Ok(Slot(u64::from_be_bytes(*slot)))
+}
+
+/// What a look at a part of the quarantine found.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// The entries that are wanted, each with the slot of its key.
+    pub(crate) entries: Vec<(EntryKey, Slot)>,
+    /// The last entry that was looked at; `None` at the end.
+    pub(crate) last: Option<EntryKey>,
+}
+
+/// Looks at entries after one, oldest first and `limit` at most, for those that are wanted.
+pub(crate) fn search(
+    shared: &Shared,
+    after: Option<EntryKey>,
+    limit: usize,
+    is_wanted: &dyn Fn(&Kept) -> bool,
+) -> Result<Search, RowError> {
+    let from = after.map_or(vec![HEAD], |key| [&row_key(HEAD, &key)[..], &[0]].concat());
+    let mut heads = Vec::new();
+    let range = KeyRange::new(&from, &[HEAD + 1]).into_owned();
+    shared.store.scan(Table::Quarantine, range, ScanOrder::Ascending, &mut |key, row| {
+        heads.extend(parse_row_key(key).map(|key| (key, row.to_vec())));
+        if heads.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    let last = heads.last().filter(|_| heads.len() == limit).map(|(key, _)| *key);
+    let mut entries = Vec::new();
+    for (key, head) in heads {
+        match read(shared, key, &head) {
+            Ok(entry) if is_wanted(&entry.kept) => {
+                let rest = rows::first(&*shared.store, Table::Quarantine, &row_key(REST, &key))?;
+                let (_, sealed) = rest.ok_or(Unreadable("quarantine"))?;
+                entries.push((key, slot_of(&sealed)?));
+            }
+            Ok(_) => {}
+            // Nobody reads a damaged one either.
+            Err(RowError::Unreadable(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Search { entries, last })
 }
 
 fn entry_key(at: Timestamp, seq: u64) -> EntryKey {

@@ -121,6 +121,7 @@ fn pass_on(shared: &Shared, queue: &Receiver<Job<Item>>, writer: &Sender<Job<Tak
             }
             Job::Operation(operation) => Job::Operation(operation),
             Job::Act(acting) => Job::Act(acting),
+            Job::Privacy(filing) => Job::Privacy(filing),
             Job::Stop => return,
         };
         if writer.send(job).is_err() {

@@ -237,6 +237,32 @@ pub(crate) enum StoredConsent {
     },
 }
 
+/// Where somebody was seen last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredCountry {
+    V1 {
+        /// The two letters of the country.
+        letters: [u8; 2],
+        /// Canonical position of the event that told it.
+        order: Order,
+    },
+}
+
+/// What was asked to be done about the person whom a strand belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// To be left alone.
+    pub(crate) suppressed: bool,
+    /// To use nothing that is stored.
+    pub(crate) restricted: bool,
+}
+
+/// A [`Standing`], as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredStanding {
+    V1 { suppressed: bool, restricted: bool },
+}
+
 /// A first assignment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredAssignment {

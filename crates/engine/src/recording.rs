@@ -11,13 +11,15 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use audience::Memberships;
 use decision::Outcome;
-use model::{Consents, DecisionId, Identifier, Key, StrandId, Timestamp, event::Order};
+use model::{
+    Consents, Country, DecisionId, Identifier, Key, PurposeSet, StrandId, Timestamp, event::Order,
+};
 use profile::Assignment;
 use store::{Table, seal::MAX_PLAINTEXT_BYTES};
 
 use crate::{
     decide::DecideRequest,
-    fold::{self, Fold, Recorded, Seen},
+    fold::{Fold, Ground, Recorded, Seen},
     keys::{self, Kind},
     load,
     page::Pages as _,
@@ -45,6 +47,8 @@ pub(crate) struct Record {
     head: Option<StrandId>,
     identifiers: Vec<Identifier>,
     said: Consents,
+    /// Where the person was, if the request said so and that matters.
+    country: Option<Country>,
     /// A [`StoredDecision`], encoded.
     body: Vec<u8>,
     /// The lineups that it names are among these.
@@ -93,6 +97,7 @@ impl Record {
             head,
             identifiers: request.identifiers.clone(),
             said: request.consents,
+            country: request.country(&snapshot.policy),
             body: body(answered)?,
             lineups: Arc::clone(&snapshot.lineups),
             assigned,
@@ -187,25 +192,29 @@ impl Recorder {
 
     /// Writes a record under its person's strand; a visitor nobody has seen gets one, where consent allows it.
     pub(crate) fn write(&mut self, fold: &mut Fold<'_>, record: &Record) -> Result<(), RowError> {
+        let Ground { bars, keys, .. } = fold.ground;
+        if bars.verdict(keys, &record.identifiers, record.at).is_some() {
+            return Ok(());
+        }
         let policy = &fold.ground.snapshot.policy;
-        let route = match (fold.route(&record.address)?, record.head) {
-            (Some(route), _) => route,
-            // A strand of its own would be found before the person from then on, and joins nobody.
-            (None, Some(head)) => fold.route_of(head)?,
-            (None, None) if fold::is_nothing(fold::collect(policy, record.said, record.said)) => {
-                return Ok(());
-            }
-            (None, None) => {
-                let route = fold.bear(&record.address)?;
-                let tie = model::hash::event_name(&record.id.to_string());
-                let order = Order { time: record.at, tie };
-                // A question about somebody proves nothing about who they are: it joins nobody.
-                let seen = Seen { identifiers: &record.identifiers, order, is_trusted: false };
-                fold.observe_links(route, seen)?
+        let (route, known) = match fold.route(&record.address)? {
+            Some(route) => (Arc::clone(&route), route.consents),
+            None => {
+                let known = fold.foreknown(&record.address, &record.identifiers)?;
+                let known = known.on_device(keys.unit(&record.address.routing));
+                if policy.collect(known, record.said, record.country) == PurposeSet::NONE {
+                    return Ok(());
+                }
+                let route = match record.head {
+                    // A strand of its own would be found before the person from then on, and joins nobody.
+                    Some(head) => fold.route_of(head)?,
+                    None => bear(fold, record)?,
+                };
+                (route, known)
             }
         };
-        let purposes = fold::collect(&fold.ground.snapshot.policy, route.consents, record.said);
-        if fold::is_nothing(purposes) {
+        let country = record.country.or(route.country.map(|seen| seen.country));
+        if policy.collect(known, record.said, country) == PurposeSet::NONE {
             return Ok(());
         }
         if !Arc::ptr_eq(&self.lineups, &record.lineups) {
@@ -269,6 +278,16 @@ impl Recorder {
         let page = fold.pending.existing(route.strand)?;
         Ok(page.get(Kind::Assignment, experience.as_str().as_bytes()).is_none())
     }
+}
+
+/// Opens a strand for a visitor whom nobody has seen.
+fn bear(fold: &mut Fold<'_>, record: &Record) -> Result<Arc<Route>, RowError> {
+    let route = fold.bear(&record.address)?;
+    let tie = model::hash::event_name(&record.id.to_string());
+    let order = Order { time: record.at, tie };
+    // A question about somebody proves nothing about who they are: it joins nobody.
+    let seen = Seen { identifiers: &record.identifiers, order, is_trusted: false };
+    fold.observe_links(route, seen)
 }
 
 fn assign(

@@ -92,7 +92,8 @@ pub(crate) fn export(shared: &Arc<Shared>) -> Result<BTreeMap<String, Value>, Ro
 fn canonical(shared: &Shared, person: &Person) -> Result<Value, RowError> {
     let records = person.profile.records();
     let component = records.component.unpack();
-    let timeline = show::page(shared, &person.profile, None, 1_000)?;
+    let timeline =
+        show::page(shared, &shared.registry.snapshot_full(), &person.profile, None, 1_000)?;
     let traits: BTreeMap<_, _> = records
         .traits
         .iter()

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use model::{Consents, Identifier, StrandId, Timestamp, UnitId, event::Order};
-use profile::Reason;
+use profile::{Reason, SeenIn};
 use store::{Reader, StrandKey, Table};
 
 use crate::{
@@ -40,8 +40,8 @@ pub(crate) struct Route {
     pub(crate) unit: UnitId,
     /// What the component has said about consent.
     pub(crate) consents: Consents,
-    /// What was said about it through this strand.
-    pub(crate) said: Consents,
+    /// Where it was seen last, as far as that matters.
+    pub(crate) country: Option<SeenIn>,
     pub(crate) links: Vec<KnownLink>,
 }
 
@@ -61,12 +61,9 @@ impl Route {
             let refused = record::refused(verdict)?;
             links.push(KnownLink { hash, order, last, trusted, refused });
         }
-        let said = match page.of_kind(Kind::Consent).next() {
-            Some(_) => load::basis_on(&load::ledger_of_page(page)?, unit),
-            None => Consents::default(),
-        };
         let key = Arc::clone(page.key());
-        Ok(Self { strand: page.strand(), head, slot, key, unit, consents, said, links })
+        let country = load::country(page)?;
+        Ok(Self { strand: page.strand(), head, slot, key, unit, consents, country, links })
     }
 }
 
@@ -148,6 +145,32 @@ pub(crate) fn hold(
     Ok(())
 }
 
+/// Forgets that a strand observed an identifier.
+pub(crate) fn release(
+    pending: &mut Pending<'_>,
+    lane: model::Lane,
+    identifier: &Hash16,
+    strand: StrandId,
+) -> Result<(), RowError> {
+    let row_key = keys::holders(lane, identifier);
+    let Some(row) = pending.get(Table::Index, &row_key)? else { return Ok(()) };
+    let (strands, has_others) = parse_holders(&row)?;
+    if has_others {
+        pending.delete(Table::Index, keys::holder(lane, identifier, strand));
+    }
+    let mut kept: Vec<u8> =
+        strands.into_iter().filter(|held| *held != strand).flat_map(keys::strand).collect();
+    if has_others {
+        kept.push(OTHERS);
+    }
+    if kept.is_empty() {
+        pending.delete(Table::Index, row_key);
+    } else {
+        pending.put(Table::Index, row_key, kept);
+    }
+    Ok(())
+}
+
 /// Reads the row of the first holders: who they are, and whether there are others.
 fn parse_holders(row: &[u8]) -> Result<(Vec<StrandId>, bool), Unreadable> {
     let mut strands = row.chunks_exact(keys::STRAND_BYTES);
@@ -200,6 +223,19 @@ mod tests {
             store.commit(batch).unwrap();
         }
         assert_eq!(holders(&store, lane, &other, 64).unwrap(), []);
+        let mut left: std::collections::BTreeSet<_> =
+            (0..=HOLDERS_IN_ROW_MAX as u64 + 3).map(strand).collect();
+        for gone in [3, 11, 0, 9, 1, 2, 4, 5, 6, 7, 8, 10] {
+            let above = Above { flight: None, store: &store };
+            let mut pending = Pending::over(above, &keys, &known, Seq(u64::MAX));
+            release(&mut pending, lane, &hash, strand(gone)).unwrap();
+            let mut batch = store::Batch::new();
+            pending.take().0.add_to(&mut batch);
+            store.commit(batch).unwrap();
+            left.remove(&strand(gone));
+            let found = holders(&store, lane, &hash, 64).unwrap();
+            assert_eq!(found.into_iter().collect::<std::collections::BTreeSet<_>>(), left);
+        }
         assert!(parse_holders(&[0; 12]).is_err());
     }
 }

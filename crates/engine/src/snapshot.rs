@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use audience::AudienceDocument;
 use decision::{ExperienceDocument, PlacementDocument};
 use model::{
-    Key, Purpose, SourceKey,
+    Country, Key, Purpose, SourceKey,
     condition::{NamedTrait, Names},
     consent::PurposeKey,
     definition::Fault,
@@ -17,7 +17,10 @@ use profile::{ComputedTraitDocument, PurposePolicy, PurposeRule};
 use quality::{Plan, traffic::Traffic};
 
 use crate::{
-    definitions::{Kind, Silence, Source, SourceDocument, SourceIdentity},
+    definitions::{
+        Kind, PurposeDocument, PurposeRegion, Silence, Source, SourceDocument, SourceIdentity,
+    },
+    normalise::{ConsentSignals, PurposeSignals},
     recording::Lineups,
     registry::{
         self,
@@ -48,6 +51,8 @@ pub(crate) struct Snapshot {
     pub(crate) version: u64,
     /// What holds for each purpose where a person said nothing.
     pub(crate) policy: Arc<PurposePolicy>,
+    /// What clients and browsers say about consent, and which purposes that is about.
+    pub(crate) signals: Arc<ConsentSignals>,
     /// Live sources.
     pub(crate) sources: Arc<BTreeMap<SourceKey, SourceRights>>,
     /// What conditions may name: live computed traits.
@@ -87,6 +92,7 @@ impl Snapshot {
             sources: Arc::new(sources(documents)),
             projection: Arc::new(projection(&names, &audiences, &decisions)),
             lineups: Arc::new(Lineups::of(&decisions)),
+            signals: Arc::new(signals(documents, &policy)),
             policy,
             names,
             audiences,
@@ -224,11 +230,14 @@ fn policy(documents: &Documents) -> PurposePolicy {
     for (key, known) in documents.of(Kind::Purpose).filter(|(_, known)| known.acts()) {
         let Ok(Typed::Purpose(document)) = &known.typed else { continue };
         let granted_by_default = document.default == Silence::Granted;
+        let regions = regions(document);
         match (rules.iter_mut().find(|rule| rule.key.0 == *key), documents.number(key)) {
-            (Some(rule), _) => rule.granted_by_default = granted_by_default,
+            (Some(rule), _) => {
+                (rule.granted_by_default, rule.regions) = (granted_by_default, regions);
+            }
             (None, Some(purpose)) => {
                 let key = PurposeKey(key.clone());
-                rules.push(PurposeRule { purpose, key, granted_by_default });
+                rules.push(PurposeRule { purpose, key, granted_by_default, regions });
             }
             // The service purpose, which has no rule: it may be described and is always granted.
             (None, None) => {}
@@ -236,6 +245,28 @@ fn policy(documents: &Documents) -> PurposePolicy {
     }
     // Keys and numbers are unique by construction.
     PurposePolicy::new(rules).unwrap_or(built_in)
+}
+
+fn regions(document: &PurposeDocument) -> Vec<(Country, bool)> {
+    let of = |region: &PurposeRegion| {
+        let granted = region.default == Silence::Granted;
+        // What is saved was checked.
+        let countries = region.countries().unwrap_or_default();
+        countries.into_iter().map(move |country| (country, granted))
+    };
+    document.regions.iter().flat_map(of).collect()
+}
+
+/// What speaks about each purpose: what its definition says, else what is built in.
+fn signals(documents: &Documents, policy: &PurposePolicy) -> ConsentSignals {
+    let of = |rule: &PurposeRule| {
+        let known = documents.get(Kind::Purpose, &rule.key.0).filter(|known| known.acts());
+        match known.map(|known| &known.typed) {
+            Some(Ok(Typed::Purpose(PurposeDocument { signals: Some(own), .. }))) => own.clone(),
+            _ => PurposeSignals::built_in(rule.purpose),
+        }
+    };
+    ConsentSignals::of(policy.rules().iter().map(|rule| (rule.purpose, &rule.key, of(rule))))
 }
 
 fn projection(

@@ -23,6 +23,7 @@ use crate::{
     page::Stored,
     pairs::Pairs,
     pending::KnownPages,
+    privacy::bars::Bars,
     quarantine,
     registry::Registry,
     sealed::Keys,
@@ -85,6 +86,8 @@ pub(crate) struct Shared {
     has_failed: AtomicBool,
     /// Which messages may have been applied before.
     pub(crate) messages: Messages,
+    /// Identifiers that nothing may be collected of.
+    pub(crate) bars: Bars,
     /// How many commits the writer has made since the start.
     pub(crate) commits: AtomicU64,
 }
@@ -100,6 +103,7 @@ impl Shared {
         registry: Registry,
         credentials: Credentials,
         audit: AuditLog,
+        bars: Bars,
         clock: Arc<dyn Clock>,
         quarantine: quarantine::Usage,
         observation: Observation,
@@ -122,6 +126,7 @@ impl Shared {
             failure,
             has_failed,
             messages: Messages::default(),
+            bars,
             commits: AtomicU64::new(0),
         }
     }

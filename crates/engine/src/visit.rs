@@ -25,7 +25,8 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
     let is_visiting = visit.news.iter().any(|news| news.visit.is_some());
     let needs_person =
         visit.is_rejoined || visit.is_due || visit.is_stale || is_visiting || !touched.is_empty();
-    let has_facts = |n: &News| !n.traits.is_empty() || !n.consents.is_empty();
+    let has_facts =
+        |n: &News| !n.traits.is_empty() || !n.consents.is_empty() || n.country.is_some();
     let ground = fold.ground;
     let cached = if visit.is_rejoined {
         None
@@ -88,8 +89,11 @@ fn touched(fold: &Fold<'_>, visit: &Visit) -> Touched {
         for name in news.traits.keys() {
             catalog.touch(&mut touched, &Change::Trait(name));
         }
-        let spoken = news.consents.granted.0 | news.consents.denied.0;
-        for purpose in model::PurposeSet(spoken).iter() {
+        let mut changed = news.consents.spoken();
+        if news.country.is_some() {
+            changed = changed.union(fold.ground.snapshot.policy.regional());
+        }
+        for purpose in changed.iter() {
             catalog.touch(&mut touched, &Change::Consent(purpose));
         }
     }
@@ -110,6 +114,7 @@ fn observe(person: &mut Person, projection: &Projection, news: &News, is_cold: b
         order: news.order,
         identified: news.is_identified,
         consents: news.consents,
+        country: news.country,
         purposes: news.purposes,
         traits: &news.traits,
         row,
@@ -269,9 +274,48 @@ fn write_state(
     Ok(())
 }
 
+/// Keeps what can be kept of what happened to somebody who does not read back: the traits of the events,
+/// by the pages that they came through. Should the person ever read back, all their audiences are looked
+/// at anew.
+pub(crate) fn put_off(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Result<(), RowError> {
+    let mut puts = Vec::new();
+    for news in visit.news.iter().filter(|news| !news.traits.is_empty()) {
+        // Its page was read in the first pass.
+        let Some(mut own) = readable(load::traits_of(&*fold.pending.existing(news.strand)?))?
+        else {
+            continue;
+        };
+        own.observe(&news.traits, &news.source, news.order, news.purposes);
+        for name in news.traits.keys() {
+            let newest = own.get(name).filter(|value| value.origin.order == news.order);
+            let record = newest.map(|value| load::stored_trait(&name.as_str().into(), value));
+            puts.extend(record.map(|record| (news.strand, keys::trait_name(name), record)));
+        }
+    }
+    for (strand, name, record) in puts {
+        fold.pending.page_mut(strand)?.put(Kind::Trait, &name, &encode(&record));
+    }
+    if let Some(page) = readable(fold.pending.page_mut(head))?
+        && let Some(row) = page.get(Kind::State, &[])
+        && let Ok(StoredState::V1 { due, .. }) = decode(row, "state")
+    {
+        page.put(Kind::State, &[], &encode(&StoredState::V1 { due, fingerprint: 0 }));
+    }
+    fold.stale.push(head);
+    Ok(())
+}
+
+/// What was read, unless it does not read back.
+fn readable<T>(read: Result<T, RowError>) -> Result<Option<T>, RowError> {
+    match read {
+        Err(RowError::Unreadable(_)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// Removes what lived with a head that is none any more.
 pub(crate) fn forget(fold: &mut Fold<'_>, head: StrandId) -> Result<(), RowError> {
-    let page = fold.pending.page_mut(head)?;
+    let Some(page) = readable(fold.pending.page_mut(head))? else { return Ok(()) };
     let state = page.get(Kind::State, &[]).map(|row| decode(row, "state")).transpose()?;
     page.delete_all(Kind::Membership);
     page.delete_all(Kind::State);

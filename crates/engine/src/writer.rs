@@ -9,8 +9,10 @@ mod acting;
 mod backfill;
 mod batch;
 mod committer;
+mod erasure;
 pub(crate) mod flight;
 mod operation;
+mod privacy;
 pub(crate) mod recent;
 pub(crate) mod sweep;
 mod timers;
@@ -29,6 +31,7 @@ use crate::{
     reading::Taken,
     record::{self, LogRow},
     recording::{Lineups, Record},
+    sealed::RowError,
     state::Shared,
 };
 
@@ -36,6 +39,7 @@ pub(crate) use acting::Acting;
 pub(crate) use backfill::{heads, heads_of};
 pub(crate) use batch::import_key;
 pub(crate) use operation::{Operation, PreparedOperation};
+pub(crate) use privacy::Filing;
 
 /// Events folded into one batch at most: enough to share a sync, small enough to keep a call's wait short.
 const BATCH_EVENTS_MAX: usize = 2_000;
@@ -53,6 +57,8 @@ pub(crate) enum Job<I> {
     Operation(Operation),
     /// An operator's act on people: it is folded by itself.
     Act(Acting),
+    /// A request of a person about their own data; like an act, it is done by itself.
+    Privacy(Box<Filing>),
     /// The reader that takes it ends, and with the last of them, after what is queued, the writer.
     Stop,
 }
@@ -61,6 +67,7 @@ pub(crate) enum Job<I> {
 enum Special {
     Operation(Operation),
     Act(Acting),
+    Privacy(Box<Filing>),
 }
 
 /// Events of one call, and who waits for their verdicts.
@@ -82,6 +89,7 @@ pub(crate) struct Writer {
     now: Timestamp,
     timers: timers::Timers,
     backfill: Option<backfill::Backfill>,
+    erasures: privacy::Erasures,
     sweep: sweep::Sweep,
     /// When counts are stored again.
     next_counts: Timestamp,
@@ -128,9 +136,10 @@ impl Writer {
         jobs: Receiver<Job<Taken>>,
         records: Receiver<Record>,
         end: LogEnd,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, RowError> {
         let timers = timers::Timers::read(&*shared.store)?;
         let backfill = backfill::Backfill::if_due(&shared)?;
+        let erasures = privacy::Erasures::read(&shared)?;
         let LogEnd { next_seq, now, .. } = end;
         let started = shared.clock.now();
         let sweep = sweep::Sweep::after(started);
@@ -145,6 +154,7 @@ impl Writer {
             timers,
             backfill,
             next_counts: started.saturating_add(COUNTS_INTERVAL),
+            erasures,
             sweep,
             recent: recent::Recent::default(),
             messages: messages::Reading::default(),
@@ -184,8 +194,10 @@ impl Writer {
             match special {
                 Some(Special::Operation(operation)) => self.operate(operation),
                 Some(Special::Act(acting)) => self.act(acting),
+                Some(Special::Privacy(filing)) => self.file(*filing),
                 None => {}
             }
+            self.privacy_step();
             self.read_pairs();
             self.read_messages();
             self.store_counts_if_due();
@@ -206,6 +218,7 @@ impl Writer {
         let now = self.shared.clock.now();
         let is_busy = self.backfill.as_ref().is_some_and(|b| b.is_due(now))
             || self.timers.is_due(now)
+            || self.erasures.is_due(now)
             || self.pairs.is_due()
             || self.messages.is_due();
         if is_busy { Duration::ZERO } else { TICK }
@@ -274,6 +287,7 @@ impl Writer {
                 }
                 Job::Operation(operation) => return Some(Special::Operation(operation)),
                 Job::Act(acting) => return Some(Special::Act(acting)),
+                Job::Privacy(filing) => return Some(Special::Privacy(filing)),
                 // Readers keep it.
                 Job::Stop => {}
             }

@@ -74,6 +74,12 @@ impl PurposeSet {
         Self(self.0 & !(1 << purpose.0))
     }
 
+    /// The purposes that are in either.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// The purposes that are in both.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
@@ -121,9 +127,20 @@ impl Consents {
         }
     }
 
+    /// What both say together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { granted: self.granted.union(other.granted), denied: self.denied.union(other.denied) }
+    }
+
     /// Whether nothing was said at all.
     pub fn is_empty(self) -> bool {
-        self.granted == PurposeSet::NONE && self.denied == PurposeSet::NONE
+        self.spoken() == PurposeSet::NONE
+    }
+
+    /// The purposes about which anything was said.
+    pub fn spoken(self) -> PurposeSet {
+        self.granted.union(self.denied)
     }
 }
 

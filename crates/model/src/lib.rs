@@ -2,6 +2,7 @@
 
 pub mod condition;
 pub mod consent;
+pub mod country;
 pub mod definition;
 pub mod event;
 pub mod hash;
@@ -13,6 +14,7 @@ pub mod value;
 pub mod weight;
 
 pub use consent::{Basis, Consents, Purpose, PurposeSet};
+pub use country::Country;
 pub use event::{Event, EventKind};
 pub use id::{ActId, DecisionId, Key, Lane, ProfileId, Seq, SourceKey, StrandId, UnitId};
 pub use identifier::{Identifier, IdentifierType};

@@ -115,6 +115,19 @@ impl ConsentLedger {
         self.weigh(purpose, |other| other == device)
     }
 
+    /// What holds on this device, purpose by purpose.
+    pub fn on_device(&self, device: UnitId) -> Consents {
+        let mut consents = Consents::default();
+        for purpose in (0..Purpose::COUNT).filter_map(Purpose::from_number) {
+            match self.basis_on(device, purpose) {
+                Basis::Granted => consents.granted = consents.granted.with(purpose),
+                Basis::Denied => consents.denied = consents.denied.with(purpose),
+                Basis::Unknown => {}
+            }
+        }
+        consents
+    }
+
     /// The identified person's newest statement holds, until an unidentified device denies later:
     /// the most restrictive wins, until the identified person speaks again. Where the identified
     /// person never spoke, a denial of any device wins over the grants of the devices that count.

@@ -18,7 +18,7 @@ pub use identity::{
     Component, IdentityRules, KnownIdentifier, Link, PackedComponent, Reason, Refusal, Resolution,
     Ruling, Says, resolve,
 };
-pub use profile::{Observation, Observed, Profile, Records, Seen};
+pub use profile::{Observation, Observed, Profile, Records, Seen, SeenIn};
 pub use timeline::Timeline;
 pub use traits::{Fault, Origin, RefusedTrait, TraitValue, Traits};
 pub use view::{ServiceView, View};

@@ -6,7 +6,7 @@ mod tests;
 use std::sync::Arc;
 
 use model::{
-    Consents, Key, ProfileId, Purpose, PurposeSet, SourceKey, StrandId, Timestamp, UnitId,
+    Consents, Country, Key, ProfileId, Purpose, PurposeSet, SourceKey, StrandId, Timestamp, UnitId,
     condition::{EventRow, Layout},
     event::Order,
     value::Object,
@@ -26,6 +26,15 @@ pub struct Seen {
     pub last: Timestamp,
 }
 
+/// Where a person was, and when; only the newest is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeenIn {
+    /// The canonical position of the event that told it.
+    pub order: Order,
+    /// The country.
+    pub country: Country,
+}
+
 /// What a profile consists of, in the open: for storing, merging, and showing it to someone who may see all of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Records {
@@ -43,8 +52,14 @@ pub struct Records {
     pub assignments: Assignments,
     /// When the person was seen; `None` before the first event.
     pub seen: Option<Seen>,
+    /// Where the person was seen last, where a purpose makes a difference between countries.
+    pub country: Option<SeenIn>,
     /// The person is to be left alone: nothing is chosen for them and nothing is sent.
     pub suppressed: bool,
+    /// What is stored may not be used for any purpose until that is lifted.
+    pub restricted: bool,
+    /// What the person has put right. It holds whatever sources say, before and after.
+    pub stated: Traits,
 }
 
 /// A person.
@@ -72,6 +87,8 @@ pub struct Observation<'a> {
     pub identified: bool,
     /// What it says about consent.
     pub consents: Consents,
+    /// Where the person was, where that matters.
+    pub country: Option<Country>,
     /// The purposes it was collected for, as [`PurposePolicy::collect`] answered.
     pub purposes: PurposeSet,
     /// What it says about the person.
@@ -102,7 +119,10 @@ impl Profile {
             timeline: Timeline::default(),
             assignments: Assignments::default(),
             seen: None,
+            country: None,
             suppressed: false,
+            restricted: false,
+            stated: Traits::default(),
         };
         Self { records }
     }
@@ -127,6 +147,8 @@ impl Profile {
         let statement =
             Statement { order, strand, device, identified, consents, source: source.clone() };
         records.consents.record(statement);
+        let seen_in = observation.country.map(|country| SeenIn { order, country });
+        records.country = records.country.max(seen_in);
         if let Some(Observed { layout, number, row }) = observation.row {
             records.timeline.insert(layout, number, row);
         }
@@ -160,7 +182,10 @@ impl Profile {
         ours.consents.merge(&theirs.consents);
         ours.timeline.merge(&theirs.timeline);
         ours.assignments.merge(&theirs.assignments);
+        ours.country = ours.country.max(theirs.country);
         ours.suppressed |= theirs.suppressed;
+        ours.restricted |= theirs.restricted;
+        ours.stated.merge(&theirs.stated);
         ours.seen = match (ours.seen, theirs.seen) {
             (Some(a), Some(b)) => Some(a.merged(b)),
             (a, b) => a.or(b),
@@ -192,6 +217,7 @@ impl Profile {
         let records = &self.records;
         records.component.weight()
             + records.traits.weight()
+            + records.stated.weight()
             + records.consents.weight()
             + records.timeline.weight()
             + records.assignments.weight()

@@ -211,6 +211,11 @@ impl FromIterator<(CompactString, TraitValue)> for Traits {
     }
 }
 
+/// Whether a trait of this name and value would be kept.
+pub fn is_sound(name: &str, value: &Value) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && fits(value)
+}
+
 /// Whether a value is within [`MAX_VALUE_BYTES`], without building its text.
 fn fits(value: &Value) -> bool {
     /// Takes so many bytes and no more.

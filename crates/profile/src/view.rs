@@ -4,7 +4,7 @@
 mod tests;
 
 use model::{
-    Basis, Consents, Key, Purpose, UnitId, Value,
+    Basis, Consents, Country, Key, Purpose, UnitId, Value,
     condition::{EventName, Fact, Rows},
     consent::PurposeKey,
     value::{Object, Path},
@@ -26,6 +26,8 @@ pub struct View<'a> {
     device: Option<UnitId>,
     /// What the request itself says; it only narrows.
     request: Consents,
+    /// Where the person is: in the request's country if it names one, else where they were seen last.
+    country: Option<Country>,
     /// Whether the purpose is granted now: worked out once, because every condition asks.
     granted: bool,
 }
@@ -35,7 +37,8 @@ impl<'a> View<'a> {
     pub fn new(profile: &'a Profile, policy: &'a PurposePolicy, purpose: Purpose) -> Self {
         let request = Consents::default();
         let records = profile.records();
-        Self { records, policy, purpose, device: None, request, granted: false }.settled()
+        let country = records.country.map(|seen| seen.country);
+        Self { records, policy, purpose, device: None, request, country, granted: false }.settled()
     }
 
     /// The same person met on this device: a grant that only another device gave no longer counts.
@@ -51,6 +54,12 @@ impl<'a> View<'a> {
         Self { request, ..self }.settled()
     }
 
+    /// The same person met in this country.
+    #[must_use]
+    pub fn in_country(self, country: Country) -> Self {
+        Self { country: Some(country), ..self }.settled()
+    }
+
     fn settled(self) -> Self {
         Self { granted: self.grants(self.purpose), ..self }
     }
@@ -63,6 +72,11 @@ impl<'a> View<'a> {
     /// Whether the purpose is granted now.
     pub fn granted(&self) -> bool {
         self.granted
+    }
+
+    /// Where the person is, as far as is known.
+    pub fn country(&self) -> Option<Country> {
+        self.country
     }
 
     /// What the person said about the purpose: the consent basis that a decision records.
@@ -81,7 +95,8 @@ impl<'a> View<'a> {
     }
 
     fn grants(&self, purpose: Purpose) -> bool {
-        self.policy.effective(self.basis_of(purpose), purpose)
+        !self.records.restricted
+            && self.policy.effective(self.basis_of(purpose), purpose, self.country)
     }
 
     /// Whether personal data may be read at all.
@@ -97,18 +112,22 @@ impl<'a> View<'a> {
         if value.value.is_null() { Fact::Missing } else { Fact::Known(&value.value) }
     }
 
+    /// What holds of a trait: what the person has put right, else what sources say.
+    fn known(&self, name: &str) -> Option<&'a TraitValue> {
+        self.records.stated.get(name).or_else(|| self.records.traits.get(name))
+    }
+
     /// The value at a path: its first part names the trait, the rest leads into the value. A trait
     /// whose name contains the dots is found before.
     pub fn trait_value(&self, path: &Path) -> Fact<&'a Value> {
         if !self.open() {
             return Fact::Withheld;
         }
-        let traits = &self.records.traits;
-        if let Some(value) = traits.get(path.as_str()) {
+        if let Some(value) = self.known(path.as_str()) {
             return self.read(value);
         }
         let Some((name, rest)) = path.as_str().split_once('.') else { return Fact::Missing };
-        let Some(value) = traits.get(name) else { return Fact::Missing };
+        let Some(value) = self.known(name) else { return Fact::Missing };
         match self.read(value) {
             Fact::Known(Value::Object(inner)) => {
                 let found = Path::parse(rest).and_then(|rest| rest.find(inner));
@@ -152,10 +171,10 @@ impl<'a> View<'a> {
             Fact::Known(value) => Some((String::from(name), value.clone())),
             _ => None,
         };
-        let traits: Object = self
-            .records
-            .traits
-            .iter()
+        let Records { traits, stated, .. } = self.records;
+        let claimed = traits.iter().filter(|(name, _)| stated.get(name).is_none());
+        let traits: Object = claimed
+            .chain(stated.iter())
             .filter_map(|(name, value)| readable((name.as_str(), value)))
             .collect();
         let id = model::ProfileId(self.records.component.head()).to_string();

@@ -71,6 +71,7 @@ fn person(made: Made, layout: &Arc<Layout>) -> Profile {
                 granted: PurposeSet(u32::from(n == 0) << 3),
                 ..Consents::default()
             },
+            country: None,
             purposes,
             traits: if n == 0 { &traits } else { &none },
             row: Some(Observed { layout, number, row: &row }),

@@ -10,7 +10,6 @@ use std::{
 
 use axum::{Router, extract::State, response::Response};
 use engine::Engine;
-use model::Purpose;
 use tokio::sync::Semaphore;
 
 use crate::{error::ApiError, gate, metrics::Metrics, options::Options, routes};
@@ -112,12 +111,6 @@ impl App {
     /// A new name for one call, to find it in the log.
     pub(crate) fn request_id(&self) -> String {
         self.request_ids.next()
-    }
-
-    /// The purpose that a consent category's key stands for, in whichever case it is written.
-    pub(crate) fn purpose(&self, key: &str) -> Option<Purpose> {
-        let exact = self.engine.purpose(key);
-        exact.or_else(|| self.engine.purpose(&key.to_ascii_lowercase()))
     }
 }
 

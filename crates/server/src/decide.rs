@@ -16,6 +16,7 @@ use engine::{
     decide::{DecideAnswer, DecideRequest, Decision},
     definitions::{Scope, Source, SourceKind},
     enrich,
+    normalise::{BrowserSignals, ConsentReader},
 };
 use model::{DecisionId, Key, event::Marks};
 
@@ -97,16 +98,19 @@ fn decide_request(
     let placements = sent.placement_keys()?;
     let mut context = sent.context.unwrap_or_default();
     let mut marks = Marks::default();
+    let mut browser = BrowserSignals::default();
     if let Caller::Public(source) = &caller {
         request::fill_context(&mut context, parts, app.options.proxies);
         marks = ingest::noticed(app, source, parts);
+        browser = ingest::browser_signals(&parts.headers);
     }
     let instant = at.unwrap_or_else(|| app.engine.now());
     app.options.enricher.complete(&mut context, &enrich::Caller::default(), None, instant);
     if at.is_none() {
         app.options.enricher.complete_weather(&mut context, instant);
     }
-    let consents = engine::normalise::consents(|name| context.get(name), &|key| app.purpose(key));
+    let signals = app.engine.consent_signals();
+    let consents = ConsentReader { signals: &signals, browser }.read(|name| context.get(name));
     Ok(DecideRequest {
         identifiers: sent.identifiers.into_sound()?,
         placements,

@@ -73,6 +73,15 @@ impl ApiError {
         Self::invalid(sentence(&fault)).with_errors(vec![fault])
     }
 
+    /// What was sent reads, and is not sound.
+    pub(crate) fn faults(status: StatusCode, code: &'static str, faults: Vec<Fault>) -> Self {
+        let detail = match faults.as_slice() {
+            [one] => sentence(one),
+            _ => format!("the request has {} faults", faults.len()),
+        };
+        Self::new(status, code, detail).with_errors(faults)
+    }
+
     /// There is no such thing.
     pub(crate) fn not_found(what: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))

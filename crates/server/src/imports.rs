@@ -8,7 +8,7 @@ use axum::{
 use engine::{
     enrich::Caller,
     ingest::{EventVerdict, ImportRows, Item},
-    normalise::{self, Envelope, normalise},
+    normalise::{self, ConsentReader, Envelope, normalise},
 };
 use model::{SourceKey, event::Marks};
 use serde::Deserialize;
@@ -73,7 +73,7 @@ pub(crate) async fn rows(
 }
 
 fn items(app: &App, file: &str, first_row: u64, source: &SourceKey, texts: &[&[u8]]) -> Vec<Item> {
-    let purpose = |key: &str| app.purpose(key);
+    let signals = app.engine.consent_signals();
     let received_at = app.engine.now();
     let item = |(row, text): (u64, &&[u8])| {
         // Two equal rows of a file are two events, whichever calls bring them.
@@ -90,7 +90,7 @@ fn items(app: &App, file: &str, first_row: u64, source: &SourceKey, texts: &[&[u
             row: Some(&row),
             caller: Caller::default(),
             enricher: &app.options.enricher,
-            purpose: &purpose,
+            consent: ConsentReader::of(&signals),
         };
         normalise(text, &envelope)
     };

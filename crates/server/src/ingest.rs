@@ -13,7 +13,10 @@ use engine::{
     definitions::{Source, SourceKind},
     enrich::Caller,
     ingest::{EventVerdict, Item, Rejected},
-    normalise::{self, BatchError, Envelope, MALFORMED_JSON, NOT_AN_OBJECT, normalise},
+    normalise::{
+        self, BatchError, BrowserSignals, ConsentReader, ConsentSignals, Envelope, MALFORMED_JSON,
+        NOT_AN_OBJECT, normalise,
+    },
     traffic,
 };
 use model::{EventKind, event::Marks};
@@ -104,7 +107,7 @@ pub(crate) fn item(
         Some(source) => source,
         None => auth::source(app, key_in_body(bytes)?.as_deref())?,
     };
-    let purpose = |key: &str| app.purpose(key);
+    let signals = app.engine.consent_signals();
     let received_at = app.engine.now();
     let envelope = Envelope {
         source: &source.key,
@@ -118,13 +121,32 @@ pub(crate) fn item(
         row,
         caller: caller::of(app, &source, parts),
         enricher: &app.options.enricher,
-        purpose: &purpose,
+        consent: consent_reader(&signals, &source, &parts.headers),
     };
     Ok(normalise(bytes, &envelope))
 }
 
 fn is_no_event(rejected: &Rejected) -> bool {
     rejected.code == MALFORMED_JSON || rejected.code == NOT_AN_OBJECT
+}
+
+/// How what a call says about consent is read. A server's own headers say nothing about the person.
+pub(crate) fn consent_reader<'a>(
+    signals: &'a ConsentSignals,
+    source: &Source,
+    headers: &HeaderMap,
+) -> ConsentReader<'a> {
+    let browser = match source.kind {
+        SourceKind::Public => browser_signals(headers),
+        SourceKind::Server => BrowserSignals::default(),
+    };
+    ConsentReader { signals, browser }
+}
+
+/// What a browser says in the headers of a call.
+pub(crate) fn browser_signals(headers: &HeaderMap) -> BrowserSignals {
+    let is_set = |name| headers.get(name).is_some_and(|value| value.as_bytes() == b"1");
+    BrowserSignals { gpc: is_set("sec-gpc"), dnt: is_set("dnt") }
 }
 
 /// The write key that a single call carries in its body.
@@ -150,7 +172,7 @@ fn batch(
         Some(source) => source,
         None => auth::source(app, batch.write_key.as_deref())?,
     };
-    let purpose = |key: &str| app.purpose(key);
+    let signals = app.engine.consent_signals();
     let received_at = app.engine.now();
     let envelope = Envelope {
         source: &source.key,
@@ -165,7 +187,7 @@ fn batch(
         row: None,
         caller: caller::of(app, &source, parts),
         enricher: &app.options.enricher,
-        purpose: &purpose,
+        consent: consent_reader(&signals, &source, &parts.headers),
     };
     Ok(batch.events.iter().map(|event| normalise(event, &envelope)).collect())
 }

@@ -34,6 +34,7 @@ mod health;
 mod imports;
 mod ingest;
 mod pixel;
+mod privacy;
 mod profiles;
 mod quarantine;
 mod ready_made;

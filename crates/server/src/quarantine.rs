@@ -158,11 +158,11 @@ async fn entry(app: &App, id: &str) -> Result<Entry, ApiError> {
 
 /// The verdicts on entries, in their order. Those that are still unsound stay as they are.
 async fn judge_again(app: &App, entries: Vec<Entry>) -> Result<Vec<EventVerdict>, ApiError> {
-    let (now, purpose) = (app.engine.now(), |key: &str| app.purpose(key));
+    let (now, signals) = (app.engine.now(), app.engine.consent_signals());
     let mut verdicts = Vec::with_capacity(entries.len());
     let mut sound = Vec::new();
     for Entry { summary, kept, key } in entries {
-        match normalise_again(&summary.source, &kept, now, &app.options.enricher, &purpose) {
+        match normalise_again(&summary.source, &kept, now, &app.options.enricher, &signals) {
             Item::Rejected(rejected) => {
                 let (code, detail) = (rejected.code, rejected.detail);
                 verdicts.push(Some(EventVerdict::Quarantined { code, detail }));

@@ -2,9 +2,9 @@
 
 mod acts;
 mod audiences;
-mod quality;
-
 mod bulk;
+mod privacy;
+mod quality;
 
 use axum::{
     extract::{Request, State},
@@ -168,7 +168,9 @@ macro_rules! pixel {
 
 /// Every route. Where two paths could match a call, the one with fewer parameters does.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    [ROUTES, acts::ROUTES, audiences::ROUTES, quality::ROUTES].into_iter().flatten()
+    [ROUTES, acts::ROUTES, audiences::ROUTES, quality::ROUTES, privacy::ROUTES]
+        .into_iter()
+        .flatten()
 }
 
 /// The routes that have no table of their own.

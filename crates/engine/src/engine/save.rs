@@ -10,11 +10,12 @@ use crate::{
     definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Token},
     engine::{Engine, open::random},
     ingest::IngestError,
+    privacy::{self, Filed, PrivacyError},
     quarantine,
     record::LogEntry,
     registry::{Act, Prepared, rows::Write},
     state::Shared,
-    writer::{self, Acting, Job, Operation, PreparedOperation},
+    writer::{self, Acting, Filing, Job, Operation, PreparedOperation},
 };
 
 /// Where the answer to an operation goes.
@@ -124,6 +125,20 @@ impl Engine {
             })
         });
         done.await.map_err(|error| IngestError::Unavailable(error.to_string()))
+    }
+
+    /// Takes a request of a person about their own data, and returns when it is done; of a long erasure,
+    /// when the person is found no more.
+    pub async fn file_privacy_request(
+        &self,
+        ask: privacy::Ask,
+        actor: &Token,
+    ) -> Result<Filed, PrivacyError> {
+        let stopping = || PrivacyError::Unavailable("the engine is stopping".into());
+        let (reply, answer) = oneshot::channel();
+        let filing = Box::new(Filing { ask, actor: actor.name.clone(), reply });
+        writer::send(&self.inner.jobs, Job::Privacy(filing)).map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
     }
 
     /// Does something to people, and returns when it is durable and visible.

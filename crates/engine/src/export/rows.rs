@@ -159,7 +159,7 @@ impl<'a> Export<'a> {
                 "purpose": rule.key,
                 "said": (basis != Basis::Unknown).then_some(basis),
                 "said_at": newest.map(|statement| statement.order.time),
-                "granted": self.snapshot.policy.effective(basis, rule.purpose),
+                "granted": person.profile.view(&self.snapshot.policy, rule.purpose).granted(),
             }));
             if passed.is_break() {
                 return passed;

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use expect_test::{Expect, expect};
-use model::Consents;
+use model::{Consents, Purpose, PurposeSet};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -16,9 +16,15 @@ const NOW: Timestamp = Timestamp(1_795_348_800_000);
 
 static ENRICHER: LazyLock<Enricher> = LazyLock::new(Enricher::default);
 
-fn purpose(key: &str) -> Option<Purpose> {
-    Purpose::BUILT_IN.into_iter().find(|(_, name)| *name == key).map(|(purpose, _)| purpose)
-}
+/// The signals of a workspace that has defined no purposes.
+static SIGNALS: LazyLock<ConsentSignals> = LazyLock::new(|| {
+    let policy = profile::PurposePolicy::built_in();
+    let of = |rule: &profile::PurposeRule| {
+        (rule.purpose, rule.key.clone(), PurposeSignals::built_in(rule.purpose))
+    };
+    let rules: Vec<_> = policy.rules().iter().map(of).collect();
+    ConsentSignals::of(rules.iter().map(|(purpose, key, own)| (*purpose, key, own.clone())))
+});
 
 fn envelope(source: &SourceKey) -> Envelope<'_> {
     Envelope {
@@ -33,7 +39,7 @@ fn envelope(source: &SourceKey) -> Envelope<'_> {
         row: None,
         caller: Caller::default(),
         enricher: &ENRICHER,
-        purpose: &purpose,
+        consent: ConsentReader::of(&SIGNALS),
     }
 }
 
@@ -300,19 +306,25 @@ fn every_place_that_names_the_person_is_read_once() {
     assert!(!event.context.contains("traits"), "nothing is kept twice");
 }
 
-#[test]
-fn consent_is_read_in_both_shapes() {
-    let said = |context: Value| {
-        let Value::Object(context) = context else { panic!("not an object") };
-        let said: Consents = consents(|name| context.get(name), &purpose);
-        let names = |set: model::PurposeSet| {
-            let key = |p| Purpose::BUILT_IN.into_iter().find(|(q, _)| *q == p).unwrap().1;
-            set.iter().map(key).collect::<Vec<_>>().join(" ")
-        };
-        format!("granted: {}; denied: {}", names(said.granted), names(said.denied))
+/// What a context says, by the signals of a workspace and of a browser.
+fn said_by(signals: &ConsentSignals, browser: BrowserSignals, context: &Value) -> String {
+    let reader = ConsentReader { signals, browser };
+    let said: Consents = reader.read(|name| context.get(name));
+    let names = |set: PurposeSet| {
+        let key = |p| Purpose::BUILT_IN.into_iter().find(|(q, _)| *q == p).unwrap().1;
+        set.iter().map(key).collect::<Vec<_>>().join(" ")
     };
+    format!("granted: {}; denied: {}", names(said.granted), names(said.denied))
+}
+
+fn said(context: Value) -> String {
+    said_by(&SIGNALS, BrowserSignals::default(), &context)
+}
+
+#[test]
+fn consent_is_read_in_the_shapes_of_analytics_clients() {
     let segment = json!({"consent": {"categoryPreferences":
-        {"analytics": true, "marketing": false, "unheard_of": true, "advertising": "yes"}}});
+        {"Analytics": true, "marketing": false, "unheard_of": true, "advertising": "yes"}}});
     assert_eq!(said(segment), "granted: analytics; denied: marketing");
     let rudder = json!({"consentManagement": {"provider": "custom",
         "allowedConsentIds": ["personalization"], "deniedConsentIds": ["analytics", 3]}});
@@ -320,6 +332,104 @@ fn consent_is_read_in_both_shapes() {
     let named = json!({"consentManagement": {"allowedConsentIds": {"marketing": "Marketing"}}});
     assert_eq!(said(named), "granted: marketing; denied: ");
     assert_eq!(said(json!({"consent": {"categoryPreferences": {}}})), "granted: ; denied: ");
+    assert_eq!(said(json!({"consent": null, "consentManagement": 3})), "granted: ; denied: ");
+}
+
+#[test]
+fn google_types_grant_together_and_deny_alone() {
+    let google = |types: Value| said(json!({"consent": types}));
+    assert_eq!(google(json!({"analytics_storage": "granted"})), "granted: analytics; denied: ");
+    assert_eq!(google(json!({"analytics_storage": "DENIED"})), "granted: ; denied: analytics");
+    assert_eq!(google(json!({"personalization_storage": true})), "granted: ; denied: ");
+    let two = json!({"ad_storage": "granted", "ad_user_data": "GRANTED"});
+    assert_eq!(google(two), "granted: ; denied: ", "nothing is known of the third");
+    let three = json!({"ad_storage": "granted", "ad_user_data": "granted", "ad_personalization": "granted"});
+    assert_eq!(google(three), "granted: advertising; denied: ");
+    let one_refused =
+        json!({"ad_storage": "granted", "ad_user_data": "granted", "ad_personalization": "denied"});
+    assert_eq!(google(one_refused), "granted: ; denied: advertising");
+}
+
+#[test]
+fn strings_of_the_framework_answer_for_every_purpose_they_speak_about() {
+    // Purposes 1, 2 and 3.
+    let text = "COvFyGBOvFyGBAbAAAENAPCAAOAAAAAAAAAAAEEUACCKAAA";
+    let refused = "granted: ; denied: personalization analytics advertising";
+    assert_eq!(said(json!({"consent": {"tcString": text}})), refused);
+    assert_eq!(said(json!({"consent": {"IABTCF_TCString": text, "gdprApplies": 1}})), refused);
+    for applies in [json!(false), json!(0), json!("0")] {
+        let outside = json!({"consent": {"tcString": text, "gdprApplies": applies}});
+        assert_eq!(said(outside), "granted: ; denied: ", "the law does not apply");
+    }
+    let own = PurposeSignals { tcf: vec![1, 2], ..PurposeSignals::default() };
+    let key = "analytics".parse().unwrap();
+    let signals = ConsentSignals::of([(Purpose::ANALYTICS, &key, own)]);
+    let context = json!({"consent": {"tcString": text}});
+    let said = said_by(&signals, BrowserSignals::default(), &context);
+    assert_eq!(said, "granted: analytics; denied: ", "a workspace maps them as it likes");
+    assert_eq!(self::said(json!({"consent": {"tcString": "nonsense"}})), "granted: ; denied: ");
+}
+
+#[test]
+fn signals_of_browsers_refuse_and_never_grant() {
+    let refused = "granted: ; denied: advertising";
+    for context in [
+        json!({"globalPrivacyControl": true}),
+        json!({"consent": {"gpc": "1"}}),
+        json!({"doNotTrack": "1"}),
+        json!({"doNotTrack": "yes"}),
+        json!({"consent": {"dnt": 1, "categoryPreferences": {"advertising": true}}}),
+    ] {
+        let said = said(context.clone()).replace("granted: advertising", "granted: ");
+        assert_eq!(said, refused, "{context}");
+    }
+    for context in [json!({"globalPrivacyControl": false}), json!({"doNotTrack": "0"})] {
+        assert_eq!(said(context), "granted: ; denied: ", "silence");
+    }
+    for browser in
+        [BrowserSignals { gpc: true, dnt: false }, BrowserSignals { gpc: false, dnt: true }]
+    {
+        assert_eq!(said_by(&SIGNALS, browser, &json!({})), refused);
+    }
+}
+
+#[test]
+fn categories_stand_for_what_the_workspace_says() {
+    let own = |categories: &[&str]| PurposeSignals {
+        categories: categories.iter().map(|&category| category.to_owned()).collect(),
+        ..PurposeSignals::default()
+    };
+    let keys = ["analytics", "marketing"].map(|key| key.parse().unwrap());
+    let signals = ConsentSignals::of([
+        (Purpose::ANALYTICS, &keys[0], own(&["C0002", "Statistics"])),
+        (Purpose::MARKETING, &keys[1], own(&["C0004", "statistics"])),
+    ]);
+    let said = |preferences: Value| {
+        let context = json!({"consent": {"categoryPreferences": preferences}});
+        said_by(&signals, BrowserSignals::default(), &context)
+    };
+    assert_eq!(
+        said(json!({"c0002": true, "C0004": false})),
+        "granted: analytics; denied: marketing"
+    );
+    assert_eq!(said(json!({"STATISTICS": true})), "granted: analytics marketing; denied: ");
+    assert_eq!(said(json!({"C0003": false})), "granted: ; denied: ");
+}
+
+#[test]
+fn countries_are_told_by_the_place_or_by_traits() {
+    let told = |context: Value, traits: Value| {
+        let traits = traits.as_object().unwrap().clone();
+        let found = country(|name| context.get(name), &traits);
+        found.map(|country| country.to_string())
+    };
+    let none = json!({});
+    assert_eq!(told(json!({"location": {"country": "se"}}), none.clone()), Some("SE".into()));
+    let both = json!({"location": {"country": "Germany", "country_code": "DE"}});
+    assert_eq!(told(both, none.clone()), Some("DE".into()));
+    assert_eq!(told(none.clone(), json!({"address": {"country": "FR"}})), Some("FR".into()));
+    assert_eq!(told(json!({"location": "SE"}), json!({"country": "NO"})), Some("NO".into()));
+    assert_eq!(told(json!({"location": {"country": "Sweden"}}), none), None);
 }
 
 /// The event time of a call with these times, or the code it is refused with.
@@ -514,7 +624,7 @@ fn a_rejected_event_can_be_replayed_from_what_was_kept() {
     let Rejected { source, arrival, body: kept, .. } = *rejected;
     assert_eq!(kept, body);
     let kept = Kept::AsSent { arrival, body: kept };
-    let again = |judged_at| normalise_again(&source, &kept, judged_at, &ENRICHER, &purpose);
+    let again = |judged_at| normalise_again(&source, &kept, judged_at, &ENRICHER, &SIGNALS);
     assert!(matches!(again(NOW), Item::Rejected(_)), "its time has not come");
     let Item::Event(event) = again(Timestamp(4_102_444_800_000)) else { panic!("refused") };
     assert_eq!((event.kind, event.received_at), (EventKind::Page, NOW));

@@ -3,13 +3,13 @@
 use std::ops::ControlFlow;
 
 use model::{
-    Event, Identifier, ProfileId, Seq, StrandId, Timestamp, Value,
+    Basis, Event, Identifier, ProfileId, PurposeSet, Seq, StrandId, Timestamp, Value,
     condition::{
         Fact,
         computed::{Reading, Score},
     },
 };
-use profile::Profile;
+use profile::{Profile, Records};
 use serde_json::{Map, json};
 use store::{Reader, Table};
 
@@ -17,10 +17,10 @@ use crate::{
     body,
     definitions::Page,
     join,
-    keys::{self, Kind},
+    keys::{self, EventKey, Kind},
     load::{self, Loader, Person},
     page::{Page as StrandPage, Pages, Stored},
-    record::{StoredDecision, Unreadable},
+    record::{EventHead, StoredDecision, Unreadable},
     recording::document::{Documents, Place},
     registry::rows,
     sealed::{Keys, RowError},
@@ -57,7 +57,7 @@ pub(crate) fn profile(
     let frozen = shared.store.snapshot()?;
     let pages = Stored { reader: &*frozen, keys: &shared.keys };
     let person = Loader { pages: &pages, snapshot }.person(head)?;
-    let recent = page(shared, &person.profile, None, 50)?;
+    let recent = page(shared, snapshot, &person.profile, None, 50)?;
     let records = person.profile.records();
     let refused = refused_links(&pages, &person)?;
     Ok(Some(json!({
@@ -75,6 +75,7 @@ pub(crate) fn profile(
         "last_seen": records.seen.map(|seen| seen.last),
         "suppressed": records.suppressed,
         "visits": visits(&pages, &person)?,
+        "restricted": records.restricted,
         "timeline": recent.items,
     })))
 }
@@ -116,10 +117,13 @@ fn refused_links(pages: &dyn Pages, person: &Person) -> Result<Vec<Value>, RowEr
 }
 
 fn traits(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
-    let known = person.profile.records().traits.iter().filter(|(_, t)| !t.value.is_null());
+    let Records { traits, stated, .. } = person.profile.records();
+    let claimed = traits.iter().filter(|(name, _)| stated.get(name).is_none());
+    let known = claimed.chain(stated.iter()).filter(|(_, t)| !t.value.is_null());
     let shown = known.map(|(name, t)| {
         let value = json!({
             "value": t.value,
+            "stated": stated.get(name).is_some(),
             "source": t.origin.source,
             "at": t.origin.order.time,
             "purposes": purpose_keys(snapshot, t.origin.purposes),
@@ -151,17 +155,31 @@ fn computed(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String
     read.collect()
 }
 
-fn purpose_keys(snapshot: &Snapshot, purposes: model::PurposeSet) -> Vec<String> {
+fn purpose_keys(snapshot: &Snapshot, purposes: PurposeSet) -> Vec<String> {
     let rules = snapshot.policy.rules().iter();
     rules.filter(|rule| purposes.contains(rule.purpose)).map(|rule| rule.key.to_string()).collect()
 }
 
 fn consents(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
     let ledger = &person.profile.records().consents;
+    let country = person.profile.records().country.map(|seen| seen.country);
     let shown = snapshot.policy.rules().iter().map(|rule| {
         let basis = ledger.basis(rule.purpose);
-        let granted = snapshot.policy.effective(basis, rule.purpose);
-        (rule.key.to_string(), json!({"said": basis, "granted": granted}))
+        let granted = snapshot.policy.effective(basis, rule.purpose, country);
+        let statements = ledger.statements().filter_map(|said| {
+            let answer = said.consents.basis(rule.purpose);
+            (answer != Basis::Unknown).then(|| {
+                json!({
+                    "said": answer,
+                    "at": said.order.time,
+                    "source": said.source,
+                    "identified": said.identified,
+                })
+            })
+        });
+        let statements: Vec<_> = statements.collect();
+        let shown = json!({"said": basis, "granted": granted, "statements": statements});
+        (rule.key.to_string(), shown)
     });
     shown.collect()
 }
@@ -201,13 +219,14 @@ fn assignments(person: &Person) -> Map<String, Value> {
 /// A page of a person's events, newest first. A cursor is the position of the last event of the page before.
 pub(crate) fn page(
     shared: &Shared,
+    snapshot: &Snapshot,
     profile: &Profile,
     cursor: Option<&str>,
     limit: usize,
 ) -> Result<Page<Value>, RowError> {
     let limit = limit.clamp(1, MAX_PAGE);
     let before = cursor.and_then(parse_position);
-    let mut places: Vec<(Timestamp, u64, StrandId)> = Vec::new();
+    let mut places: Vec<Found> = Vec::new();
     for strand in profile.records().component.unpack().strands {
         places_of(shared, strand, before, &mut places)?;
     }
@@ -215,8 +234,8 @@ pub(crate) fn page(
     let has_more = places.len() > limit;
     places.truncate(limit);
     let next_cursor = places.last().filter(|_| has_more);
-    let next_cursor = next_cursor.map(|(time, seq, _)| format!("{}.{seq}", time.0));
-    let items = places.iter().map(|&(time, seq, strand)| event(shared, strand, Seq(seq), time));
+    let next_cursor = next_cursor.map(|place| format!("{}.{}", place.time.0, place.seq.0));
+    let items = places.iter().map(|place| event(shared, snapshot, place));
     Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor })
 }
 
@@ -225,30 +244,58 @@ fn parse_position(cursor: &str) -> Option<(Timestamp, u64)> {
     Some((Timestamp(time.parse().ok()?), seq.parse().ok()?))
 }
 
+/// The places of all events of the person with this head, newest first.
+pub(crate) fn places(shared: &Shared, head: StrandId) -> Result<Vec<Found>, RowError> {
+    let mut places = Vec::new();
+    for strand in load::component_strands(&shared.stored(), head)? {
+        places_of(shared, strand, None, &mut places)?;
+    }
+    places.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(places)
+}
+
+/// An event in a timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Found {
+    pub(crate) time: Timestamp,
+    pub(crate) seq: Seq,
+    pub(crate) strand: StrandId,
+    /// The verdict of the collect gate, by its bits.
+    pub(crate) purposes: u32,
+}
+
 fn places_of(
     shared: &Shared,
     strand: StrandId,
     before: Option<(Timestamp, u64)>,
-    places: &mut Vec<(Timestamp, u64, StrandId)>,
+    places: &mut Vec<Found>,
 ) -> Result<(), RowError> {
     // Page and chunks must be of one instant: events move from one to the other.
     let frozen = shared.store.snapshot()?;
     let pages = Stored { reader: &*frozen, keys: &shared.keys };
     let page = pages.existing(strand)?;
-    let mut take = |name: &[u8]| {
-        let at = keys::parse_event(name).ok_or(Unreadable("event"))?;
-        if before.is_none_or(|before| (at.time, at.seq.0) < before) {
-            places.push((at.time, at.seq.0, strand));
+    let mut take = |name: &[u8], row: &[u8]| {
+        let EventKey { time, seq, .. } = keys::parse_event(name).ok_or(Unreadable("event"))?;
+        if before.is_none_or(|before| (time, seq.0) < before) {
+            let purposes = EventHead::parse(row)?.purposes.0;
+            places.push(Found { time, seq, strand, purposes });
         }
         Ok(())
     };
-    page.of_kind(Kind::Event).try_for_each(|(name, _)| take(name))?;
-    page.chunks(&*frozen, &mut |name, _| take(name))
+    page.of_kind(Kind::Event).try_for_each(|(name, row)| take(name, row))?;
+    page.chunks(&*frozen, &mut |name, row| take(name, row))
 }
 
-/// The event of a strand at `seq`, as it is shown.
-fn event(shared: &Shared, strand: StrandId, seq: Seq, at: Timestamp) -> Result<Value, RowError> {
-    Ok(document(stored_event(shared, strand, seq, at)?))
+/// One event as it is shown, with what it was kept for.
+pub(crate) fn event(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    place: &Found,
+) -> Result<Value, RowError> {
+    let Found { time, seq, strand, purposes } = *place;
+    let mut shown = document(stored_event(shared, strand, seq, time)?);
+    shown["purposes"] = json!(purpose_keys(snapshot, PurposeSet(purposes)));
+    Ok(shown)
 }
 
 /// An event as it is shown.

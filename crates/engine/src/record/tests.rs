@@ -59,6 +59,8 @@ fn records_of_strands_are_pinned() {
         &StoredMeta::V1 { routing: identifier(), user, born_at },
         &expect!["000c616e6f6e796d6f75735f69640261310107757365725f696402753180b083c59868"],
     );
+    let country = StoredCountry::V1 { letters: *b"SE", order: ORDER };
+    pinned(&country, &expect!["00534580b083c5986809"]);
     let link =
         StoredLink::V1 { identifier: identifier(), order: ORDER, last: ORDER.time, trusted: true };
     pinned(&link, &expect!["000c616e6f6e796d6f75735f696402613180b083c598680980b083c5986801"]);

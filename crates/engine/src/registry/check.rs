@@ -227,6 +227,36 @@ fn purpose_faults(document: &PurposeDocument, faults: &mut Vec<Fault>) {
     if document.state == State::Paused {
         faults.push(Fault::new("/state", "a purpose is draft, live or archived, never paused"));
     }
+    region_faults(document, faults);
+    let tcf = document.signals.iter().flat_map(|signals| &signals.tcf);
+    for (place, _) in tcf.enumerate().filter(|(_, number)| !(1..=24).contains(*number)) {
+        let detail = "the framework numbers its purposes from 1 to 24";
+        faults.push(Fault::new(format!("/signals/tcf/{place}"), detail));
+    }
+}
+
+/// Each country must be one, and belong to one region.
+fn region_faults(document: &PurposeDocument, faults: &mut Vec<Fault>) {
+    let (_, service) = Purpose::BUILT_IN[0];
+    if document.key.as_str() == service && !document.regions.is_empty() {
+        faults.push(Fault::new("/regions", "the purpose `service` is granted everywhere"));
+    }
+    let mut known = std::collections::BTreeSet::new();
+    for (at, region) in document.regions.iter().enumerate() {
+        match region.countries() {
+            Err(place) => {
+                let pointer = format!("/regions/{at}/countries/{place}");
+                let detail = "a country is written with the two letters of ISO 3166-1, or `EEA`";
+                faults.push(Fault::new(pointer, detail));
+            }
+            Ok(countries) => {
+                if let Some(twice) = countries.into_iter().find(|country| !known.insert(*country)) {
+                    let detail = format!("`{twice}` is named twice");
+                    faults.push(Fault::new(format!("/regions/{at}/countries"), detail));
+                }
+            }
+        }
+    }
 }
 
 fn computed_trait_faults(

@@ -521,7 +521,7 @@ fn purposes_get_numbers_for_ever_and_override_defaults() {
     assert_eq!(find(&bench, "research"), Purpose::from_number(5));
 
     let granted = |bench: &Bench, purpose| {
-        bench.registry.snapshot().policy.effective(model::Basis::Unknown, purpose)
+        bench.registry.snapshot().policy.effective(model::Basis::Unknown, purpose, None)
     };
     assert!(granted(&bench, Purpose::PERSONALIZATION));
     let denied = json!({"state": "live", "default": "denied"});

@@ -8,12 +8,13 @@ use super::*;
 use crate::{
     enrich::{Caller, Enricher},
     ingest::Item,
-    normalise::{Envelope, normalise},
+    normalise::{ConsentReader, ConsentSignals, Envelope, normalise},
     record::MetaHead,
 };
 
 fn item(body: &Value) -> Item {
     let source = "web".parse().unwrap();
+    let signals = ConsentSignals::default();
     let envelope = Envelope {
         source: &source,
         received_at: Timestamp(1_795_348_800_000),
@@ -26,7 +27,7 @@ fn item(body: &Value) -> Item {
         row: None,
         caller: Caller::default(),
         enricher: &Enricher::default(),
-        purpose: &|_| None,
+        consent: ConsentReader::of(&signals),
     };
     normalise(body.to_string().as_bytes(), &envelope)
 }

@@ -7,11 +7,9 @@ use engine::{
     definitions::{Expect, Kind},
     ingest::{EventVerdict, IngestError, Item},
 };
-use model::{
-    Consents, Event, EventKind, Identifier, IdentifierType, LazyObject, Value, value::Object,
-};
+use model::{Consents, Event, EventKind, Identifier, IdentifierType, LazyObject, Value};
 use serde_json::json;
-use store::{Fault, Faulty, Memory, Operation};
+use store::{Batch, Fault, Faulty, KeyRange, Memory, Operation, Reader, ScanOrder, Store, Table};
 
 use crate::world::request;
 
@@ -19,46 +17,53 @@ struct Failing {
     engine: Engine,
     store: Arc<Faulty<Memory>>,
     runtime: tokio::runtime::Runtime,
-    _keys: tempfile::TempDir,
+    keys: tempfile::TempDir,
 }
 
 fn failing() -> Failing {
     let keys = tempfile::tempdir().unwrap();
     let store = Arc::new(Faulty::new(Memory::default()));
+    let engine = open(&store, keys.path());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    Failing { engine, store, runtime, keys }
+}
+
+fn open(store: &Arc<Faulty<Memory>>, keys: &std::path::Path) -> Engine {
     let options = Options {
-        dir: keys.path().to_owned(),
+        dir: keys.to_owned(),
         clock: Arc::new(ManualClock::at(crate::world::START)),
         cache_bytes: 1 << 20,
         write_key: None,
         token: None,
     };
-    let (engine, _) =
-        Engine::open_over(Arc::clone(&store) as Arc<dyn store::Store>, options).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    Failing { engine, store, runtime, _keys: keys }
+    Engine::open_over(Arc::clone(store) as Arc<dyn store::Store>, options).unwrap().0
 }
 
 impl Failing {
     fn send(&self, message_id: &str) -> Result<EventVerdict, IngestError> {
-        let event = Event {
-            source: "default".parse().unwrap(),
-            message_id: message_id.into(),
-            kind: EventKind::Track,
-            name: "View".into(),
-            identifiers: vec![Identifier::new(IdentifierType::UserId, "ann")],
-            event_time: crate::world::START,
-            received_at: crate::world::START,
-            sent_at: None,
-            properties: LazyObject::default(),
-            traits: Object::new(),
-            context: LazyObject::default(),
-            consents: Consents::default(),
-            historical: false,
-            marks: model::event::Marks::default(),
-        };
-        let items = vec![Item::Event(Box::new(event))];
-        let verdicts = self.runtime.block_on(self.engine.ingest(items))?;
+        let verdicts =
+            self.runtime.block_on(self.engine.ingest(vec![view("ann", message_id, &[])]))?;
         Ok(verdicts.into_iter().next().unwrap())
+    }
+
+    fn define(&self, kind: Kind, document: Value) {
+        let key = document["key"].as_str().unwrap().parse().unwrap();
+        let Value::Object(document) = document else { unreachable!() };
+        let admin = crate::world::admin();
+        let saved = self.engine.put_definition(kind, key, document, Expect::Anything, &admin);
+        self.runtime.block_on(saved).unwrap();
+    }
+
+    fn profile(&self, user: &str) -> Option<Value> {
+        let id =
+            self.engine.find_profile(&Identifier::new(IdentifierType::UserId, user)).unwrap()?;
+        self.engine.profile(id).ok()?
+    }
+
+    fn restart(&mut self) {
+        self.engine.shutdown();
+        self.store.restart();
+        self.engine = open(&self.store, self.keys.path());
     }
 
     fn events(&self) -> usize {
@@ -66,6 +71,25 @@ impl Failing {
         let Some(id) = self.engine.find_profile(&ann).unwrap() else { return 0 };
         self.engine.timeline(id, None, 100).unwrap().map_or(0, |page| page.items.len())
     }
+}
+
+fn view(user: &str, message_id: &str, traits: &[&str]) -> Item {
+    Item::Event(Box::new(Event {
+        source: "default".parse().unwrap(),
+        message_id: message_id.into(),
+        kind: EventKind::Track,
+        name: "View".into(),
+        identifiers: vec![Identifier::new(IdentifierType::UserId, user)],
+        event_time: crate::world::START,
+        received_at: crate::world::START,
+        sent_at: None,
+        properties: LazyObject::default(),
+        traits: traits.iter().map(|name| ((*name).to_owned(), true.into())).collect(),
+        context: LazyObject::default(),
+        consents: Consents::default(),
+        historical: false,
+        marks: model::event::Marks::default(),
+    }))
 }
 
 #[test]
@@ -107,16 +131,9 @@ fn a_poisoned_store_stops_taking_events_and_says_so() {
 #[test]
 fn a_decision_after_a_full_disk_is_recorded_with_all_it_names() {
     let world = failing();
-    let define = |kind, document: Value| {
-        let key = document["key"].as_str().unwrap().parse().unwrap();
-        let Value::Object(document) = document else { unreachable!() };
-        let admin = crate::world::admin();
-        let saved = world.engine.put_definition(kind, key, document, Expect::Anything, &admin);
-        world.runtime.block_on(saved).unwrap();
-    };
-    define(Kind::Placement, json!({"key": "hero", "state": "live"}));
+    world.define(Kind::Placement, json!({"key": "hero", "state": "live"}));
     let variants = json!([{"key": "a", "content": {"v": 1}}]);
-    define(
+    world.define(
         Kind::Experience,
         json!({"key": "test", "state": "live", "placement": "hero", "variants": variants}),
     );
@@ -138,4 +155,46 @@ fn a_decision_after_a_full_disk_is_recorded_with_all_it_names() {
     let decision = &recorded[0]["decisions"][0];
     assert_eq!(decision["id"], answer.decisions[0].id.to_string());
     assert_eq!(decision["experience"], json!({"key": "test", "version": 1}));
+}
+
+#[test]
+fn somebody_who_does_not_read_back_costs_nobody_else_anything() {
+    let mut world = failing();
+    let condition = json!({"event": "View", "count": {"op": "gte", "value": 1}});
+    world
+        .define(Kind::Audience, json!({"key": "viewers", "state": "live", "condition": condition}));
+    for count in 0..400 {
+        world.send(&format!("view {count}")).unwrap();
+    }
+    // Events that have left the page are in rows of their own; here they come to harm.
+    let mut chunks = Vec::new();
+    let is_chunk = |key: &[u8]| key.len() == 15;
+    world
+        .store
+        .scan(Table::Strand, KeyRange::all(), ScanOrder::Ascending, &mut |key, row| {
+            chunks.extend(is_chunk(key).then(|| (key.to_vec(), row.to_vec())));
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(!chunks.is_empty());
+    let mut harm = Batch::new();
+    chunks.iter().for_each(|(key, row)| harm.put(Table::Strand, key.clone(), vec![7; row.len()]));
+    world.store.commit(harm).unwrap();
+    world.restart();
+    assert_eq!(world.profile("ann"), None, "she does not read back");
+
+    let both = vec![view("ann", "late", &["told"]), view("ben", "first", &[])];
+    let verdicts = world.runtime.block_on(world.engine.ingest(both)).unwrap();
+    assert_eq!(verdicts, [EventVerdict::Accepted, EventVerdict::Accepted]);
+    let ben = world.profile("ben").unwrap();
+    assert_eq!(ben["audiences"]["viewers"]["member"], "true", "{ben}");
+
+    let mut mend = Batch::new();
+    chunks.into_iter().for_each(|(key, row)| mend.put(Table::Strand, key, row));
+    world.store.commit(mend).unwrap();
+    world.restart();
+    let ann = world.profile("ann").unwrap();
+    assert_eq!(ann["traits"]["told"]["value"], true, "what came meanwhile was kept: {ann}");
+    assert_eq!(world.send("after").unwrap(), EventVerdict::Accepted);
+    assert_eq!(world.profile("ann").unwrap()["audiences"]["viewers"]["member"], "true");
 }

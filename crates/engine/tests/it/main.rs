@@ -9,5 +9,7 @@ mod durability;
 mod export;
 mod faults;
 mod identity;
+mod privacy;
+mod refused_data;
 mod simulation;
 mod world;

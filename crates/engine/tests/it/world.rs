@@ -7,7 +7,8 @@ use engine::{
     acts::{ActError, Ask, Done, Split},
     decide::{DecideAnswer, DecideRequest},
     definitions::{Expect, Kind, Scope, Token},
-    ingest::{EventVerdict, Item},
+    ingest::{Arrival, EventVerdict, Item, Rejected},
+    privacy::{self, RequestKind},
 };
 use model::{
     ActId, Consents, Duration, Event, EventKind, Identifier, IdentifierType, LazyObject, ProfileId,
@@ -154,6 +155,38 @@ impl World {
         self.engine.find_profile(&identifier).unwrap().unwrap()
     }
 
+    /// Files a request of a person about their own data.
+    pub(crate) fn file(&self, kind: RequestKind, identifier: (&str, &str), traits: Value) -> Value {
+        let (of, value) = identifier;
+        let ask = privacy::Ask {
+            kind,
+            identifier: Identifier::new(IdentifierType::parse(of).unwrap(), value),
+            traits: object(traits),
+            reason: None,
+            idempotency_key: None,
+        };
+        let filed = self.runtime.block_on(self.engine.file_privacy_request(ask, &admin()));
+        filed.unwrap().request
+    }
+
+    /// Sends something that is no sound event.
+    pub(crate) fn send_unsound(&self, body: &str) {
+        let rejected = Rejected {
+            source: "default".parse().unwrap(),
+            code: "no_event_name".into(),
+            detail: "a track call needs `event`".into(),
+            arrival: Arrival::default(),
+            body: body.as_bytes().to_vec(),
+        };
+        let items = vec![Item::Rejected(Box::new(rejected))];
+        self.runtime.block_on(self.engine.ingest(items)).unwrap();
+    }
+
+    /// The data directory.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     pub(crate) fn profile(&self, kind: &str, value: &str) -> Option<Value> {
         let identifier = Identifier::new(IdentifierType::parse(kind).unwrap(), value);
         let id = self.engine.find_profile(&identifier).unwrap()?;
@@ -210,6 +243,29 @@ pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
 
 pub(crate) fn admin() -> Token {
     Token { name: "test".into(), scopes: vec![Scope::Admin] }
+}
+
+/// An event for an engine that is opened by hand.
+pub(crate) fn item(ids: &[(&str, &str)], message_id: &str, at: Timestamp) -> Item {
+    let ids = ids
+        .iter()
+        .map(|(kind, value)| Identifier::new(IdentifierType::parse(kind).unwrap(), *value));
+    Item::Event(Box::new(Event {
+        source: "default".parse().unwrap(),
+        message_id: message_id.into(),
+        kind: EventKind::Track,
+        name: "View".into(),
+        identifiers: ids.collect(),
+        event_time: at,
+        received_at: at,
+        sent_at: None,
+        marks: model::event::Marks::default(),
+        properties: LazyObject::default(),
+        traits: Object::new(),
+        context: LazyObject::default(),
+        consents: Consents::default(),
+        historical: false,
+    }))
 }
 
 fn object(value: Value) -> Object {

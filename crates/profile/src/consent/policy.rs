@@ -1,10 +1,8 @@
 //! What the workspace's purposes are, and what holds for each where a person said nothing.
 
-use model::{Basis, Consents, Purpose, PurposeSet, UnitId, consent::PurposeKey};
+use model::{Basis, Consents, Country, Purpose, PurposeSet, consent::PurposeKey};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-
-use super::ConsentLedger;
 
 /// One purpose of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +13,17 @@ pub struct PurposeRule {
     pub key: PurposeKey,
     /// Whether data may be used for it while the person has said nothing (opt-out); else it needs a grant (opt-in).
     pub granted_by_default: bool,
+    /// The same for countries where it differs, by country.
+    pub regions: Vec<(Country, bool)>,
+}
+
+impl PurposeRule {
+    /// Whether it is granted to somebody in `country` who said nothing. Where somebody is that nobody
+    /// knows of, what holds in general holds.
+    fn silent(&self, country: Option<Country>) -> bool {
+        let region = country.and_then(|c| self.regions.iter().find(|(of, _)| *of == c));
+        region.map_or(self.granted_by_default, |(_, granted)| *granted)
+    }
 }
 
 /// Why a list of purposes is none.
@@ -66,7 +75,8 @@ impl PurposePolicy {
         let rule = |(purpose, key): (Purpose, &str)| {
             let granted_by_default =
                 [Purpose::PERSONALIZATION, Purpose::ANALYTICS].contains(&purpose);
-            Some(PurposeRule { purpose, key: key.parse().ok()?, granted_by_default })
+            let (key, regions) = (key.parse().ok()?, Vec::new());
+            Some(PurposeRule { purpose, key, granted_by_default, regions })
         };
         let others = Purpose::BUILT_IN.into_iter().filter(|(p, _)| *p != Purpose::SERVICE);
         Self { rules: others.filter_map(rule).collect() }
@@ -85,8 +95,19 @@ impl PurposePolicy {
         self.rules.iter().find(|rule| rule.key == *key).map(|rule| rule.purpose)
     }
 
-    /// Whether data may be used for `purpose` on this basis.
-    pub fn effective(&self, basis: Basis, purpose: Purpose) -> bool {
+    /// The purposes for which silence means something else somewhere.
+    pub fn regional(&self) -> PurposeSet {
+        let regional = self.rules.iter().filter(|rule| !rule.regions.is_empty());
+        regional.map(|rule| rule.purpose).fold(PurposeSet::NONE, PurposeSet::with)
+    }
+
+    /// Whether there are any, so that countries matter.
+    pub fn is_regional(&self) -> bool {
+        self.regional() != PurposeSet::NONE
+    }
+
+    /// Whether data of somebody in `country` may be used for `purpose` on this basis.
+    pub fn effective(&self, basis: Basis, purpose: Purpose, country: Option<Country>) -> bool {
         if purpose == Purpose::SERVICE {
             return true;
         }
@@ -96,34 +117,23 @@ impl PurposePolicy {
         match basis {
             Basis::Granted => true,
             Basis::Denied => false,
-            Basis::Unknown => rule.granted_by_default,
+            Basis::Unknown => rule.silent(country),
         }
     }
 
-    /// The purposes that are granted now for the person as a whole.
-    pub fn allowed(&self, ledger: &ConsentLedger) -> PurposeSet {
-        self.select(|purpose| self.effective(ledger.basis(purpose), purpose))
-    }
-
-    /// The purposes that are granted now where the person is met on this device.
-    pub fn allowed_on(&self, device: UnitId, ledger: &ConsentLedger) -> PurposeSet {
-        self.select(|purpose| self.effective(ledger.basis_on(device, purpose), purpose))
-    }
-
-    /// The collect gate: the purposes that an event from this device may be kept for.
+    /// The collect gate: the purposes that an event may be kept for, of somebody in `country`.
     ///
-    /// Both the event's own statement and what holds by now must allow it. A late event that was
-    /// denied when it happened stays denied whatever was granted since, and one that was granted
-    /// then is denied if that was withdrawn since. The ledger must have taken in the event's own
-    /// statement already.
-    pub fn collect(&self, device: UnitId, ledger: &ConsentLedger, event: Consents) -> PurposeSet {
-        let undenied = self.select(|purpose| event.basis(purpose) != Basis::Denied);
-        self.allowed_on(device, ledger).intersection(undenied)
-    }
-
-    fn select(&self, granted: impl Fn(Purpose) -> bool) -> PurposeSet {
-        let purposes = self.rules.iter().map(|rule| rule.purpose).filter(|&p| granted(p));
-        purposes.fold(PurposeSet::NONE.with(Purpose::SERVICE), PurposeSet::with)
+    /// Both what is `known` to hold by now on the device, the event's own statement included, and that
+    /// statement by itself must allow it. A late event that was denied when it happened stays denied
+    /// whatever was granted since, and one that was granted then is denied if that was withdrawn since.
+    pub fn collect(&self, known: Consents, said: Consents, country: Option<Country>) -> PurposeSet {
+        let allowed = self.rules.iter().map(|rule| rule.purpose).filter(|&purpose| {
+            said.basis(purpose) != Basis::Denied
+                && self.effective(known.basis(purpose), purpose, country)
+        });
+        let allowed = allowed.fold(PurposeSet::NONE, PurposeSet::with);
+        // What is kept for anything is also kept for the checks of the purpose `service`.
+        if allowed == PurposeSet::NONE { allowed } else { allowed.with(Purpose::SERVICE) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who may say what, and what silence means.
 
-use model::{Lane, Seq, Timestamp};
+use model::{Country, Lane, Seq, Timestamp};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -97,33 +97,49 @@ fn the_ledger_keeps_what_matters() {
 #[test]
 fn silence_is_what_the_policy_makes_of_it() {
     let policy = PurposePolicy::built_in();
-    assert!(policy.effective(Basis::Unknown, P));
-    assert!(!policy.effective(Basis::Unknown, ADS));
-    assert!(policy.effective(Basis::Granted, ADS));
-    assert!(!policy.effective(Basis::Denied, P));
-    assert!(policy.effective(Basis::Denied, Purpose::SERVICE));
+    assert!(policy.effective(Basis::Unknown, P, None));
+    assert!(!policy.effective(Basis::Unknown, ADS, None));
+    assert!(policy.effective(Basis::Granted, ADS, None));
+    assert!(!policy.effective(Basis::Denied, P, None));
+    assert!(policy.effective(Basis::Denied, Purpose::SERVICE, None));
     let unlisted = Purpose::from_number(9).unwrap();
-    assert!(!policy.effective(Basis::Granted, unlisted), "nobody can agree to what does not exist");
+    assert!(
+        !policy.effective(Basis::Granted, unlisted, None),
+        "nobody can agree to what does not exist"
+    );
+}
 
-    let set = |purposes: &[Purpose]| purposes.iter().fold(PurposeSet::NONE, |s, &p| s.with(p));
-    let silent = ConsentLedger::default();
-    assert_eq!(policy.allowed(&silent), set(&[Purpose::SERVICE, P, Purpose::ANALYTICS]));
-    let ledger = fold(&[said(1, PERSON, denies(P)), said(2, PERSON, grants(ADS))]);
-    assert_eq!(policy.allowed(&ledger), set(&[Purpose::SERVICE, Purpose::ANALYTICS, ADS]));
+#[test]
+fn silence_means_something_else_in_some_countries() {
+    let country = |text: &str| text.parse::<Country>().ok();
+    let rule = PurposeRule {
+        purpose: P,
+        key: "personalization".parse().unwrap(),
+        granted_by_default: true,
+        regions: vec![(country("DE").unwrap(), false)],
+    };
+    let policy = PurposePolicy::new(vec![rule]).unwrap();
+    assert!(policy.is_regional() && !PurposePolicy::built_in().is_regional());
+    let holds = |basis, place| policy.effective(basis, P, place);
+    assert!(holds(Basis::Unknown, None) && holds(Basis::Unknown, country("SE")));
+    assert!(!holds(Basis::Unknown, country("DE")), "nobody agreed there");
+    assert!(holds(Basis::Granted, country("DE")) && !holds(Basis::Denied, country("SE")));
+    let silent = Consents::default();
+    assert!(policy.collect(silent, silent, country("SE")).contains(P));
+    assert!(!policy.collect(silent, silent, country("DE")).contains(P));
 }
 
 #[test]
 fn an_event_is_collected_for_what_it_and_the_ledger_allow() {
     let policy = PurposePolicy::built_in();
     let collect = |ledger: &ConsentLedger, device, event, purpose| {
-        policy.collect(UnitId(device), ledger, event).contains(purpose)
+        policy.collect(ledger.on_device(UnitId(device)), event, None).contains(purpose)
     };
     let granted_later = fold(&[said(5, 7, grants(ADS)), said(1, 7, denies(P))]);
     assert!(collect(&granted_later, 7, Consents::default(), ADS));
     assert!(!collect(&granted_later, 7, denies(ADS), ADS), "late, and denied when it happened");
     assert!(!collect(&granted_later, 8, Consents::default(), ADS), "another device did not agree");
     assert!(!collect(&granted_later, 7, grants(P), P), "withdrawn since");
-    assert!(collect(&granted_later, 7, denies(P), Purpose::SERVICE));
 }
 
 #[test]
@@ -132,6 +148,7 @@ fn policies_are_sound() {
         purpose: Purpose::from_number(number).unwrap(),
         key: key.parse().unwrap(),
         granted_by_default: false,
+        regions: Vec::new(),
     };
     let error = |rules: Vec<PurposeRule>| PurposePolicy::new(rules).unwrap_err().to_string();
     assert_eq!(error(vec![rule(7, "a"), rule(7, "b")]), "purpose number 7 is given twice");

@@ -52,6 +52,7 @@ fn observe(profile: &mut Profile, told: &Told) {
         order,
         identified: told.strand == 1,
         consents,
+        country: None,
         purposes,
         traits: traits.as_object().unwrap(),
         row: Some(Observed { layout: &layout, number: 0, row: &row }),

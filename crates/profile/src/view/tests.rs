@@ -49,6 +49,7 @@ fn tell(profile: &mut Profile, time: i64, purposes: PurposeSet, traits: Value, c
         order,
         identified: false,
         consents,
+        country: None,
         purposes,
         traits: traits.as_object().unwrap(),
         row: Some(Observed { layout: &layout, number: 0, row: &row }),
@@ -236,7 +237,8 @@ proptest! {
             let consents = Consents { granted: PurposeSet(granted), denied: PurposeSet(denied) };
             tell(&mut profile, time, PurposeSet::NONE, json!({}), consents);
         }
-        let allowed = policy.allowed(&profile.records().consents).contains(purpose);
+        let basis = profile.records().consents.basis(purpose);
+        let allowed = policy.effective(basis, purpose, None);
         let may = allowed && purpose != Purpose::SERVICE && PurposeSet(collected).contains(purpose);
         let view = profile.view(&policy, purpose);
         let expected = if may { Fact::Known(&json!(1)) } else { Fact::Withheld };

@@ -33,6 +33,7 @@ pub(super) fn shared() -> Object {
         audiences::schemas(),
         audiences::ready_made(),
         identity::schemas(),
+        privacy(),
         access(),
         operation(),
     ];
@@ -202,6 +203,77 @@ fn people() -> Value {
     json!({
         "Profile": {"type": "object"},
         "Page": page(json!({"type": "object"})),
+    })
+}
+
+fn privacy() -> Value {
+    json!({
+        "NewPrivacyRequest": {
+            "type": "object",
+            "required": ["type", "identifier"],
+            "additionalProperties": false,
+            "properties": {
+                "type": {"enum": [
+                    "access", "erase", "suppress", "unsuppress", "restrict", "unrestrict", "rectify",
+                ]},
+                "identifier": {
+                    "type": "object",
+                    "description": "any identifier of the person",
+                    "required": ["type", "value"],
+                    "additionalProperties": false,
+                    "properties": {"type": {"type": "string"}, "value": {"type": "string"}},
+                },
+                "traits": {"type": "object", "description": "what `rectify` puts right"},
+                "reason": {"type": "string", "maxLength": 500, "description": "in words that name nobody"},
+            },
+        },
+        "PrivacyRequest": {
+            "type": "object",
+            "required": ["id", "type", "identifier", "state", "counts", "receipt"],
+            "properties": {
+                "id": {"type": "string"},
+                "type": {"type": "string"},
+                "identifier": {
+                    "type": "object",
+                    "description": "its type, and a keyed hash of its value",
+                    "properties": {"type": {"type": "string"}, "hash": {"type": "string"}},
+                },
+                "reason": {"type": ["string", "null"]},
+                "requested_at": time(),
+                "requested_by": {"type": "string"},
+                "state": {"enum": ["running", "done"]},
+                "counts": {
+                    "type": "object",
+                    "description": "what was found and done",
+                    "additionalProperties": {"type": "integer"},
+                },
+                "receipt": {
+                    "type": ["object", "null"],
+                    "description": "`code` is a keyed hash of all that is shown, `previous` that of the receipt before",
+                    "properties": {
+                        "number": {"type": "integer"},
+                        "done_at": time(),
+                        "previous": {"type": "string"},
+                        "code": {"type": "string"},
+                        "verified": {"type": "boolean", "description": "whether `code` is right"},
+                    },
+                },
+            },
+        },
+        "PrivacyDocument": {
+            "type": "object",
+            "properties": {
+                "request": reference("PrivacyRequest"),
+                "profiles": {"type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "profile": reference("Profile"),
+                        "events": {"type": "array", "items": {"type": "object"}},
+                        "decisions": {"type": "array", "items": {"type": "object"}},
+                    },
+                }},
+            },
+        },
     })
 }
 

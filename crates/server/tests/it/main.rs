@@ -18,6 +18,7 @@ mod ingest;
 mod live;
 mod people;
 mod pixel;
+mod privacy;
 mod quarantine;
 mod ready_made;
 mod serving;
