@@ -34,11 +34,13 @@ pub enum Kind {
     EventSchema,
     /// Which events are of programs or of the organisation's own people.
     TrafficRule,
+    /// How long what was taken in is kept.
+    RetentionRule,
 }
 
 impl Kind {
     /// All kinds, in the order in which one may refer to those before it.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Purpose,
         Self::Source,
         Self::ComputedTrait,
@@ -47,6 +49,7 @@ impl Kind {
         Self::Experience,
         Self::EventSchema,
         Self::TrafficRule,
+        Self::RetentionRule,
     ];
 
     /// The name in paths and folders: `audiences`.
@@ -60,6 +63,7 @@ impl Kind {
             Self::Experience => "experiences",
             Self::EventSchema => "event_schemas",
             Self::TrafficRule => "traffic_rules",
+            Self::RetentionRule => "retention_rules",
         }
     }
 
@@ -74,6 +78,7 @@ impl Kind {
             Self::Experience => "experience",
             Self::EventSchema => "event schema",
             Self::TrafficRule => "traffic rule",
+            Self::RetentionRule => "retention rule",
         }
     }
 

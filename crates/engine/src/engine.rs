@@ -30,7 +30,7 @@ use crate::{
     page::Stored,
     people::{AudienceChoice, Explained, GoesOn, Members, Preview, members, preview, show},
     privacy::{self, access::Document},
-    quarantine, reading, registry,
+    quarantine, reading, registry, retention,
     sealed::RowError,
     state::Shared,
     traffic::Caller,
@@ -455,6 +455,29 @@ impl Engine {
     pub fn privacy_document(&self, id: &str) -> Result<Option<Document>, EngineError> {
         let Some(id) = privacy::parse_id(id) else { return Ok(None) };
         Ok(Document::of(Arc::clone(&self.inner.shared), id)?)
+    }
+
+    /// How far the sweep is that removes what is kept no longer: of the round that goes on, else of the
+    /// last one; `None` when there was none.
+    pub fn retention(&self) -> Option<retention::Round> {
+        self.shared().retention.get()
+    }
+
+    /// What would be removed now: by a retention rule in any state, or by all live ones; `None` when there
+    /// is no such rule. It reads everyone.
+    pub fn retention_dry_run(
+        &self,
+        rule: Option<&Key>,
+    ) -> Result<Option<retention::DryRun>, EngineError> {
+        let registry = &self.shared().registry;
+        let rules = match rule {
+            None => registry.snapshot_full().retention.clone(),
+            Some(key) => match registry.retention_rule(key) {
+                Some(rules) => std::sync::Arc::new(rules),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(retention::dry_run(self.shared(), &rules)?))
     }
 
     /// Who is in an audience at an instant, evaluated over full histories.

@@ -19,6 +19,7 @@
 //! | Meta | `45`, id of a lineup | `record::StoredLineup` |
 //! | Meta | `46`, id of an act on people | `record::StoredAct`, cut into rows |
 //! | Meta | `47`, id of an act on people | `record::ActState` |
+//! | Meta | `54` | `record::StoredRound` |
 //! | Meta | `60` to `65` | privacy requests and what they bar: see `privacy::rows` |
 //! | Import | digest, 32 bytes | rows applied u64 |
 
@@ -98,9 +99,12 @@ pub(crate) fn strand(strand: StrandId) -> Vec<u8> {
     key
 }
 
+/// Length of the name of an event's row.
+pub(crate) const EVENT_BYTES: usize = 24;
+
 /// The name of an event's row.
-pub(crate) fn event(name: u64, time: Timestamp, seq: Seq) -> [u8; 24] {
-    let mut key = [0; 24];
+pub(crate) fn event(name: u64, time: Timestamp, seq: Seq) -> [u8; EVENT_BYTES] {
+    let mut key = [0; EVENT_BYTES];
     key[..8].copy_from_slice(&name.to_be_bytes());
     key[8..16].copy_from_slice(&ordered(time));
     key[16..].copy_from_slice(&seq.0.to_be_bytes());
@@ -285,6 +289,11 @@ pub(crate) fn decision(strand_id: StrandId, at: Timestamp, id: DecisionId) -> Ve
     key.extend_from_slice(&ordered(at));
     key.extend_from_slice(&id.0.to_be_bytes());
     key
+}
+
+/// Reads when a decision was recorded in the key of any row of its record.
+pub(crate) fn decided_at(key: &[u8]) -> Option<Timestamp> {
+    parse_ordered(key.get(STRAND_BYTES..STRAND_BYTES + 8)?)
 }
 
 /// Reads when a decision was recorded, and its id, in the key of its record.

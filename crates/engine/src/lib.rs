@@ -14,6 +14,7 @@ pub mod observation;
 pub mod people;
 pub mod privacy;
 pub mod quarantine;
+pub mod retention;
 
 mod audit;
 mod body;

@@ -7,7 +7,8 @@
 //!
 //! - A *part* (what is known, what audiences say, wins, visits) that outgrows the page moves to leaves, rows
 //!   of its own, which are rewritten only when the part changes.
-//! - Events that outgrow the page move to a *chunk*, a row that is never written again.
+//! - Events that outgrow the page move to a *chunk*, a row that is not written again until some of its
+//!   events are kept no longer.
 //!
 //! | key | value |
 //! |---|---|
@@ -19,6 +20,7 @@
 //! kind and what names it, and the value.
 
 use std::{
+    collections::BTreeSet,
     ops::{ControlFlow, Range},
     sync::Arc,
 };
@@ -174,6 +176,8 @@ pub(crate) struct Page {
     rows: Vec<Place>,
     /// By part: whether it differs from what is stored.
     changed: [bool; Part::ALL.len()],
+    /// How many chunks are stored, where the page has taken their events back.
+    old_chunks: u32,
     /// The length of a value that is longer than any row. All rows have limits far below that, so
     /// it is a mistake, and the page is not laid out.
     too_long: Option<usize>,
@@ -184,7 +188,8 @@ impl Page {
     pub(crate) fn born(strand: StrandId, meta: MetaHead, key: Arc<StrandKey>) -> Self {
         let head = Head { meta, leaves: [0; Part::ALL.len()], chunks: 0 };
         let (bytes, rows) = (Vec::with_capacity(512), Vec::new());
-        Self { strand, head, key, bytes, rows, changed: [true; Part::ALL.len()], too_long: None }
+        let changed = [true; Part::ALL.len()];
+        Self { strand, head, key, bytes, rows, changed, old_chunks: 0, too_long: None }
     }
 
     /// Opens a page's row, without the parts that have leaves.
@@ -200,7 +205,7 @@ impl Page {
         let mut rows = Vec::with_capacity(32);
         index(&bytes, 0, &mut rows)?;
         let changed = [false; Part::ALL.len()];
-        Ok(Self { strand, head, key, bytes, rows, changed, too_long: None })
+        Ok(Self { strand, head, key, bytes, rows, changed, old_chunks: 0, too_long: None })
     }
 
     /// Reads a strand's page; `None` when there is no such strand.
@@ -325,6 +330,34 @@ impl Page {
         }
     }
 
+    /// Removes events by the names of their rows. If one has left the page, all that have come back to be
+    /// moved anew.
+    pub(crate) fn remove_events(
+        &mut self,
+        reader: &dyn Reader,
+        names: &BTreeSet<[u8; keys::EVENT_BYTES]>,
+    ) -> Result<(), RowError> {
+        let is_named = |name: &[u8]| {
+            <[u8; keys::EVENT_BYTES]>::try_from(name).is_ok_and(|name| names.contains(&name))
+        };
+        let (mut kept, mut has_found) = (Vec::new(), false);
+        self.chunks(reader, &mut |name, row| {
+            if is_named(name) {
+                has_found = true;
+            } else {
+                kept.push((name.to_vec(), row.to_vec()));
+            }
+            Ok(())
+        })?;
+        if has_found {
+            self.old_chunks = self.old_chunks.max(self.head.chunks);
+            self.head.chunks = 0;
+            kept.iter().for_each(|(name, row)| self.put(Kind::Event, name, row));
+        }
+        names.iter().for_each(|name| self.delete(Kind::Event, name));
+        Ok(())
+    }
+
     fn mark(&mut self, kind: Kind) {
         if let Some(part) = Part::of(kind) {
             self.changed[part.index()] = true;
@@ -340,7 +373,8 @@ impl Page {
 
     /// Visits the events of the strand that are no longer in its page, oldest chunk first.
     ///
-    /// Chunks never change, so those that a page counts go with it, whatever has been written since.
+    /// Chunks only change when events are removed, so those that a page counts go with it, whatever else
+    /// has been written since.
     pub(crate) fn chunks(
         &self,
         reader: &dyn Reader,
@@ -393,6 +427,9 @@ impl Page {
         }
         let mut laid = Vec::with_capacity(1);
         self.move_events(&mut laid)?;
+        for chunk in self.head.chunks..std::mem::take(&mut self.old_chunks) {
+            laid.push(Laid { key: chunk_key(self.strand, chunk), rows: None });
+        }
         let mut sizes = [0; Part::ALL.len()];
         for row in &self.rows {
             if let Some(part) = part_of(*row, &self.bytes) {

@@ -19,7 +19,7 @@ use profile::Reason;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::keys;
+use crate::{keys, retention::Removed};
 
 /// A stored row that does not read back.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -583,6 +583,20 @@ pub(crate) enum LogEntry {
     Act { action: CompactString },
     /// Something an operator did to people: [`StoredAct`] says what.
     Person { act: ActId },
+    /// What was here is kept no longer.
+    Removed,
+}
+
+/// The last round of the sweep that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredRound {
+    V1 {
+        began_at: Timestamp,
+        ended_at: Timestamp,
+        /// Strands that it looked at.
+        strands: u64,
+        removed: Removed,
+    },
 }
 
 /// Something an operator did to people, with all that its fold needs.

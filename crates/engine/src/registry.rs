@@ -9,6 +9,7 @@ mod check;
 pub(crate) mod difference;
 pub(crate) mod documents;
 mod draft;
+mod reach;
 pub(crate) mod rows;
 mod schema;
 mod stored;
@@ -28,11 +29,12 @@ use store::{Reader, StoreError};
 use crate::{
     audit::AuditLog,
     definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Page, Scope, Token},
+    retention::Rules,
     snapshot::{self, Broken, Snapshot},
 };
 
 use difference::difference;
-use documents::{Documents, Known};
+use documents::{Documents, Known, Typed};
 use draft::Draft;
 use rows::Write;
 use stored::Version;
@@ -121,6 +123,15 @@ impl Registry {
     /// What acts now, to be kept for longer.
     pub(crate) fn snapshot_full(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// A retention rule in any state, by itself; `None` when there is none that reads back.
+    pub(crate) fn retention_rule(&self, key: &Key) -> Option<Rules> {
+        let documents = self.documents.load();
+        match &documents.get(Kind::RetentionRule, key)?.typed {
+            Ok(Typed::RetentionRule(document)) => Some(Rules::of(std::iter::once(document))),
+            _ => None,
+        }
     }
 
     /// Whether there is such a definition, in any state.

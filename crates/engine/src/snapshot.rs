@@ -26,6 +26,7 @@ use crate::{
         self,
         documents::{Documents, Known, Typed},
     },
+    retention::Rules,
 };
 
 pub(crate) use projection::Projection;
@@ -69,6 +70,8 @@ pub(crate) struct Snapshot {
     pub(crate) plan: Arc<Plan>,
     /// Which events are of programs or of the organisation's own people.
     pub(crate) traffic: Arc<Traffic>,
+    /// How long what was taken in is kept.
+    pub(crate) retention: Arc<Rules>,
     /// What is broken.
     pub(crate) faults: Vec<Broken>,
     name_faults: Arc<Vec<Broken>>,
@@ -99,6 +102,7 @@ impl Snapshot {
             decisions,
             plan,
             traffic,
+            retention: Arc::new(retention(documents)),
             faults: Vec::new(),
             name_faults,
             audience_faults,
@@ -124,8 +128,9 @@ impl Snapshot {
             Kind::Placement | Kind::Experience => next.compile_decisions(documents),
             Kind::EventSchema => (next.plan, next.plan_faults) = plan(documents),
             Kind::TrafficRule => (next.traffic, next.traffic_faults) = traffic(documents),
+            Kind::RetentionRule => next.retention = Arc::new(retention(documents)),
         }
-        if !matches!(changed, Kind::Source | Kind::EventSchema | Kind::TrafficRule) {
+        if changes_projection(changed) {
             let projection = projection(&next.names, &next.audiences, &next.decisions);
             if projection != *next.projection {
                 next.projection = Arc::new(projection);
@@ -219,8 +224,19 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
         Ok(Typed::EventSchema(document)) => Plan::check_schema(document),
         Ok(Typed::TrafficRule(document)) => Traffic::check_rule(document),
         // A computed trait refers to nothing but its purpose, and its own faults were told before.
-        Ok(Typed::Purpose(_) | Typed::Source(_) | Typed::ComputedTrait(_)) | Err(_) => Vec::new(),
+        Ok(
+            Typed::Purpose(_)
+            | Typed::Source(_)
+            | Typed::ComputedTrait(_)
+            | Typed::RetentionRule(_),
+        )
+        | Err(_) => Vec::new(),
     }
+}
+
+/// Whether definitions of a kind ask about events.
+fn changes_projection(kind: Kind) -> bool {
+    !matches!(kind, Kind::Source | Kind::EventSchema | Kind::TrafficRule | Kind::RetentionRule)
 }
 
 /// The purposes: the built-in ones with the workspace's own defaults, and the live ones it defined.
@@ -314,6 +330,14 @@ fn version_of(known: &Known) -> u32 {
 /// How a compiler asks for the number of a purpose.
 fn purposes(policy: &PurposePolicy) -> impl Fn(&PurposeKey) -> Option<Purpose> {
     move |key| policy.find(key)
+}
+
+fn retention(documents: &Documents) -> Rules {
+    let live = acting(documents, Kind::RetentionRule).filter_map(|known| match &known.typed {
+        Ok(Typed::RetentionRule(document)) => Some(document),
+        _ => None,
+    });
+    Rules::of(live)
 }
 
 fn sources(documents: &Documents) -> BTreeMap<SourceKey, SourceRights> {

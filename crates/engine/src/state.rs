@@ -26,6 +26,7 @@ use crate::{
     privacy::bars::Bars,
     quarantine,
     registry::Registry,
+    retention,
     sealed::Keys,
     traffic::Agents,
 };
@@ -88,6 +89,8 @@ pub(crate) struct Shared {
     pub(crate) messages: Messages,
     /// Identifiers that nothing may be collected of.
     pub(crate) bars: Bars,
+    /// How far the sweep is that removes what is kept no longer.
+    pub(crate) retention: retention::Progress,
     /// How many commits the writer has made since the start.
     pub(crate) commits: AtomicU64,
 }
@@ -104,6 +107,7 @@ impl Shared {
         credentials: Credentials,
         audit: AuditLog,
         bars: Bars,
+        retention: retention::Progress,
         clock: Arc<dyn Clock>,
         quarantine: quarantine::Usage,
         observation: Observation,
@@ -127,6 +131,7 @@ impl Shared {
             has_failed,
             messages: Messages::default(),
             bars,
+            retention,
             commits: AtomicU64::new(0),
         }
     }

@@ -14,6 +14,7 @@ pub(crate) mod flight;
 mod operation;
 mod privacy;
 pub(crate) mod recent;
+mod retention;
 pub(crate) mod sweep;
 mod timers;
 
@@ -36,7 +37,7 @@ use crate::{
 };
 
 pub(crate) use acting::Acting;
-pub(crate) use backfill::{heads, heads_of};
+pub(crate) use backfill::{heads, heads_of, strands};
 pub(crate) use batch::import_key;
 pub(crate) use operation::{Operation, PreparedOperation};
 pub(crate) use privacy::Filing;
@@ -91,6 +92,7 @@ pub(crate) struct Writer {
     backfill: Option<backfill::Backfill>,
     erasures: privacy::Erasures,
     sweep: sweep::Sweep,
+    retention: retention::Sweep,
     /// When counts are stored again.
     next_counts: Timestamp,
     recent: recent::Recent,
@@ -143,6 +145,7 @@ impl Writer {
         let LogEnd { next_seq, now, .. } = end;
         let started = shared.clock.now();
         let sweep = sweep::Sweep::after(started);
+        let retention = retention::Sweep::after(shared.retention.get());
         let committer = committer::Committer::start(Arc::clone(&shared))?;
         Ok(Self {
             shared,
@@ -156,6 +159,7 @@ impl Writer {
             next_counts: started.saturating_add(COUNTS_INTERVAL),
             erasures,
             sweep,
+            retention,
             recent: recent::Recent::default(),
             messages: messages::Reading::default(),
             pairs: pairs::Reading::default(),
@@ -204,6 +208,7 @@ impl Writer {
             if is_idle {
                 self.backfill_step();
                 self.sweep_step();
+                self.retention_step();
             }
             if self.shared.keys.vault.needs_preparing()
                 && let Err(error) = self.shared.keys.vault.prepare()
@@ -219,6 +224,7 @@ impl Writer {
         let is_busy = self.backfill.as_ref().is_some_and(|b| b.is_due(now))
             || self.timers.is_due(now)
             || self.erasures.is_due(now)
+            || self.retention.is_due(&self.shared.registry.snapshot().retention, now)
             || self.pairs.is_due()
             || self.messages.is_due();
         if is_busy { Duration::ZERO } else { TICK }

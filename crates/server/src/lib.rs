@@ -38,6 +38,7 @@ mod privacy;
 mod profiles;
 mod quarantine;
 mod ready_made;
+mod retention;
 mod settings;
 mod tokens;
 

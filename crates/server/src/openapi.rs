@@ -154,6 +154,7 @@ fn singular(kind: Kind) -> &'static str {
         Kind::Experience => "Experience",
         Kind::EventSchema => "EventSchema",
         Kind::TrafficRule => "TrafficRule",
+        Kind::RetentionRule => "RetentionRule",
     }
 }
 

@@ -57,12 +57,24 @@ impl Subject {
             subject.heads.insert(pages.existing(strand)?.meta().head);
         }
         subject.identifiers.insert(normalised);
-        for head in subject.heads.clone() {
+        subject.take_in_all(pages)?;
+        Ok(Some(subject))
+    }
+
+    /// The one person with this head.
+    pub(crate) fn of_person(pages: &dyn Pages, head: StrandId) -> Result<Self, RowError> {
+        let mut subject = Self { heads: BTreeSet::from([head]), ..Self::default() };
+        subject.take_in_all(pages)?;
+        Ok(subject)
+    }
+
+    fn take_in_all(&mut self, pages: &dyn Pages) -> Result<(), RowError> {
+        for head in self.heads.clone() {
             for strand in load::component_strands(pages, head)? {
-                subject.take_in(pages, strand)?;
+                self.take_in(pages, strand)?;
             }
         }
-        Ok(Some(subject))
+        Ok(())
     }
 
     fn take_in(&mut self, pages: &dyn Pages, strand: StrandId) -> Result<(), RowError> {

@@ -140,12 +140,23 @@ fn events_and_the_log_are_pinned() {
         LogEntry::Decision { lane, born, id: 11 },
         LogEntry::Act { action: "token.create".into() },
         LogEntry::Person { act: ActId(300) },
+        LogEntry::Removed,
     ];
     pinned(
         &LogRow::V1 { begins: true, now: ORDER.time, next_slot: 6, entries },
         &expect![
-            "000180b083c5986806070090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e63726561746506ac02"
+            "000180b083c5986806080090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e63726561746506ac0207"
         ],
+    );
+}
+
+#[test]
+fn rounds_of_the_sweep_are_pinned() {
+    let removed = Removed { events: 300, visits: 2, decisions: 3, people: 4 };
+    let (began_at, ended_at) = (ORDER.time, ORDER.time);
+    pinned(
+        &StoredRound::V1 { began_at, ended_at, strands: 5, removed },
+        &expect!["0080b083c5986880b083c5986805ac02020304"],
     );
 }
 

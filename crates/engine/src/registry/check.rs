@@ -4,7 +4,7 @@ use audience::AudienceDocument;
 use decision::{ExperienceDocument, PlacementDocument};
 use model::{
     Duration, Key, Purpose, Value,
-    condition::{Condition, Measure, Window},
+    condition::Condition,
     consent::PurposeKey,
     definition::{Fault, State},
     value::Object,
@@ -13,11 +13,15 @@ use profile::ComputedTraitDocument;
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use serde::de::DeserializeOwned;
 
-use crate::definitions::{Kind, PurposeDocument, Silence, SourceDocument};
+use crate::{
+    definitions::{Kind, PurposeDocument, Silence, SourceDocument},
+    retention::RetentionRuleDocument,
+};
 
 use super::{
     difference::escaped,
     documents::{Documents, Known, Typed, acts},
+    reach,
 };
 
 /// Most unknown fields that are told at once.
@@ -48,6 +52,7 @@ pub(crate) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> 
         Kind::Experience => Typed::Experience(Box::new(fields::<ExperienceDocument>(document)?)),
         Kind::EventSchema => Typed::EventSchema(Box::new(fields::<EventSchemaDocument>(document)?)),
         Kind::TrafficRule => Typed::TrafficRule(Box::new(fields::<TrafficRuleDocument>(document)?)),
+        Kind::RetentionRule => Typed::RetentionRule(fields::<RetentionRuleDocument>(document)?),
     })
 }
 
@@ -118,7 +123,11 @@ fn remove(document: &mut Value, pointer: &str) -> bool {
 /// The field of a kind's documents that holds a condition.
 fn condition_field(kind: Kind) -> Option<&'static str> {
     match kind {
-        Kind::Purpose | Kind::Source | Kind::ComputedTrait | Kind::EventSchema => None,
+        Kind::Purpose
+        | Kind::Source
+        | Kind::ComputedTrait
+        | Kind::EventSchema
+        | Kind::RetentionRule => None,
         // It asks about the event itself, so it refers to nothing.
         Kind::TrafficRule => None,
         Kind::Audience => Some("condition"),
@@ -128,7 +137,7 @@ fn condition_field(kind: Kind) -> Option<&'static str> {
 }
 
 /// The condition of a document, where it has a sound one, with its place.
-fn condition(kind: Kind, document: &Object) -> Option<(Condition, String)> {
+pub(super) fn condition(kind: Kind, document: &Object) -> Option<(Condition, String)> {
     let field = condition_field(kind)?;
     // An unsound one is told by whoever compiles it.
     let condition = Condition::parse(document.get(field)?).ok()?;
@@ -156,7 +165,11 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
             vec![purpose(&document.purpose), placement]
         }
         Ok(
-            Typed::Purpose(_) | Typed::Source(_) | Typed::EventSchema(_) | Typed::TrafficRule(_),
+            Typed::Purpose(_)
+            | Typed::Source(_)
+            | Typed::EventSchema(_)
+            | Typed::TrafficRule(_)
+            | Typed::RetentionRule(_),
         )
         | Err(_) => Vec::new(),
     };
@@ -193,8 +206,12 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
     match &known.typed {
         Err(faults) => return faults.clone(),
         Ok(Typed::Purpose(document)) => purpose_faults(document, &mut faults),
-        Ok(Typed::ComputedTrait(document)) => {
-            computed_trait_faults(document, retention, &mut faults);
+        Ok(Typed::ComputedTrait(document)) => computed_trait_faults(document, &mut faults),
+        Ok(Typed::RetentionRule(document)) => {
+            faults.extend(document.faults());
+            if known.acts() {
+                faults.extend(reach::rule_faults(document, documents));
+            }
         }
         Ok(_) => {}
     }
@@ -205,16 +222,7 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
             .or_else(|| of_other_purpose(known, &reference, documents));
         faults.extend(wrong.map(|detail| Fault::new(reference.pointer, detail)));
     }
-    if let Some((condition, pointer)) = condition(definition.kind, &definition.document) {
-        condition.visit(&mut |place, part| {
-            if let Some((window, field)) = window(part)
-                && retention < window
-            {
-                let detail = beyond(retention, window);
-                faults.push(Fault::new(format!("{pointer}{place}/{field}"), detail));
-            }
-        });
-    }
+    faults.extend(reach::faults(known, documents, retention));
     faults
 }
 
@@ -259,11 +267,7 @@ fn region_faults(document: &PurposeDocument, faults: &mut Vec<Fault>) {
     }
 }
 
-fn computed_trait_faults(
-    document: &ComputedTraitDocument,
-    retention: Duration,
-    faults: &mut Vec<Fault>,
-) {
+fn computed_trait_faults(document: &ComputedTraitDocument, faults: &mut Vec<Fault>) {
     if document.purpose.0.as_str() == Purpose::BUILT_IN[0].1 {
         faults.push(Fault::new("/purpose", "nothing is computed under the purpose `service`"));
     }
@@ -271,19 +275,7 @@ fn computed_trait_faults(
         let detail = "a computed trait is draft, live or archived, never paused";
         faults.push(Fault::new("/state", detail));
     }
-    match document.compile() {
-        Ok(rule) => {
-            if let Some(window) = rule.reach().filter(|window| retention < *window) {
-                let detail = beyond(retention, window);
-                faults.push(Fault::new("/within", detail));
-            }
-        }
-        Err(wrong) => faults.extend(wrong),
-    }
-}
-
-fn beyond(retention: Duration, window: Duration) -> String {
-    format!("events are kept for {retention}, so nothing is known about {window}")
+    faults.extend(document.compile().err().into_iter().flatten());
 }
 
 /// Why a definition that is referred to is not there; one that acts needs those it names to act too.
@@ -319,18 +311,6 @@ fn of_other_purpose(known: &Known, reference: &Reference, documents: &Documents)
 /// Whether a purpose exists without a definition.
 pub(crate) fn is_built_in(key: &Key) -> bool {
     Purpose::BUILT_IN.into_iter().any(|(_, known)| known == key.as_str())
-}
-
-/// The longest stretch of the past a condition on events asks about, with the field that says so;
-/// `None` for the whole past.
-fn window(condition: &Condition) -> Option<(Duration, &'static str)> {
-    match condition {
-        Condition::Event(event) if event.within.is_none() => match &event.measure {
-            Measure::Since(bound) => Some((bound.ends().1, "since/value")),
-            _ => None,
-        },
-        other => other.window().and_then(Window::reach).map(|reach| (reach, "within")),
-    }
 }
 
 #[cfg(test)]

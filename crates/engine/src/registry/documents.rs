@@ -12,7 +12,10 @@ use profile::ComputedTraitDocument;
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use store::{Reader, StoreError};
 
-use crate::definitions::{Definition, Kind, PurposeDocument, SourceDocument};
+use crate::{
+    definitions::{Definition, Kind, PurposeDocument, SourceDocument},
+    retention::RetentionRuleDocument,
+};
 
 use super::{
     check,
@@ -30,6 +33,7 @@ pub(crate) enum Typed {
     Experience(Box<ExperienceDocument>),
     EventSchema(Box<EventSchemaDocument>),
     TrafficRule(Box<TrafficRuleDocument>),
+    RetentionRule(RetentionRuleDocument),
 }
 
 /// The newest version of a definition.
@@ -148,6 +152,7 @@ pub(crate) fn acts(kind: Kind, state: State) -> bool {
         | Kind::ComputedTrait
         | Kind::Audience
         | Kind::EventSchema
-        | Kind::TrafficRule => state == State::Live,
+        | Kind::TrafficRule
+        | Kind::RetentionRule => state == State::Live,
     }
 }

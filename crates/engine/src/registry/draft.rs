@@ -31,6 +31,8 @@ pub(super) fn limit(kind: Kind) -> usize {
         Kind::EventSchema => 500,
         // All are looked at for each event.
         Kind::TrafficRule => 50,
+        // All are looked at for each event of a sweep.
+        Kind::RetentionRule => 100,
     }
 }
 

@@ -7,7 +7,10 @@ use profile::ComputedTraitDocument;
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use schemars::schema_for;
 
-use crate::definitions::{Kind, PurposeDocument, SourceDocument};
+use crate::{
+    definitions::{Kind, PurposeDocument, SourceDocument},
+    retention::RetentionRuleDocument,
+};
 
 /// The JSON Schema of a kind's documents.
 pub(crate) fn schema(kind: Kind) -> Value {
@@ -20,6 +23,7 @@ pub(crate) fn schema(kind: Kind) -> Value {
         Kind::Experience => schema_for!(ExperienceDocument),
         Kind::EventSchema => schema_for!(EventSchemaDocument),
         Kind::TrafficRule => schema_for!(TrafficRuleDocument),
+        Kind::RetentionRule => schema_for!(RetentionRuleDocument),
     }
     .to_value()
 }

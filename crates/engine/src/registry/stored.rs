@@ -89,6 +89,7 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::ComputedTrait => 6,
         Kind::EventSchema => 40,
         Kind::TrafficRule => 41,
+        Kind::RetentionRule => 42,
     }
 }
 

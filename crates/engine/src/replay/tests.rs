@@ -46,7 +46,6 @@ impl World {
     }
 
     fn define(&self) {
-        let admin = Token { name: "test".into(), scopes: vec![Scope::Admin] };
         let conditions = [
             ("busy", json!({"event": "a", "within": "1h", "count": {"op": "gte", "value": 2}})),
             ("quiet", json!({"not": {"event": "b", "within": "2h"}})),
@@ -54,12 +53,16 @@ impl World {
         ];
         for (key, condition) in conditions {
             let document = json!({"key": key, "state": "live", "condition": condition});
-            let Value::Object(document) = document else { unreachable!() };
-            let key = key.parse().unwrap();
-            let saved =
-                self.engine.put_definition(Kind::Audience, key, document, Expect::Anything, &admin);
-            self.runtime.block_on(saved).unwrap();
+            self.put(Kind::Audience, document);
         }
+    }
+
+    fn put(&self, kind: Kind, document: Value) {
+        let admin = Token { name: "test".into(), scopes: vec![Scope::Admin] };
+        let key = document["key"].as_str().unwrap().parse().unwrap();
+        let Value::Object(document) = document else { unreachable!() };
+        let saved = self.engine.put_definition(kind, key, document, Expect::Anything, &admin);
+        self.runtime.block_on(saved).unwrap();
     }
 
     fn apply(&self, events: Vec<Event>) {
@@ -94,15 +97,7 @@ impl World {
         let Self { engine, clock, _dir: dir, .. } = self;
         engine.shutdown();
         drop(engine);
-        let store = store::Fjall::open(dir.path(), FjallOptions::default()).unwrap();
-        let store = Arc::new(Faulty::new(store));
-        let options = options(dir.path(), Arc::clone(&clock) as Arc<dyn Clock>);
-        let over = Arc::clone(&store) as Arc<dyn store::Store>;
-        let (shared, end) = open::shared(over, &options).unwrap();
-        let (_jobs, jobs) = crossbeam_channel::bounded(1);
-        let (_records, records) = crossbeam_channel::bounded(1);
-        let writer = Writer::new(Arc::clone(&shared), jobs, records, end).unwrap();
-        ByHand { writer, shared, store, clock, _dir: dir }
+        ByHand::over(dir, clock)
     }
 
     /// Folds a log's batches one by one, without the threads: they would fire timers when they
@@ -160,6 +155,18 @@ struct ByHand {
 type Answer = tokio::sync::oneshot::Receiver<Result<Vec<EventVerdict>, IngestError>>;
 
 impl ByHand {
+    fn over(dir: tempfile::TempDir, clock: Arc<ManualClock>) -> Self {
+        let store = store::Fjall::open(dir.path(), FjallOptions::default()).unwrap();
+        let store = Arc::new(Faulty::new(store));
+        let options = options(dir.path(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let over = Arc::clone(&store) as Arc<dyn store::Store>;
+        let (shared, end) = open::shared(over, &options).unwrap();
+        let (_jobs, jobs) = crossbeam_channel::bounded(1);
+        let (_records, records) = crossbeam_channel::bounded(1);
+        let writer = Writer::new(Arc::clone(&shared), jobs, records, end).unwrap();
+        Self { writer, shared, store, clock, _dir: dir }
+    }
+
     /// Folds a batch and does not wait for its commit.
     fn batch(&mut self, now: Timestamp, events: Vec<Event>) -> Answer {
         self.clock.set(now);
@@ -236,6 +243,71 @@ fn the_log_folded_again_ends_in_the_same_state() {
         assert!(live.len() > 2, "several people");
     }
     assert!(acts > 10, "{acts} acts were done");
+}
+
+/// What a sweep has removed is in no log any more, so a replay begins at a checkpoint that is no older.
+#[test]
+fn a_replay_goes_on_from_a_checkpoint_after_a_sweep() {
+    let mut random = SmallRng::seed_from_u64(3);
+    let live = World::new();
+    let mut number = 0;
+    let mut some = |now: Timestamp, count: usize| {
+        number += count;
+        (number - count..number).map(|n| event(&mut random, n, now)).collect::<Vec<_>>()
+    };
+    for _ in 0..20 {
+        live.clock.set(live.clock.now().saturating_add(Duration::hours(1)));
+        live.apply(some(live.clock.now(), 20));
+    }
+    let rule =
+        json!({"key": "short", "state": "live", "of": "events", "keep": "1d", "events": ["a"]});
+    live.put(Kind::RetentionRule, rule);
+    let now = live.clock.now().saturating_add(Duration::days(2));
+    live.clock.set(now);
+    for _ in 0..2_000 {
+        let is_swept = |round: crate::retention::Round| round.ended_at.is_some_and(|at| now <= at);
+        if live.engine.retention().is_some_and(is_swept) {
+            break;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
+    live.engine.shutdown();
+    let log = read(live.engine.shared_for_tests()).unwrap();
+    let mut kept = log.iter().flat_map(|batch| &batch.events);
+    assert!(kept.all(|event| event.name == "b"), "the others are in no log");
+    let removed = live.engine.retention().unwrap().removed.events;
+    assert!(removed > 200, "{removed}");
+
+    let checkpoint = tempfile::tempdir().unwrap();
+    copy(live._dir.path(), checkpoint.path());
+    let mut live = live.by_hand();
+    for hour in 0..20 {
+        let now = now.saturating_add(Duration::hours(hour));
+        live.batch(now, some(now, 5)).blocking_recv().unwrap().unwrap();
+    }
+    live.writer.settle().unwrap();
+    let mut replayed = ByHand::over(checkpoint, Arc::new(ManualClock::at(now)));
+    let mut suffix = read(&live.shared).unwrap();
+    suffix.drain(..log.len());
+    for Logged { now, events, .. } in suffix {
+        replayed.batch(now, events).blocking_recv().unwrap().unwrap();
+    }
+    replayed.writer.settle().unwrap();
+    let (live, replayed) = (export(&live.shared).unwrap(), export(&replayed.shared).unwrap());
+    assert_eq!(live, replayed);
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 fn people(exported: &BTreeMap<String, Value>) -> BTreeSet<String> {

@@ -94,7 +94,10 @@ impl Writer {
 }
 
 /// The first strand at or after `from`, with its head.
-fn next_strand(reader: &dyn Reader, from: &[u8]) -> Result<Option<(StrandId, StrandId)>, RowError> {
+pub(super) fn next_strand(
+    reader: &dyn Reader,
+    from: &[u8],
+) -> Result<Option<(StrandId, StrandId)>, RowError> {
     let mut found = None;
     reader.scan(
         Table::Strand,
@@ -114,19 +117,29 @@ fn next_strand(reader: &dyn Reader, from: &[u8]) -> Result<Option<(StrandId, Str
     Ok(found)
 }
 
-/// All strands at or after `from` that are heads, one after the other.
-pub(crate) fn heads(
+/// All strands, one after the other, each with its head.
+pub(crate) fn strands(
     reader: &dyn Reader,
-    visit: &mut dyn FnMut(StrandId) -> Result<ControlFlow<()>, RowError>,
+    visit: &mut dyn FnMut(StrandId, StrandId) -> Result<ControlFlow<()>, RowError>,
 ) -> Result<(), RowError> {
     let mut from = vec![0];
     while let Some((strand, head)) = next_strand(reader, &from)? {
         from = keys::strand(StrandId { born: Seq(strand.born.0 + 1), ..strand });
-        if strand == head && visit(head)?.is_break() {
+        if visit(strand, head)?.is_break() {
             break;
         }
     }
     Ok(())
+}
+
+/// All strands that are heads, one after the other.
+pub(crate) fn heads(
+    reader: &dyn Reader,
+    visit: &mut dyn FnMut(StrandId) -> Result<ControlFlow<()>, RowError>,
+) -> Result<(), RowError> {
+    strands(reader, &mut |strand, head| {
+        if strand == head { visit(head) } else { Ok(ControlFlow::Continue(())) }
+    })
 }
 
 /// The heads among the strands of one lane, in the order in which they were born: one scan, which opens no page.

@@ -76,6 +76,11 @@ impl Erasures {
         Ok(Self { waiting, next_step: Timestamp(0) })
     }
 
+    /// Whether any is on.
+    pub(super) fn is_any(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Whether there is a step to do now.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         !self.waiting.is_empty() && self.next_step <= now
@@ -134,7 +139,7 @@ impl Writer {
     }
 
     /// Folds and commits a request, up to what takes long.
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         shared: &Arc<Shared>,
         ask: &Ask,

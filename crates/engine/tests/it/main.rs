@@ -11,5 +11,6 @@ mod faults;
 mod identity;
 mod privacy;
 mod refused_data;
+mod retention;
 mod simulation;
 mod world;

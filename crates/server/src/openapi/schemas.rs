@@ -34,6 +34,7 @@ pub(super) fn shared() -> Object {
         audiences::ready_made(),
         identity::schemas(),
         privacy(),
+        retention(),
         access(),
         operation(),
     ];
@@ -203,6 +204,45 @@ fn people() -> Value {
     json!({
         "Profile": {"type": "object"},
         "Page": page(json!({"type": "object"})),
+    })
+}
+
+fn retention() -> Value {
+    let removed = json!({
+        "type": "object",
+        "required": ["events", "visits", "decisions", "people"],
+        "properties": {
+            "events": {"type": "integer", "description": "of people who stay"},
+            "visits": {"type": "integer"},
+            "decisions": {"type": "integer"},
+            "people": {"type": "integer", "description": "who are erased"},
+        },
+    });
+    json!({
+        "Retention": {
+            "type": "object",
+            "required": ["round"],
+            "properties": {"round": {
+                "type": ["object", "null"],
+                "description": "the sweep that goes on, else the last one; null when there was none",
+                "properties": {
+                    "began_at": time(),
+                    "ended_at": {"type": ["string", "null"], "format": "date-time"},
+                    "strands": {"type": "integer", "description": "how many were looked at"},
+                    "removed": removed,
+                },
+            }},
+        },
+        "RetentionDryRun": {
+            "type": "object",
+            "required": ["at", "strands", "unreadable", "removed"],
+            "properties": {
+                "at": time(),
+                "strands": {"type": "integer", "description": "how many were looked at: all"},
+                "unreadable": {"type": "integer", "description": "strands that do not read back"},
+                "removed": removed,
+            },
+        },
     })
 }
 

@@ -1,10 +1,10 @@
-//! The paths of people's requests about their own data.
+//! The paths of people's requests about their own data, and of how long it is kept.
 
 use axum::routing::{get, post};
 use engine::definitions::Scope;
 
-use super::{Doc, PAGE, Route, scope};
-use crate::privacy;
+use super::{Doc, PAGE, Parameter, Route, scope};
+use crate::{privacy, retention};
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -65,6 +65,41 @@ pub(super) const ROUTES: &[Route] = &[
             query: &[],
             body: None,
             answer: (200, Some("PrivacyDocument")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/retention",
+        aliases: &[],
+        access: scope(Scope::Privacy),
+        handler: || get(retention::progress),
+        doc: Doc {
+            id: "get_retention",
+            tag: "privacy",
+            summary: "How far the sweep is that removes what is kept no longer",
+            query: &[],
+            body: None,
+            answer: (200, Some("Retention")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/retention/dry_run",
+        aliases: &[],
+        access: scope(Scope::Privacy),
+        handler: || get(retention::dry_run),
+        doc: Doc {
+            id: "dry_run_retention",
+            tag: "privacy",
+            summary: "What a retention rule, or all live ones, would remove now",
+            query: &[Parameter {
+                name: "rule",
+                kind: "string",
+                description: "the key of a rule, in any state; all live rules when it is absent",
+                required: false,
+            }],
+            body: None,
+            answer: (200, Some("RetentionDryRun")),
         },
     },
 ];

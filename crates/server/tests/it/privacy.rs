@@ -1,5 +1,7 @@
 //! A visitor asks what is known, why they saw this, and to be forgotten (S21).
 
+use engine::Clock as _;
+use model::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::{Call, Server, get, post, put, server};
@@ -208,4 +210,52 @@ async fn browsers_speak_for_whoever_sits_before_them() {
         found["consents"]["advertising"]["said"], "unknown",
         "a server's headers are its own"
     );
+}
+
+#[tokio::test]
+async fn an_officer_sees_what_a_rule_would_remove_before_it_does() {
+    let server = server();
+    visit(&server).await;
+    let officer = server.token(&["privacy"]).await;
+    let officer = |path: &str| get(path).header("authorization", format!("Bearer {officer}"));
+    let rule = |state: &str, keep: &str| json!({"state": state, "of": "events", "keep": keep, "events": ["Viewed Tent"]});
+    let save = |rule: Value| put("/api/v1/retention_rules/tents", &rule).admin();
+    server.ok(save(rule("draft", "30d"))).await;
+    server.clock.set(server.clock.now().saturating_add(Duration::days(31)));
+    let found = server.ok(officer("/api/v1/retention/dry_run?rule=tents")).await;
+    let removed = json!({"events": 130, "visits": 0, "decisions": 0, "people": 0});
+    assert_eq!((&found["removed"], &found["unreadable"]), (&removed, &json!(0)));
+    assert_eq!(server.ok(officer("/api/v1/retention")).await["round"], Value::Null);
+    let unknown = server.verdict(officer("/api/v1/retention/dry_run?rule=boats")).await;
+    assert!(unknown.starts_with("404"), "{unknown}");
+
+    // Nobody may ask about what is not there, and nothing that somebody asks about may go.
+    let condition = json!({"event": "Viewed Tent", "within": "60d"});
+    let audience = json!({"state": "live", "condition": condition});
+    server.ok(put("/api/v1/audiences/campers", &audience).admin()).await;
+    expect_test::expect![
+        "422 invalid_definition: /keep: audience `campers` asks about 60d of such events"
+    ]
+    .assert_eq(&server.verdict(save(rule("live", "30d"))).await);
+    server.ok(Call::new("DELETE", "/api/v1/audiences/campers").admin()).await;
+    server.ok(save(rule("live", "30d"))).await;
+    expect_test::expect!["422 invalid_definition: /condition/within: events are kept for 30d, so nothing is known about 60d"]
+        .assert_eq(&server.verdict(put("/api/v1/audiences/campers", &audience).admin()).await);
+
+    // The writer removes it in its spare time.
+    let mut round = Value::Null;
+    for _ in 0..4_000 {
+        round = server.ok(officer("/api/v1/retention")).await["round"].clone();
+        if !round["ended_at"].is_null() {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!((&round["removed"], &round["strands"]), (&removed, &json!(2)), "{round}");
+    let kept = server.ok(get("/api/v1/profiles/lookup?type=user_id&value=u7").admin()).await;
+    assert_eq!(kept["timeline"].as_array().unwrap().len(), 1);
+    assert_eq!(kept["traits"]["name"]["value"], "Ann");
+    let short = server.verdict(save(rule("live", "1h"))).await;
+    expect_test::expect!["422 invalid_definition: /keep: what comes in is kept for a day at least"]
+        .assert_eq(&short);
 }
