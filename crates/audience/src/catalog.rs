@@ -89,6 +89,8 @@ impl Audience {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     audiences: Vec<Audience>,
+    /// Versions that are computed while others act. Their positions follow those of the audiences.
+    shadows: Vec<Audience>,
     positions: FxHashMap<Key, usize>,
     /// The positions, in the order of keys.
     by_key: Vec<usize>,
@@ -113,31 +115,59 @@ impl Catalog {
 
     /// As [`Catalog::compile`], with the other definitions that conditions may name.
     pub fn naming(live: Vec<Live>, names: &Names) -> (Self, Vec<(Key, Vec<Fault>)>) {
+        Self::with_shadows(live, Vec::new(), names)
+    }
+
+    /// As [`Catalog::naming`], with shadows: versions of live audiences that are to act next. They are evaluated and
+    /// recorded like the others, but nothing refers to them and nobody enters or leaves them.
+    ///
+    /// One that does not work beside what acts now is left out: it is evaluated when it acts.
+    pub fn with_shadows(
+        live: Vec<Live>,
+        shadows: Vec<Live>,
+        names: &Names,
+    ) -> (Self, Vec<(Key, Vec<Fault>)>) {
         let mut faults = Faults::new();
         let mut sound = parse(live, names, &mut faults);
         drop_dangling(&mut sound, &mut faults);
         let audiences = in_order(sound, &mut faults);
-        (Self::of(audiences), faults.into_iter().collect())
+        let purposes: BTreeMap<&Key, Purpose> =
+            audiences.iter().map(|audience| (audience.key(), audience.purpose)).collect();
+        // What is wrong with a shadow was told when it was saved.
+        let mut shadows = parse(shadows, names, &mut Faults::new());
+        shadows.retain(|own, shadow| {
+            let mut references = shadow.rule.needs().audiences.iter();
+            references.all(|key| key != own && purposes.get(key) == Some(&shadow.purpose))
+        });
+        (Self::of(audiences, shadows.into_values().collect()), faults.into_iter().collect())
     }
 
-    fn of(mut audiences: Vec<Audience>) -> Self {
+    fn of(mut audiences: Vec<Audience>, mut shadows: Vec<Audience>) -> Self {
         let mut request_only = BTreeSet::new();
-        for audience in &mut audiences {
+        let asks_the_request = |audience: &Audience, request_only: &BTreeSet<Key>| {
             let needs = audience.rule.needs();
-            audience.request_only = !needs.contexts.is_empty()
-                || needs.audiences.iter().any(|key| request_only.contains(key));
+            !needs.contexts.is_empty()
+                || needs.audiences.iter().any(|key| request_only.contains(key))
+        };
+        for audience in &mut audiences {
+            audience.request_only = asks_the_request(audience, &request_only);
             if audience.request_only {
                 request_only.insert(audience.key().clone());
             }
         }
+        // What is never stored has nothing to be computed ahead of time.
+        shadows.retain(|shadow| !asks_the_request(shadow, &request_only));
         let positions = audiences.iter().enumerate().map(|(i, a)| (a.key().clone(), i)).collect();
         let mut by_key: Vec<usize> = (0..audiences.len()).collect();
         by_key.sort_by(|a, b| audiences[*a].key().cmp(audiences[*b].key()));
         let fingerprint = fingerprint(&audiences);
-        let index = Index::new(&audiences);
-        let (unconditional, conditional_purposes) = newborn::unconditional(&audiences);
+        let all: Vec<&Audience> = audiences.iter().chain(&shadows).collect();
+        let index = Index::new(&all, audiences.len());
+        let (mut unconditional, conditional_purposes) = newborn::unconditional(&audiences);
+        index.touch(&mut unconditional, &Change::Shadows);
         Self {
             audiences,
+            shadows,
             positions,
             by_key,
             fingerprint,
@@ -150,6 +180,25 @@ impl Catalog {
     /// The audiences, each after those it refers to.
     pub fn audiences(&self) -> &[Audience] {
         &self.audiences
+    }
+
+    /// The versions that are computed while others act, in the order of keys.
+    pub fn shadows(&self) -> &[Audience] {
+        &self.shadows
+    }
+
+    /// The shadow of this key.
+    pub(crate) fn shadow(&self, key: &Key) -> Option<(usize, &Audience)> {
+        let place = self.shadows.binary_search_by(|shadow| shadow.key().cmp(key)).ok()?;
+        Some((self.audiences.len() + place, self.shadows.get(place)?))
+    }
+
+    /// What is evaluated at a position, and whether it is a shadow.
+    pub(crate) fn at(&self, position: usize) -> Option<(&Audience, bool)> {
+        match position.checked_sub(self.audiences.len()) {
+            None => self.audiences.get(position).map(|audience| (audience, false)),
+            Some(place) => self.shadows.get(place).map(|shadow| (shadow, true)),
+        }
     }
 
     /// The audience of this key.
@@ -170,6 +219,14 @@ impl Catalog {
     /// Names the set of audiences and versions: a person's memberships of another set are out of date.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// Names the set of audiences, shadows and versions that everyone is to be evaluated with.
+    pub fn fingerprint_with_shadows(&self) -> u64 {
+        match self.shadows.as_slice() {
+            [] => self.fingerprint,
+            shadows => fingerprint(self.audiences.iter().chain(shadows)),
+        }
     }
 
     /// The audiences that must be evaluated for a new person whatever happened to them; every
@@ -201,14 +258,15 @@ impl Catalog {
     /// Every event name any audience reads, each with the properties read of it: what timelines must hold.
     pub fn needed_events(&self) -> BTreeMap<EventName, BTreeSet<Path>> {
         let mut needed = BTreeMap::<EventName, BTreeSet<Path>>::new();
-        for (name, properties) in self.audiences.iter().flat_map(|a| &a.rule.needs().events) {
+        let all = self.audiences.iter().chain(&self.shadows);
+        for (name, properties) in all.flat_map(|audience| &audience.rule.needs().events) {
             needed.entry(name.clone()).or_default().extend(properties.iter().cloned());
         }
         needed
     }
 }
 
-fn fingerprint(audiences: &[Audience]) -> u64 {
+fn fingerprint<'a>(audiences: impl IntoIterator<Item = &'a Audience>) -> u64 {
     let mut text = String::new();
     for audience in audiences {
         text.push_str(&format!("{}:{}", audience.key, audience.version));

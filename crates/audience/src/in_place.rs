@@ -56,6 +56,13 @@ impl<'a> InPlace<'a> {
         membership
     }
 
+    /// What was computed before the audience's version came to act.
+    fn foreseen(&self, audience: &Audience) -> Option<Membership> {
+        let (truth, valid_until) = self.memberships.foreseen(audience, self.now)?;
+        let (since, previous) = self.transitions(audience, truth);
+        Some(Membership { truth, since, previous, valid_until })
+    }
+
     /// Since when `truth` has been so, and when it turned before that, as far as is recorded: if it
     /// differs from what is recorded, since that expired.
     fn transitions(
@@ -105,6 +112,7 @@ impl Facts for InPlace<'_> {
         let stored = self.stored.get_or_init(|| self.memberships.by_position(self.catalog));
         let entry = stored.get(position).copied().flatten();
         let standing = self.memberships.standing(self.catalog, audience, entry, self.now);
+        let standing = standing.or_else(|| self.foreseen(audience));
         Some(standing.unwrap_or_else(|| self.evaluate(position, audience)))
     }
 

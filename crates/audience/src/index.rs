@@ -1,5 +1,7 @@
 //! Which audiences a change can touch.
 
+use std::ops::Range;
+
 use compact_str::CompactString;
 use model::{
     Purpose,
@@ -33,6 +35,8 @@ pub enum Change<'a> {
     Consent(Purpose),
     /// The audience at this position of the catalog.
     Audience(usize),
+    /// Versions are computed that are to act next.
+    Shadows,
     /// Anything may have changed: a merge, a split, an erasure, new definitions.
     Everything,
 }
@@ -106,18 +110,22 @@ pub(crate) struct Index {
     /// For each audience, all that refer to it, directly or not.
     dependents: Vec<Vec<usize>>,
     stored: Vec<usize>,
+    shadows: Range<usize>,
 }
 
 impl Index {
-    /// Indexes `audiences`, of which each refers only to earlier ones.
-    pub(crate) fn new(audiences: &[Audience]) -> Self {
-        let mut index = Self { dependents: vec![Vec::new(); audiences.len()], ..Self::default() };
+    /// Indexes audiences, of which each refers only to earlier ones; those from `live` on are shadows,
+    /// to which none refers.
+    pub(crate) fn new(audiences: &[&Audience], live: usize) -> Self {
+        let dependents = vec![Vec::new(); audiences.len()];
+        let shadows = live..audiences.len();
+        let mut index = Self { dependents, shadows, ..Self::default() };
         for (position, audience) in audiences.iter().enumerate() {
             if !audience.request_only() {
                 index.add(position, audience);
             }
         }
-        index.close_dependents(audiences);
+        index.close_dependents(audiences, live);
         index
     }
 
@@ -145,9 +153,10 @@ impl Index {
         }
     }
 
-    fn close_dependents(&mut self, audiences: &[Audience]) {
+    fn close_dependents(&mut self, audiences: &[&Audience], live: usize) {
+        let referable = audiences.iter().take(live).enumerate();
         let positions: FxHashMap<_, _> =
-            audiences.iter().enumerate().map(|(position, a)| (a.key(), position)).collect();
+            referable.map(|(position, audience)| (audience.key(), position)).collect();
         // Later audiences refer to earlier ones, so going backwards each one's own dependents are already complete.
         for (position, audience) in audiences.iter().enumerate().rev() {
             if audience.request_only() {
@@ -192,6 +201,7 @@ impl Index {
                 folded_for.chain(&self.consents).for_each(|p| self.insert(touched, *p));
             }
             Change::Audience(position) => self.insert(touched, position),
+            Change::Shadows => self.shadows.clone().for_each(|position| touched.insert(position)),
             Change::Everything => self.stored.iter().for_each(|p| touched.insert(*p)),
         }
     }

@@ -117,6 +117,8 @@ pub struct Memberships {
     evaluated_at: Timestamp,
     /// Sorted by key, without room to spare.
     entries: Vec<Entry>,
+    /// The same of shadows. There is one for each that was evaluated, whatever it says.
+    shadows: Vec<Entry>,
 }
 
 /// Whether someone went in or out.
@@ -145,15 +147,14 @@ pub struct Transition {
 impl Memberships {
     /// Memberships as they were stored: the fingerprint of the catalog they were evaluated with,
     /// and their entries in any order. The keys are shared with `catalog`, where it has them.
-    pub fn restore(catalog: &Catalog, fingerprint: u64, mut entries: Vec<Entry>) -> Self {
-        entries.sort_by(|a, b| a.key.cmp(&b.key));
-        for entry in &mut entries {
-            if let Some(audience) = catalog.get(&entry.key) {
-                entry.key = Arc::clone(audience.shared_key());
-            }
-        }
-        entries.shrink_to_fit();
-        Self { fingerprint, evaluated_at: Timestamp::default(), entries }
+    pub fn restore(catalog: &Catalog, fingerprint: u64, entries: Vec<Entry>) -> Self {
+        let (entries, shadows) = (in_order(catalog, entries), Vec::new());
+        Self { fingerprint, evaluated_at: Timestamp::default(), entries, shadows }
+    }
+
+    /// The same, with what was stored of versions that are to act next.
+    pub fn with_shadows(self, catalog: &Catalog, shadows: Vec<Entry>) -> Self {
+        Self { shadows: in_order(catalog, shadows), ..self }
     }
 
     /// Begins with a new person, of whom nothing is known but what is about to be touched: every
@@ -170,7 +171,8 @@ impl Memberships {
 
     /// Bytes in memory, beside the memberships themselves and the keys, which are shared by all people.
     pub fn weight(&self) -> usize {
-        weight::block(self.entries.capacity() * size_of::<Entry>())
+        let block = |entries: &Vec<Entry>| weight::block(entries.capacity() * size_of::<Entry>());
+        block(&self.entries) + block(&self.shadows)
     }
 
     /// What is recorded, sorted by audience.
@@ -178,10 +180,15 @@ impl Memberships {
         &self.entries
     }
 
+    /// What is recorded of versions that are to act next, sorted by audience.
+    pub fn shadows(&self) -> &[Entry] {
+        &self.shadows
+    }
+
     /// The first instant at which some membership may change without anything new: when to call
     /// [`Memberships::advance`].
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.entries.iter().filter_map(Entry::valid_until).min()
+        self.entries.iter().chain(&self.shadows).filter_map(Entry::valid_until).min()
     }
 
     /// Whether the person was last evaluated with another catalog than this one.
@@ -202,6 +209,7 @@ impl Memberships {
         now: Timestamp,
     ) -> Vec<Transition> {
         let mut transitions = Vec::new();
+        self.shadows.retain(|entry| catalog.shadow(&entry.key).is_some());
         let due = self.next_due().is_some_and(|due| due <= now);
         if self.is_outdated(catalog) {
             self.adopt(catalog);
@@ -258,6 +266,24 @@ impl Memberships {
         }
     }
 
+    /// What `audience` was computed to be before it acted, if that still stands at `now`, and until when: for those
+    /// who have not been evaluated since.
+    ///
+    /// What follows other definitions is not told: those may have changed with it.
+    pub(crate) fn foreseen(
+        &self,
+        audience: &Audience,
+        now: Timestamp,
+    ) -> Option<(Truth, Option<Timestamp>)> {
+        if audience.follows_others() || now < self.evaluated_at {
+            return None;
+        }
+        let shadow = self.shadows.iter().find(|shadow| shadow.key() == audience.key())?;
+        let stands = shadow.version == audience.version()
+            && shadow.valid_until().is_none_or(|until| now < until);
+        stands.then(|| (shadow.truth, shadow.valid_until()))
+    }
+
     /// The entry of each audience of a catalog, by position: both are in the order of keys, so that
     /// one walk finds them all.
     pub(crate) fn by_position(&self, catalog: &Catalog) -> Vec<Option<&Entry>> {
@@ -296,6 +322,13 @@ impl Memberships {
                 catalog.touch_position(&mut touched, position);
             }
         }
+        for entry in &self.shadows {
+            if entry.valid_until().is_some_and(|until| until <= now)
+                && let Some((position, _)) = catalog.shadow(&entry.key)
+            {
+                catalog.touch_position(&mut touched, position);
+            }
+        }
         touched
     }
 
@@ -308,13 +341,27 @@ impl Memberships {
         transitions: &mut Vec<Transition>,
     ) {
         for position in touched.iter() {
-            let Some(audience) = catalog.audiences().get(position) else { continue };
+            let Some((audience, is_shadow)) = catalog.at(position) else { continue };
             let person = facts.facts(audience.purpose());
             let verdict = audience.rule().evaluate(&Folded { person, memberships: self }, now);
             self.evaluated_at = now;
-            transitions.extend(self.record(audience, verdict, now));
+            if is_shadow {
+                self.foresee(audience, verdict);
+            } else {
+                transitions.extend(self.record(audience, verdict, now));
+            }
         }
         self.entries.shrink_to_fit();
+    }
+
+    /// Records what a version that is to act next says. Nobody enters or leaves before it acts.
+    fn foresee(&mut self, shadow: &Audience, Verdict { truth, valid_until }: Verdict) {
+        let membership = Membership { valid_until, ..Membership::unrecorded(truth) };
+        let entry = Entry::new(Arc::clone(shadow.shared_key()), shadow.version(), membership);
+        match self.shadows.binary_search_by(|known| known.key().cmp(shadow.key())) {
+            Ok(place) => self.shadows.splice(place..=place, [entry]).for_each(drop),
+            Err(place) => self.shadows.insert(place, entry),
+        }
     }
 
     fn record(
@@ -352,6 +399,18 @@ impl Memberships {
         let (audience, version) = (audience.key(), audience.version());
         kind.map(|kind| Transition { audience: audience.clone(), version, kind, at: now })
     }
+}
+
+/// Entries by key, which they share with the catalog where it has them, without room to spare.
+fn in_order(catalog: &Catalog, mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    for entry in &mut entries {
+        if let Some(audience) = catalog.get(&entry.key) {
+            entry.key = Arc::clone(audience.shared_key());
+        }
+    }
+    entries.shrink_to_fit();
+    entries
 }
 
 /// Membership of someone of whom nothing is recorded.

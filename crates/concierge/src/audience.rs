@@ -22,6 +22,8 @@ Examples:
   concierge audience preview -f definitions/audiences/vip.toml
   concierge audience members vip --limit 1000 > vip.tsv
   concierge audience explain vip user_id u1
+  concierge audience edit vip                            (what an edit of a live audience would change)
+  concierge audience switch vip                          (let it act)
   concierge audience ready-made                          (which there are, and what can be set)
   concierge audience ready-made lapsed --set after=60d --preview
   concierge audience ready-made lapsed --set after=60d --save lapsed_60 --live
@@ -49,6 +51,10 @@ enum What {
     Members(MembersArgs),
     /// Tell why a person is in it, or is not
     Explain(ExplainArgs),
+    /// Show what an edit of a live audience would change, and how far it has been computed
+    Edit(EditArgs),
+    /// Let the edit of an audience act
+    Switch(SwitchArgs),
     /// List ready-made audiences, or fill one in
     ReadyMade(ready_made::ReadyMadeArgs),
 }
@@ -95,6 +101,21 @@ struct ExplainArgs {
     at: Option<Timestamp>,
 }
 
+#[derive(clap::Args, Debug)]
+struct EditArgs {
+    /// The audience's key
+    key: String,
+    /// How many of those who would enter and leave to show
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=500))]
+    limit: u16,
+}
+
+#[derive(clap::Args, Debug)]
+struct SwitchArgs {
+    /// The audience's key
+    key: String,
+}
+
 /// Asks the server about an audience.
 pub(crate) fn run(settings: &Settings, args: &AudienceArgs) -> Outcome {
     let previewed = match &args.what {
@@ -106,6 +127,8 @@ pub(crate) fn run(settings: &Settings, args: &AudienceArgs) -> Outcome {
     let done = match (&args.what, previewed) {
         (What::Members(args), _) => members(client, args),
         (What::Explain(args), _) => explain(client, args),
+        (What::Edit(args), _) => edit(client, args),
+        (What::Switch(args), _) => switch(client, args),
         (What::ReadyMade(args), _) => ready_made::run(client, args),
         (What::Preview(args), Some((key, condition))) => preview(client, args, &key, condition),
         (What::Preview(_), None) => Ok(()),
@@ -170,6 +193,59 @@ fn counted(key: &str, found: &Value) -> String {
         text += &format!("\n  {} cannot be told, for want of consent", count("withheld"));
     }
     text
+}
+
+fn edit(client: &Client, args: &EditArgs) -> anyhow::Result<()> {
+    let path = format!("/api/v1/audiences/{}/edit?limit={}", encode(&args.key), args.limit);
+    screen::say(edited(&args.key, &client.get(&path)?));
+    Ok(())
+}
+
+/// How far an edit has come and what it would change, for reading.
+fn edited(key: &str, edit: &Value) -> String {
+    let number = |path: &str| edit.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+    let count = |path: &str| {
+        let of = |end: &str| screen::thousands(number(&format!("/difference/{path}/{end}")));
+        let is_exact = edit.pointer("/difference/is_exact").and_then(Value::as_bool);
+        match is_exact {
+            Some(true) => of("value"),
+            _ => format!("about {} ({} to {})", of("value"), of("low"), of("high")),
+        }
+    };
+    let part = edit.pointer("/progress/part").and_then(Value::as_f64).unwrap_or(0.0);
+    let switch = edit.get("switch").and_then(Value::as_str).unwrap_or_default();
+    let mut lines = vec![
+        format!(
+            "{key}: version {} acts; version {} is computed to {:.0} % and acts {}",
+            number("/from"),
+            number("/to"),
+            part * 100.0,
+            if switch == "manual" { "when it is switched to" } else { "when it is complete" },
+        ),
+        format!(
+            "  {} would enter, {} leave, {} stay",
+            count("enter"),
+            count("leave"),
+            count("stay")
+        ),
+    ];
+    for (name, sign) in [("entering", "+"), ("leaving", "-")] {
+        let people = edit.pointer(&format!("/difference/{name}")).and_then(Value::as_array);
+        for person in people.into_iter().flatten() {
+            let text = |name: &str| person.get(name).and_then(Value::as_str).unwrap_or_default();
+            let line = format!("  {sign} {}  {}", text("profile"), text("user_id"));
+            lines.push(line.trim_end().to_owned());
+        }
+    }
+    lines.join("\n")
+}
+
+fn switch(client: &Client, args: &SwitchArgs) -> anyhow::Result<()> {
+    let path = format!("/api/v1/audiences/{}/edit/switch", encode(&args.key));
+    let acting = client.post(&path, Auth::Token, &json!({}))?;
+    let version = acting.get("version").and_then(Value::as_u64).unwrap_or(0);
+    screen::say(format!("{}: version {version} acts", args.key));
+    Ok(())
 }
 
 fn members(client: &Client, args: &MembersArgs) -> anyhow::Result<()> {
@@ -248,6 +324,24 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
+
+    #[test]
+    fn an_edit_tells_who_would_enter_and_leave() {
+        let exactly = |value: u64| json!({"value": value, "low": value, "high": value});
+        let edit = json!({
+            "from": 1, "to": 3, "switch": "manual", "progress": {"done": 7, "part": 0.25, "is_complete": false},
+            "difference": {
+                "enter": exactly(1), "leave": exactly(2000), "stay": exactly(3), "is_exact": true,
+                "entering": [{"profile": "p1", "user_id": "u1"}], "leaving": [{"profile": "p2", "user_id": null}],
+            },
+        });
+        expect![[r#"
+            vip: version 1 acts; version 3 is computed to 25 % and acts when it is switched to
+              1 would enter, 2,000 leave, 3 stay
+              + p1  u1
+              - p2"#]]
+        .assert_eq(&edited("vip", &edit));
+    }
 
     #[test]
     fn a_preview_of_some_says_how_sure_it_is() {

@@ -15,7 +15,7 @@ use serde_json::json;
 use store::{KeyRange, Reader, ScanOrder, StoreError, Table, Vault, prefix_range};
 
 use crate::{
-    definitions::{AuditEntry, DefinitionError, Expect, Kind, Scope, Token},
+    definitions::{AuditEntry, DefinitionError, Expect, Kind, Scope, Switch, Token},
     keys::Hash16,
     record::{self, Unreadable},
     registry::{Act, Prepared, Registry, may, rows::Write},
@@ -255,7 +255,14 @@ pub(crate) fn first_start(
     for (field, value) in [("name", "Default"), ("state", "live"), ("kind", "public")] {
         document.insert(field.to_owned(), value.into());
     }
-    let source = registry.prepare_put(Kind::Source, &key, document, Expect::Absent, act)?;
+    let source = registry.prepare_put(
+        Kind::Source,
+        &key,
+        document,
+        Expect::Absent,
+        Switch::default(),
+        act,
+    )?;
     let write_key = given.write_key.map_or(Secret::Random(&mut *random), Secret::Given);
     let write_key = issue_write_key(&key, write_key, vault, act)?;
     let token = given.token.map_or(Secret::Random(random), Secret::Given);

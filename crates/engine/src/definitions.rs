@@ -126,6 +126,19 @@ pub enum Expect {
     Version(u64),
 }
 
+/// When the new version of a live audience comes to act.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// When it has been computed for everyone; until then the one before acts.
+    #[default]
+    Auto,
+    /// When it has been computed for everyone and somebody asks for it.
+    Manual,
+    /// At once: it is computed for whom it is asked about, and for the others bit by bit.
+    Now,
+}
+
 /// Why a definition could not be read or saved.
 #[derive(Clone, Debug, Error)]
 pub enum DefinitionError {
@@ -167,6 +180,20 @@ pub enum DefinitionError {
         key: Key,
         /// What refers to it.
         used_by: String,
+    },
+    /// No version of the audience waits to act.
+    #[error("audience `{key}` has no version that waits to act")]
+    NoEdit {
+        /// Its key.
+        key: Key,
+    },
+    /// The version has not been computed for everyone.
+    #[error("version {version} of audience `{key}` has not been computed for everyone yet")]
+    Incomplete {
+        /// The key of the audience.
+        key: Key,
+        /// The version.
+        version: u64,
     },
     /// The store failed.
     #[error("unavailable: {0}")]

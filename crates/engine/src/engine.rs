@@ -28,7 +28,9 @@ use crate::{
     normalise::ConsentSignals,
     observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
-    people::{AudienceChoice, Explained, GoesOn, Members, Preview, members, preview, show},
+    people::{
+        AudienceChoice, Edit, Explained, GoesOn, Members, Preview, Progress, members, preview, show,
+    },
     privacy::{self, access::Document},
     quarantine, reading, registry, retention,
     sealed::RowError,
@@ -500,6 +502,30 @@ impl Engine {
         goes_on: GoesOn<'_>,
     ) -> Result<Preview, DefinitionError> {
         preview::preview(self.shared(), audience, at, limit, goes_on)
+    }
+
+    /// The edit of an audience whose newest version does not act yet, told from people looked at while it goes on.
+    pub fn edit(
+        &self,
+        key: &Key,
+        limit: usize,
+        goes_on: GoesOn<'_>,
+    ) -> Result<Edit, DefinitionError> {
+        let shared = self.shared();
+        let no_edit = || DefinitionError::NoEdit { key: key.clone() };
+        let (edit, newest) = shared.registry.edit(key).ok_or_else(no_edit)?;
+        let (done, part) = shared.backfill.so_far();
+        let is_complete = shared.backfill.is_complete();
+        let difference = preview::difference(shared, key, limit, goes_on)
+            .map_err(|error| DefinitionError::Unavailable(error.to_string()))?;
+        Ok(Edit {
+            from: edit.live.definition.version,
+            to: newest.version,
+            switch: edit.switch,
+            since: edit.since,
+            progress: Progress { done, part, is_complete },
+            difference,
+        })
     }
 
     /// Why a person is in an audience or not at an instant; `None` when there is no such person.

@@ -111,6 +111,8 @@ pub(crate) struct Visit {
     pub(crate) is_due: bool,
     /// Definitions changed.
     pub(crate) is_stale: bool,
+    /// Versions of audiences that are to act next have not been evaluated.
+    pub(crate) lacks_shadows: bool,
     /// The person is new: all there is to know of them is in the news.
     pub(crate) is_born: bool,
     /// What recorded decisions change for later ones.
@@ -124,6 +126,7 @@ impl Visit {
         self.is_rejoined |= other.is_rejoined;
         self.is_due |= other.is_due;
         self.is_stale |= other.is_stale;
+        self.lacks_shadows |= other.lacks_shadows;
         self.recorded.extend(other.recorded);
         self.is_born |= other.is_born;
     }

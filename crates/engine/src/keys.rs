@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     Standing = 0x0d,
     /// xxh3-64 of a trait name → the trait as the person has put it right.
     Stated = 0x0e,
+    /// Head only: audience key → what the version of it says that is to act next.
+    Shadow = 0x10,
     /// event name hash, time, seq → what audiences may ask about the event.
     Event = 0x80,
 }
@@ -82,6 +84,7 @@ impl Kind {
             0x0c => Self::Country,
             0x0d => Self::Standing,
             0x0e => Self::Stated,
+            0x10 => Self::Shadow,
             0x80 => Self::Event,
             _ => return None,
         })

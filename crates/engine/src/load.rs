@@ -125,6 +125,7 @@ struct Gathered {
     profile: Profile,
     identifiers: BTreeMap<model::Identifier, KnownIdentifier>,
     entries: Vec<Entry>,
+    shadows: Vec<Entry>,
     fingerprint: u64,
     due: Option<Timestamp>,
     wins: BTreeMap<Key, Vec<Timestamp>>,
@@ -138,6 +139,7 @@ impl Gathered {
             profile: Profile::new(Component::of(head), UnitId(0)),
             identifiers: BTreeMap::new(),
             entries: Vec::new(),
+            shadows: Vec::new(),
             fingerprint: 0,
             due: None,
             wins: BTreeMap::new(),
@@ -150,7 +152,8 @@ impl Gathered {
         visits::show(&visits, &snapshot.projection, &mut profile);
         let identifiers = identifiers.into_values().collect();
         profile.recompose(Component { head, strands, identifiers }, unit);
-        let memberships = Memberships::restore(&snapshot.audiences, self.fingerprint, self.entries);
+        let memberships = Memberships::restore(&snapshot.audiences, self.fingerprint, self.entries)
+            .with_shadows(&snapshot.audiences, self.shadows);
         let epoch = snapshot.projection.epoch;
         Person { profile, memberships, due: self.due, wins: self.wins, visits, epoch }
     }
@@ -233,14 +236,9 @@ impl Loader<'_> {
                 records.assignments.insert(experience, assignment);
             }
             // Rows of a former head may wait for their removal.
-            Kind::Membership | Kind::State if page.strand() != gathered.head => {}
-            Kind::Membership => {
-                let StoredMembership::V1 { version, truth, since, previous, valid_until } =
-                    record::decode(row, "membership")?;
-                let membership = Membership { truth, since, previous, valid_until };
-                let key = Arc::new(key_text(name)?);
-                gathered.entries.push(Entry::new(key, version, membership));
-            }
+            Kind::Membership | Kind::Shadow | Kind::State if page.strand() != gathered.head => {}
+            Kind::Membership => gathered.entries.push(entry(name, row)?),
+            Kind::Shadow => gathered.shadows.push(entry(name, row)?),
             Kind::State => {
                 let StoredState::V1 { due, fingerprint } = record::decode(row, "state")?;
                 gathered.due = due;
@@ -381,6 +379,14 @@ pub(crate) fn stored_trait(name: &CompactString, value: &TraitValue) -> StoredTr
 /// An assignment as a record.
 pub(crate) fn stored_assignment(variant: Key, seq: Seq) -> StoredAssignment {
     StoredAssignment::V1 { variant, seq }
+}
+
+/// A membership from its row.
+fn entry(name: &[u8], row: &[u8]) -> Result<Entry, RowError> {
+    let StoredMembership::V1 { version, truth, since, previous, valid_until } =
+        record::decode(row, "membership")?;
+    let membership = Membership { truth, since, previous, valid_until };
+    Ok(Entry::new(Arc::new(key_text(name)?), version, membership))
 }
 
 /// A membership as a record.

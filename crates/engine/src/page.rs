@@ -71,7 +71,9 @@ impl Part {
             | Kind::Country
             | Kind::Standing
             | Kind::Stated => Some(Self::Known),
-            Kind::Component | Kind::Membership | Kind::State => Some(Self::Audiences),
+            Kind::Component | Kind::Membership | Kind::State | Kind::Shadow => {
+                Some(Self::Audiences)
+            }
             Kind::Win => Some(Self::Wins),
             Kind::Visit => Some(Self::Visits),
             Kind::Event => None,

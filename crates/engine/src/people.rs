@@ -12,6 +12,8 @@ use model::{
 };
 use serde::Serialize;
 
+use crate::definitions::Switch;
+
 /// Who is in an audience, everyone looked at.
 #[derive(Clone, Debug, Serialize)]
 pub struct Members {
@@ -42,6 +44,55 @@ pub struct Preview {
     pub is_exact: bool,
     /// Members, drawn at random.
     pub items: Vec<Member>,
+}
+
+/// An audience whose newest version is computed while the one before acts.
+#[derive(Clone, Debug, Serialize)]
+pub struct Edit {
+    /// The version that acts.
+    pub from: u64,
+    /// The version that is to act next.
+    pub to: u64,
+    /// What it waits for beside being computed.
+    pub switch: Switch,
+    /// When it was saved.
+    pub since: Timestamp,
+    /// How far it has been computed.
+    pub progress: Progress,
+    /// How the two differ.
+    pub difference: Difference,
+}
+
+/// How far everyone has been evaluated.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Progress {
+    /// How many were looked at, those who came through several devices counted for each.
+    pub done: u64,
+    /// What part that is of all, from 0 to 1.
+    pub part: f64,
+    /// All were looked at.
+    pub is_complete: bool,
+}
+
+/// How the members of two versions differ, told from some people.
+#[derive(Clone, Debug, Serialize)]
+pub struct Difference {
+    /// How many would enter.
+    pub enter: Estimate,
+    /// How many would leave.
+    pub leave: Estimate,
+    /// How many would stay.
+    pub stay: Estimate,
+    /// How many people there are.
+    pub people: Estimate,
+    /// How many people were looked at.
+    pub evaluated: u64,
+    /// Everyone was looked at, so that the numbers are no estimates.
+    pub is_exact: bool,
+    /// Some of those who would enter, drawn at random.
+    pub entering: Vec<Member>,
+    /// Some of those who would leave.
+    pub leaving: Vec<Member>,
 }
 
 /// Whether a preview goes on, asked before each person with how many were looked at.

@@ -9,6 +9,7 @@ mod check;
 pub(crate) mod difference;
 pub(crate) mod documents;
 mod draft;
+mod edits;
 mod reach;
 pub(crate) mod rows;
 mod schema;
@@ -28,9 +29,12 @@ use store::{Reader, StoreError};
 
 use crate::{
     audit::AuditLog,
-    definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Page, Scope, Token},
+    definitions::{
+        AuditEntry, Definition, DefinitionError, Expect, Kind, Page, Scope, Switch, Token,
+    },
     retention::Rules,
     snapshot::{self, Broken, Snapshot},
+    state::Shared,
 };
 
 use difference::difference;
@@ -86,9 +90,11 @@ impl Prepared {
         self.change.as_mut().map(|change| std::mem::take(&mut change.writes)).unwrap_or_default()
     }
 
-    /// The snapshot that follows; none when nothing changes.
-    pub(crate) fn snapshot(&self) -> Option<&Arc<Snapshot>> {
-        self.change.as_ref().map(|change| &change.snapshot)
+    /// Whether everyone has to be looked at once more, for what audiences say or are to say next.
+    pub(crate) fn begins_backfill(&self, shared: &Shared) -> bool {
+        let before = shared.registry.snapshot().audiences.fingerprint_with_shadows();
+        let after = self.change.as_ref().map(|change| &change.snapshot.audiences);
+        after.is_some_and(|after| after.fingerprint_with_shadows() != before)
     }
 }
 
@@ -202,7 +208,7 @@ impl Registry {
         let documents = self.documents.load();
         let draft = Draft::new(&documents, kind, key, document.clone())?;
         draft.check_place(&documents)?;
-        self.follow(&documents, draft, Timestamp::default(), "").map(drop)
+        self.follow(&documents, draft, Switch::Now, Timestamp::default(), "").map(drop)
     }
 
     /// Prepares saving a document as a new version. Its state is that of the document; without one
@@ -213,13 +219,14 @@ impl Registry {
         key: &Key,
         document: Object,
         expect: Expect,
+        switch: Switch,
         act: Act<'_>,
     ) -> Result<Prepared, DefinitionError> {
         may(act.actor, Scope::DefinitionsWrite, || format!("saving {}", kind.plural()))?;
         let documents = self.documents.load();
         expected(&documents, kind, key, expect)?;
         let draft = Draft::new(&documents, kind, key, document)?;
-        self.prepare(&documents, draft, "definition.put", act)
+        self.prepare(&documents, draft, switch, ("definition.put", act))
     }
 
     /// Prepares changing the state of a definition, which makes a new version.
@@ -236,15 +243,15 @@ impl Registry {
         let mut document = existing(&documents, kind, key)?.definition.document.clone();
         document.insert("state".into(), state.to_string().into());
         let draft = Draft::new(&documents, kind, key, document)?;
-        self.prepare(&documents, draft, "definition.state", act)
+        self.prepare(&documents, draft, Switch::default(), ("definition.state", act))
     }
 
     fn prepare(
         &self,
         documents: &Documents,
         draft: Draft,
-        action: &'static str,
-        act: Act<'_>,
+        switch: Switch,
+        (action, act): (&'static str, Act<'_>),
     ) -> Result<Prepared, DefinitionError> {
         if let Some(same) = draft.same() {
             return Ok(Prepared { definition: same.clone(), change: None });
@@ -252,9 +259,11 @@ impl Registry {
         draft.check_rights(act.actor)?;
         draft.check_place(documents)?;
         let old = draft.existing().map(|known| known.definition.document.clone());
-        let following = self.follow(documents, draft, act.now, &act.actor.name)?;
+        let following = self.follow(documents, draft, switch, act.now, &act.actor.name)?;
+        let edited = documents;
         let Following { key, known, number, documents, snapshot } = following;
         let mut writes = self.version_writes(&known, &key, documents.saves())?;
+        writes.extend(edits::write_of_change(edited, &documents, &key));
         writes.extend(number.map(|number| stored::number_write(&key, number)));
         let change = difference(old.as_ref(), Some(&known.definition.document));
         writes.extend(audit_writes(action, &known.definition, &key, change, act)?);
@@ -290,8 +299,10 @@ impl Registry {
         known.definition.updated_at = act.now;
         known.definition.updated_by = act.actor.name.clone();
         let following = documents.with(key, known.clone(), None);
+        let following = edits::without(following, kind, key);
         let snapshot = self.snapshot_after(&following, kind, newest.acts());
         let mut writes = self.version_writes(&known, key, following.saves())?;
+        writes.extend(edits::write_of_change(&documents, &following, key));
         let change = difference(Some(&newest.definition.document), None);
         writes.extend(audit_writes("definition.delete", &known.definition, key, change, act)?);
         let change = Some(Change { writes, documents: following, snapshot });
@@ -318,21 +329,31 @@ impl Registry {
         &self,
         documents: &Documents,
         draft: Draft,
+        switch: Switch,
         now: Timestamp,
         actor: &str,
     ) -> Result<Following, DefinitionError> {
         let number = draft.new_number(documents)?;
-        let acted = draft.existing().is_some_and(|known| known.acts());
+        let before = draft.existing().cloned();
+        let acted = before.as_ref().is_some_and(|known| known.acts());
         let puts_away = draft.puts_away();
         let (key, known) = draft.into_known(now, actor);
         let kind = known.definition.kind;
-        let following = documents.with(&key, known.clone(), number);
+        let edit = self.edit_made(documents, before, &known, switch);
+        let mut following = documents.with(&key, known.clone(), number);
+        if kind == Kind::Audience {
+            following = following.with_edit(&key, edit);
+        }
         let snapshot = self.snapshot_after(&following, kind, acted || known.acts());
         let faults = if puts_away {
             // What is broken can always be put away.
             Vec::new()
         } else {
-            self.faults(&known, &key, &following, &snapshot)
+            let mut faults = self.faults_when_settled(&known, &key, &following, &snapshot);
+            if faults.is_empty() {
+                faults = self.broken_by(&snapshot);
+            }
+            faults
         };
         if faults.is_empty() {
             Ok(Following { key, known, number, documents: following, snapshot })
@@ -368,17 +389,20 @@ impl Registry {
                 faults.push(fault);
             }
         }
-        if faults.is_empty() {
-            let before = self.snapshot.load();
-            let sound_before = |(kind, key, _): &&Broken| before.faults_of(*kind, key).is_empty();
-            let broken = snapshot.faults.iter().filter(sound_before);
-            faults.extend(broken.map(|(kind, key, faults)| {
-                let first = faults.first().map_or("", |fault| &fault.detail);
-                let other = kind.singular();
-                Fault::new("", format!("this would break the {other} `{key}`: {first}"))
-            }));
-        }
-        faults
+        if faults.is_empty() { self.broken_by(snapshot) } else { faults }
+    }
+
+    /// What works now and would not any more.
+    fn broken_by(&self, snapshot: &Snapshot) -> Vec<Fault> {
+        let before = self.snapshot.load();
+        let sound_before = |(kind, key, _): &&Broken| before.faults_of(*kind, key).is_empty();
+        let broken = snapshot.faults.iter().filter(sound_before);
+        let told = broken.map(|(kind, key, faults)| {
+            let first = faults.first().map_or("", |fault| &fault.detail);
+            let other = kind.singular();
+            Fault::new("", format!("this would break the {other} `{key}`: {first}"))
+        });
+        told.collect()
     }
 
     fn version_writes(

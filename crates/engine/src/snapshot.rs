@@ -357,7 +357,9 @@ fn audiences(
     names: &Names,
 ) -> (Arc<audience::Catalog>, Arc<Vec<Broken>>) {
     let live = live_audiences(documents, policy).collect();
-    let (catalog, broken) = audience::Catalog::naming(live, names);
+    let next = documents.edits().filter_map(|(key, _)| documents.get(Kind::Audience, key));
+    let shadows = next.filter_map(|known| compiled_from(known, policy)).collect();
+    let (catalog, broken) = audience::Catalog::with_shadows(live, shadows, names);
     let broken = broken.into_iter().map(|(key, faults)| (Kind::Audience, key, faults));
     (Arc::new(catalog), Arc::new(broken.collect()))
 }
@@ -366,10 +368,18 @@ fn live_audiences(
     documents: &Documents,
     policy: &PurposePolicy,
 ) -> impl Iterator<Item = audience::Live> {
-    acting(documents, Kind::Audience).filter_map(|known| match &known.typed {
+    acting(documents, Kind::Audience).filter_map(|known| {
+        let edit = known.key().and_then(|key| documents.edit(key));
+        compiled_from(edit.map_or(known, |edit| &edit.live), policy)
+    })
+}
+
+/// What a catalog is compiled from.
+fn compiled_from(known: &Known, policy: &PurposePolicy) -> Option<audience::Live> {
+    match &known.typed {
         Ok(Typed::Audience(document)) => Some(live_audience(known, document, policy)),
         _ => None,
-    })
+    }
 }
 
 fn live_audience(

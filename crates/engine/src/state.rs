@@ -29,6 +29,7 @@ use crate::{
     retention,
     sealed::Keys,
     traffic::Agents,
+    writer::Progress,
 };
 
 /// Parts of 16 of the cache's bytes.
@@ -80,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) quarantine: quarantine::Usage,
     /// What came in, counted and shown as it comes.
     pub(crate) observation: Observation,
+    /// How far the look at everyone has come.
+    pub(crate) backfill: Progress,
     /// Which user agents are programs.
     pub(crate) agents: Agents,
     /// Why no more writes are taken, once that is so.
@@ -126,6 +129,7 @@ impl Shared {
             metrics,
             quarantine,
             observation,
+            backfill: Progress::default(),
             agents: Agents::default(),
             failure,
             has_failed,

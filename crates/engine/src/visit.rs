@@ -81,6 +81,9 @@ fn touched(fold: &Fold<'_>, visit: &Visit) -> Touched {
         catalog.touch(&mut touched, &Change::Everything);
         return touched;
     }
+    if visit.lacks_shadows {
+        catalog.touch(&mut touched, &Change::Shadows);
+    }
     for news in &visit.news {
         if let Some((name, row)) = &news.row {
             let (row, paths) = (row.as_row(), fold.ground.snapshot.projection.paths(name.hash));
@@ -194,19 +197,30 @@ fn evaluate(
     fold.transitions += transitions;
 }
 
-/// Writes the membership rows that say something new: another answer, or one that stands for less
-/// long than the stored one says.
+/// Writes what memberships say that is new, those of shadows included.
 fn write_memberships(
     fold: &mut Fold<'_>,
     head: StrandId,
     before: &Memberships,
     after: &Memberships,
 ) -> Result<(), RowError> {
+    write_entries(fold, head, Kind::Membership, (before.entries(), after.entries()))?;
+    write_entries(fold, head, Kind::Shadow, (before.shadows(), after.shadows()))
+}
+
+/// Writes the rows of entries that say something new: another answer, or one that stands for less
+/// long than the stored one says.
+fn write_entries(
+    fold: &mut Fold<'_>,
+    head: StrandId,
+    kind: Kind,
+    (before, after): (&[Entry], &[Entry]),
+) -> Result<(), RowError> {
     let name = |entry: &Entry| entry.key().as_str().as_bytes().to_vec();
     let mut changes: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
     // Both are sorted by audience, so that one walk over both finds every difference.
-    let mut old = before.entries().iter().peekable();
-    for entry in after.entries() {
+    let mut old = before.iter().peekable();
+    for entry in after {
         let known = loop {
             match old.peek().map(|old| old.key().cmp(entry.key())) {
                 Some(Ordering::Less) => changes.extend(old.next().map(|gone| (name(gone), None))),
@@ -225,8 +239,8 @@ fn write_memberships(
     let page = fold.pending.page_mut(head)?;
     for (name, row) in changes {
         match row {
-            Some(row) => page.put(Kind::Membership, &name, &row),
-            None => page.delete(Kind::Membership, &name),
+            Some(row) => page.put(kind, &name, &row),
+            None => page.delete(kind, &name),
         }
     }
     Ok(())
@@ -318,6 +332,7 @@ pub(crate) fn forget(fold: &mut Fold<'_>, head: StrandId) -> Result<(), RowError
     let Some(page) = readable(fold.pending.page_mut(head))? else { return Ok(()) };
     let state = page.get(Kind::State, &[]).map(|row| decode(row, "state")).transpose()?;
     page.delete_all(Kind::Membership);
+    page.delete_all(Kind::Shadow);
     page.delete_all(Kind::State);
     if let Some(StoredState::V1 { due: Some(due), .. }) = state {
         fold.pending.delete(Table::Timer, keys::timer(head, due));

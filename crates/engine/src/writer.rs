@@ -37,7 +37,7 @@ use crate::{
 };
 
 pub(crate) use acting::Acting;
-pub(crate) use backfill::{heads, heads_of, strands};
+pub(crate) use backfill::{Progress, heads, heads_of, strands, switching};
 pub(crate) use batch::import_key;
 pub(crate) use operation::{Operation, PreparedOperation};
 pub(crate) use privacy::Filing;

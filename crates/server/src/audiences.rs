@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Extension, Json,
     extract::{Path, Request, State as Shared},
-    http::Uri,
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use compact_str::CompactString;
@@ -22,6 +22,7 @@ use serde::Deserialize;
 use crate::{
     app::App,
     body,
+    definitions::{self, Target},
     error::ApiError,
     profiles::{no_profile, profile_id},
     query::{self, checked_limit},
@@ -122,6 +123,48 @@ pub(crate) async fn preview(
         engine.preview(&choice, at, limit, &goes_on)
     });
     Ok(Json(found.await?).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EditQuery {
+    limit: Option<usize>,
+}
+
+/// Tells how far the newest version of an audience has been computed, and how it differs from the one that acts.
+pub(crate) async fn edit(
+    Shared(app): Shared<App>,
+    Extension(token): Extension<Arc<Token>>,
+    Path(key): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let EditQuery { limit } = query::parse(&uri)?;
+    let limit = checked_limit(limit)?;
+    let key = audience_key(&key)?;
+    let may_see_people = token.allows(Scope::ProfilesRead);
+    if may_see_people {
+        audit(&app, &token, "audience.edit", format!("audiences/{key}")).await?;
+    }
+    let limit = if may_see_people { limit } else { 0 };
+    let edit = app.sample(move |engine| {
+        let begun = Instant::now();
+        let goes_on = |people| people < PREVIEW_PEOPLE && begun.elapsed() < PREVIEW_TIME;
+        engine.edit(&key, limit, &goes_on)
+    });
+    Ok(Json(edit.await?).into_response())
+}
+
+/// Lets the newest version of an audience act, once it has been computed for everyone.
+pub(crate) async fn switch(
+    Shared(app): Shared<App>,
+    Extension(token): Extension<Arc<Token>>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let target = Target { kind: Kind::Audience, key: audience_key(&key)? };
+    let expect = definitions::expectation(&app.engine, &target, &headers)?;
+    let acting = app.engine.switch_audience(target.key, expect, &token).await?;
+    Ok(definitions::represented(StatusCode::OK, &acting))
 }
 
 /// A saved audience. One that is not live acts on nobody and is not compiled; its condition is asked instead.

@@ -10,7 +10,7 @@ use axum::{
 };
 use engine::{
     Engine,
-    definitions::{Definition, Expect, Kind, Page, Token},
+    definitions::{Definition, Expect, Kind, Page, Switch, Token},
 };
 use model::{Key, definition::State as Life, value::Object};
 use serde::Deserialize;
@@ -98,6 +98,12 @@ pub(crate) async fn read(
     Ok(represented(StatusCode::OK, &definition))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaveQuery {
+    switch: Option<Switch>,
+}
+
 /// Saves a document as a new version.
 pub(crate) async fn save(
     State(app): State<App>,
@@ -106,12 +112,17 @@ pub(crate) async fn save(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    let SaveQuery { switch } = query::parse(&parts.uri)?;
+    if switch.is_some() && target.kind != Kind::Audience {
+        return Err(ApiError::invalid("only audiences take `switch`; the others act at once"));
+    }
     let expect = expectation(&app.engine, &target, &parts.headers)?;
     let bytes = body::read(body, &parts.headers, &app.options).await?;
     let document = document(&bytes)?;
     let is_new = app.engine.definition(target.kind, &target.key, None).is_err();
+    let switch = switch.unwrap_or_default();
     let saved =
-        app.engine.put_definition(target.kind, target.key, document, expect, &token).await?;
+        app.engine.put_switching(target.kind, target.key, document, expect, switch, &token).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok(represented(status, &saved))
 }
@@ -207,7 +218,11 @@ fn etag(version: u64) -> String {
 
 /// What a change is conditional on. Without a precondition the last one to write wins, so that
 /// documents can be applied again and again from files.
-fn expectation(engine: &Engine, target: &Target, headers: &HeaderMap) -> Result<Expect, ApiError> {
+pub(crate) fn expectation(
+    engine: &Engine,
+    target: &Target,
+    headers: &HeaderMap,
+) -> Result<Expect, ApiError> {
     let if_match = listed(headers, &header::IF_MATCH);
     let if_none_match = listed(headers, &header::IF_NONE_MATCH);
     match (if_match.as_slice(), if_none_match.as_slice()) {

@@ -219,6 +219,10 @@ impl From<DefinitionError> for ApiError {
             }
             DefinitionError::Forbidden { .. } => Self::forbidden("missing_scope", detail),
             DefinitionError::InUse { .. } => Self::new(StatusCode::CONFLICT, "in_use", detail),
+            DefinitionError::NoEdit { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", detail),
+            DefinitionError::Incomplete { .. } => {
+                Self::new(StatusCode::CONFLICT, "edit_incomplete", detail).with_retry_after(1)
+            }
             DefinitionError::Unavailable(private) => Self::unavailable(private),
         }
     }

@@ -344,7 +344,12 @@ const ROUTES: &[Route] = &[
             id: "put",
             tag: "definitions",
             summary: "Save a document as a new version; saving what is there already makes none",
-            query: &[],
+            query: &[optional(
+                "switch",
+                "string",
+                "of a live audience, when the new version comes to act: `auto`, once it has been computed for everyone \
+                 (the default); `manual`, once somebody asks for it then; `now`",
+            )],
             body: Some("Document"),
             answer: (200, Some("Definition")),
         },

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use model::{
     Key, Purpose, PurposeSet, Timestamp, Value,
-    condition::{Facts, Membership, Truth},
+    condition::{Facts, Membership, Names, Truth},
     hash,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Entry, FactsByPurpose, Memberships, OUTSIDE, Transition, TransitionKind};
 use crate::{
-    Catalog, Change, InPlace, Touched,
+    Catalog, Change, InPlace, Live, Touched,
     fixture::{at, catalog, key, live, paths, row},
     reference::{Learnt, Observation, Person, members, replay},
 };
@@ -431,6 +431,136 @@ proptest! {
     ) {
         check_life(&catalog, &history)?;
     }
+}
+
+/// An edit of one audience: what acts before, the same beside the version that is to act next, and what acts then.
+fn edit() -> impl Strategy<Value = [Catalog; 3]> {
+    (vec(condition(), 2..5), condition(), 0..4_usize).prop_map(|(conditions, edited, place)| {
+        let version = |i: usize, number, condition| {
+            // Without references the answers follow from the person alone.
+            live(
+                &format!("a{i}"),
+                number,
+                ["personalization", "analytics"][i % 2],
+                resolve(condition, 0),
+            )
+        };
+        let first = conditions.into_iter().enumerate();
+        let before: Vec<Live> = first.map(|(i, condition)| version(i, 1, condition)).collect();
+        let place = place % before.len();
+        let next = version(place, 2, edited);
+        let mut after = before.clone();
+        after[place] = next.clone();
+        let sound = |(catalog, faults): (Catalog, Vec<_>)| {
+            assert_eq!(faults, []);
+            catalog
+        };
+        let beside = Catalog::with_shadows(before.clone(), vec![next], &Names::default());
+        [sound(Catalog::compile(before)), sound(beside), sound(Catalog::compile(after))]
+    })
+}
+
+/// Lives through an edit that begins before the thing at `begun`; the look at everyone comes by before
+/// that at `looked_at`.
+fn check_edit(
+    [before, beside, after]: &[Catalog; 3],
+    history: &[Observation],
+    (begun, looked_at): (usize, usize),
+    rest: i64,
+) -> Result<(), TestCaseError> {
+    let mut life = Life::default();
+    for (place, Observation { at: now, what }) in history.iter().enumerate() {
+        let catalog = if place < begun { before } else { beside };
+        life.advance(catalog, *now);
+        if place == looked_at.max(begun) && 0 < place {
+            let shadows = catalog.touched(&Change::Shadows);
+            let moved = life.memberships.update(catalog, &life.person, &shadows, *now);
+            prop_assert_eq!(moved, [], "nobody enters what does not act");
+        }
+        let moved = life.learn(catalog, what, *now);
+        prop_assert!(moved.iter().all(|transition| transition.version == 1));
+        let so_far = &history[..=place];
+        let (acting, next) = (members(so_far, before, *now), members(so_far, after, *now));
+        for (key, expected) in acting {
+            let found = life.memberships.entry(&key).map_or(OUTSIDE, Entry::membership);
+            prop_assert_eq!(found.truth, expected.truth, "{} at {}", key, now.0);
+        }
+        for shadow in life.memberships.shadows() {
+            prop_assert_eq!(shadow.version(), 2);
+            prop_assert_eq!(
+                shadow.truth(),
+                next[shadow.key()].truth,
+                "{} at {}",
+                shadow.key(),
+                now.0
+            );
+        }
+    }
+    let now = Timestamp(history.last().unwrap().at.0 + rest * 500);
+    life.advance(beside, now);
+    let naive = members(history, after, now);
+    let was = life.memberships.clone();
+    check_in_place_as(after, &life, &naive, now)?;
+    let moved = life.memberships.update(after, &life.person, &Touched::default(), now);
+    prop_assert_eq!(life.memberships.shadows(), []);
+    for (key, expected) in naive {
+        let found = life.memberships.entry(&key).map_or(OUTSIDE, Entry::membership);
+        prop_assert_eq!(found.truth, expected.truth, "{} at {}", &key, now.0);
+        let was_in = was.entry(&key).is_some_and(|entry| entry.truth().is_true());
+        let kinds: Vec<_> = moved.iter().filter(|t| t.audience == key).map(|t| t.kind).collect();
+        let expected = match (was_in, expected.truth.is_true()) {
+            (false, true) => vec![Entered],
+            (true, false) => vec![Left],
+            _ => vec![],
+        };
+        prop_assert_eq!(kinds, expected, "{} at {}", key, now.0);
+    }
+    Ok(())
+}
+
+/// What requests see at the switch, before anybody is evaluated again.
+fn check_in_place_as(
+    catalog: &Catalog,
+    life: &Life,
+    naive: &BTreeMap<Key, Membership>,
+    now: Timestamp,
+) -> Result<(), TestCaseError> {
+    for audience in catalog.audiences() {
+        let (purpose, facts) = (audience.purpose(), life.person.facts(audience.purpose()));
+        let in_place = InPlace::new(catalog, &life.memberships, facts, purpose, now);
+        let seen = in_place.membership(audience.key()).unwrap();
+        prop_assert_eq!(seen.truth, naive[audience.key()].truth, "{} at {}", audience.key(), now.0);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_edit_is_computed_beside_what_acts_and_equals_the_reference_once_it_acts(
+        catalogs in edit(), history in history(), places in (0..8_usize, 0..12_usize), rest in 0..20_i64,
+    ) {
+        check_edit(&catalogs, &history, places, rest)?;
+    }
+}
+
+#[test]
+fn what_was_computed_ahead_is_taken_at_the_switch_and_not_evaluated() {
+    let order = |within: &str| json!({"event": "Order", "within": within});
+    let of = |version, within| live("buyer", version, "personalization", order(within));
+    let names = Names::default();
+    let (beside, _) = Catalog::with_shadows(vec![of(1, "10s")], vec![of(2, "20s")], &names);
+    let (after, _) = Catalog::compile(vec![of(2, "20s")]);
+    let mut life = Life::default();
+    life.learn(&beside, &happens("Order", at(1)), at(1));
+    life.advance(&beside, at(12));
+    assert_eq!(life.memberships.entry(&key("buyer")).map(Entry::truth), Some(Truth::False));
+    let audience = after.get(&key("buyer")).unwrap();
+    let foreseen = |now| life.memberships.foreseen(audience, now);
+    assert_eq!(foreseen(at(12)), Some((Truth::True, Some(at(21)))));
+    assert_eq!(foreseen(at(21)), None, "it has expired");
+    assert_eq!(life.memberships.foreseen(beside.get(&key("buyer")).unwrap(), at(12)), None);
 }
 
 #[test]

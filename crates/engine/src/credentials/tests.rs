@@ -176,8 +176,14 @@ fn write_keys_follow_the_state_of_their_source() {
             document.insert(field.to_owned(), value.into());
         }
         let key = "shop".parse().unwrap();
-        let prepared =
-            bench.registry.prepare_put(Kind::Source, &key, document, Expect::Anything, bench.act());
+        let prepared = bench.registry.prepare_put(
+            Kind::Source,
+            &key,
+            document,
+            Expect::Anything,
+            Switch::default(),
+            bench.act(),
+        );
         let mut prepared = prepared.unwrap();
         bench.commit(prepared.take_writes());
         bench.registry.publish(prepared);

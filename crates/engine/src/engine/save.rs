@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::{
     acts::{ActError, Ask, Done},
     credentials::{Issued, Secret},
-    definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Token},
+    definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Switch, Token},
     engine::{Engine, open::random},
     ingest::IngestError,
     privacy::{self, Filed, PrivacyError},
@@ -31,8 +31,45 @@ impl Engine {
         expect: Expect,
         actor: &Token,
     ) -> Result<Definition, DefinitionError> {
+        self.put_switching(kind, key, document, expect, Switch::default(), actor).await
+    }
+
+    /// The same, saying when the new version of a live audience comes to act.
+    pub async fn put_switching(
+        &self,
+        kind: Kind,
+        key: Key,
+        document: Object,
+        expect: Expect,
+        switch: Switch,
+        actor: &Token,
+    ) -> Result<Definition, DefinitionError> {
         self.save(kind, actor, move |shared, act| {
-            shared.registry.prepare_put(kind, &key, document, expect, act)
+            shared.registry.prepare_put(kind, &key, document, expect, switch, act)
+        })
+        .await
+    }
+
+    /// Lets the version of an audience act that was computed beside the one that does.
+    pub async fn switch_audience(
+        &self,
+        key: Key,
+        expect: Expect,
+        actor: &Token,
+    ) -> Result<Definition, DefinitionError> {
+        let actor = actor.clone();
+        self.operate(move |reply| {
+            Box::new(move |shared, now| {
+                let act = Act { actor: &actor, now, audit: &shared.audit };
+                let is_complete = shared.backfill.is_complete();
+                match shared.registry.prepare_switch(&key, expect, is_complete, act) {
+                    Ok(prepared) => Some(writer::switching(shared, prepared, move |answer| {
+                        // A caller that has gone away needs no answer.
+                        drop(reply.send(answer));
+                    })),
+                    Err(error) => answer(reply, Err(error)),
+                }
+            })
         })
         .await
     }
@@ -265,8 +302,7 @@ fn saved(
         Some(key) => LogEntry::Definition { kind: kind as u8, key, version: definition.version },
         None => LogEntry::Act { action: "definition".into() },
     };
-    let before = shared.registry.snapshot().audiences.fingerprint();
-    let after = prepared.snapshot().map(|snapshot| snapshot.audiences.fingerprint());
+    let begins_backfill = prepared.begins_backfill(shared);
     PreparedOperation {
         writes: prepared.take_writes(),
         entry,
@@ -277,7 +313,7 @@ fn saved(
             };
             drop(reply.send(answer));
         }),
-        begins_backfill: after.is_some_and(|after| after != before),
+        begins_backfill,
     }
 }
 

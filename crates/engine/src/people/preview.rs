@@ -6,17 +6,19 @@
 //! counts where their head lies.
 
 use audience::Estimate;
-use model::{Lane, StrandId, Timestamp, condition::Truth, hash, id::LANE_COUNT};
+use model::{Key, Lane, StrandId, Timestamp, condition::Truth, hash, id::LANE_COUNT};
 
 use crate::{
     definitions::DefinitionError,
-    load::Loader,
+    facts::{Asked, Views},
+    load::{Loader, Person},
     page::Stored,
     people::{
-        AudienceChoice, GoesOn, Member, Preview,
+        AudienceChoice, Difference, GoesOn, Member, Preview,
         members::{self, Asking},
     },
     sealed::RowError,
+    snapshot::Snapshot,
     state::Shared,
     writer::heads_of,
 };
@@ -37,7 +39,6 @@ pub(crate) fn preview(
 /// What was found so far.
 #[derive(Default)]
 struct Found {
-    evaluated: u64,
     members: u64,
     withheld: u64,
     items: Vec<Member>,
@@ -49,30 +50,123 @@ fn count(
     limit: usize,
     goes_on: GoesOn<'_>,
 ) -> Result<Preview, RowError> {
+    let mut found = Found::default();
+    let sample =
+        sample(shared, &asking.snapshot, goes_on, &mut |person| match asking.answer(person) {
+            (Truth::False, _) => {}
+            (Truth::Withheld, _) => found.withheld += 1,
+            (Truth::True, since) => {
+                found.members += 1;
+                if found.items.len() < limit {
+                    found.items.push(members::member(person, since));
+                }
+            }
+        })?;
+    Ok(Preview {
+        count: sample.all(found.members),
+        withheld: sample.all(found.withheld),
+        people: sample.all(sample.evaluated),
+        evaluated: sample.evaluated,
+        is_exact: sample.is_everyone(),
+        items: found.items,
+    })
+}
+
+/// How a version that is to act next differs from the one that acts.
+pub(crate) fn difference(
+    shared: &Shared,
+    key: &Key,
+    limit: usize,
+    goes_on: GoesOn<'_>,
+) -> Result<Difference, RowError> {
+    let snapshot = shared.registry.snapshot_full();
+    let now = shared.clock.now();
+    let shadow = snapshot.audiences.shadows().iter().find(|shadow| shadow.key() == key);
+    let live = snapshot.audiences.get(key);
+    let mut counts = [0_u64; 3];
+    let (mut entering, mut leaving) = (Vec::new(), Vec::new());
+    let sample = sample(shared, &snapshot, goes_on, &mut |person| {
+        let (Some(live), Some(shadow)) = (live, shadow) else { return };
+        let views = Views::of(&person.profile, &snapshot.policy);
+        let asked = Asked::new(&views, &snapshot.audiences, &person.memberships, now);
+        let membership = asked.facts(live.purpose()).membership(key);
+        let is_in = membership.is_some_and(|membership| membership.truth.is_true());
+        let will_be = shadow.rule().evaluate(asked.facts(shadow.purpose()), now).truth.is_true();
+        let (count, items) = match (is_in, will_be) {
+            (false, false) => return,
+            (false, true) => (&mut counts[0], Some(&mut entering)),
+            (true, false) => (&mut counts[1], Some(&mut leaving)),
+            (true, true) => (&mut counts[2], None),
+        };
+        *count += 1;
+        if let Some(items) = items.filter(|items| items.len() < limit) {
+            items.push(members::member(person, None));
+        }
+    })?;
+    let [enter, leave, stay] = counts.map(|count| sample.all(count));
+    Ok(Difference {
+        enter,
+        leave,
+        stay,
+        people: sample.all(sample.evaluated),
+        evaluated: sample.evaluated,
+        is_exact: sample.is_everyone(),
+        entering,
+        leaving,
+    })
+}
+
+/// People who were looked at.
+struct Sample {
+    evaluated: u64,
+    /// Which part they are of all.
+    part: f64,
+}
+
+impl Sample {
+    /// How many there are of whom so many were found.
+    fn all(&self, found: u64) -> Estimate {
+        Estimate::of(found, self.part)
+    }
+
+    fn is_everyone(&self) -> bool {
+        1.0 <= self.part
+    }
+}
+
+/// Looks at people in the random order while it goes on, and at one at least.
+fn sample(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    goes_on: GoesOn<'_>,
+    look_at: &mut dyn FnMut(&Person),
+) -> Result<Sample, RowError> {
     let frozen = shared.store.snapshot()?;
     let pages = Stored { reader: &*frozen, keys: &shared.keys };
-    let loader = Loader { pages: &pages, snapshot: &asking.snapshot };
-    let mut found = Found::default();
+    let loader = Loader { pages: &pages, snapshot };
+    let mut evaluated = 0;
     // In lanes.
     let mut part = 0.0;
     for lane in (0..LANE_COUNT).filter_map(Lane::from_stored) {
         // One lane at least, so that something is known.
-        if 0.0 < part && !goes_on(found.evaluated) {
+        if 0.0 < part && !goes_on(evaluated) {
             break;
         }
         let people = shuffled(heads_of(&*frozen, lane)?);
         let mut looked_at = 0;
         for &head in &people {
-            if 0 < found.evaluated && !goes_on(found.evaluated) {
+            if 0 < evaluated && !goes_on(evaluated) {
                 break;
             }
-            found.look_at(&loader, asking, head, limit)?;
+            if let Some(person) = members::somebody(&loader, head)? {
+                evaluated += 1;
+                look_at(&person);
+            }
             looked_at += 1;
         }
         part += share(looked_at, people.len());
     }
-    let part = part / f64::from(LANE_COUNT);
-    Ok(found.into_preview(part))
+    Ok(Sample { evaluated, part: part / f64::from(LANE_COUNT) })
 }
 
 /// How much of a lane was seen; all of one without people.
@@ -85,39 +179,4 @@ fn share(looked_at: usize, people: usize) -> f64 {
 fn shuffled(mut people: Vec<StrandId>) -> Vec<StrandId> {
     people.sort_by_cached_key(|head| (hash::murmur3_32(&head.born.0.to_be_bytes()), head.born));
     people
-}
-
-impl Found {
-    fn look_at(
-        &mut self,
-        loader: &Loader<'_>,
-        asking: &Asking,
-        head: StrandId,
-        limit: usize,
-    ) -> Result<(), RowError> {
-        let Some(person) = members::somebody(loader, head)? else { return Ok(()) };
-        self.evaluated += 1;
-        match asking.answer(&person) {
-            (Truth::False, _) => {}
-            (Truth::Withheld, _) => self.withheld += 1,
-            (Truth::True, since) => {
-                self.members += 1;
-                if self.items.len() < limit {
-                    self.items.push(members::member(&person, since));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn into_preview(self, part: f64) -> Preview {
-        Preview {
-            count: Estimate::of(self.members, part),
-            withheld: Estimate::of(self.withheld, part),
-            people: Estimate::of(self.evaluated, part),
-            evaluated: self.evaluated,
-            is_exact: 1.0 <= part,
-            items: self.items,
-        }
-    }
 }

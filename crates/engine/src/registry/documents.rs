@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     check,
+    edits::{self, Edit},
     stored::{self, Version},
 };
 
@@ -57,6 +58,8 @@ pub(crate) struct Documents {
     saves: u64,
     /// The numbers given to purposes that are not built in.
     numbers: Arc<BTreeMap<Key, Purpose>>,
+    /// Audiences whose newest version does not act yet.
+    edits: Arc<BTreeMap<Key, Edit>>,
 }
 
 impl Documents {
@@ -73,7 +76,40 @@ impl Documents {
                 known.map(|(key, version)| (key, Arc::new(Known::read(version)))).collect(),
             );
         }
+        documents.edits = Arc::new(edits::load(reader)?);
         Ok(documents)
+    }
+
+    /// The edit of an audience whose newest version does not act yet.
+    pub(crate) fn edit(&self, key: &Key) -> Option<&Edit> {
+        self.edits.get(key)
+    }
+
+    /// All of them, in key order.
+    pub(crate) fn edits(&self) -> impl Iterator<Item = (&Key, &Edit)> {
+        self.edits.iter()
+    }
+
+    /// The same with another edit of an audience, or without one.
+    pub(super) fn with_edit(mut self, key: &Key, edit: Option<Edit>) -> Self {
+        if edit.is_some() || self.edits.contains_key(key) {
+            let edits = Arc::make_mut(&mut self.edits);
+            match edit {
+                Some(edit) => drop(edits.insert(key.clone(), edit)),
+                None => drop(edits.remove(key)),
+            }
+        }
+        self
+    }
+
+    /// As they will be when every newest version acts.
+    pub(super) fn settled(&self) -> Self {
+        Self { edits: Arc::default(), ..self.clone() }
+    }
+
+    /// The same after a save that changes no document.
+    pub(super) fn saved_again(&self) -> Self {
+        Self { saves: self.saves + 1, ..self.clone() }
     }
 
     /// How many saves led here.
@@ -127,7 +163,7 @@ impl Documents {
 }
 
 impl Known {
-    fn read(version: Version) -> Self {
+    pub(super) fn read(version: Version) -> Self {
         let Version { definition, deleted, unreadable } = version;
         let typed = if unreadable {
             Err(vec![Fault::new("", "the stored document does not read back; save it again")])
@@ -135,6 +171,14 @@ impl Known {
             check::typed(definition.kind, &definition.document)
         };
         Self { definition, typed, deleted }
+    }
+
+    /// The key in an audience's document, where that reads.
+    pub(crate) fn key(&self) -> Option<&Key> {
+        match &self.typed {
+            Ok(Typed::Audience(document)) => Some(&document.key),
+            _ => None,
+        }
     }
 
     /// Whether snapshots have a place for it: live, or paused where that is answered as a reason.

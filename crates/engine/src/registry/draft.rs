@@ -191,15 +191,18 @@ pub(super) fn not_in_use(
     if kind == Kind::Purpose && check::is_built_in(key) {
         return Ok(());
     }
-    for referring in Kind::ALL {
-        for (other, known) in documents.of(referring).filter(|(_, known)| known.acts()) {
-            let refers = check::references(known)
-                .iter()
-                .any(|reference| reference.kind == kind && reference.key == *key);
-            if refers && (referring, other) != (kind, key) {
-                let used_by = format!("{} `{other}`", referring.singular());
-                return Err(DefinitionError::InUse { kind, key: key.clone(), used_by });
-            }
+    let newest = Kind::ALL.into_iter().flat_map(|kind| documents.of(kind));
+    let acting = newest.filter(|(_, known)| known.acts());
+    // What still acts refers to others as well, whatever the version says that is to act next.
+    let before = documents.edits().map(|(key, edit)| (key, &edit.live));
+    for (other, known) in acting.chain(before) {
+        let referring = known.definition.kind;
+        let refers = check::references(known)
+            .iter()
+            .any(|reference| reference.kind == kind && reference.key == *key);
+        if refers && (referring, other) != (kind, key) {
+            let used_by = format!("{} `{other}`", referring.singular());
+            return Err(DefinitionError::InUse { kind, key: key.clone(), used_by });
         }
     }
     Ok(())

@@ -82,9 +82,20 @@ impl Bench {
         document: Value,
         expect: Expect,
     ) -> Result<Definition, DefinitionError> {
+        self.put_switching(kind, name, document, (expect, Switch::Now))
+    }
+
+    fn put_switching(
+        &self,
+        kind: Kind,
+        name: &str,
+        document: Value,
+        (expect, switch): (Expect, Switch),
+    ) -> Result<Definition, DefinitionError> {
         let Value::Object(document) = document else { panic!("documents are objects") };
         let act = self.act();
-        let prepared = self.registry.prepare_put(kind, &key(name), document, expect, act)?;
+        let prepared =
+            self.registry.prepare_put(kind, &key(name), document, expect, switch, act)?;
         Ok(self.finish(prepared))
     }
 
@@ -684,4 +695,93 @@ fn schemas_describe_documents() {
         assert_eq!(schema["additionalProperties"], false, "{kind:?}");
         assert!(schema["properties"]["key"].is_object(), "{kind:?}");
     }
+}
+
+fn plan(plan: &str) -> Value {
+    json!({"state": "live", "condition": {"trait": "plan", "op": "eq", "value": plan}})
+}
+
+impl Bench {
+    /// Edits a live audience, whose version before goes on acting.
+    fn edit(&self, name: &str, document: Value) -> Result<Definition, DefinitionError> {
+        let how = (Expect::Anything, Switch::Manual);
+        self.put_switching(Kind::Audience, name, document, how)
+    }
+
+    fn switch(&self, name: &str, expect: Expect) -> Result<Definition, DefinitionError> {
+        let prepared = self.registry.prepare_switch(&key(name), expect, true, self.act())?;
+        Ok(self.finish(prepared))
+    }
+
+    /// The versions of audiences that act, and those that are to act next.
+    fn versions(&self) -> (Vec<u32>, Vec<u32>) {
+        let audiences = &self.registry.snapshot().audiences;
+        let versions = |all: &[audience::Audience]| all.iter().map(|a| a.version()).collect();
+        (versions(audiences.audiences()), versions(audiences.shadows()))
+    }
+}
+
+#[test]
+fn an_edit_acts_when_it_is_switched_to_and_is_kept_until_then() {
+    let bench = Bench::new();
+    bench.put(Kind::Audience, "vip", plan("pro")).unwrap();
+    assert_eq!(bench.versions(), (vec![1], vec![]));
+    bench.edit("vip", plan("team")).unwrap();
+    assert_eq!(bench.versions(), (vec![1], vec![2]));
+    // An edit of the edit takes its place; what acts goes on acting.
+    bench.edit("vip", plan("all")).unwrap();
+    let bench = bench.reopen();
+    assert_eq!(bench.versions(), (vec![1], vec![3]));
+    let (edit, next) = bench.registry.edit(&key("vip")).unwrap();
+    assert_eq!((edit.live.definition.version, edit.switch, next.version), (1, Switch::Manual, 3));
+    assert!(!bench.registry.switches_by_itself());
+    let told = |result: Result<Definition, DefinitionError>| result.unwrap_err().to_string();
+    assert_eq!(told(bench.switch("vip", Expect::Version(2))), "audience `vip` is at version 3");
+    let unready = bench.registry.prepare_switch(&key("vip"), Expect::Anything, false, bench.act());
+    assert!(matches!(unready, Err(DefinitionError::Incomplete { version: 3, .. })));
+    bench.switch("vip", Expect::Version(3)).unwrap();
+    assert_eq!(bench.versions(), (vec![3], vec![]));
+    let again = told(bench.switch("vip", Expect::Anything));
+    assert_eq!(again, "audience `vip` has no version that waits to act");
+    assert_eq!(bench.reopen().versions(), (vec![3], vec![]));
+}
+
+#[test]
+fn an_edit_ends_with_what_takes_its_place() {
+    let bench = Bench::new();
+    for (name, end) in [
+        ("named", json!({"state": "live", "name": "VIP", "condition": plan("pro")["condition"]})),
+        ("away", json!({"state": "archived", "condition": plan("team")["condition"]})),
+    ] {
+        bench.put(Kind::Audience, name, plan("pro")).unwrap();
+        bench.edit(name, plan("team")).unwrap();
+        bench.edit(name, end).unwrap();
+        assert!(bench.registry.edit(&key(name)).is_none(), "{name}");
+    }
+    assert_eq!(bench.versions(), (vec![3], vec![]));
+    bench.put(Kind::Audience, "gone", plan("pro")).unwrap();
+    bench.edit("gone", plan("team")).unwrap();
+    let act = bench.act();
+    let delete = bench.registry.prepare_delete(Kind::Audience, &key("gone"), Expect::Anything, act);
+    bench.finish(delete.unwrap());
+    assert_eq!(bench.reopen().versions(), (vec![3], vec![]));
+}
+
+#[test]
+fn what_acts_keeps_what_it_refers_to_until_the_switch() {
+    let bench = Bench::new();
+    bench.put(Kind::Audience, "base", plan("pro")).unwrap();
+    let follower = json!({"state": "live", "condition": {"audience": "base"}});
+    bench.put(Kind::Audience, "follower", follower).unwrap();
+    bench.edit("follower", plan("team")).unwrap();
+    let archived = bench.state(Kind::Audience, "base", State::Archived);
+    assert!(matches!(archived, Err(DefinitionError::InUse { .. })), "{archived:?}");
+    // Nor may the two versions refer to each other when both are to act.
+    bench.edit("follower", json!({"state": "live", "condition": {"audience": "base"}})).unwrap();
+    bench
+        .edit("base", json!({"state": "live", "condition": {"audience": "follower"}}))
+        .unwrap_err();
+    bench.edit("follower", plan("team")).unwrap();
+    bench.switch("follower", Expect::Anything).unwrap();
+    bench.state(Kind::Audience, "base", State::Archived).unwrap();
 }

@@ -1,29 +1,71 @@
 //! After definitions changed: everyone is looked at once more, when the writer has nothing else to do.
 //!
 //! Decisions need not wait for it, since they evaluate in place what is stored for another version.
-//! It makes entries, exits and timers of people nothing happens to.
+//! It makes entries, exits and timers of people nothing happens to, and computes the versions of
+//! audiences that are to act next, which it lets act when it has come to the end.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, AtomicU64, Ordering},
+    },
+};
 
-use model::{Lane, Seq, StrandId, Timestamp};
+use audience::Catalog;
+use model::{Lane, Seq, StrandId, Timestamp, id::LANE_COUNT};
 use store::{KeyRange, Reader, ScanOrder, StoreError, Table, prefix_range};
 
 use crate::{
+    definitions::{Definition, DefinitionError},
     fold::{Fold, Ground},
     keys::{self, Kind},
     page::{Head, Pages},
-    record::{StoredState, decode},
+    record::{LogEntry, StoredMembership, StoredState, decode},
+    registry::Prepared,
     sealed::RowError,
     state::Shared,
-    writer::{Writer, flight::Above},
+    writer::{PreparedOperation, Writer, flight::Above},
 };
 
 /// People looked at in one step: a few milliseconds of work.
 const PEOPLE_PER_STEP: usize = 128;
 /// How long to wait after a step that failed.
 const RETRY_AFTER: model::Duration = model::Duration::seconds(1);
-/// Row of table `Meta` that names the audiences everyone was last evaluated with.
+/// Row of table `Meta` that names the audiences everyone was last evaluated with, and says how many strands there were.
 const DONE_KEY: [u8; 1] = [0x50];
+
+/// How far the look at everyone has come, for those who ask.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Strands looked at.
+    strands: AtomicU64,
+    /// Lanes behind it; all of them at the end.
+    lanes: AtomicU16,
+}
+
+impl Progress {
+    /// Nobody has been looked at.
+    pub(super) fn begin(&self) {
+        self.strands.store(0, Ordering::Relaxed);
+        self.lanes.store(0, Ordering::Release);
+    }
+
+    fn finish(&self) {
+        self.lanes.store(LANE_COUNT, Ordering::Release);
+    }
+
+    /// Whether everyone has been looked at.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.lanes.load(Ordering::Acquire) == LANE_COUNT
+    }
+
+    /// How many strands were looked at, and what part of all those are.
+    pub(crate) fn so_far(&self) -> (u64, f64) {
+        let lanes = self.lanes.load(Ordering::Acquire);
+        (self.strands.load(Ordering::Relaxed), f64::from(lanes) / f64::from(LANE_COUNT))
+    }
+}
 
 /// How far the look at everyone has come.
 #[derive(Clone, Debug)]
@@ -38,15 +80,25 @@ pub(crate) struct Backfill {
 impl Backfill {
     /// From the beginning.
     pub(crate) fn begin(shared: &Shared) -> Self {
-        let fingerprint = shared.registry.snapshot().audiences.fingerprint();
+        let fingerprint = shared.registry.snapshot().audiences.fingerprint_with_shadows();
+        shared.backfill.begin();
         Self { fingerprint, from: vec![0], next_step: Timestamp(0) }
     }
 
-    /// From the beginning, unless the last one was for the same audiences.
+    /// From the beginning, unless the last one was for the same audiences and none waits for its end.
     pub(crate) fn if_due(shared: &Shared) -> Result<Option<Self>, StoreError> {
         let begun = Self::begin(shared);
         let done = shared.store.get(Table::Meta, &DONE_KEY)?;
-        Ok((done.as_deref() != Some(&begun.fingerprint.to_be_bytes()[..])).then_some(begun))
+        let done = done.as_deref().and_then(|row| row.split_first_chunk::<8>());
+        match done.filter(|(named, _)| **named == begun.fingerprint.to_be_bytes()) {
+            Some((_, strands)) if !shared.registry.switches_by_itself() => {
+                let strands = strands.try_into().map_or(0, u64::from_be_bytes);
+                shared.backfill.strands.store(strands, Ordering::Relaxed);
+                shared.backfill.finish();
+                Ok(None)
+            }
+            _ => Ok(Some(begun)),
+        }
     }
 
     /// Whether there is a step to do now.
@@ -64,6 +116,12 @@ impl Writer {
             tracing::error!(%error, "could not evaluate everyone anew; trying again");
             Some(Backfill { next_step: now.saturating_add(RETRY_AFTER), ..backfill })
         });
+        if self.backfill.is_none() {
+            self.shared.backfill.finish();
+            if self.shared.registry.switches_by_itself() {
+                self.operate(Box::new(switch_all));
+            }
+        }
     }
 
     fn look_at_some(&mut self, mut backfill: Backfill) -> Result<Option<Backfill>, RowError> {
@@ -80,12 +138,21 @@ impl Writer {
             let Some((strand, head)) = next_strand(store, &backfill.from)? else { break };
             backfill.from = keys::strand(StrandId { born: Seq(strand.born.0 + 1), ..strand });
             is_finished = false;
-            if head == strand && !is_evaluated(&shared.stored(), head, backfill.fingerprint)? {
-                fold.visit(head).is_stale = true;
+            shared.backfill.strands.fetch_add(1, Ordering::Relaxed);
+            shared.backfill.lanes.store(strand.lane.get(), Ordering::Release);
+            if head == strand {
+                let (is_stale, lacks_shadows) = lacks(&shared.stored(), head, &snapshot.audiences)?;
+                if is_stale || lacks_shadows {
+                    let visit = fold.visit(head);
+                    visit.is_stale |= is_stale;
+                    visit.lacks_shadows |= lacks_shadows;
+                }
             }
         }
         if is_finished {
-            fold.pending.put(Table::Meta, DONE_KEY, backfill.fingerprint.to_be_bytes().to_vec());
+            let (strands, _) = shared.backfill.so_far();
+            let done = [backfill.fingerprint.to_be_bytes(), strands.to_be_bytes()].concat();
+            fold.pending.put(Table::Meta, DONE_KEY, done);
         }
         fold.people()?;
         self.commit_fold(fold)?;
@@ -158,9 +225,56 @@ pub(crate) fn heads_of(reader: &dyn Reader, lane: Lane) -> Result<Vec<StrandId>,
     Ok(heads)
 }
 
-fn is_evaluated(pages: &dyn Pages, head: StrandId, fingerprint: u64) -> Result<bool, RowError> {
+/// Whether somebody was last evaluated with other audiences than these, and whether not with all shadows.
+fn lacks(pages: &dyn Pages, head: StrandId, audiences: &Catalog) -> Result<(bool, bool), RowError> {
     let page = pages.existing(head)?;
-    let Some(row) = page.get(Kind::State, &[]) else { return Ok(false) };
-    let StoredState::V1 { fingerprint: stored, .. } = decode(row, "state")?;
-    Ok(stored == fingerprint)
+    let is_stale = match page.get(Kind::State, &[]) {
+        None => true,
+        Some(row) => {
+            let StoredState::V1 { fingerprint, .. } = decode(row, "state")?;
+            fingerprint != audiences.fingerprint()
+        }
+    };
+    for shadow in audiences.shadows() {
+        let Some(row) = page.get(Kind::Shadow, shadow.key().as_str().as_bytes()) else {
+            return Ok((is_stale, true));
+        };
+        let StoredMembership::V1 { version, .. } = decode(row, "membership")?;
+        if version != shadow.version() {
+            return Ok((is_stale, true));
+        }
+    }
+    Ok((is_stale, false))
+}
+
+/// Lets the versions act that wait for nothing but the end of the look at everyone.
+fn switch_all(shared: &Shared, now: Timestamp) -> Option<PreparedOperation> {
+    match shared.registry.prepare_switch_all(now, &shared.audit) {
+        Ok(prepared) => Some(switching(shared, prepared, |_| {})),
+        Err(error) => {
+            // They are tried again when the next one is complete.
+            tracing::warn!(%error, "versions of audiences are complete and cannot act yet");
+            None
+        }
+    }
+}
+
+/// Commits and publishes that versions come to act.
+pub(crate) fn switching(
+    shared: &Shared,
+    mut prepared: Prepared,
+    answer: impl FnOnce(Result<Definition, DefinitionError>) + Send + 'static,
+) -> PreparedOperation {
+    let begins_backfill = prepared.begins_backfill(shared);
+    PreparedOperation {
+        writes: prepared.take_writes(),
+        entry: LogEntry::Act { action: "audience.switch".into() },
+        finish: Box::new(move |shared, result| {
+            answer(match result {
+                Ok(()) => Ok(shared.registry.publish(prepared)),
+                Err(reason) => Err(DefinitionError::Unavailable(reason)),
+            });
+        }),
+        begins_backfill,
+    }
 }

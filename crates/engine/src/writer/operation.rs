@@ -50,6 +50,10 @@ impl Writer {
         if result.is_ok() {
             self.advance(now, 1);
         }
+        if begins_backfill {
+            // Before anybody sees that definitions have changed, lest they seem to be evaluated already.
+            shared.backfill.begin();
+        }
         finish(&shared, result.map_err(|error| error.to_string()));
         if begins_backfill {
             self.backfill = Some(super::backfill::Backfill::begin(&shared));

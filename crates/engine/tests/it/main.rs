@@ -6,6 +6,7 @@ mod audiences;
 mod consent;
 mod decisions;
 mod durability;
+mod edits;
 mod export;
 mod faults;
 mod identity;

@@ -1,7 +1,10 @@
 //! Random histories: what the engine keeps incrementally is what an evaluation of everything finds,
 //! at every step, across merges, late events, withdrawn consent, expiry by the clock and restarts.
 
-use engine::{definitions::Kind, people::AudienceChoice};
+use engine::{
+    definitions::{Kind, Switch},
+    people::AudienceChoice,
+};
 use model::{Consents, Duration, Purpose, PurposeSet};
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use serde_json::json;
@@ -36,6 +39,33 @@ fn define(world: &World) {
     for (key, condition) in AUDIENCES {
         let condition: model::Value = serde_json::from_str(condition).unwrap();
         world.define(Kind::Audience, json!({"key": key, "condition": condition}));
+    }
+}
+
+/// What audiences are edited to ask.
+const EDITED: [&str; 4] = [
+    r#"{"event":"View","within":"3h","count":{"op":"gte","value":1}}"#,
+    r#"{"not":{"event":"Order","within":"2h"}}"#,
+    r#"{"all":[{"trait":"plan","op":"ne","value":"pro"},{"event":"Order","within":"1d"}]}"#,
+    r#"{"sequence":[{"event":"Order"},{"not":{"event":"View"},"within":"20m"}],"within":"1d"}"#,
+];
+
+/// Edits an audience, whose version before goes on acting until [`switch`].
+fn edit(world: &World, random: &mut SmallRng) -> &'static str {
+    // Others refer to some of them.
+    let (key, _) = *AUDIENCES.choose(random).unwrap();
+    let condition: model::Value = serde_json::from_str(EDITED.choose(random).unwrap()).unwrap();
+    world.edit(json!({"key": key, "state": "live", "condition": condition}), Switch::Manual);
+    key
+}
+
+/// Lets the edit act, once it has been computed for everyone.
+fn switch(world: &World, key: &str) {
+    // The condition may be the one that it had.
+    if world.edited(key).is_some() {
+        world.wait(|world| world.edited(key).unwrap().progress.is_complete);
+        world.switch(key).unwrap();
+        assert!(world.edited(key).is_none());
     }
 }
 
@@ -90,13 +120,18 @@ fn history(seed: u64, steps: usize) {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut world = World::new();
     let defined_at = random.random_range(0..3);
+    let mut editing: Option<&str> = None;
     for step in 0..steps {
         if step == defined_at {
             define(&world);
         }
-        match random.next_u32() % 12 {
+        match random.next_u32() % 14 {
             0..8 => act(&mut world, &mut random),
             8..11 => world.pass(Duration(random.random_range(0..4 * 3_600_000))),
+            11..13 if step > defined_at => match editing.take() {
+                Some(key) => switch(&world, key),
+                None => editing = Some(edit(&world, &mut random)),
+            },
             _ if step % 5 == 0 => world.restart(),
             _ => act(&mut world, &mut random),
         }

@@ -6,8 +6,9 @@ use engine::{
     Engine, ManualClock, Options,
     acts::{ActError, Ask, Done, Split},
     decide::{DecideAnswer, DecideRequest},
-    definitions::{Expect, Kind, Scope, Token},
+    definitions::{Definition, DefinitionError, Expect, Kind, Scope, Switch, Token},
     ingest::{Arrival, EventVerdict, Item, Rejected},
+    people::Edit,
     privacy::{self, RequestKind},
 };
 use model::{
@@ -82,6 +83,27 @@ impl World {
         let admin = admin();
         let saved = self.engine.put_definition(kind, key, document, Expect::Anything, &admin);
         self.runtime.block_on(saved).unwrap();
+    }
+
+    /// Saves the new version of an audience.
+    pub(crate) fn edit(&self, document: Value, switch: Switch) {
+        let key = document["key"].as_str().unwrap().parse().unwrap();
+        let Value::Object(document) = document else { panic!("not an object") };
+        let (kind, admin) = (Kind::Audience, admin());
+        let engine = &self.engine;
+        let saved = engine.put_switching(kind, key, document, Expect::Anything, switch, &admin);
+        self.runtime.block_on(saved).unwrap();
+    }
+
+    /// The edit of an audience, as everyone is looked at.
+    pub(crate) fn edited(&self, key: &str) -> Option<Edit> {
+        self.engine.edit(&key.parse().unwrap(), 5, &|_| true).ok()
+    }
+
+    /// Lets the newest version of an audience act.
+    pub(crate) fn switch(&self, key: &str) -> Result<Definition, DefinitionError> {
+        let key = key.parse().unwrap();
+        self.runtime.block_on(self.engine.switch_audience(key, Expect::Anything, &admin()))
     }
 
     fn event(&mut self, sent: &Sent<'_>) -> Event {

@@ -31,6 +31,7 @@ pub(super) fn shared() -> Object {
         decisions(),
         people(),
         audiences::schemas(),
+        audiences::edits(),
         audiences::ready_made(),
         identity::schemas(),
         privacy(),

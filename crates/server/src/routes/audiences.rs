@@ -55,6 +55,37 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         method: "get",
+        path: "/api/v1/audiences/{key}/edit",
+        aliases: &[],
+        access: scope(Scope::DefinitionsRead),
+        handler: || get(audiences::edit),
+        doc: Doc {
+            id: "get_audience_edit",
+            tag: "audiences",
+            summary: "How far the newest version has been computed, and whom it would let in and out; \
+                      those shown need the scope `profiles:read`",
+            query: &[LIMIT],
+            body: None,
+            answer: (200, Some("AudienceEdit")),
+        },
+    },
+    Route {
+        method: "post",
+        path: "/api/v1/audiences/{key}/edit/switch",
+        aliases: &[],
+        access: scope(Scope::DefinitionsPublish),
+        handler: || post(audiences::switch),
+        doc: Doc {
+            id: "switch_audience",
+            tag: "audiences",
+            summary: "Let the newest version act, once it has been computed for everyone",
+            query: &[],
+            body: None,
+            answer: (200, Some("SavedAudience")),
+        },
+    },
+    Route {
+        method: "get",
         path: "/api/v1/ready_made_audiences",
         aliases: &[],
         access: scope(Scope::DefinitionsRead),

@@ -9,6 +9,7 @@ mod data_quality;
 mod decide;
 mod definitions;
 mod document;
+mod edits;
 mod experiences;
 mod export;
 mod fuzz;

@@ -68,6 +68,49 @@ pub(super) fn schemas() -> Value {
     })
 }
 
+/// What an edit of a live one comes to.
+pub(super) fn edits() -> Value {
+    json!({
+        "AudienceEdit": {
+            "type": "object",
+            "required": ["from", "to", "switch", "since", "progress", "difference"],
+            "properties": {
+                "from": {"type": "integer", "description": "the version that acts"},
+                "to": {"type": "integer", "description": "the version that is to act next"},
+                "switch": {"enum": ["auto", "manual"]},
+                "since": time(),
+                "progress": {
+                    "type": "object",
+                    "required": ["done", "part", "is_complete"],
+                    "properties": {
+                        "done": {"type": "integer", "description": "how many were looked at, by their devices"},
+                        "part": {"type": "number", "minimum": 0, "maximum": 1, "description": "of all"},
+                        "is_complete": {"type": "boolean"},
+                    },
+                },
+                "difference": difference(),
+            },
+        },
+    })
+}
+
+fn difference() -> Value {
+    json!({
+        "type": "object",
+        "required": ["enter", "leave", "stay", "people", "evaluated", "is_exact", "entering", "leaving"],
+        "properties": {
+            "enter": estimate("how many would enter"),
+            "leave": estimate("how many would leave"),
+            "stay": estimate("how many would stay"),
+            "people": estimate("how many there are"),
+            "evaluated": {"type": "integer", "description": "how many were looked at"},
+            "is_exact": {"type": "boolean", "description": "everyone was looked at"},
+            "entering": {"type": "array", "items": member()},
+            "leaving": {"type": "array", "items": member()},
+        },
+    })
+}
+
 /// The ready-made ones.
 pub(super) fn ready_made() -> Value {
     json!({
