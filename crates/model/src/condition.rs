@@ -13,6 +13,8 @@
 //!   RFC 3339 date-times or full dates compare as instants. A number in a text stays a text.
 //!   `contains` looks for a part of a text or an element of an array; `contains_any`, `contains_all` and
 //!   `contains_none` ask that of each of a list. `matches` searches a text for a part that fits.
+//! - `near` measures on a sphere; `inside` has straight edges on a map with parallel meridians, which own their
+//!   lower and left ends. What is no point is in no area.
 //! - Versions are ordered as semver.org has it; what is built differently is the same version, and a text
 //!   that is none has no order. Two traits compare where both are present; a list or an object equals nothing.
 //! - `older_than` and `newer_than` divide all instants: at `now − d` and before it, or after. A date is a day
@@ -40,6 +42,7 @@
 //!   trait, the last recorded entry into an audience. Without it nothing is measured and the condition is
 //!   false; where it may not be read the answer is withheld.
 
+mod area;
 mod calendar;
 mod comparison;
 pub mod computed;
@@ -68,6 +71,7 @@ use compact_str::CompactString;
 
 use crate::{Key, Purpose, Timestamp, UnitId, Value, consent::PurposeKey, value::Path};
 
+pub use area::{Area, Point, Polygon};
 pub use calendar::{Unit, Zone};
 pub use comparison::{Bound, Literal, Op, Test, TextLiteral};
 pub use computed::ComputedTrait;

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 use compact_str::CompactString;
 use serde_json::Number;
 
-use super::{Fact, Seen, Truth, pattern::Pattern, version};
+use super::{Fact, Seen, Truth, area::Area, pattern::Pattern, version};
 use crate::{Timestamp, Value};
 
 /// An operator of a comparison.
@@ -55,6 +55,10 @@ pub enum Op {
     VersionGt,
     /// A later version or the same.
     VersionGte,
+    /// A point no further than a distance from another.
+    Near,
+    /// A point within a polygon.
+    Inside,
     /// Present.
     Exists,
     /// Absent.
@@ -67,7 +71,7 @@ pub enum Op {
 
 impl Op {
     /// Every operator with the word it is written with.
-    pub const ALL: [(Self, &'static str); 26] = [
+    pub const ALL: [(Self, &'static str); 28] = [
         (Self::Eq, "eq"),
         (Self::Ne, "ne"),
         (Self::Lt, "lt"),
@@ -90,6 +94,8 @@ impl Op {
         (Self::VersionLte, "version_lte"),
         (Self::VersionGt, "version_gt"),
         (Self::VersionGte, "version_gte"),
+        (Self::Near, "near"),
+        (Self::Inside, "inside"),
         (Self::Exists, "exists"),
         (Self::Missing, "missing"),
         (Self::IsTrue, "is_true"),
@@ -124,6 +130,11 @@ impl Op {
                 | Self::VersionGt
                 | Self::VersionGte
         )
+    }
+
+    /// Whether it compares with an area.
+    pub(super) fn takes_area(self) -> bool {
+        matches!(self, Self::Near | Self::Inside)
     }
 
     /// Whether case can be ignored with it.
@@ -328,6 +339,7 @@ pub(super) enum Operand {
     Many(Box<[Literal]>),
     Pattern(Box<Pattern>),
     Version(Box<semver::Version>),
+    Area(Box<Area>),
 }
 
 /// A comparison of one value: operator and what to compare with. Made by parsing, which sees that both fit.
@@ -371,6 +383,7 @@ impl Test {
             Operand::Many(literals) => self.holds_for_many(value, literals),
             Operand::Pattern(pattern) => matches!(value, Seen::Text(text) if pattern.fits(text)),
             Operand::Version(version) => self.holds_for_version(value, version),
+            Operand::Area(area) => area.holds(value),
         }
     }
 

@@ -200,6 +200,7 @@ impl fmt::Display for Test {
             }
             Operand::Pattern(pattern) => write!(f, " /{}/", pattern.as_str())?,
             Operand::Version(version) => write!(f, " {version}")?,
+            Operand::Area(area) => write!(f, " {area}")?,
         }
         if self.ignore_case { f.write_str(" (any case)") } else { Ok(()) }
     }

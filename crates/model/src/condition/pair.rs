@@ -58,7 +58,14 @@ impl Pair {
     pub(super) fn allows(op: Op) -> bool {
         !matches!(
             op,
-            Op::Between | Op::Matches | Op::Exists | Op::Missing | Op::IsTrue | Op::IsFalse
+            Op::Between
+                | Op::Matches
+                | Op::Near
+                | Op::Inside
+                | Op::Exists
+                | Op::Missing
+                | Op::IsTrue
+                | Op::IsFalse
         )
     }
 

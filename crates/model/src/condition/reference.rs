@@ -5,6 +5,7 @@
 //! two can be held against each other by property tests here, in `audience` and in simulations. It is
 //! slow, expects a document that parses, and takes anything else as false.
 
+mod area;
 mod dated;
 mod frequency;
 mod sequence;
@@ -219,6 +220,8 @@ fn holds(test: &Value, value: Option<&Value>) -> bool {
         "contains_any" => list().filter(is_scalar).any(contains),
         "contains_all" => list().filter(is_scalar).all(contains),
         "contains_none" => !list().filter(is_scalar).any(contains),
+        "near" => area::is_near(raw, wanted),
+        "inside" => area::is_inside(raw, wanted),
         "matches" => raw.as_str().is_some_and(|text| fits(test, text)),
         "starts_with" => edge(|text, part| text.starts_with(part)),
         "ends_with" => edge(|text, part| text.ends_with(part)),

@@ -5,7 +5,13 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::{Condition, Pair, When, calendar::Unit, comparison::Op, dated::MAX_DAYS};
+use super::{
+    Condition, Pair, When,
+    area::{MAX_CORNERS, MAX_KM},
+    calendar::Unit,
+    comparison::Op,
+    dated::MAX_DAYS,
+};
 use crate::{Duration, Key, consent::PurposeKey, value::Path};
 
 impl JsonSchema for Condition {
@@ -95,13 +101,34 @@ fn test(key: &str, generator: &mut SchemaGenerator) -> Schema {
                         "items": {"type": ["string", "number", "boolean"]},
                         "minItems": 1,
                         "maxItems": 1000
-                    }
+                    },
+                    {
+                        "type": "object",
+                        "properties": {
+                            "of": point(),
+                            "km": {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_KM}
+                        },
+                        "required": ["of", "km"],
+                        "additionalProperties": false
+                    },
+                    {"type": "array", "items": point(), "minItems": 3, "maxItems": MAX_CORNERS}
                 ]
             },
             "ignore_case": {"type": "boolean"}
         }),
         &[key, "op"],
     )
+}
+
+/// A point on the earth.
+fn point() -> Schema {
+    json_schema!({
+        "description": "A point: latitude and longitude in degrees.",
+        "anyOf": [
+            {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+            {"type": "object"}
+        ]
+    })
 }
 
 fn computed(generator: &mut SchemaGenerator) -> Schema {

@@ -340,6 +340,7 @@ fn tested(key: &str, path: &str, test: &Test) -> Value {
         Operand::Many(literals) => Some(literals.iter().map(Literal::to_value).collect()),
         Operand::Pattern(pattern) => Some(pattern.as_str().into()),
         Operand::Version(version) => Some(version.to_string().into()),
+        Operand::Area(area) => Some(area.to_value()),
     };
     if let Some(value) = value {
         object.insert("value".into(), value);

@@ -1,3 +1,4 @@
+mod area;
 mod computed;
 mod documents;
 mod examples;

@@ -119,3 +119,45 @@ async fn visits_are_events_that_audiences_ask_about() {
     server.track(&page("phone", "d1", "2026-11-20T11:05:00Z", "https://shop.example/")).await;
     assert_eq!(members(&server).await, (vec![], 0));
 }
+
+#[tokio::test]
+async fn places_are_asked_of_events_and_of_requests() {
+    let server = server();
+    for (user, location) in [
+        ("near", json!({"latitude": 59.2, "longitude": 17.63})),
+        ("far", json!({"latitude": 55.6, "longitude": 13.0})),
+        ("nowhere", json!({"country": "SE"})),
+    ] {
+        let event = json!({"type": "track", "userId": user, "event": "Order Completed",
+            "timestamp": "2026-11-21T12:00:00Z", "context": {"location": location}});
+        server.track(&event).await;
+    }
+    let near = json!({"of": [59.33, 18.06], "km": 50});
+    let last = json!({"context": "location", "op": "near", "value": near});
+    // Everybody is read from the store, where their events are.
+    let preview = json!({"condition": {"event": "Order Completed", "last": last}}).to_string();
+    let found = server.ok(post("/api/v1/audiences/x/preview", preview).admin()).await;
+    let users: Vec<&Value> =
+        found["items"].as_array().unwrap().iter().map(|item| &item["user_id"]).collect();
+    assert_eq!(users, ["near"]);
+    let saved = json!({"state": "live", "condition": {"event": "Order Completed", "last": last}});
+    server.ok(put("/api/v1/audiences/locals", &saved).admin()).await;
+    let event = json!({"type": "track", "userId": "far", "event": "Order Completed",
+        "context": {"location": {"latitude": 59.33, "longitude": 18.0}}});
+    server.track(&event).await;
+    let members = server.ok(get("/api/v1/audiences/locals/members").admin()).await;
+    assert_eq!(members["count"], 2, "who comes nearer enters");
+
+    server.ok(put("/api/v1/placements/p", &json!({"state": "live"})).admin()).await;
+    let experience = json!({"state": "live", "placement": "p",
+        "eligibility": {"context": "location", "op": "near", "value": near},
+        "variants": [{"key": "a", "content": {"text": "here"}}]});
+    server.ok(put("/api/v1/experiences/e", &experience).admin()).await;
+    for (latitude, expected) in [(59.4, json!("here")), (57.7, Value::Null)] {
+        let context = json!({"location": {"latitude": latitude, "longitude": 18.0}});
+        let body =
+            json!({"identifiers": {"user_id": "near"}, "placements": ["p"], "context": context});
+        let answer = server.ok(post("/v1/decide", body.to_string()).admin()).await;
+        assert_eq!(answer["decisions"][0]["content"]["text"], expected);
+    }
+}

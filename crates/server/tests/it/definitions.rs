@@ -155,7 +155,7 @@ async fn faults_are_named_with_their_places() {
         assert_eq!(checked.status.as_u16(), 422, "checking says what saving says");
     }
     expect![[r#"
-        [{"detail":"`op` is one of eq, ne, lt, lte, gt, gte, between, in, not_in, contains, not_contains, contains_any, contains_all, contains_none, starts_with, ends_with, matches, version_eq, version_lt, version_lte, version_gt, version_gte, exists, missing, is_true, is_false, older_than, newer_than, within_next, around, anniversary","pointer":"/condition/op"}]
+        [{"detail":"`op` is one of eq, ne, lt, lte, gt, gte, between, in, not_in, contains, not_contains, contains_any, contains_all, contains_none, starts_with, ends_with, matches, version_eq, version_lt, version_lte, version_gt, version_gte, near, inside, exists, missing, is_true, is_false, older_than, newer_than, within_next, around, anniversary","pointer":"/condition/op"}]
         [{"detail":"with `matches`, `value` is a regular expression of 1 to 512 bytes that takes at most 256 KiB compiled; look-around and references back are not part of it","pointer":"/condition/value"}]
         [{"detail":"unknown field `colour`, expected one of `key`, `name`, `description`, `tags`, `state`, `purpose`, `condition`","pointer":"/colour"}]
         [{"detail":"missing field `condition`","pointer":"/condition"}]

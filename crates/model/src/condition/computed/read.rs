@@ -98,7 +98,7 @@ impl ComputedTrait {
 fn fades(test: &Test, score: f64, half_life: Duration, now: Timestamp) -> Option<Timestamp> {
     let literals = match &test.operand {
         // No score is a text.
-        Operand::None | Operand::Pattern(_) | Operand::Version(_) => &[][..],
+        Operand::None | Operand::Pattern(_) | Operand::Version(_) | Operand::Area(_) => &[][..],
         Operand::One(literal) => std::slice::from_ref(literal),
         Operand::Two(low, high) => &[low.clone(), high.clone()],
         Operand::Many(literals) => literals,

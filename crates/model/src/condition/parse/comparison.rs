@@ -4,7 +4,8 @@ use super::Reader;
 use crate::{
     Duration, Value,
     condition::{
-        Condition, Dated, Near, Pair, Pattern, Seen, Subject, When,
+        Area, Condition, Dated, Near, Pair, Pattern, Point, Polygon, Seen, Subject, When,
+        area::MAX_KM,
         comparison::{Literal, Op, Operand, Test},
         dated::MAX_DAYS,
         pattern::{MAX_COMPILED_BYTES, MAX_PATTERN_BYTES, MAX_PATTERNS},
@@ -26,7 +27,8 @@ pub(super) fn read(reader: &mut Reader, object: &Object, subject: Subject) -> Op
         let (path, when) = (path?, when?);
         return Some(Condition::Dated(Box::new(Dated { subject, path, when })));
     }
-    if let Some(Value::Object(other)) = object.get("value") {
+    let takes_area = Op::parse(word).is_some_and(Op::takes_area);
+    if let Some(Value::Object(other)) = object.get("value").filter(|_| !takes_area) {
         let pair = compared_pair(reader, object, other);
         let ((op, other, ignore_case), path) = (pair?, path?);
         return Some(Condition::Pair(Box::new(Pair { subject, path, op, other, ignore_case })));
@@ -175,6 +177,11 @@ fn operand(reader: &mut Reader, object: &Object, op: Op, ignore_case: bool) -> O
             (literals.map(Operand::Many), "a list of 1 to 1000 texts, numbers or booleans")
         }
         Op::Matches => return pattern(reader, value, ignore_case),
+        Op::Near => return circle(reader, value),
+        Op::Inside => (
+            value.and_then(polygon),
+            "a list of 3 to 100 points [latitude, longitude] that goes round no pole",
+        ),
         Op::VersionEq | Op::VersionLt | Op::VersionLte | Op::VersionGt | Op::VersionGte => {
             let version = value.and_then(Value::as_str).and_then(version::parse);
             let operand = version.map(|version| Operand::Version(Box::new(version)));
@@ -185,6 +192,30 @@ fn operand(reader: &mut Reader, object: &Object, op: Op, ignore_case: bool) -> O
         reader.fault_at("value", format!("with `{op}`, `value` is {wanted}"));
     }
     operand
+}
+
+/// A point and a distance from it.
+fn circle(reader: &mut Reader, value: Option<&Value>) -> Option<Operand> {
+    const HELP: &str = "with `near`, `value` is an object, as in {\"of\":[59.33,18.06],\"km\":50}";
+    reader.inside("value", |reader| {
+        let object = reader.object(value.unwrap_or(&Value::Null), HELP)?;
+        reader.refuse_unknown(object, &["of", "km"]);
+        let of = object.get("of").and_then(Point::read);
+        if of.is_none() {
+            let help = "`of` is a point: latitude (-90 to 90) and longitude (-180 to 180)";
+            reader.fault_at("of", help);
+        }
+        let km = object.get("km").and_then(Value::as_f64).filter(|km| 0.0 < *km && *km <= MAX_KM);
+        if km.is_none() {
+            reader.fault_at("km", format!("`km` is a number above 0 and at most {MAX_KM}"));
+        }
+        Some(Operand::Area(Box::new(Area::Circle { of: of?, km: km? })))
+    })
+}
+
+fn polygon(value: &Value) -> Option<Operand> {
+    let corners = value.as_array()?.iter().map(Point::read).collect::<Option<Vec<_>>>()?;
+    Some(Operand::Area(Box::new(Area::Polygon(Polygon::new(corners)?))))
 }
 
 /// A literal that can be ordered.
