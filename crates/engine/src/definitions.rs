@@ -401,6 +401,10 @@ pub struct PurposeDocument {
     /// others their key as a category alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signals: Option<PurposeSignals>,
+    /// Names of events that it has to itself: what these say is kept for no other purpose, and refused where
+    /// this one is not granted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
 }
 
 /// Countries in which a purpose makes something else of silence.

@@ -273,7 +273,7 @@ impl<'a> Fold<'a> {
             None => {
                 let born = StrandId { born: self.next_seq, lane: address.lane };
                 let known = self.foretold(address, event, born)?;
-                let purposes = policy.collect(known, event.consents, here);
+                let purposes = policy.collect_event(&event.name, known, event.consents, here);
                 if is_nothing(purposes) && event.consents.is_empty() {
                     return Ok(refused("no_consent"));
                 }
@@ -295,7 +295,7 @@ impl<'a> Fold<'a> {
         route = self.move_to(route, order, moved)?;
         let here = here.or(route.country.map(|seen| seen.country));
         let known = foreknown.map_or(route.consents, |foreknown| foreknown.and(route.consents));
-        let purposes = policy.collect(known, event.consents, here);
+        let purposes = policy.collect_event(&event.name, known, event.consents, here);
         if is_nothing(purposes) {
             self.hold_refusal(&route, address, event)?;
             return Ok(refused("no_consent"));

@@ -11,6 +11,7 @@ use model::{
     condition::{NamedTrait, Names},
     consent::PurposeKey,
     definition::Fault,
+    hash,
     value::Object,
 };
 use profile::{ComputedTraitDocument, PurposePolicy, PurposeRule};
@@ -247,13 +248,15 @@ fn policy(documents: &Documents) -> PurposePolicy {
         let Ok(Typed::Purpose(document)) = &known.typed else { continue };
         let granted_by_default = document.default == Silence::Granted;
         let regions = regions(document);
+        let events = document.events.iter().map(|name| hash::event_name(name)).collect();
         match (rules.iter_mut().find(|rule| rule.key.0 == *key), documents.number(key)) {
             (Some(rule), _) => {
                 (rule.granted_by_default, rule.regions) = (granted_by_default, regions);
+                rule.events = events;
             }
             (None, Some(purpose)) => {
                 let key = PurposeKey(key.clone());
-                rules.push(PurposeRule { purpose, key, granted_by_default, regions });
+                rules.push(PurposeRule { purpose, key, granted_by_default, regions, events });
             }
             // The service purpose, which has no rule: it may be described and is always granted.
             (None, None) => {}

@@ -26,6 +26,8 @@ use super::{
 
 /// Most unknown fields that are told at once.
 const MAX_UNKNOWN_FIELDS: usize = 20;
+/// Most events that a purpose has to itself: they are compared with the name of each event.
+const MAX_OWN_EVENTS: usize = 50;
 
 /// A place in a document that names another definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,7 +207,10 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
     let mut faults = Vec::new();
     match &known.typed {
         Err(faults) => return faults.clone(),
-        Ok(Typed::Purpose(document)) => purpose_faults(document, &mut faults),
+        Ok(Typed::Purpose(document)) => {
+            purpose_faults(document, &mut faults);
+            own_event_faults(document, documents, &mut faults);
+        }
         Ok(Typed::ComputedTrait(document)) => computed_trait_faults(document, &mut faults),
         Ok(Typed::RetentionRule(document)) => {
             faults.extend(document.faults());
@@ -240,6 +245,29 @@ fn purpose_faults(document: &PurposeDocument, faults: &mut Vec<Fault>) {
     for (place, _) in tcf.enumerate().filter(|(_, number)| !(1..=24).contains(*number)) {
         let detail = "the framework numbers its purposes from 1 to 24";
         faults.push(Fault::new(format!("/signals/tcf/{place}"), detail));
+    }
+}
+
+/// An event belongs to one purpose, and the service purpose, which keeps nothing, has none.
+fn own_event_faults(document: &PurposeDocument, documents: &Documents, faults: &mut Vec<Fault>) {
+    let (_, service) = Purpose::BUILT_IN[0];
+    if document.key.as_str() == service && !document.events.is_empty() {
+        faults.push(Fault::new("/events", "nothing is kept for the purpose `service` alone"));
+    }
+    if MAX_OWN_EVENTS < document.events.len() {
+        let detail = format!("a purpose has at most {MAX_OWN_EVENTS} events to itself");
+        faults.push(Fault::new("/events", detail));
+    }
+    let others =
+        documents.of(Kind::Purpose).filter(|(key, known)| **key != document.key && known.acts());
+    for (other, known) in others {
+        let Ok(Typed::Purpose(typed)) = &known.typed else { continue };
+        for (at, name) in document.events.iter().enumerate() {
+            if typed.events.contains(name) {
+                let detail = format!("purpose `{other}` has `{name}` to itself");
+                faults.push(Fault::new(format!("/events/{at}"), detail));
+            }
+        }
     }
 }
 

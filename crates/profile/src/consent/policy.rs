@@ -1,6 +1,6 @@
 //! What the workspace's purposes are, and what holds for each where a person said nothing.
 
-use model::{Basis, Consents, Country, Purpose, PurposeSet, consent::PurposeKey};
+use model::{Basis, Consents, Country, Purpose, PurposeSet, consent::PurposeKey, hash};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -15,6 +15,8 @@ pub struct PurposeRule {
     pub granted_by_default: bool,
     /// The same for countries where it differs, by country.
     pub regions: Vec<(Country, bool)>,
+    /// Hashes of the names of events that it has to itself: what these say is kept for no other purpose.
+    pub events: Vec<u64>,
 }
 
 impl PurposeRule {
@@ -75,8 +77,8 @@ impl PurposePolicy {
         let rule = |(purpose, key): (Purpose, &str)| {
             let granted_by_default =
                 [Purpose::PERSONALIZATION, Purpose::ANALYTICS].contains(&purpose);
-            let (key, regions) = (key.parse().ok()?, Vec::new());
-            Some(PurposeRule { purpose, key, granted_by_default, regions })
+            let (key, regions, events) = (key.parse().ok()?, Vec::new(), Vec::new());
+            Some(PurposeRule { purpose, key, granted_by_default, regions, events })
         };
         let others = Purpose::BUILT_IN.into_iter().filter(|(p, _)| *p != Purpose::SERVICE);
         Self { rules: others.filter_map(rule).collect() }
@@ -134,6 +136,28 @@ impl PurposePolicy {
         let allowed = allowed.fold(PurposeSet::NONE, PurposeSet::with);
         // What is kept for anything is also kept for the checks of the purpose `service`.
         if allowed == PurposeSet::NONE { allowed } else { allowed.with(Purpose::SERVICE) }
+    }
+
+    /// The collect gate for an event of a name: one that a purpose has to itself is kept for no other.
+    pub fn collect_event(
+        &self,
+        name: &str,
+        known: Consents,
+        said: Consents,
+        country: Option<Country>,
+    ) -> PurposeSet {
+        let allowed = self.collect(known, said, country);
+        if self.rules.iter().all(|rule| rule.events.is_empty()) {
+            return allowed;
+        }
+        let name = hash::event_name(name);
+        match self.rules.iter().find(|rule| rule.events.contains(&name)) {
+            None => allowed,
+            Some(rule) if allowed.contains(rule.purpose) => {
+                PurposeSet::NONE.with(Purpose::SERVICE).with(rule.purpose)
+            }
+            Some(_) => PurposeSet::NONE,
+        }
     }
 }
 

@@ -117,6 +117,7 @@ fn silence_means_something_else_in_some_countries() {
         key: "personalization".parse().unwrap(),
         granted_by_default: true,
         regions: vec![(country("DE").unwrap(), false)],
+        events: Vec::new(),
     };
     let policy = PurposePolicy::new(vec![rule]).unwrap();
     assert!(policy.is_regional() && !PurposePolicy::built_in().is_regional());
@@ -149,6 +150,7 @@ fn policies_are_sound() {
         key: key.parse().unwrap(),
         granted_by_default: false,
         regions: Vec::new(),
+        events: Vec::new(),
     };
     let error = |rules: Vec<PurposeRule>| PurposePolicy::new(rules).unwrap_err().to_string();
     assert_eq!(error(vec![rule(7, "a"), rule(7, "b")]), "purpose number 7 is given twice");
@@ -223,4 +225,20 @@ proptest! {
         }
         prop_assert!(whole.statements().count() <= 3 * 2, "bounded by voices and purposes");
     }
+}
+
+#[test]
+fn an_event_that_a_purpose_has_to_itself_is_kept_for_no_other() {
+    let mut rules = PurposePolicy::built_in().rules().to_vec();
+    let own = rules.iter_mut().find(|rule| rule.purpose == Purpose::MARKETING).unwrap();
+    own.events = vec![model::hash::event_name("Photos Shared")];
+    let policy = PurposePolicy::new(rules).unwrap();
+    let agreed = PurposeSet::NONE.with(Purpose::MARKETING);
+    let agreed = Consents { granted: agreed, ..Consents::default() };
+    let silent = Consents::default();
+    let collect = |name, known| policy.collect_event(name, known, silent, None);
+    assert_eq!(collect("Photos Shared", silent), PurposeSet::NONE);
+    let alone = PurposeSet::NONE.with(Purpose::SERVICE).with(Purpose::MARKETING);
+    assert_eq!(collect("Photos Shared", agreed), alone);
+    assert_eq!(collect("Photos Seen", agreed), policy.collect(agreed, silent, None));
 }

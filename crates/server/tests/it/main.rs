@@ -18,6 +18,7 @@ mod identity;
 mod ingest;
 mod live;
 mod people;
+mod permission;
 mod pixel;
 mod privacy;
 mod quarantine;
