@@ -13,12 +13,15 @@ use model::{ActId, ProfileId};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::sealed::RowError;
+use crate::{
+    proposals::{Handed, NewProposal, ProposalId},
+    sealed::RowError,
+};
 
 pub use profile::identity::Split;
 
 /// What an operator asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ask {
     /// Take a person apart. It holds whatever is seen later, until it is taken back.
     Split {
@@ -34,13 +37,34 @@ pub enum Ask {
         /// The act.
         act: ActId,
     },
+    /// Make one person of the two of a proposal, whatever the rules say.
+    Accept {
+        /// The proposal.
+        proposal: ProposalId,
+    },
+    /// Leave the two people of a proposal as they are, for good.
+    Reject {
+        /// The proposal.
+        proposal: ProposalId,
+    },
+    /// Take in proposals, of somebody's matching.
+    Propose {
+        /// At most [`PROPOSED_MAX`](crate::proposals::PROPOSED_MAX) of them.
+        proposals: Vec<NewProposal>,
+    },
 }
 
 impl Ask {
-    /// The person whom the operator names.
-    pub(crate) fn profile(&self) -> ProfileId {
+    /// What it is done to, in the audit log.
+    pub(crate) fn subject(&self) -> String {
         match self {
-            Self::Split { profile, .. } | Self::Undo { profile, .. } => *profile,
+            Self::Split { profile, .. } | Self::Undo { profile, .. } => {
+                format!("profiles/{profile}")
+            }
+            Self::Accept { proposal } | Self::Reject { proposal } => {
+                format!("merge_proposals/{proposal}")
+            }
+            Self::Propose { .. } => "merge_proposals".to_owned(),
         }
     }
 
@@ -49,6 +73,9 @@ impl Ask {
         match self {
             Self::Split { .. } => "profile.split",
             Self::Undo { .. } => "profile.undo",
+            Self::Accept { .. } => "merge_proposal.accept",
+            Self::Reject { .. } => "merge_proposal.reject",
+            Self::Propose { .. } => "merge_proposal.create",
         }
     }
 }
@@ -61,6 +88,9 @@ pub struct Done {
     pub act: ActId,
     /// The people whom it touched, as they are now.
     pub profiles: Vec<ProfileId>,
+    /// What became of each proposal that was handed in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proposals: Vec<Handed>,
 }
 
 /// Writes an act's name as its digits; as a number it would be larger than JSON's readers keep.
@@ -83,6 +113,19 @@ pub enum ActError {
     /// The person cannot be split like this.
     #[error(transparent)]
     CannotSplit(#[from] profile::identity::CannotSplit),
+    /// There is no such proposal.
+    #[error("merge proposal `{0}` not found")]
+    NoProposal(ProposalId),
+    /// It was decided before.
+    #[error("merge proposal `{0}` is {1} already")]
+    Decided(ProposalId, &'static str),
+    /// Its sides are one person by now, or one of them is gone.
+    #[error("merge proposal `{0}` has no two people any more")]
+    Moot(ProposalId),
+    /// They cannot be one person even by an operator's word: they would be larger than any person may be, or one of
+    /// them is known under another user id that was never proven.
+    #[error("the people of merge proposal `{0}` cannot be made one")]
+    CannotMerge(ProposalId),
     /// The operating system gave no random bytes for its name.
     #[error("the operating system gave no random bytes")]
     Random,

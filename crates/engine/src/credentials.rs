@@ -17,6 +17,7 @@ use store::{KeyRange, Reader, ScanOrder, StoreError, Table, Vault, prefix_range}
 use crate::{
     definitions::{AuditEntry, DefinitionError, Expect, Kind, Scope, Switch, Token},
     keys::Hash16,
+    proof,
     record::{self, Unreadable},
     registry::{Act, Prepared, Registry, may, rows::Write},
     snapshot::{Snapshot, SourceRights},
@@ -36,9 +37,11 @@ const MAX_TOKENS: usize = 1_000;
 /// Longest name of a token, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-/// First bytes of rows in table `Meta`: `42`, hash16 of a write key; `43`, hash16 of a token.
+/// First bytes of rows in table `Meta`: `42`, hash16 of a write key; `43`, hash16 of a token; `4d`, hash16 of a
+/// source → how often its identity secret was made, u32.
 const WRITE_KEY_PREFIX: u8 = 0x42;
 const TOKEN_PREFIX: u8 = 0x43;
+const IDENTITY_PREFIX: u8 = 0x4d;
 
 /// A write key, as stored under its hash.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +66,8 @@ type ByHash<T> = HashMap<Hash16, T, FxBuildHasher>;
 struct Secrets {
     write_keys: ByHash<SourceKey>,
     tokens: ByHash<Token>,
+    /// How often the identity secret of a source was made, by the source's hash.
+    identities: ByHash<u32>,
 }
 
 /// All secrets of a workspace, by their hashes.
@@ -82,6 +87,8 @@ pub(crate) enum Secret<'a> {
 enum Opens {
     Source(SourceKey),
     Token(Token),
+    /// The identity tokens of a source, with its newest secret.
+    Identity(u32),
 }
 
 /// A new secret that waits to be committed and published.
@@ -121,6 +128,11 @@ impl Credentials {
             // A scope of a newer program gives no right here.
             let scopes = scopes.iter().filter_map(|scope| Scope::parse(scope)).collect();
             secrets.tokens.insert(hash, Token { name, scopes });
+        }
+        for (hash, value) in rows(reader, IDENTITY_PREFIX)? {
+            let count = value.as_slice().try_into().map(u32::from_be_bytes);
+            let count = count.map_err(|_| corrupt(Unreadable("identity secret")))?;
+            secrets.identities.insert(hash, count);
         }
         Ok(Self(ArcSwap::from_pointee(secrets)))
     }
@@ -171,6 +183,32 @@ impl Credentials {
         Ok(issued)
     }
 
+    /// How often the identity secret of a source was made; 0 where it has none.
+    pub(crate) fn identity_generation(&self, vault: &Vault, source: &SourceKey) -> u32 {
+        self.0.load().identities.get(&source_hash(vault, source)).copied().unwrap_or_default()
+    }
+
+    /// Prepares a new identity secret of a source; the one before stays good.
+    pub(crate) fn prepare_identity_secret(
+        &self,
+        registry: &Registry,
+        source: &SourceKey,
+        vault: &Vault,
+        act: Act<'_>,
+    ) -> Result<Issued, DefinitionError> {
+        may(act.actor, Scope::DefinitionsPublish, || "issuing identity secrets".to_owned())?;
+        if !registry.contains(Kind::Source, source) {
+            return Err(DefinitionError::NotFound { kind: Kind::Source, key: source.clone() });
+        }
+        let generation = self.identity_generation(vault, source).saturating_add(1);
+        let hash = source_hash(vault, source);
+        let entry = audited("source.identity_secret", format!("sources/{source}"), None, act);
+        let mut writes = vec![row(IDENTITY_PREFIX, &hash, generation.to_be_bytes().to_vec())];
+        writes.extend(act.audit.writes(entry).map_err(unavailable)?);
+        let secret = proof::secret(vault, source, generation);
+        Ok(Issued { secret, writes, hash, opens: Opens::Identity(generation) })
+    }
+
     /// Prepares a new token.
     pub(crate) fn prepare_token(
         &self,
@@ -210,6 +248,7 @@ impl Credentials {
         match opens {
             Opens::Source(source) => drop(secrets.write_keys.insert(hash, source)),
             Opens::Token(token) => drop(secrets.tokens.insert(hash, token)),
+            Opens::Identity(generation) => drop(secrets.identities.insert(hash, generation)),
         }
         self.0.store(Arc::new(secrets));
         secret
@@ -348,6 +387,10 @@ fn write_key_hash(vault: &Vault, secret: &str) -> Option<Hash16> {
 
 fn token_hash(vault: &Vault, secret: &str) -> Option<Hash16> {
     is_fit(secret).then(|| vault.hash("token", secret.as_bytes()))
+}
+
+fn source_hash(vault: &Vault, source: &SourceKey) -> Hash16 {
+    vault.hash("source", source.as_str().as_bytes())
 }
 
 fn row(prefix: u8, hash: &Hash16, value: Vec<u8>) -> Write {

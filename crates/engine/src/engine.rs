@@ -25,6 +25,7 @@ use crate::{
     decide::{DecideAnswer, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     ingest::{EventVerdict, ImportRows, IngestError, Item},
+    large,
     normalise::ConsentSignals,
     observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
@@ -32,6 +33,7 @@ use crate::{
         AudienceChoice, Edit, Explained, GoesOn, Members, Preview, Progress, members, preview, show,
     },
     privacy::{self, access::Document},
+    proposals::{self, ProposalId, list},
     quarantine, reading, registry, retention,
     sealed::RowError,
     state::Shared,
@@ -195,6 +197,12 @@ impl Engine {
         metrics.cached_bytes.set(count(bytes));
         metrics.disk_bytes.set(size(usage.disk_bytes));
         metrics.journal_bytes.set(size(usage.journal_bytes));
+        // What does not read back is found where it is needed.
+        let proposals = proposals::count(&*shared.store, None).unwrap_or_default();
+        metrics.merge_proposals.set(size(proposals));
+        let people = large::counts(&*shared.store).unwrap_or_default();
+        metrics.large_profiles.set(size(people.large));
+        metrics.full_profiles.set(size(people.full));
         metrics.broken_definitions.set(count(shared.registry.snapshot().faults.len()));
         metrics.volumes_unusual.set(count(shared.observation.unusual(shared.clock.now())));
         let waiting = shared.quarantine.total();
@@ -423,6 +431,31 @@ impl Engine {
         let frozen = shared.store.snapshot().map_err(RowError::from)?;
         let pages = Stored { reader: &*frozen, keys: &shared.keys };
         Ok(Some(history::of(&pages, head)?))
+    }
+
+    /// People with more than 100 identifiers, or without room for more.
+    pub fn large_profiles(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Value>, EngineError> {
+        Ok(large::page(&*self.shared().store, cursor, limit)?)
+    }
+
+    /// Proposals to merge people that are `open`, `accepted`, `rejected` or `moot`, newest first.
+    pub fn merge_proposals(
+        &self,
+        state: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Value>, EngineError> {
+        Ok(list::page(self.shared(), state, cursor, limit)?)
+    }
+
+    /// One proposal, with what is known of both sides; `None` when there is none.
+    pub fn merge_proposal(&self, id: ProposalId) -> Result<Option<Value>, EngineError> {
+        let snapshot = self.shared().registry.snapshot_full();
+        Ok(list::one(self.shared(), &snapshot, id)?)
     }
 
     /// A person's recorded decisions, newest first.

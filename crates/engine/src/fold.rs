@@ -7,6 +7,8 @@
 //!
 //! It is a function of the stored state, the events and the batch's `now` (I3).
 
+mod links;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -20,7 +22,7 @@ use model::{
     hash,
     value::Object,
 };
-use profile::{Assignment, ConsentLedger, IdentityRules, Reason, SeenIn, Statement};
+use profile::{Assignment, ConsentLedger, IdentityRules, SeenIn, Statement};
 use rustc_hash::FxBuildHasher;
 use store::{Reader as _, Table};
 
@@ -29,7 +31,6 @@ use crate::{
     consent,
     definitions::{SourceIdentity, SourceKind},
     ingest::EventVerdict,
-    join,
     keys::{self, Hash16, Kind},
     load::SharedPerson,
     normalise,
@@ -43,9 +44,9 @@ use crate::{
         EventHead, LogEntry, MAX_USERS_PER_ROUTING, MetaHead, StoredConsent, StoredCountry,
         StoredMeta, StoredUsers, decode, encode,
     },
-    route::{self, KnownLink, Route},
+    route::{self, Route},
     sealed::{Address, Keys, RowError},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, SourceRights},
     state::{Caches, Shared},
     visits,
     writer::{
@@ -327,11 +328,8 @@ impl<'a> Fold<'a> {
         if let Some(visit) = &visit {
             visits::write(self.pending.page_mut(route.strand)?, visit.clone())?;
         }
-        let seen = Seen {
-            identifiers: &event.identifiers,
-            order,
-            is_trusted: self.is_trusted(&event.source),
-        };
+        let seen =
+            Seen { identifiers: &event.identifiers, order, is_trusted: self.is_trusted(event) };
         let route = self.observe_links(route, seen)?;
         self.tell(&route, (event, order), (purposes, moved), visit);
         Ok(())
@@ -498,7 +496,7 @@ impl<'a> Fold<'a> {
     ) -> Result<ConsentLedger, RowError> {
         let Ground { keys, rules, .. } = self.ground;
         let device = keys.unit(&address.routing);
-        let mut strands = BTreeSet::new();
+        let mut heads = BTreeSet::new();
         let mut ledger = ConsentLedger::default();
         for identifier in identifiers {
             let normalised = identifier.normalised();
@@ -511,16 +509,17 @@ impl<'a> Fold<'a> {
                 let page = self.pending.existing(holder)?;
                 // Who refused everything has no links, and what they said holds wherever they are met.
                 if page.get(Kind::Link, &hash).is_none_or(|link| link.first() == Some(&0)) {
-                    let person = crate::load::component_strands(&self.pending, page.meta().head)?;
-                    strands.extend(person);
+                    heads.insert(page.meta().head);
                 } else if page.meta().unit == device {
                     // Somebody else, on the same device: what was said there holds there.
                     ledger.merge(&crate::load::ledger_of(&self.pending, &[holder])?);
                 }
             }
         }
-        let strands: Vec<_> = strands.into_iter().collect();
-        ledger.merge(&crate::load::ledger_of(&self.pending, &strands)?);
+        for head in heads {
+            let strands = crate::load::component_strands(&self.pending, head)?;
+            ledger.merge(&crate::load::ledger_of(&self.pending, &strands)?);
+        }
         Ok(ledger)
     }
 
@@ -535,7 +534,7 @@ impl<'a> Fold<'a> {
         if event.consents.is_empty() {
             return Ok(());
         }
-        let is_trusted = self.is_trusted(&event.source);
+        let is_trusted = self.is_trusted(event);
         for identifier in [Some(&address.routing), address.user.as_ref()].into_iter().flatten() {
             let normalised = identifier.normalised();
             if (is_trusted || !normalised.kind.is_claim())
@@ -584,14 +583,17 @@ impl<'a> Fold<'a> {
     /// Whether an event names the person with proof. What a public source says about consent binds only the device.
     fn is_identified(&self, event: &Event) -> bool {
         let rights = self.ground.snapshot.sources.get(&event.source);
-        event.user_id().is_some() && rights.is_some_and(|r| r.source.kind == SourceKind::Server)
+        let is_server = rights.is_some_and(|r| r.source.kind == SourceKind::Server);
+        event.user_id().is_some() && (is_server || event.marks.has(Marks::PROVEN))
     }
 
     /// Whether the identifiers of an event may join people: not mere claims from a source that demands proof.
-    fn is_trusted(&self, source: &Key) -> bool {
-        self.ground.snapshot.sources.get(source).is_none_or(|rights| {
+    fn is_trusted(&self, event: &Event) -> bool {
+        let is_believed = |rights: &SourceRights| {
             rights.source.kind == SourceKind::Server || rights.identity == SourceIdentity::Open
-        })
+        };
+        event.marks.has(Marks::PROVEN)
+            || self.ground.snapshot.sources.get(&event.source).is_none_or(is_believed)
     }
 
     /// Writes the event's log entry, its body and its row in the timeline.
@@ -614,107 +616,6 @@ impl<'a> Fold<'a> {
         let row_name = keys::event(name, event.event_time, seq);
         self.pending.page_mut(route.strand)?.put(Kind::Event, &row_name, &packed.row(head));
         Ok(())
-    }
-
-    /// Writes links that are new or were seen earlier or much later than known, and finds out who is whom.
-    pub(crate) fn observe_links(
-        &mut self,
-        route: Arc<Route>,
-        seen: Seen<'_>,
-    ) -> Result<Arc<Route>, RowError> {
-        let Seen { identifiers, order, is_trusted } = seen;
-        let keys = self.ground.keys;
-        let mut changed: Option<Route> = None;
-        let mut is_new = false;
-        for identifier in identifiers {
-            let normalised = identifier.normalised();
-            if self.ground.rules.blocked(&normalised) {
-                continue;
-            }
-            let hash = keys.identifier(&normalised);
-            let links = changed.as_ref().map_or(&route.links, |changed| &changed.links);
-            let before = links.iter().find(|link| link.hash == hash);
-            let after = KnownLink {
-                hash,
-                order: before.map_or(order, |link| link.order.min(order)),
-                last: before.map_or(order.time, |link| link.last.max(order.time)),
-                trusted: is_trusted
-                    || !normalised.kind.is_claim()
-                    || before.is_some_and(|link| link.trusted),
-                refused: before.and_then(|link| link.refused),
-            };
-            let is_same =
-                |link: &KnownLink| (link.order, link.trusted) == (after.order, after.trusted);
-            let is_known =
-                |link: &KnownLink| is_same(link) && after.last.since(link.last) < LINK_LAST_STEP;
-            if before.is_some_and(is_known) {
-                continue;
-            }
-            is_new |= !before.is_some_and(is_same);
-            self.write_link(&route, normalised, &after)?;
-            let route = changed.get_or_insert_with(|| (*route).clone());
-            route.links.retain(|link| link.hash != hash);
-            route.links.push(after);
-        }
-        let Some(changed) = changed else { return Ok(route) };
-        let route = Arc::new(changed);
-        self.routes.insert(route.strand, Arc::clone(&route));
-        if !is_new || !self.may_join(&route, identifiers)? {
-            return Ok(route);
-        }
-        self.rejoin(route.strand)?;
-        self.route_of(route.strand)
-    }
-
-    fn write_link(
-        &mut self,
-        route: &Route,
-        identifier: Identifier,
-        known: &KnownLink,
-    ) -> Result<(), RowError> {
-        let KnownLink { hash, order, last, trusted, refused } = *known;
-        let strand = route.strand;
-        let link = profile::Link { strand, identifier, order, last, count: 1, trusted };
-        self.identifiers.push(hash);
-        join::write_link(&mut self.pending, &hash, &link, refused)
-    }
-
-    /// Whether a new link can change who is whom: someone else has the identifier, or a limit may be reached.
-    fn may_join(&self, route: &Route, identifiers: &[Identifier]) -> Result<bool, RowError> {
-        // A claim without proof is no one's, and must be looked at once more when there is proof.
-        let is_claim = |link: &KnownLink| !link.trusted || link.refused == Some(Reason::Unverified);
-        let has_claims = route.links.iter().any(is_claim);
-        if route.head != route.strand || route.links.len() > LINKS_WITHOUT_LIMIT || has_claims {
-            return Ok(true);
-        }
-        for identifier in identifiers {
-            let normalised = identifier.normalised();
-            let hash = self.ground.keys.identifier(&normalised);
-            let lane = route::holder_lane(&normalised);
-            let holders = route::holders(&self.pending, lane, &hash, 2)?;
-            if holders.iter().any(|&holder| holder != route.strand) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Finds out anew who is whom among all strands that are connected with one; returns those.
-    pub(crate) fn rejoin(&mut self, strand: StrandId) -> Result<BTreeSet<StrandId>, RowError> {
-        let rejoined = join::rejoin(&mut self.pending, self.ground.rules, strand)?;
-        self.identifiers.extend(rejoined.identifiers);
-        for component in rejoined.changed {
-            self.gone.remove(&component.head);
-            self.visits.entry(component.head).or_default().is_rejoined = true;
-            for strand in component.strands {
-                self.heads.insert(strand, component.head);
-                self.routes.remove(&strand);
-            }
-        }
-        for gone in rejoined.gone {
-            self.gone.insert(gone);
-        }
-        Ok(rejoined.strands)
     }
 
     /// Keeps what the second pass needs to know of an event.

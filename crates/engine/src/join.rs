@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use model::{ActId, Identifier, StrandId};
 use profile::{
     Assignments,
-    identity::{Component, IdentityRules, Link, Reason, Refusal, Ruling, Says, resolve},
+    identity::{
+        Component, IdentityRules, Link, MAX_IDENTIFIERS, MAX_STRANDS, REVIEWED_FROM, Reason,
+        Refusal, Resolution, Ruling, Says, resolve,
+    },
 };
 use store::{Reader, Table};
 
@@ -20,7 +23,7 @@ use crate::{
     load,
     page::{Page, Pages},
     pending::Pending,
-    record::{self, ActKind, ActState, MetaHead, StoredLink, Unreadable, decode, encode},
+    record::{self, ActKind, ActState, MetaHead, Named, StoredLink, Unreadable, decode, encode},
     route,
     sealed::RowError,
 };
@@ -28,13 +31,18 @@ use crate::{
 /// Most strands that are looked at to decide who is one person. Beyond it the component stops growing.
 pub(crate) const CLOSURE_STRANDS_MAX: usize = 2_000;
 
-/// Writes a link row: that a strand was seen with an identifier, and what was made of it.
+/// An identifier that was refused so often says nothing about who is who: it joins no further strand, and nobody
+/// looks any more at what it would join.
+const REFUSED_MAX: usize = 100;
+
+/// Writes a link row: that a strand was seen with an identifier, and what was made of it. Answers whether the
+/// identifier is closed.
 pub(crate) fn write_link(
     pending: &mut Pending<'_>,
     hash: &Hash16,
     link: &Link,
     refused: Option<Reason>,
-) -> Result<(), RowError> {
+) -> Result<bool, RowError> {
     let record = StoredLink::V1 {
         identifier: link.identifier.clone(),
         order: link.order,
@@ -45,6 +53,13 @@ pub(crate) fn write_link(
     pending.page_mut(link.strand)?.put(Kind::Link, hash, &row);
     let lane = route::holder_lane(&link.identifier);
     route::hold(pending, lane, hash, link.strand)
+}
+
+impl Size {
+    /// Whether somebody should look.
+    pub(crate) fn is_large(&self) -> bool {
+        self.identifiers > REVIEWED_FROM || self.is_full
+    }
 }
 
 /// What a new look at a closure changed.
@@ -58,6 +73,30 @@ pub(crate) struct Rejoined {
     pub(crate) identifiers: Vec<Hash16>,
     /// All strands of the closure.
     pub(crate) strands: BTreeSet<StrandId>,
+    /// Who might be one person, were it not for the rules.
+    pub(crate) proposals: Vec<Unjoined>,
+    /// The people of the closure whose size may have changed.
+    pub(crate) sizes: Vec<Size>,
+}
+
+/// How large a person is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) head: StrandId,
+    pub(crate) identifiers: usize,
+    pub(crate) strands: usize,
+    /// Whether something was refused because there is no more room.
+    pub(crate) is_full: bool,
+}
+
+/// Two people whom an identifier would have joined if the rules had let it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unjoined {
+    /// Each by the identifier that names them best.
+    pub(crate) sides: [Named; 2],
+    /// What both were seen with.
+    pub(crate) evidence: Named,
+    pub(crate) reason: Reason,
 }
 
 /// All that decides about who is one person, reachable from one strand.
@@ -90,9 +129,17 @@ impl Closure {
             let mut others = closure.take_acts(pages.reader(), &page)?;
             for observation in links_of(&page)? {
                 let lane = route::holder_lane(&observation.link.identifier);
-                let is_blocked = rules.blocked(&observation.link.identifier);
-                if !is_blocked && looked_up.insert((lane, observation.hash)) {
-                    others.push((lane, observation.hash));
+                let place = (lane, observation.hash);
+                // What is closed keeps its verdict until an act opens it.
+                let is_closed = || route::is_closed(pages.reader(), lane, &observation.hash);
+                if observation.refused.is_some_and(may_close) && is_closed()? {
+                    continue;
+                }
+                // A mere claim joins nobody, so others with the same identifier say nothing about this strand.
+                let is_followed =
+                    observation.link.trusted && !rules.blocked(&observation.link.identifier);
+                if is_followed && looked_up.insert(place) {
+                    others.push(place);
                 }
                 closure.links.push(observation);
             }
@@ -124,7 +171,7 @@ impl Closure {
                 std::collections::btree_map::Entry::Vacant(new) => {
                     let state = act_state(reader, id)?.ok_or(Unreadable("act"))?;
                     // Also when it no longer holds: then it is what it joined that must be taken apart.
-                    if let ActState::V1 { kind: ActKind::PutTogether, .. } = state {
+                    if let ActState::V1 { kind: ActKind::Merge, .. } = state {
                         others.push(keys::act_holders(id));
                     }
                     new.insert(Act { state, parts: BTreeMap::new() })
@@ -157,8 +204,8 @@ impl Closure {
                     known.for_each(|(part, i)| apart.entry(part).or_default().push(i.clone()));
                     Says::Apart(apart.into_values().collect())
                 }
-                ActKind::PutTogether => Says::Together(known.map(|(_, i)| i.clone()).collect()),
-                ActKind::Undo(_) => continue,
+                ActKind::Merge => Says::Together(known.map(|(_, i)| i.clone()).collect()),
+                ActKind::Undo(_) | ActKind::Other => continue,
             };
             rulings.push(Ruling { since, says });
         }
@@ -211,7 +258,10 @@ pub(crate) fn rejoin(
             metas.insert(strand, pending.existing(strand)?.meta());
         }
     }
-    write_verdicts(pending, &closure.links, &resolution.refusals, &metas)?;
+    let news = write_verdicts(pending, &closure.links, &resolution.refusals, &metas)?;
+    close(pending, &closure.links, &resolution, &news)?;
+    let proposals = unjoined(&closure.links, &resolution, news, rules);
+    let mut sizes = sizes(&resolution);
     let heads_before: BTreeSet<StrandId> = metas.values().map(|meta| meta.head).collect();
     let heads_now: BTreeSet<StrandId> = resolution.components.iter().map(|c| c.head).collect();
     let divided = divided(&resolution.components, &metas);
@@ -226,6 +276,9 @@ pub(crate) fn rejoin(
     for component in &changed {
         write_component(pending, component)?;
     }
+    // Of the others nobody was large, and nobody is.
+    let is_new = |head| changed.iter().any(|component: &Component| component.head == head);
+    sizes.retain(|size| size.is_large() || is_new(size.head));
     let gone: BTreeSet<StrandId> = heads_before.difference(&heads_now).copied().collect();
     for &gone in &gone {
         pending.page_mut(gone)?.delete_all(Kind::Component);
@@ -235,7 +288,7 @@ pub(crate) fn rejoin(
     }
     let Closure { links, strands, .. } = closure;
     let identifiers = links.into_iter().map(|observation| observation.hash).collect();
-    Ok(Rejoined { changed, gone, identifiers, strands })
+    Ok(Rejoined { changed, gone, identifiers, strands, proposals, sizes })
 }
 
 /// The strands of a component, by the head that they have now.
@@ -281,22 +334,109 @@ fn keep_assignments(pending: &mut Pending<'_>, sides: &Sides) -> Result<(), RowE
     Ok(())
 }
 
-/// Writes the links whose verdict changed.
-fn write_verdicts(
+/// Writes the links whose verdict changed; returns the refusals among them.
+fn write_verdicts<'r>(
     pending: &mut Pending<'_>,
     stored: &[StoredObservation],
-    refusals: &[Refusal],
+    refusals: &'r [Refusal],
     metas: &Metas,
-) -> Result<(), RowError> {
-    let verdicts: BTreeMap<_, Reason> =
-        refusals.iter().map(|r| ((r.strand, &r.identifier), r.reason)).collect();
+) -> Result<Vec<&'r Refusal>, RowError> {
+    let verdicts: BTreeMap<_, &Refusal> =
+        refusals.iter().map(|r| ((r.strand, &r.identifier), r)).collect();
+    let mut news = Vec::new();
     for StoredObservation { hash, link, refused } in stored {
-        let verdict = verdicts.get(&(link.strand, &link.identifier)).copied();
+        let refusal = verdicts.get(&(link.strand, &link.identifier)).copied();
+        let verdict = refusal.map(|refusal| refusal.reason);
         if verdict != *refused && metas.contains_key(&link.strand) {
             write_link(pending, hash, link, verdict)?;
+            news.extend(refusal);
+        }
+    }
+    Ok(news)
+}
+
+/// Closes the identifiers that found their holder without room, or were refused again and again, so that the next
+/// strand with one of them is left out at once: a million of them cost no more than one each.
+fn close(
+    pending: &mut Pending<'_>,
+    links: &[StoredObservation],
+    resolution: &Resolution,
+    news: &[&Refusal],
+) -> Result<(), RowError> {
+    for refusal in news.iter().filter(|refusal| may_close(refusal.reason)) {
+        let holder = refusal.holder.and_then(|holder| resolution.component_of(holder));
+        let is_full = refusal.reason == Reason::Full
+            && holder.is_some_and(|component| {
+                component.strands.len() >= MAX_STRANDS
+                    || component.identifiers.len() >= MAX_IDENTIFIERS
+            });
+        let is_same = |other: &&Refusal| other.identifier == refusal.identifier;
+        let is_worthless = || resolution.refusals.iter().filter(is_same).count() >= REFUSED_MAX;
+        let seen = links.iter().find(|seen| seen.link.identifier == refusal.identifier);
+        if let Some(seen) = seen.filter(|_| is_full || is_worthless()) {
+            route::close(pending, route::holder_lane(&refusal.identifier), &seen.hash, true)?;
         }
     }
     Ok(())
+}
+
+/// Whether an identifier that is refused for this reason may be closed. What an operator said, and what only waits for
+/// proof, is looked at each time.
+fn may_close(reason: Reason) -> bool {
+    match reason {
+        Reason::TwoKnownUsers
+        | Reason::Limit
+        | Reason::SharedDevice
+        | Reason::NotJoinable
+        | Reason::Full
+        | Reason::Large => true,
+        Reason::Blocked | Reason::Unverified | Reason::KeptApart => false,
+    }
+}
+
+/// How large the people of a closure are.
+fn sizes(resolution: &Resolution) -> Vec<Size> {
+    let full: BTreeSet<StrandId> = resolution
+        .refusals
+        .iter()
+        .filter(|refusal| refusal.reason == Reason::Full)
+        .map(|refusal| refusal.holder.unwrap_or(refusal.strand))
+        .collect();
+    let size = |component: &Component| Size {
+        head: component.head,
+        identifiers: component.identifiers.len(),
+        strands: component.strands.len(),
+        is_full: component.strands.iter().any(|strand| full.contains(strand)),
+    };
+    resolution.components.iter().map(size).collect()
+}
+
+/// The people whom new refusals kept from being joined, where an operator may see it otherwise.
+fn unjoined(
+    links: &[StoredObservation],
+    resolution: &Resolution,
+    news: Vec<&Refusal>,
+    rules: &IdentityRules,
+) -> Vec<Unjoined> {
+    let is_open = |reason| matches!(reason, Reason::TwoKnownUsers | Reason::Limit | Reason::Large);
+    let mut found = Vec::new();
+    for refusal in news.into_iter().filter(|refusal| is_open(refusal.reason)) {
+        let own = resolution.component_of(refusal.strand);
+        let other = refusal.holder.and_then(|holder| resolution.component_of(holder));
+        let (Some(own), Some(other)) = (own, other) else { continue };
+        let named = |identifier: &Identifier| {
+            let seen = links.iter().find(|seen| seen.link.identifier == *identifier)?;
+            Some((route::holder_lane(identifier), seen.hash))
+        };
+        let side = |component: &Component| named(component.anchor(rules)?);
+        let (a, b, evidence) = (side(own), side(other), named(&refusal.identifier));
+        if own.head != other.head
+            && let (Some(a), Some(b), Some(evidence)) = (a, b, evidence)
+        {
+            found.push(Unjoined { sides: [a, b], evidence, reason: refusal.reason });
+        }
+    }
+    found
 }
 
 /// Writes a component's strands, and the head and consent of each of them.

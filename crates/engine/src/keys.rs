@@ -7,7 +7,7 @@
 //! | Strand | lane u16, born u64 | the strand's page: see [`page`](crate::page) for it and what leaves it |
 //! | Index | lane u16, `01`, hash16 of (routing, user or none) | strand |
 //! | Index | lane u16, `02`, hash16 of routing | the users seen with it |
-//! | Index | lane u16, `03`, hash16 of identifier | the strands that observed it, up to 8; `01` if others follow |
+//! | Index | lane u16, `03`, hash16 of identifier | up to 8 strands; `01` if others follow, `02` if it is closed |
 //! | Index | lane u16, `03`, hash16 of identifier, strand | empty: one of the others |
 //! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32; or the quarantine's entry |
 //! | Quarantine | `00`, instant u64, seq u64 | `quarantine::StoredHead` |
@@ -19,11 +19,18 @@
 //! | Meta | `45`, id of a lineup | `record::StoredLineup` |
 //! | Meta | `46`, id of an act on people | `record::StoredAct`, cut into rows |
 //! | Meta | `47`, id of an act on people | `record::ActState` |
+//! | Meta | `70`, hash16 and hash16 of the two sides' identifiers | `record::StoredProposal` |
+//! | Meta | `71`, seq u64 inverted, the same pair | empty: proposals, newest first |
+//! | Meta | `73`, head | `record::StoredLarge` |
+//! | Meta | `74` | how many large people there are, and how many of them are full, u64 each |
+//! | Meta | `72`, hash16 of an identifier or nothing | how many proposals name it, or are there, u64 |
 //! | Meta | `54` | `record::StoredRound` |
 //! | Meta | `60` to `65` | privacy requests and what they bar: see `privacy::rows` |
 //! | Import | digest, 32 bytes | rows applied u64 |
 
 use model::{ActId, DecisionId, Lane, Seq, StrandId, Timestamp, event::Order};
+
+use crate::record::Pair;
 
 /// A 16-byte keyed hash.
 pub(crate) type Hash16 = [u8; 16];
@@ -214,6 +221,40 @@ pub(crate) fn act(id: ActId) -> Vec<u8> {
 /// What has become of it.
 pub(crate) fn act_state(id: ActId) -> Vec<u8> {
     [&[0x47], &id.0.to_be_bytes()[..]].concat()
+}
+
+/// A proposal to merge two people.
+pub(crate) fn proposal(pair: &Pair) -> Vec<u8> {
+    [&[0x70], &pair[0][..], &pair[1]].concat()
+}
+
+/// The prefix of the list of proposals, newest first.
+pub(crate) const PROPOSALS: u8 = 0x71;
+
+/// A proposal's place in that list.
+pub(crate) fn proposal_place(seq: Seq, pair: &Pair) -> Vec<u8> {
+    [&[PROPOSALS], &(!seq.0).to_be_bytes()[..], &pair[0], &pair[1]].concat()
+}
+
+/// Reads a place in the list of proposals.
+pub(crate) fn parse_proposal_place(key: &[u8]) -> Option<Pair> {
+    let (first, second) = key.get(9..)?.split_at_checked(16)?;
+    Some([first.try_into().ok()?, second.try_into().ok()?])
+}
+
+/// How many proposals name an identifier; of `None`, how many there are.
+pub(crate) fn proposal_count(identifier: Option<&Hash16>) -> Vec<u8> {
+    [&[0x72][..], identifier.map_or(&[][..], |hash| &hash[..])].concat()
+}
+
+/// The prefix of the list of large people.
+pub(crate) const LARGE: u8 = 0x73;
+/// Where they are counted.
+pub(crate) const LARGE_COUNT: [u8; 1] = [0x74];
+
+/// A large person's place in that list.
+pub(crate) fn large(head: StrandId) -> Vec<u8> {
+    [&[LARGE], &strand(head)[..]].concat()
 }
 
 /// The name of the row that says in which part an act puts an identifier.

@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     pub(crate) quarantined: Counter,
     pub(crate) refused: Counter,
     pub(crate) overloaded: Counter,
+    pub(crate) tokens_refused: Counter,
     pub(crate) commits: Counter,
     pub(crate) committed_bytes: Counter,
     pub(crate) commit_seconds: Histogram,
@@ -33,6 +34,9 @@ pub(crate) struct Metrics {
     pub(crate) volumes_unusual: Gauge,
     pub(crate) quarantine_entries: Gauge,
     pub(crate) quarantine_bytes: Gauge,
+    pub(crate) merge_proposals: Gauge,
+    pub(crate) large_profiles: Gauge,
+    pub(crate) full_profiles: Gauge,
 }
 
 impl Default for Metrics {
@@ -49,6 +53,7 @@ impl Default for Metrics {
         let refused =
             counter("events_refused", "Events that consent or suppression forbids to keep");
         let overloaded = counter("ingest_overloaded", "Calls answered with 429");
+        let tokens_refused = counter("identity_tokens_refused", "Tokens that proved nothing");
         let commits = counter("commits", "Batches committed, one sync each");
         let committed_bytes = counter("committed_bytes", "Bytes of keys and values committed");
         let transitions = counter("audience_transitions", "Entries into and exits from audiences");
@@ -84,12 +89,16 @@ impl Default for Metrics {
             quarantine_entries: gauge("quarantine_entries", "Events that wait in the quarantine"),
             quarantine_bytes: gauge("quarantine_bytes", "Bytes of the events that wait there"),
             broken_definitions: gauge("broken_definitions", "Definitions that cannot act"),
+            merge_proposals: gauge("merge_proposals", "Proposals to merge people"),
+            large_profiles: gauge("large_profiles", "Profiles with more than 100 identifiers"),
+            full_profiles: gauge("full_profiles", "Profiles that have stopped growing"),
             registry,
             accepted,
             duplicates,
             quarantined,
             refused,
             overloaded,
+            tokens_refused,
             commits,
             committed_bytes,
             commit_seconds,

@@ -25,6 +25,7 @@ use crate::{
     ingest::{EventVerdict, Item, Rejected},
     keys,
     priority::yield_to_requests,
+    proof,
     quarantine::EntryKey,
     sealed::{Address, Keys, RowError},
     snapshot::Snapshot,
@@ -133,6 +134,7 @@ fn pass_on(shared: &Shared, queue: &Receiver<Job<Item>>, writer: &Sender<Job<Tak
 fn take(shared: &Shared, items: Vec<Item>) -> Vec<Taken> {
     let snapshot = shared.registry.snapshot_full();
     let event = |mut event: Event, entry| {
+        proof::judge(shared, &mut event);
         let Event { context, traits, marks, .. } = &event;
         let noticed = shared.agents.of_content(&snapshot.traffic, context, traits);
         event.marks = marks.with(noticed);

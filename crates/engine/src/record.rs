@@ -188,6 +188,7 @@ pub(crate) fn verdict(refused: Option<Reason>) -> u8 {
         Some(Reason::Unverified) => 6,
         Some(Reason::Full) => 7,
         Some(Reason::KeptApart) => 8,
+        Some(Reason::Large) => 9,
     }
 }
 
@@ -203,6 +204,7 @@ pub(crate) fn refused(verdict: u8) -> Result<Option<Reason>, Unreadable> {
         6 => Reason::Unverified,
         7 => Reason::Full,
         8 => Reason::KeptApart,
+        9 => Reason::Large,
         _ => return Err(Unreadable("link")),
     }))
 }
@@ -619,10 +621,68 @@ pub(crate) type Named = (Lane, keys::Hash16);
 pub(crate) enum Deed {
     /// Identifiers in different parts belong to different people.
     KeepApart { parts: Vec<Vec<Named>> },
-    /// All of them belong to one person.
-    PutTogether { identifiers: Vec<Named> },
+    /// A proposal is accepted: all of these belong to one person.
+    Merge { proposal: Pair, identifiers: Vec<Named> },
     /// What an act did no longer holds.
     Undo { act: ActId },
+    /// Those of these pairs may be one person; somebody is to look.
+    Propose { proposals: Vec<Proposed> },
+    /// A proposal is rejected, and is not made again.
+    Reject { proposal: Pair },
+}
+
+/// Two people by one identifier of each, the smaller hash first: what a proposal is known by.
+pub(crate) type Pair = [keys::Hash16; 2];
+
+/// A proposal that somebody hands in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Proposed {
+    pub(crate) sides: [Named; 2],
+    /// How sure its maker is, 0 to 1.
+    pub(crate) score: f64,
+    /// What that rests on: how much each comparison speaks for it.
+    pub(crate) weights: Vec<(CompactString, f64)>,
+}
+
+/// How large a person is who has more identifiers than most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredLarge {
+    V1 {
+        /// Since when.
+        since: Timestamp,
+        identifiers: u32,
+        strands: u32,
+        /// Whether something was refused because there is no more room.
+        is_full: bool,
+    },
+}
+
+/// Two people who may be one. It names them by keyed hashes of identifiers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredProposal {
+    V1 {
+        /// Where the log was when it was made.
+        seq: Seq,
+        /// When.
+        at: Timestamp,
+        /// Both people, each by an identifier.
+        sides: [Named; 2],
+        /// The identifiers that both were seen with and that the rules did not let join, with the reason's verdict.
+        evidence: Vec<(Named, u8)>,
+        /// What somebody handed in; `None` of one that the rules made.
+        scored: Option<(f64, Vec<(CompactString, f64)>)>,
+        state: ProposalState,
+    },
+}
+
+/// What has become of a proposal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ProposalState {
+    Open,
+    /// By this act, as long as that is in force.
+    Accepted(ActId),
+    /// By this act.
+    Rejected(ActId),
 }
 
 /// What has become of an act.
@@ -644,8 +704,10 @@ pub(crate) enum ActState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ActKind {
     KeepApart,
-    PutTogether,
+    Merge,
     Undo(ActId),
+    /// It says nothing about who is who.
+    Other,
 }
 
 /// A part of a committed batch: entries with consecutive seqs, the first being the row's key.

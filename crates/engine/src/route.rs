@@ -92,6 +92,47 @@ pub(crate) fn parse_strand(row: &[u8]) -> Result<StrandId, Unreadable> {
 const HOLDERS_IN_ROW_MAX: usize = 8;
 /// Says at its end that others have rows of their own.
 const OTHERS: u8 = 0x01;
+/// Says the same, and that no further strand joins anybody by this identifier: who holds it is full, or it is
+/// everybody's.
+const CLOSED: u8 = 0x02;
+
+/// The row of an identifier's first holders.
+#[derive(Debug, Default)]
+struct Holders {
+    first: Vec<StrandId>,
+    has_others: bool,
+    is_closed: bool,
+}
+
+impl Holders {
+    fn read(reader: &dyn Reader, key: &[u8]) -> Result<Option<Self>, RowError> {
+        let row = reader.get(Table::Index, key)?;
+        Ok(row.map(|row| Self::parse(&row)).transpose()?)
+    }
+
+    fn parse(row: &[u8]) -> Result<Self, Unreadable> {
+        let mut strands = row.chunks_exact(keys::STRAND_BYTES);
+        let (has_others, is_closed) = match strands.remainder() {
+            [] => (false, false),
+            [OTHERS] => (true, false),
+            [CLOSED] => (true, true),
+            _ => return Err(Unreadable("holder")),
+        };
+        let read = |strand| keys::parse_strand(strand).ok_or(Unreadable("holder"));
+        let first = strands.by_ref().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { first, has_others, is_closed })
+    }
+
+    fn to_row(&self) -> Vec<u8> {
+        let mut row: Vec<u8> = self.first.iter().flat_map(|&strand| keys::strand(strand)).collect();
+        match (self.has_others, self.is_closed) {
+            (_, true) => row.push(CLOSED),
+            (true, false) => row.push(OTHERS),
+            (false, false) => {}
+        }
+        row
+    }
+}
 
 /// The strands that observed an identifier, at most about `limit`.
 ///
@@ -103,9 +144,9 @@ pub(crate) fn holders(
     limit: usize,
 ) -> Result<Vec<StrandId>, RowError> {
     let prefix = keys::holders(lane, identifier);
-    let Some(row) = reader.get(Table::Index, &prefix)? else { return Ok(Vec::new()) };
-    let (mut strands, has_others) = parse_holders(&row)?;
-    if !has_others {
+    let Some(holders) = Holders::read(reader, &prefix)? else { return Ok(Vec::new()) };
+    let mut strands = holders.first;
+    if !holders.has_others {
         return Ok(strands);
     }
     reader.scan(
@@ -121,28 +162,30 @@ pub(crate) fn holders(
     Ok(strands)
 }
 
-/// Remembers that a strand observed an identifier.
+/// Remembers that a strand observed an identifier; whether that is closed, so that it joins nobody.
 pub(crate) fn hold(
     pending: &mut Pending<'_>,
     lane: model::Lane,
     identifier: &Hash16,
     strand: StrandId,
-) -> Result<(), RowError> {
+) -> Result<bool, RowError> {
     let row_key = keys::holders(lane, identifier);
-    let row = pending.get(Table::Index, &row_key)?.unwrap_or_default();
-    let (strands, has_others) = parse_holders(&row)?;
-    if strands.contains(&strand) {
-        return Ok(());
+    let mut holders = Holders::read(pending, &row_key)?.unwrap_or_default();
+    let is_closed = holders.is_closed;
+    if holders.first.contains(&strand) {
+        return Ok(is_closed);
     }
-    if strands.len() < HOLDERS_IN_ROW_MAX && !has_others {
-        pending.put(Table::Index, row_key, [&row[..], &keys::strand(strand)].concat());
-        return Ok(());
+    if holders.first.len() < HOLDERS_IN_ROW_MAX && !holders.has_others {
+        holders.first.push(strand);
+        pending.put(Table::Index, row_key, holders.to_row());
+        return Ok(is_closed);
     }
-    if !has_others {
-        pending.put(Table::Index, row_key, [&row[..], &[OTHERS]].concat());
+    if !holders.has_others {
+        holders.has_others = true;
+        pending.put(Table::Index, row_key, holders.to_row());
     }
     pending.put(Table::Index, keys::holder(lane, identifier, strand), Vec::new());
-    Ok(())
+    Ok(is_closed)
 }
 
 /// Forgets that a strand observed an identifier.
@@ -153,34 +196,46 @@ pub(crate) fn release(
     strand: StrandId,
 ) -> Result<(), RowError> {
     let row_key = keys::holders(lane, identifier);
-    let Some(row) = pending.get(Table::Index, &row_key)? else { return Ok(()) };
-    let (strands, has_others) = parse_holders(&row)?;
-    if has_others {
+    let Some(mut holders) = Holders::read(pending, &row_key)? else { return Ok(()) };
+    if holders.has_others {
         pending.delete(Table::Index, keys::holder(lane, identifier, strand));
     }
-    let mut kept: Vec<u8> =
-        strands.into_iter().filter(|held| *held != strand).flat_map(keys::strand).collect();
-    if has_others {
-        kept.push(OTHERS);
-    }
-    if kept.is_empty() {
+    holders.first.retain(|held| *held != strand);
+    // Who was full may have room now.
+    holders.is_closed = false;
+    let row = holders.to_row();
+    if row.is_empty() {
         pending.delete(Table::Index, row_key);
     } else {
-        pending.put(Table::Index, row_key, kept);
+        pending.put(Table::Index, row_key, row);
     }
     Ok(())
 }
 
-/// Reads the row of the first holders: who they are, and whether there are others.
-fn parse_holders(row: &[u8]) -> Result<(Vec<StrandId>, bool), Unreadable> {
-    let mut strands = row.chunks_exact(keys::STRAND_BYTES);
-    let has_others = match strands.remainder() {
-        [] => false,
-        [OTHERS] => true,
-        _ => return Err(Unreadable("holder")),
-    };
-    let read = |strand| keys::parse_strand(strand).ok_or(Unreadable("holder"));
-    Ok((strands.by_ref().map(read).collect::<Result<_, _>>()?, has_others))
+/// Whether an identifier joins no further strand.
+pub(crate) fn is_closed(
+    reader: &dyn Reader,
+    lane: model::Lane,
+    identifier: &Hash16,
+) -> Result<bool, RowError> {
+    let holders = Holders::read(reader, &keys::holders(lane, identifier))?;
+    Ok(holders.is_some_and(|holders| holders.is_closed))
+}
+
+/// Sets whether strands that observe an identifier from now on are left out without looking who holds it.
+pub(crate) fn close(
+    pending: &mut Pending<'_>,
+    lane: model::Lane,
+    identifier: &Hash16,
+    is_closed: bool,
+) -> Result<(), RowError> {
+    let row_key = keys::holders(lane, identifier);
+    let Some(mut holders) = Holders::read(pending, &row_key)? else { return Ok(()) };
+    if holders.is_closed != is_closed {
+        (holders.has_others, holders.is_closed) = (true, is_closed);
+        pending.put(Table::Index, row_key, holders.to_row());
+    }
+    Ok(())
 }
 
 /// The lane of an identifier's holders: of its normal form, since that is where equal identifiers meet.
@@ -216,7 +271,11 @@ mod tests {
             let above = Above { flight: None, store: &store };
             let mut pending = Pending::over(above, &keys, &known, Seq(u64::MAX));
             for held in [strand(count), strand(0), strand(count)] {
-                hold(&mut pending, lane, &hash, held).unwrap();
+                let is_closed = hold(&mut pending, lane, &hash, held).unwrap();
+                assert_eq!(is_closed, count > 4, "what was closed stays closed");
+            }
+            if count == 4 {
+                close(&mut pending, lane, &hash, true).unwrap();
             }
             let mut batch = store::Batch::new();
             pending.take().0.add_to(&mut batch);
@@ -236,6 +295,6 @@ mod tests {
             let found = holders(&store, lane, &hash, 64).unwrap();
             assert_eq!(found.into_iter().collect::<std::collections::BTreeSet<_>>(), left);
         }
-        assert!(parse_holders(&[0; 12]).is_err());
+        assert!(Holders::parse(&[0; 12]).is_err());
     }
 }

@@ -101,6 +101,9 @@ impl Marks {
     /// It counts for nothing: it is kept, and audiences, traits and identities do not know of it.
     pub const UNCOUNTED: Self = Self(1 << 3);
 
+    /// An identity token proved who it says the person is.
+    pub const PROVEN: Self = Self(1 << 4);
+
     const NAMED: [(Self, &str); 3] =
         [(Self::VIOLATION, "violation"), (Self::BOT, "bot"), (Self::INTERNAL, "internal")];
 

@@ -25,6 +25,12 @@ pub use split::{CannotSplit, Split, split};
 /// Most identifiers one component holds; a link beyond that is refused as [`Reason::Full`].
 pub const MAX_IDENTIFIERS: usize = 1_000;
 
+/// Most strands of one component; a link that would need another is refused as [`Reason::Full`].
+pub const MAX_STRANDS: usize = 1_000;
+
+/// With more identifiers than this, two people who both were there before are not joined without review.
+pub const REVIEWED_FROM: usize = 100;
+
 /// Most merges one component goes through; a link that would need another is refused as [`Reason::Full`].
 ///
 /// Only the joining of two components that both existed before the link counts. A known person who
@@ -81,6 +87,14 @@ impl Component {
     /// A component of one strand that is known by no identifier yet.
     pub fn of(strand: StrandId) -> Self {
         Self { head: strand, strands: vec![strand], identifiers: Vec::new() }
+    }
+
+    /// The identifier that names it best: the strongest, of those the one seen first; `None` when it holds none.
+    pub fn anchor(&self, rules: &IdentityRules) -> Option<&Identifier> {
+        let best = self.identifiers.iter().min_by_key(|known| {
+            (rules.rule(&known.identifier.kind).priority, known.first, &known.identifier)
+        });
+        best.map(|known| &known.identifier)
     }
 }
 
@@ -149,10 +163,12 @@ pub enum Reason {
     NotJoinable,
     /// It is a claim without proof, from a source that demands proof.
     Unverified,
-    /// The component is at its bound of identifiers or merges.
+    /// The component is at its bound of identifiers, strands or merges.
     Full,
     /// An operator said that they are different people.
     KeptApart,
+    /// Both were people before, and the one they would make has so many identifiers that somebody must look first.
+    Large,
 }
 
 /// A link that did not join, and why. What is refused stays refused as long as the links before it stay the same.

@@ -120,6 +120,10 @@ impl From<ActError> for ApiError {
             ActError::NoProfile(_) | ActError::NoAct(_) => {
                 Self::new(StatusCode::NOT_FOUND, "not_found", detail)
             }
+            ActError::NoProposal(_) => Self::new(StatusCode::NOT_FOUND, "not_found", detail),
+            ActError::Decided(..) => Self::new(StatusCode::CONFLICT, "already_decided", detail),
+            ActError::Moot(_) => Self::new(StatusCode::CONFLICT, "moot", detail),
+            ActError::CannotMerge(_) => Self::new(StatusCode::CONFLICT, "cannot_merge", detail),
             ActError::NotInForce(_) => Self::new(StatusCode::CONFLICT, "not_in_force", detail),
             ActError::CannotSplit(_) => Self::new(StatusCode::CONFLICT, "cannot_split", detail),
             ActError::Random | ActError::Unavailable(_) => Self::unavailable(detail),

@@ -36,6 +36,7 @@ mod ingest;
 mod pixel;
 mod privacy;
 mod profiles;
+mod proposals;
 mod quarantine;
 mod ready_made;
 mod retention;

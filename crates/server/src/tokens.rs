@@ -40,6 +40,18 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, Json(created)).into_response())
 }
 
+/// Gives a source a new secret for identity tokens. It stands in this answer and nowhere else.
+pub(crate) async fn create_identity_secret(
+    State(app): State<App>,
+    Extension(token): Extension<Arc<Token>>,
+    Path(key): Path<String>,
+) -> Result<Response, ApiError> {
+    let source: Key = key.parse().map_err(|error| ApiError::fault("/key", format!("{error}")))?;
+    let secret = app.engine.create_identity_secret(source.clone(), &token).await?;
+    let created = serde_json::json!({"source": source, "identity_secret": secret});
+    Ok((StatusCode::CREATED, Json(created)).into_response())
+}
+
 /// Gives a source one more write key. Its secret stands in this answer and nowhere else.
 pub(crate) async fn create_write_key(
     State(app): State<App>,

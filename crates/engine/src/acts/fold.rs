@@ -9,13 +9,17 @@ use crate::{
     fold::Fold,
     join::{self, CLOSURE_STRANDS_MAX},
     keys::{self, Kind},
-    record::{ActKind, ActState, Deed, LogEntry, Named, StoredAct, Unreadable, encode},
+    page::Pages,
+    proposals,
+    record::{
+        ActKind, ActState, Deed, LogEntry, Named, ProposalState, StoredAct, Unreadable, encode,
+    },
     registry::rows,
     route,
     sealed::RowError,
 };
 
-/// Folds an act; returns the strands that it touched.
+/// Folds an act; returns the people whom it touched, by their heads.
 pub(crate) fn act(
     fold: &mut Fold<'_>,
     id: ActId,
@@ -26,31 +30,71 @@ pub(crate) fn act(
     for (table, key, value) in rows::cut(Table::Meta, &keys::act(id), &encode(act))? {
         fold.pending.put(table, key, value.unwrap_or_default());
     }
+    write_state(fold, id, seq, kind(deed));
     let touched = match deed {
-        Deed::KeepApart { parts } => {
-            write_state(fold, id, seq, ActKind::KeepApart);
-            rule(fold, id, (0..).zip(parts.iter().map(Vec::as_slice)))?
+        Deed::KeepApart { parts } => rule(fold, id, parts.iter().map(Vec::as_slice))?,
+        Deed::Merge { proposal, identifiers } => {
+            proposals::settle(fold, proposal, ProposalState::Accepted(id))?;
+            rule(fold, id, std::iter::once(identifiers.as_slice()))?
         }
-        Deed::PutTogether { identifiers } => {
-            write_state(fold, id, seq, ActKind::PutTogether);
-            rule(fold, id, std::iter::once((0, identifiers.as_slice())))?
+        Deed::Undo { act: undone } => undo(fold, id, *undone, seq)?,
+        Deed::Propose { proposals } => {
+            proposals.iter().try_for_each(|proposed| proposals::hand_in(fold, proposed))?;
+            BTreeSet::new()
         }
-        Deed::Undo { act: undone } => {
-            write_state(fold, id, seq, ActKind::Undo(*undone));
-            undo(fold, id, *undone, seq)?
+        Deed::Reject { proposal } => {
+            proposals::settle(fold, proposal, ProposalState::Rejected(id))?;
+            BTreeSet::new()
         }
     };
+    look_again(fold, id, &touched)?;
+    heads(fold, deed, &touched)
+}
+
+fn kind(deed: &Deed) -> ActKind {
+    match deed {
+        Deed::KeepApart { .. } => ActKind::KeepApart,
+        Deed::Merge { .. } => ActKind::Merge,
+        Deed::Undo { act } => ActKind::Undo(*act),
+        Deed::Propose { .. } | Deed::Reject { .. } => ActKind::Other,
+    }
+}
+
+/// Lists the strands that an act touches, and finds out anew who is whom among them.
+fn look_again(
+    fold: &mut Fold<'_>,
+    id: ActId,
+    touched: &BTreeSet<StrandId>,
+) -> Result<(), RowError> {
     let (lane, hash) = keys::act_holders(id);
-    for &strand in &touched {
+    for &strand in touched {
         route::hold(&mut fold.pending, lane, &hash, strand)?;
     }
     let mut seen = BTreeSet::new();
-    for &strand in &touched {
+    for &strand in touched {
         if !seen.contains(&strand) {
             seen.extend(fold.rejoin(strand)?);
         }
     }
-    Ok(touched)
+    Ok(())
+}
+
+/// The people of an act: who holds the identifiers that it names, else whose strands it touched.
+fn heads(
+    fold: &Fold<'_>,
+    deed: &Deed,
+    touched: &BTreeSet<StrandId>,
+) -> Result<BTreeSet<StrandId>, RowError> {
+    let named: Vec<&Named> = match deed {
+        Deed::KeepApart { parts } => parts.iter().flatten().collect(),
+        Deed::Merge { identifiers, .. } => identifiers.iter().collect(),
+        _ => {
+            let head = |&strand| Ok(fold.pending.existing(strand)?.meta().head);
+            return touched.iter().map(head).collect();
+        }
+    };
+    let holders = named.into_iter().map(|named| proposals::holder(&fold.pending, named));
+    holders.filter_map(Result::transpose).collect()
 }
 
 fn write_state(fold: &mut Fold<'_>, id: ActId, seq: Seq, kind: ActKind) {
@@ -63,11 +107,13 @@ fn write_state(fold: &mut Fold<'_>, id: ActId, seq: Seq, kind: ActKind) {
 fn rule<'i>(
     fold: &mut Fold<'_>,
     id: ActId,
-    parts: impl Iterator<Item = (u16, &'i [Named])>,
+    parts: impl Iterator<Item = &'i [Named]>,
 ) -> Result<BTreeSet<StrandId>, RowError> {
     let mut touched = BTreeSet::new();
-    for (part, identifiers) in parts {
+    for (part, identifiers) in (0_u16..).zip(parts) {
         for (lane, hash) in identifiers {
+            // Who was full may have room now.
+            route::close(&mut fold.pending, *lane, hash, false)?;
             for strand in route::holders(&fold.pending, *lane, hash, CLOSURE_STRANDS_MAX)? {
                 let page = fold.pending.page_mut(strand)?;
                 page.put(Kind::Act, &keys::act_mark(id, hash), &part.to_be_bytes());
@@ -98,7 +144,7 @@ fn undo(
         fold.pending.put(Table::Meta, keys::act_state(id), encode(&turned));
         next = match kind {
             ActKind::Undo(of) => Some(of),
-            ActKind::KeepApart | ActKind::PutTogether => None,
+            ActKind::KeepApart | ActKind::Merge | ActKind::Other => None,
         };
     }
     Ok(touched.into_iter().collect())

@@ -11,6 +11,7 @@ use crate::{
     keys::{self, Kind},
     load,
     page::Pages,
+    proposals::ProposalId,
     record::{ActState, Deed, Named, StoredAct, StoredLink, Unreadable, decode},
     registry::rows,
     route,
@@ -50,10 +51,13 @@ fn shown(pages: &dyn Pages, id: ActId, state: &ActState) -> Result<Value, RowErr
             act["kind"] = "split".into();
             act["parts"] = parts.collect::<Result<Vec<_>, _>>()?.into();
         }
-        Deed::PutTogether { identifiers: named } => {
+        Deed::Merge { proposal, identifiers: named } => {
             act["kind"] = "merge".into();
+            act["proposal"] = ProposalId(proposal).to_string().into();
             act["identifiers"] = identifiers(pages, &named)?.into();
         }
+        // They touch nobody, so that they are in nobody's history.
+        Deed::Propose { .. } | Deed::Reject { .. } => act["kind"] = "proposal".into(),
         Deed::Undo { act: undone } => {
             act["kind"] = "undo".into();
             act["of"] = undone.to_string().into();
@@ -64,18 +68,22 @@ fn shown(pages: &dyn Pages, id: ActId, state: &ActState) -> Result<Value, RowErr
 
 /// The identifiers that an act names, but for those whose people were erased.
 fn identifiers(pages: &dyn Pages, named: &[Named]) -> Result<Vec<Value>, RowError> {
-    let mut shown = Vec::new();
-    for (lane, hash) in named {
-        for strand in route::holders(pages.reader(), *lane, hash, CLOSURE_STRANDS_MAX)? {
-            // A page that does not open was erased, and another strand may know the identifier.
-            let Ok(Some(page)) = pages.page(strand) else { continue };
-            let Some(row) = page.get(Kind::Link, hash) else { continue };
-            let (StoredLink::V1 { identifier, .. }, _) = route::parse_link(row)?;
-            shown.push(json!({"type": identifier.kind, "value": identifier.value}));
-            break;
-        }
+    let told = named.iter().map(|named| identifier(pages, named));
+    told.filter_map(Result::transpose).collect()
+}
+
+/// An identifier as any strand that saw it can tell; `None` when all of those were erased.
+pub(crate) fn identifier(
+    pages: &dyn Pages,
+    (lane, hash): &Named,
+) -> Result<Option<Value>, RowError> {
+    for strand in route::holders(pages.reader(), *lane, hash, CLOSURE_STRANDS_MAX)? {
+        let Ok(Some(page)) = pages.page(strand) else { continue };
+        let Some(row) = page.get(Kind::Link, hash) else { continue };
+        let (StoredLink::V1 { identifier, .. }, _) = route::parse_link(row)?;
+        return Ok(Some(json!({"type": identifier.kind, "value": identifier.value})));
     }
-    Ok(shown)
+    Ok(None)
 }
 
 /// Reads an act.

@@ -131,6 +131,20 @@ impl Engine {
         .await
     }
 
+    /// Makes a new secret for the identity tokens of a source. It is returned once and stored nowhere; the one
+    /// before stays good until the next.
+    pub async fn create_identity_secret(
+        &self,
+        source: Key,
+        actor: &Token,
+    ) -> Result<String, DefinitionError> {
+        self.issue("source.identity_secret", actor, move |shared, _, act| {
+            let (registry, vault) = (&shared.registry, &shared.keys.vault);
+            shared.credentials.prepare_identity_secret(registry, &source, vault, act)
+        })
+        .await
+    }
+
     /// Writes a line to the audit log.
     pub async fn record_audit(&self, entry: AuditEntry) -> Result<(), IngestError> {
         let action = entry.action.clone();

@@ -169,17 +169,64 @@ fn acts_are_pinned() {
         &expect!["0003616e6e00020190020707070707070707070707070707070700"],
     );
     pinned(
-        &act(Deed::PutTogether { identifiers: named }),
-        &expect!["0003616e6e0101900207070707070707070707070707070707"],
+        &act(Deed::Merge { proposal: [[1; 16], [2; 16]], identifiers: named }),
+        &expect![
+            "0003616e6e01010101010101010101010101010101010202020202020202020202020202020201900207070707070707070707070707070707"
+        ],
     );
     pinned(&act(Deed::Undo { act: ActId(7) }), &expect!["0003616e6e0207"]);
+    let proposed = Proposed {
+        sides: [(strand().lane, [1; 16]), (strand().lane, [2; 16])],
+        score: 0.5,
+        weights: vec![("name".into(), 2.0)],
+    };
+    pinned(
+        &act(Deed::Propose { proposals: vec![proposed.clone()] }),
+        &expect![
+            "0003616e6e0301900201010101010101010101010101010101900202020202020202020202020202020202000000000000e03f01046e616d650000000000000040"
+        ],
+    );
+    pinned(
+        &act(Deed::Reject { proposal: [[1; 16], [2; 16]] }),
+        &expect!["0003616e6e040101010101010101010101010101010102020202020202020202020202020202"],
+    );
+    let Proposed { sides, score, weights } = proposed;
+    let proposal = |state| StoredProposal::V1 {
+        seq: Seq(5),
+        at: ORDER.time,
+        sides,
+        evidence: vec![((strand().lane, [3; 16]), verdict(Some(profile::Reason::Limit)))],
+        scored: Some((score, weights.clone())),
+        state,
+    };
+    let large = StoredLarge::V1 { since: ORDER.time, identifiers: 300, strands: 2, is_full: true };
+    pinned(&large, &expect!["0080b083c59868ac020201"]);
+    pinned(
+        &proposal(ProposalState::Open),
+        &expect![
+            "000580b083c59868900201010101010101010101010101010101900202020202020202020202020202020202019002030303030303030303030303030303030101000000000000e03f01046e616d65000000000000004000"
+        ],
+    );
+    pinned(
+        &proposal(ProposalState::Accepted(ActId(7))),
+        &expect![
+            "000580b083c59868900201010101010101010101010101010101900202020202020202020202020202020202019002030303030303030303030303030303030101000000000000e03f01046e616d6500000000000000400107"
+        ],
+    );
+    pinned(
+        &proposal(ProposalState::Rejected(ActId(7))),
+        &expect![
+            "000580b083c59868900201010101010101010101010101010101900202020202020202020202020202020202019002030303030303030303030303030303030101000000000000e03f01046e616d6500000000000000400207"
+        ],
+    );
     let state = |kind| {
         let (seq, at, since) = (Seq(5), ORDER.time, Seq(9));
         ActState::V1 { seq, at, kind, since, in_force: true }
     };
     pinned(&state(ActKind::KeepApart), &expect!["000580b083c59868000901"]);
-    pinned(&state(ActKind::PutTogether), &expect!["000580b083c59868010901"]);
+    pinned(&state(ActKind::Merge), &expect!["000580b083c59868010901"]);
     pinned(&state(ActKind::Undo(ActId(7))), &expect!["000580b083c5986802070901"]);
+    pinned(&state(ActKind::Other), &expect!["000580b083c59868030901"]);
 }
 
 fn outcome(verdicts: Vec<(Option<WhyNot>, u32)>) -> StoredOutcome<'static> {

@@ -15,8 +15,9 @@ use crate::{
     definitions::{Expect, Kind, Scope, Token},
     engine::open,
     ingest::{EventVerdict, IngestError, Item},
+    proposals::{NewProposal, list},
     reading::{Ahead, Taken},
-    record::Deed,
+    record::{Deed, Named, Pair},
     writer::{Ingest, Writer},
 };
 
@@ -70,24 +71,48 @@ impl World {
         self.runtime.block_on(self.engine.ingest(items)).unwrap();
     }
 
-    /// Takes somebody apart or takes such an act back; how many acts were done.
+    /// Does something to somebody that an operator can; how many acts were done.
     fn act(&self, random: &mut SmallRng) -> usize {
         let admin = Token { name: "test".into(), scopes: vec![Scope::Admin] };
-        let user =
-            Identifier::new(IdentifierType::UserId, format!("u{}", random.random_range(0..3)));
-        let Some(profile) = self.engine.find_profile(&user).unwrap() else { return 0 };
-        let done = self.engine.acts(profile).unwrap().unwrap();
-        let ask = if random.random_bool(0.4) && !done.is_empty() {
-            let act = &done[random.random_range(0..done.len())];
-            Ask::Undo { profile, act: act["id"].as_str().unwrap().parse().unwrap() }
-        } else {
-            let how =
-                if random.random_bool(0.3) { Split::All } else { Split::Identifiers(vec![user]) };
-            Ask::Split { profile, how }
+        let user = |random: &mut SmallRng| {
+            Identifier::new(IdentifierType::UserId, format!("u{}", random.random_range(0..3)))
+        };
+        let one = user(random);
+        let Some(profile) = self.engine.find_profile(&one).unwrap() else { return 0 };
+        let open = || self.engine.merge_proposals("open", None, 1).unwrap().items;
+        let open = || Some(open().first()?["id"].as_str().unwrap().parse().unwrap());
+        let ask = match random.random_range(0..10) {
+            0..3 => {
+                let done = self.engine.acts(profile).unwrap().unwrap();
+                let Some(act) = done.get(random.random_range(0..done.len().max(1))) else {
+                    return 0;
+                };
+                Ask::Undo { profile, act: act["id"].as_str().unwrap().parse().unwrap() }
+            }
+            3..5 => Ask::Split { profile, how: Split::All },
+            5 => Ask::Split { profile, how: Split::Identifiers(vec![one]) },
+            6..8 => {
+                let Some(proposal) = open() else { return 0 };
+                Ask::Accept { proposal }
+            }
+            8 => {
+                let Some(proposal) = open() else { return 0 };
+                Ask::Reject { proposal }
+            }
+            _ => {
+                let weights = vec![("surname".into(), 2.5)];
+                let new = NewProposal { a: one, b: user(random), score: 0.5, weights };
+                Ask::Propose { proposals: vec![new] }
+            }
         };
         match self.runtime.block_on(self.engine.act(ask, &admin)) {
-            Ok(done) => done.profiles.len().min(1),
-            Err(ActError::CannotSplit(_) | ActError::NotInForce(_)) => 0,
+            Ok(_) => 1,
+            Err(
+                ActError::CannotSplit(_)
+                | ActError::NotInForce(_)
+                | ActError::CannotMerge(_)
+                | ActError::Moot(_),
+            ) => 0,
             Err(error) => panic!("{error}"),
         }
     }
@@ -102,7 +127,7 @@ impl World {
 
     /// Folds a log's batches one by one, without the threads: they would fire timers when they
     /// find time, and not in the batch in which the log has them.
-    fn replay(self, log: Vec<Logged>, before: &Shared) -> BTreeMap<String, Value> {
+    fn replay(self, log: Vec<Logged>, before: &Shared) -> Ended {
         let mut world = self.by_hand();
         for Logged { now, events, acts, has_timers } in log {
             for (id, act) in acts {
@@ -116,32 +141,79 @@ impl World {
             }
         }
         drop(world.writer);
-        export(&world.shared).unwrap()
+        Ended::of(&world.shared)
     }
 
-    fn export(&self) -> BTreeMap<String, Value> {
+    fn end(&self) -> Ended {
         self.engine.shutdown();
-        export(self.engine.shared_for_tests()).unwrap()
+        Ended::of(self.engine.shared_for_tests())
     }
 }
 
 /// An act of one world for another one, which names the same people by other keyed hashes.
 fn renamed(act: StoredAct, from: &Shared, to: &Shared) -> StoredAct {
-    let all = (0..4)
-        .map(|n| Identifier::new(IdentifierType::AnonymousId, format!("d{n}")))
-        .chain((0..3).map(|n| Identifier::new(IdentifierType::UserId, format!("u{n}"))));
+    let all = [
+        (IdentifierType::AnonymousId, "d0 d1 d2 d3"),
+        (IdentifierType::UserId, "u0 u1 u2"),
+        (IdentifierType::Email, "e0@x.org e1@x.org"),
+    ];
+    let all = all.into_iter().flat_map(|(kind, values)| {
+        values.split(' ').map(move |value| Identifier::new(kind.clone(), value))
+    });
     let names: BTreeMap<_, _> =
         all.map(|i| (from.keys.identifier(&i), to.keys.identifier(&i))).collect();
     let StoredAct::V1 { actor, mut deed } = act;
-    let named = match &mut deed {
+    let rename_pair = |pair: &mut Pair| {
+        *pair = pair.map(|hash| names[&hash]);
+        pair.sort_unstable();
+    };
+    let named: Vec<&mut Named> = match &mut deed {
         Deed::KeepApart { parts } => parts.iter_mut().flatten().collect(),
-        Deed::PutTogether { identifiers } => identifiers.iter_mut().collect(),
+        Deed::Merge { proposal, identifiers } => {
+            rename_pair(proposal);
+            identifiers.iter_mut().collect()
+        }
+        Deed::Reject { proposal } => {
+            rename_pair(proposal);
+            Vec::new()
+        }
+        Deed::Propose { proposals } => {
+            proposals.iter_mut().flat_map(|proposed| &mut proposed.sides).collect()
+        }
         Deed::Undo { .. } => Vec::new(),
     };
     for (_, hash) in named {
         *hash = names[hash];
     }
     StoredAct::V1 { actor, deed }
+}
+
+/// What a world ended in, but for the names that each world gives on its own.
+#[derive(Debug, PartialEq)]
+struct Ended {
+    people: BTreeSet<String>,
+    proposals: BTreeSet<String>,
+}
+
+impl Ended {
+    fn of(shared: &Arc<Shared>) -> Self {
+        let exported = export(shared).unwrap();
+        let people = exported.values().map(without_numbers).map(|person| person.to_string());
+        let states = ["open", "accepted", "rejected", "moot"];
+        let of = |state| list::page(shared, state, None, 500).unwrap().items;
+        let proposals = states.into_iter().flat_map(of).map(|mut proposal| {
+            proposal["id"].take();
+            let mut sides: Vec<String> = Vec::new();
+            for side in proposal["sides"].as_array_mut().unwrap() {
+                side["profile"] = side["profile"].is_string().into();
+                sides.push(side.to_string());
+            }
+            sides.sort_unstable();
+            proposal["sides"] = sides.into();
+            proposal.to_string()
+        });
+        Self { people: people.collect(), proposals: proposals.collect() }
+    }
 }
 
 struct ByHand {
@@ -188,6 +260,10 @@ fn event(random: &mut SmallRng, number: usize, now: Timestamp) -> Event {
     if identifiers.is_empty() || random.random_bool(0.4) {
         identifiers.push(Identifier::new(IdentifierType::UserId, user));
     }
+    if random.random_bool(0.2) {
+        let address = format!("e{}@x.org", random.random_range(0..2));
+        identifiers.push(Identifier::new(IdentifierType::Email, address));
+    }
     let mut traits = Object::new();
     if random.random_bool(0.2) {
         let plan = if random.random_bool(0.5) { "pro" } else { "free" };
@@ -215,7 +291,7 @@ fn event(random: &mut SmallRng, number: usize, now: Timestamp) -> Event {
 
 #[test]
 fn the_log_folded_again_ends_in_the_same_state() {
-    let mut acts = 0;
+    let (mut acts, mut people, mut proposals) = (0, 0, 0);
     for seed in 0..6 {
         let mut random = SmallRng::seed_from_u64(seed);
         let live = World::new();
@@ -237,12 +313,14 @@ fn the_log_folded_again_ends_in_the_same_state() {
         }
         let log = read(live.engine.shared_for_tests()).unwrap();
         let shared = Arc::clone(live.engine.shared_for_tests());
-        let live = live.export();
+        let live = live.end();
         let replayed = World::new().replay(log, &shared);
-        assert_eq!(people(&live), people(&replayed), "seed {seed}");
-        assert!(live.len() > 2, "several people");
+        assert_eq!(live, replayed, "seed {seed}");
+        people += live.people.len();
+        proposals += live.proposals.len();
     }
-    assert!(acts > 10, "{acts} acts were done");
+    assert!(acts > 20 && proposals > 6, "{acts} acts were done, {proposals} proposals were made");
+    assert!(people > 10, "{people} people");
 }
 
 /// What a sweep has removed is in no log any more, so a replay begins at a checkpoint that is no older.
@@ -310,10 +388,6 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-fn people(exported: &BTreeMap<String, Value>) -> BTreeSet<String> {
-    exported.values().map(without_numbers).map(|person| person.to_string()).collect()
-}
-
 /// Batches are folded over those on their way to the disk, some of which do not arrive.
 #[test]
 fn what_is_refused_leaves_no_trace_in_what_was_folded_over_it() {
@@ -357,11 +431,11 @@ fn what_is_refused_leaves_no_trace_in_what_was_folded_over_it() {
         }
         let log = read(&world.shared).unwrap();
         assert_eq!(events(&log), accepted);
-        let ended = export(&world.shared).unwrap();
+        let ended = Ended::of(&world.shared);
         let shared = Arc::clone(&world.shared);
         drop(world);
         let replayed = World::new().replay(log, &shared);
-        assert_eq!(people(&ended), people(&replayed), "seed {seed}");
+        assert_eq!(ended, replayed, "seed {seed}");
     }
 }
 

@@ -1,17 +1,17 @@
 //! Operators' acts on people: each is prepared, folded and committed by itself, on the writer's thread.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use compact_str::CompactString;
-use model::{ActId, ProfileId, StrandId};
+use model::{ActId, ProfileId};
 use tokio::sync::oneshot;
 
 use crate::{
-    acts::{self, ActError, Ask, Done},
+    acts::{self, ActError, Ask, Done, prepare::Prepared},
     definitions::AuditEntry,
     fold::{Fold, Ground},
-    page::Pages,
-    record::StoredAct,
+    proposals::ProposalId,
+    record::{Deed, StoredAct},
     sealed::RowError,
     writer::{Writer, flight::Above},
 };
@@ -41,10 +41,12 @@ impl Writer {
         ask: &Ask,
         actor: CompactString,
     ) -> Result<Done, ActError> {
-        self.settle()?;
+        // What was folded before and could not be committed has been answered, and is not what is stored.
+        self.settle().ok();
         let shared = &self.shared;
-        let deed = acts::prepare::deed(&shared.stored(), &shared.keys, &shared.rules, ask)?;
-        let subject = format!("profiles/{}", ask.profile());
+        let Prepared { deed, proposals } =
+            acts::prepare::deed(&shared.stored(), &shared.keys, &shared.rules, ask)?;
+        let subject = ask.subject();
         let act = StoredAct::V1 { actor: actor.clone(), deed };
         let audit = AuditEntry {
             at: self.now.max(self.shared.clock.now()),
@@ -55,7 +57,7 @@ impl Writer {
             change: Some(serde_json::json!({"act": id.to_string()})),
         };
         let profiles = self.fold_act(id, &act, Some(audit))?;
-        Ok(Done { act: id, profiles })
+        Ok(Done { act: id, profiles, proposals })
     }
 
     /// Folds and commits an act as the log has it; returns the people whom it touched.
@@ -64,26 +66,27 @@ impl Writer {
         id: ActId,
         act: &StoredAct,
         audit: Option<AuditEntry>,
-    ) -> Result<Vec<ProfileId>, RowError> {
-        self.settle()?;
+    ) -> Result<Vec<ProfileId>, ActError> {
+        self.settle().ok();
         let shared = Arc::clone(&self.shared);
         let snapshot = shared.registry.snapshot_full();
         let now = self.now.max(shared.clock.now());
         let above = Above { flight: None, store: &*shared.store };
         let mut fold = Fold::new(Ground::of(&shared, &snapshot, above, now), self.next_seq);
-        let touched = acts::fold::act(&mut fold, id, act)?;
-        fold.people()?;
-        for (table, key, value) in
-            audit.map(|entry| shared.audit.writes(entry)).transpose()?.into_iter().flatten()
+        let heads = acts::fold::act(&mut fold, id, act)?;
+        let StoredAct::V1 { deed, .. } = act;
+        if let Deed::Merge { proposal, .. } = deed
+            && heads.len() != 1
         {
-            fold.pending.put(table, key, value.unwrap_or_default());
+            return Err(ActError::CannotMerge(ProposalId(*proposal)));
         }
-        let heads = heads(&fold, &touched)?;
+        fold.people()?;
+        if let Some(entry) = audit {
+            for (table, key, value) in shared.audit.writes(entry).map_err(RowError::from)? {
+                fold.pending.put(table, key, value.unwrap_or_default());
+            }
+        }
         self.commit_fold(fold)?;
         Ok(heads.into_iter().map(ProfileId).collect())
     }
-}
-
-fn heads(fold: &Fold<'_>, strands: &BTreeSet<StrandId>) -> Result<BTreeSet<StrandId>, RowError> {
-    strands.iter().map(|&strand| Ok(fold.pending.existing(strand)?.meta().head)).collect()
 }

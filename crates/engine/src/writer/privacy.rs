@@ -17,7 +17,7 @@ use crate::{
     definitions::AuditEntry,
     fold::{Fold, Ground},
     keys::{self, Hash16, Kind},
-    load,
+    large, load,
     page::Pages as _,
     privacy::{
         self, Ask, Counts, Filed, PrivacyError, RequestKind,
@@ -392,12 +392,20 @@ impl Act<'_, '_> {
                 route::release(&mut self.fold.pending, lane, &hash, strand)?;
                 self.fold.identifiers.push(hash);
             }
+            for (name, _) in page.of_kind(Kind::Act) {
+                let (act, _) = keys::parse_act_mark(name).ok_or(Unreadable("act"))?;
+                let (lane, hash) = keys::act_holders(act);
+                route::release(&mut self.fold.pending, lane, &hash, strand)?;
+            }
             if let Some(row) = page.get(Kind::State, &[]) {
                 let StoredState::V1 { due, .. } = decode(row, "state")?;
                 if let Some(due) = due {
                     self.fold.pending.delete(Table::Timer, keys::timer(strand, due));
                 }
             }
+        }
+        for &head in &self.subject.heads {
+            large::forget(self.fold, head)?;
         }
         self.fold.stale.extend(self.subject.heads.iter().copied());
         Ok(())

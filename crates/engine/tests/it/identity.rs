@@ -1,7 +1,11 @@
 //! Who turns out to be whom.
 
-use engine::acts::{ActError, Split};
-use model::{Identifier, IdentifierType};
+use engine::{
+    acts::{ActError, Ask, Split},
+    privacy::RequestKind,
+    proposals::{Handed, NewProposal, ProposalId},
+};
+use model::{Identifier, IdentifierType, Value};
 use serde_json::json;
 
 use crate::world::{Sent, World};
@@ -190,4 +194,218 @@ fn each_side_of_a_split_knows_what_came_through_it() {
     let ann = world.profile("user_id", "ann").unwrap();
     assert_eq!(ann["traits"]["plan"]["value"], "pro");
     assert_eq!(ann["consents"]["analytics"]["said"], "denied");
+}
+
+/// Claims of the source count only with proof from now on.
+fn demand_proof(world: &World) {
+    let source = json!({"key": "default", "kind": "public", "identity": "verified"});
+    world.define(engine::definitions::Kind::Source, source);
+}
+
+#[test]
+fn what_is_only_claimed_names_nobody_where_proof_is_demanded() {
+    let mut world = World::new();
+    demand_proof(&world);
+    world.see(&[LAPTOP], "before", json!({}));
+    world.see(&[LAPTOP, ANN], "claimed", json!({}));
+    world.see(&[PHONE, ANN], "claimed elsewhere", json!({}));
+    assert!(world.profile("user_id", "ann").is_none());
+    assert_eq!(names(&world, "anonymous_id", "laptop"), ["before", "claimed"]);
+    assert_eq!(names(&world, "anonymous_id", "phone"), ["claimed elsewhere"]);
+}
+
+const FAMILY: (&str, &str) = ("email", "family@example.org");
+
+fn proposals(world: &World, state: &str) -> Vec<Value> {
+    world.engine.merge_proposals(state, None, 50).unwrap().items
+}
+
+fn proposal_id(proposal: &Value) -> ProposalId {
+    proposal["id"].as_str().unwrap().parse().unwrap()
+}
+
+/// Two users with one mail address.
+fn family() -> World {
+    let mut world = World::new();
+    world.see(&[ANN, FAMILY], "ann", json!({}));
+    world.see(&[BOB, FAMILY], "bob", json!({}));
+    world
+}
+
+#[test]
+fn a_refused_join_becomes_one_proposal_with_its_evidence() {
+    let mut world = family();
+    world.see(&[BOB, FAMILY], "bob again", json!({}));
+    world.see(&[BOB, PHONE, FAMILY], "bob on the phone", json!({}));
+    let open = proposals(&world, "open");
+    assert_eq!(open.len(), 1, "{open:#?}");
+    assert_eq!(open[0]["source"], "rules");
+    assert_eq!(open[0]["evidence"][0]["value"], "family@example.org");
+    assert_eq!(open[0]["evidence"][0]["reason"], "two_known_users");
+    let mut users: Vec<&str> =
+        open[0]["sides"].as_array().unwrap().iter().map(|s| s["value"].as_str().unwrap()).collect();
+    users.sort_unstable();
+    assert_eq!(users, ["ann", "bob"]);
+    let one = world.engine.merge_proposal(proposal_id(&open[0])).unwrap().unwrap();
+    assert_eq!(one["preview"].as_array().unwrap().len(), 2);
+    assert!(one["preview"][0]["identifiers"].is_array());
+}
+
+#[test]
+fn an_accepted_proposal_merges_two_users_and_is_taken_back() {
+    let mut world = family();
+    let proposal = proposal_id(&proposals(&world, "open")[0]);
+    let done = world.act(Ask::Accept { proposal }).unwrap();
+    assert_eq!(done.profiles.len(), 1);
+    assert_eq!(world.id(ANN), world.id(BOB));
+    assert_eq!(names(&world, "user_id", "bob"), ["ann", "bob"]);
+    assert_eq!(proposals(&world, "accepted").len(), 1);
+    assert!(matches!(world.act(Ask::Accept { proposal }), Err(ActError::Decided(..))));
+    assert!(matches!(world.act(Ask::Reject { proposal }), Err(ActError::Decided(..))));
+    world.see(&[LAPTOP, BOB], "more of bob", json!({}));
+    world.see(&[LAPTOP, ANN], "more of ann", json!({}));
+    world.restart();
+    assert_eq!(names(&world, "user_id", "ann").len(), 4, "one person on one device");
+    world.undo(ANN, done.act).unwrap();
+    assert_ne!(world.id(ANN), world.id(BOB));
+    assert_eq!(names(&world, "user_id", "bob"), ["bob", "more of bob"]);
+    let open = proposals(&world, "open");
+    assert_eq!(open.len(), 1, "that of the mail address; a shared device is no evidence");
+    world.act(Ask::Accept { proposal }).unwrap();
+    assert_eq!(world.id(ANN), world.id(BOB));
+}
+
+#[test]
+fn a_rejected_proposal_is_not_made_again() {
+    let mut world = family();
+    let proposal = proposal_id(&proposals(&world, "open")[0]);
+    world.act(Ask::Reject { proposal }).unwrap();
+    world.see(&[LAPTOP, BOB, FAMILY], "bob on the laptop", json!({}));
+    assert_eq!(proposals(&world, "open"), Vec::<Value>::new());
+    assert_eq!(proposals(&world, "rejected").len(), 1);
+    let handed = hand_in(&world, &[(ANN, BOB, 0.9)]);
+    assert_eq!(handed, [Handed::Rejected]);
+    assert_eq!(proposals(&world, "rejected").len(), 1);
+}
+
+/// An identifier, by its type and value.
+type Named<'a> = (&'a str, &'a str);
+
+fn hand_in(world: &World, pairs: &[(Named<'_>, Named<'_>, f64)]) -> Vec<Handed> {
+    let identifier = |(kind, value): (&str, &str)| {
+        Identifier::new(IdentifierType::parse(kind).unwrap(), value).normalised()
+    };
+    let proposals = pairs.iter().map(|&(a, b, score)| NewProposal {
+        a: identifier(a),
+        b: identifier(b),
+        score,
+        weights: vec![("given_name".into(), 3.5)],
+    });
+    world.act(Ask::Propose { proposals: proposals.collect() }).unwrap().proposals
+}
+
+#[test]
+fn proposals_of_a_matching_are_taken_in_once() {
+    let mut world = World::new();
+    world.see(&[ANN], "ann", json!({}));
+    world.see(&[BOB], "bob", json!({}));
+    world.see(&[LAPTOP], "laptop", json!({}));
+    world.see(&[PHONE, ANN], "ann's phone", json!({}));
+    let handed = hand_in(
+        &world,
+        &[(ANN, LAPTOP, 0.9), (ANN, PHONE, 0.9), (BOB, ("email", "nobody@x"), 0.9)],
+    );
+    assert_eq!(handed, [Handed::Proposed, Handed::OnePerson, Handed::Nobody]);
+    assert_eq!(hand_in(&world, &[(LAPTOP, ANN, 0.95)]), [Handed::Known]);
+    let open = proposals(&world, "open");
+    assert_eq!(open.len(), 1);
+    assert_eq!((&open[0]["score"], &open[0]["source"]), (&json!(0.95), &json!("probabilistic")));
+    assert_eq!(open[0]["weights"], json!({"given_name": 3.5}));
+    world.act(Ask::Accept { proposal: proposal_id(&open[0]) }).unwrap();
+    assert_eq!(names(&world, "anonymous_id", "laptop"), ["ann", "laptop", "ann's phone"]);
+}
+
+#[test]
+fn proposals_between_people_who_became_one_are_moot() {
+    let mut world = World::new();
+    world.see(&[LAPTOP], "laptop", json!({}));
+    world.see(&[ANN], "ann", json!({}));
+    hand_in(&world, &[(ANN, LAPTOP, 0.9)]);
+    world.see(&[LAPTOP, ANN], "login", json!({}));
+    assert_eq!(proposals(&world, "open"), Vec::<Value>::new());
+    let proposal = proposal_id(&proposals(&world, "moot")[0]);
+    assert!(matches!(world.act(Ask::Accept { proposal }), Err(ActError::Moot(_))));
+}
+
+#[test]
+fn the_later_of_a_split_and_a_merge_holds() {
+    let world = family();
+    let proposal = proposal_id(&proposals(&world, "open")[0]);
+    world.act(Ask::Accept { proposal }).unwrap();
+    world.split(ANN, out(BOB)).unwrap();
+    assert_ne!(world.id(ANN), world.id(BOB));
+    hand_in(&world, &[(ANN, BOB, 1.0)]);
+    let again = proposals(&world, "accepted");
+    assert_eq!(again.len(), 1, "the merge is in force where the split says nothing");
+}
+
+#[test]
+fn pages_of_proposals_follow_one_another() {
+    let mut world = World::new();
+    for n in 0..7 {
+        let user = format!("u{n}");
+        world.see(&[("user_id", &user)], "seen", json!({}));
+    }
+    for n in 1..7 {
+        let user = format!("u{n}");
+        hand_in(&world, &[(("user_id", "u0"), ("user_id", &user), 0.5)]);
+    }
+    let mut cursor = None;
+    let mut seen = Vec::new();
+    loop {
+        let page = world.engine.merge_proposals("open", cursor.as_deref(), 2).unwrap();
+        assert!(page.items.len() <= 2);
+        seen.extend(page.items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 6);
+    let all = proposals(&world, "open");
+    assert!(all.iter().map(|item| item["id"].as_str().unwrap()).eq(&seen), "newest first");
+}
+
+#[test]
+fn no_more_is_proposed_of_one_person_than_somebody_can_look_at() {
+    let mut world = World::new();
+    let users: Vec<String> = (0..60).map(|n| format!("u{n:02}")).collect();
+    for user in &users {
+        world.see(&[("user_id", user)], "seen", json!({}));
+    }
+    let pairs: Vec<_> = users[1..]
+        .iter()
+        .map(|user| (("user_id", "u00"), ("user_id", user.as_str()), 0.5))
+        .collect();
+    let handed = hand_in(&world, &pairs);
+    let count = |what: Handed| handed.iter().filter(|handed| **handed == what).count();
+    assert_eq!((count(Handed::Proposed), count(Handed::TooMany)), (50, 9));
+    assert_eq!(world.engine.merge_proposals("open", None, 500).unwrap().items.len(), 50);
+    let twice = [(users[1].as_str(), users[2].as_str()), (users[2].as_str(), users[1].as_str())];
+    let twice = twice.map(|(a, b)| (("user_id", a), ("user_id", b), 0.5));
+    assert_eq!(hand_in(&world, &twice), [Handed::Proposed, Handed::Known]);
+}
+
+#[test]
+fn the_erasure_of_one_side_of_what_was_merged_leaves_the_other_well() {
+    let mut world = family();
+    let proposal = proposal_id(&proposals(&world, "open")[0]);
+    let done = world.act(Ask::Accept { proposal }).unwrap();
+    world.undo(ANN, done.act).unwrap();
+    world.file(RequestKind::Erase, BOB, Value::Null);
+    world.see(&[LAPTOP, ANN], "more of ann", json!({}));
+    assert_eq!(names(&world, "user_id", "ann"), ["ann", "more of ann"]);
+    assert!(matches!(world.act(Ask::Accept { proposal }), Err(ActError::Moot(_))));
+    world.see(&[PHONE, BOB, FAMILY], "another bob", json!({}));
+    assert_eq!(names(&world, "user_id", "bob"), ["another bob"]);
 }

@@ -2,10 +2,11 @@
 //! at every step, across merges, late events, withdrawn consent, expiry by the clock and restarts.
 
 use engine::{
+    acts::{Ask, Split},
     definitions::{Kind, Switch},
     people::AudienceChoice,
 };
-use model::{Consents, Duration, Purpose, PurposeSet};
+use model::{Consents, Duration, Identifier, IdentifierType, Purpose, PurposeSet};
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use serde_json::json;
 
@@ -97,6 +98,29 @@ fn act(world: &mut World, random: &mut SmallRng) {
     world.send(Sent { ids, name, properties, traits, consents: purposes, ago, ..Sent::default() });
 }
 
+/// An operator takes somebody apart, puts two together, or takes that back.
+fn operate(world: &World, random: &mut SmallRng) {
+    let user = ("user_id", *["u1", "u2", "u3"].choose(random).unwrap());
+    let user = Identifier::new(IdentifierType::UserId, user.1);
+    let Some(profile) = world.engine.find_profile(&user).unwrap() else { return };
+    let ask = match random.random_range(0..4) {
+        0 => Ask::Split { profile, how: Split::All },
+        1 => Ask::Split { profile, how: Split::Identifiers(vec![user]) },
+        2 => {
+            let open = world.engine.merge_proposals("open", None, 1).unwrap().items;
+            let Some(proposal) = open.first() else { return };
+            Ask::Accept { proposal: proposal["id"].as_str().unwrap().parse().unwrap() }
+        }
+        _ => {
+            let acts = world.engine.acts(profile).unwrap().unwrap();
+            let Some(act) = acts.choose(random) else { return };
+            Ask::Undo { profile, act: act["id"].as_str().unwrap().parse().unwrap() }
+        }
+    };
+    // Some of this makes no sense at that moment; then it is refused and changes nothing.
+    world.act(ask).ok();
+}
+
 fn personalization() -> PurposeSet {
     PurposeSet::NONE.with(Purpose::PERSONALIZATION)
 }
@@ -133,6 +157,7 @@ fn history(seed: u64, steps: usize) {
                 None => editing = Some(edit(&world, &mut random)),
             },
             _ if step % 5 == 0 => world.restart(),
+            _ if step % 5 < 3 => operate(&world, &mut random),
             _ => act(&mut world, &mut random),
         }
         if step > defined_at {

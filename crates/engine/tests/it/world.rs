@@ -36,6 +36,8 @@ pub(crate) struct Sent<'a> {
     pub(crate) traits: Value,
     pub(crate) consents: Consents,
     pub(crate) ago: Duration,
+    /// When it happened, if not `ago`.
+    pub(crate) at: Option<Timestamp>,
     pub(crate) message_id: Option<&'a str>,
 }
 
@@ -48,6 +50,7 @@ impl Default for Sent<'_> {
             traits: json!({}),
             consents: Consents::default(),
             ago: Duration(0),
+            at: None,
             message_id: None,
         }
     }
@@ -69,6 +72,11 @@ impl World {
         let elsewhere = tempfile::tempdir().unwrap();
         self.engine = open(elsewhere.path(), &self.clock);
         self.engine = open(self.dir.path(), &self.clock);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        use engine::Clock;
+        self.clock.now()
     }
 
     pub(crate) fn pass(&self, time: Duration) {
@@ -106,13 +114,25 @@ impl World {
         self.runtime.block_on(self.engine.switch_audience(key, Expect::Anything, &admin()))
     }
 
-    fn event(&mut self, sent: &Sent<'_>) -> Event {
-        use engine::Clock;
+    pub(crate) fn send(&mut self, sent: Sent<'_>) -> EventVerdict {
+        self.send_all([sent]).into_iter().next().unwrap()
+    }
+
+    /// Sends events in one call.
+    pub(crate) fn send_all<'a>(
+        &mut self,
+        all: impl IntoIterator<Item = Sent<'a>>,
+    ) -> Vec<EventVerdict> {
+        let all = all.into_iter().map(|sent| Item::Event(Box::new(self.event(sent)))).collect();
+        self.runtime.block_on(self.engine.ingest(all)).unwrap()
+    }
+
+    fn event(&mut self, sent: Sent<'_>) -> Event {
         self.sent += 1;
         // Events of one instant are ordered by chance; what a test sends one after the other
         // happened one after the other.
         self.pass(Duration(1));
-        let now = self.clock.now();
+        let now = self.now();
         let ids = sent
             .ids
             .iter()
@@ -124,23 +144,16 @@ impl World {
             kind: EventKind::Track,
             name: sent.name.into(),
             identifiers: ids.collect(),
-            event_time: now.saturating_sub(sent.ago),
+            event_time: sent.at.unwrap_or(now.saturating_sub(sent.ago)),
             received_at: now,
             sent_at: None,
-            properties: object(sent.properties.clone()).into(),
-            traits: object(sent.traits.clone()),
+            properties: object(sent.properties).into(),
+            traits: object(sent.traits),
             context: LazyObject::default(),
             consents: sent.consents,
             historical: false,
             marks: model::event::Marks::default(),
         }
-    }
-
-    pub(crate) fn send(&mut self, sent: Sent<'_>) -> EventVerdict {
-        let event = self.event(&sent);
-        let items = vec![Item::Event(Box::new(event))];
-        let verdicts = self.runtime.block_on(self.engine.ingest(items)).unwrap();
-        verdicts.into_iter().next().unwrap()
     }
 
     pub(crate) fn see(&mut self, ids: &[(&str, &str)], name: &str, properties: Value) {
@@ -150,26 +163,23 @@ impl World {
 
     /// One event of each of many people, in one call.
     pub(crate) fn see_all<'a>(&mut self, users: impl Iterator<Item = &'a str>, name: &str) {
-        let items: Vec<Item> = users
-            .map(|user| {
-                let ids = &[("user_id", user)];
-                Item::Event(Box::new(self.event(&Sent { ids, name, ..Sent::default() })))
-            })
-            .collect();
-        let verdicts = self.runtime.block_on(self.engine.ingest(items)).unwrap();
+        let ids: Vec<_> = users.map(|user| [("user_id", user)]).collect();
+        let verdicts = self.send_all(ids.iter().map(|ids| Sent { ids, name, ..Sent::default() }));
         assert!(verdicts.iter().all(|verdict| *verdict == EventVerdict::Accepted));
+    }
+
+    pub(crate) fn act(&self, ask: Ask) -> Result<Done, ActError> {
+        self.runtime.block_on(self.engine.act(ask, &admin()))
     }
 
     /// Takes the person who holds an identifier apart.
     pub(crate) fn split(&self, of: (&str, &str), how: Split) -> Result<Done, ActError> {
-        let profile = self.id(of);
-        self.runtime.block_on(self.engine.act(Ask::Split { profile, how }, &admin()))
+        self.act(Ask::Split { profile: self.id(of), how })
     }
 
     /// Takes an act on the person who holds an identifier back.
     pub(crate) fn undo(&self, of: (&str, &str), act: ActId) -> Result<Done, ActError> {
-        let profile = self.id(of);
-        self.runtime.block_on(self.engine.act(Ask::Undo { profile, act }, &admin()))
+        self.act(Ask::Undo { profile: self.id(of), act })
     }
 
     pub(crate) fn id(&self, (kind, value): (&str, &str)) -> ProfileId {

@@ -6,8 +6,8 @@ use model::{Identifier, IdentifierType, StrandId, Timestamp, event::Order};
 use rustc_hash::FxHashMap;
 
 use super::{
-    Component, IdentityRules, KnownIdentifier, Limit, Link, MAX_IDENTIFIERS, MAX_MERGES, Per,
-    Reason, Refusal, Resolution, Ruling,
+    Component, IdentityRules, KnownIdentifier, Limit, Link, MAX_IDENTIFIERS, MAX_MERGES,
+    MAX_STRANDS, Per, REVIEWED_FROM, Reason, Refusal, Resolution, Ruling,
     ruling::{Rulings, Side},
 };
 
@@ -15,7 +15,20 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) identifiers: usize,
+    pub(super) strands: usize,
     pub(super) merges: u32,
+    /// Joins of people who both were there before wait for review above so many identifiers.
+    pub(super) reviewed_from: usize,
+}
+
+impl Bounds {
+    /// Those of every workspace.
+    pub(super) const DEFAULT: Self = Self {
+        identifiers: MAX_IDENTIFIERS,
+        strands: MAX_STRANDS,
+        merges: MAX_MERGES,
+        reviewed_from: REVIEWED_FROM,
+    };
 }
 
 /// Folds the links of a closure (all links of all strands that any identifier connects, refused
@@ -40,8 +53,7 @@ pub(super) struct Bounds {
 /// ([`Link::absorb`]). Links that no identifier connects do not influence each other, so a late
 /// link makes only its own closure be folded again.
 pub fn resolve(links: &[Link], rulings: &[Ruling], rules: &IdentityRules) -> Resolution {
-    let bounds = Bounds { identifiers: MAX_IDENTIFIERS, merges: MAX_MERGES };
-    resolve_within(links, rulings, rules, bounds)
+    resolve_within(links, rulings, rules, Bounds::DEFAULT)
 }
 
 pub(super) fn resolve_within(
@@ -95,6 +107,8 @@ struct Group<'a> {
     firsts: BTreeMap<&'a IdentifierType, Vec<Timestamp>>,
     /// How many identifiers it holds.
     held: usize,
+    /// How many strands it has.
+    strands: usize,
     /// How many merges made it.
     merges: u32,
     /// The parts of rulings that the identifiers it holds are in, sorted.
@@ -152,7 +166,7 @@ impl<'a> Fold<'a> {
         for link in links {
             births.entry(link.strand).or_insert(link.order);
         }
-        let group = |&born: &Order| Group { born, ..Group::default() };
+        let group = |&born: &Order| Group { born, strands: 1, ..Group::default() };
         Self {
             rules,
             bounds,
@@ -266,7 +280,14 @@ impl<'a> Fold<'a> {
         let within_limits = a.firsts.iter().all(|(kind, firsts)| {
             b.firsts.get(kind).is_none_or(|others| allowed(self.rules, kind, firsts, others))
         });
-        if within_limits { Ok(()) } else { Err(Reason::Limit) }
+        if !within_limits {
+            return Err(Reason::Limit);
+        }
+        let were_both = a.born < link.order && b.born < link.order;
+        if were_both && a.held + b.held > self.bounds.reviewed_from {
+            return Err(Reason::Large);
+        }
+        Ok(())
     }
 
     /// Whether two components may be one person at all.
@@ -315,9 +336,12 @@ impl<'a> Fold<'a> {
         if is_new && groups.clone().any(|group| is_apart(&group.sides, sides)) {
             return Err(Reason::KeptApart);
         }
-        let held: usize = groups.map(|group| group.held).sum();
+        let held: usize = groups.clone().map(|group| group.held).sum();
+        let strands: usize = groups.map(|group| group.strands).sum();
         let is_growing = is_new || holder != Some(own);
-        if is_growing && held + usize::from(is_new) > self.bounds.identifiers {
+        let is_full =
+            held + usize::from(is_new) > self.bounds.identifiers || strands > self.bounds.strands;
+        if is_growing && is_full {
             return Err(Reason::Full);
         }
         Ok(())
@@ -342,6 +366,7 @@ impl<'a> Fold<'a> {
             all.sort_unstable();
         }
         group.held += moved.held;
+        group.strands += moved.strands;
         group.merges = merges;
         group.take_sides(&moved.sides);
     }

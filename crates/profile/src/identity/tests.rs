@@ -346,12 +346,27 @@ fn only_so_many_merges_and_arrivals_are_no_merges() {
             )
         })
         .collect();
-    let resolution = resolve(&events(&text), &[], &IdentityRules::default());
+    let rules = IdentityRules::default();
+    let unreviewed = resolve::Bounds { reviewed_from: usize::MAX, ..resolve::Bounds::DEFAULT };
+    let resolution = resolve::resolve_within(&events(&text), &[], &rules, unreviewed);
     let refused: Vec<_> =
         resolution.refusals.iter().map(|r| (r.identifier.value.as_str(), r.reason)).collect();
     // The first guest is no merge: u1 was not known before.
     assert_eq!(refused, [("g101", Reason::Full)]);
     assert_eq!(resolution.components.len(), 2);
+    // Long before that the person is so large that somebody must look first.
+    let resolution = resolve(&events(&text), &[], &rules);
+    let refusal = resolution.refusals.first().unwrap();
+    assert_eq!((refusal.identifier.value.as_str(), refusal.reason), ("g050", Reason::Large));
+    assert!(refusal.holder.is_some(), "the other side of a proposal");
+}
+
+#[test]
+fn a_user_is_not_on_more_devices_than_anybody_has() {
+    let text: String =
+        (0..=MAX_STRANDS).map(|n| format!("{n}d s{n} anonymous_id=a{n:04} user_id=u1\n")).collect();
+    let resolution = resolve(&events(&text), &[], &IdentityRules::default());
+    assert_eq!(resolution.components.len(), 2, "who found no room stands alone");
 }
 
 #[test]
@@ -363,7 +378,7 @@ fn a_new_strand_that_links_two_people_merges_them() {
          2d s2 anonymous_id=a1
          3d s3 user_id=u1 email=ann@example.org phone=+461 anonymous_id=a1",
     );
-    let bounds = |merges| resolve::Bounds { identifiers: MAX_IDENTIFIERS, merges };
+    let bounds = |merges| resolve::Bounds { merges, ..resolve::Bounds::DEFAULT };
     let refused = |merges| {
         let resolution =
             resolve::resolve_within(&links, &[], &IdentityRules::default(), bounds(merges));

@@ -3,8 +3,8 @@
 use axum::routing::{get, post};
 use engine::definitions::Scope;
 
-use super::{Doc, Route, scope};
-use crate::acts;
+use super::{CURSOR, Doc, LIMIT, PAGE, Route, optional, scope};
+use crate::{acts, proposals, tokens};
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -50,6 +50,115 @@ pub(super) const ROUTES: &[Route] = &[
             query: &[],
             body: None,
             answer: (200, Some("ActDone")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/merge_proposals",
+        aliases: &[],
+        access: scope(Scope::ProfilesRead),
+        handler: || get(proposals::list),
+        doc: Doc {
+            id: "list_merge_proposals",
+            tag: "profiles",
+            summary: "People who may be one person, newest first",
+            query: &[
+                optional("state", "string", "open (when absent), accepted, rejected or moot"),
+                CURSOR,
+                LIMIT,
+            ],
+            body: None,
+            answer: (200, Some("MergeProposals")),
+        },
+    },
+    Route {
+        method: "post",
+        path: "/api/v1/merge_proposals",
+        aliases: &[],
+        access: scope(Scope::ProfilesWrite),
+        handler: || post(proposals::create),
+        doc: Doc {
+            id: "create_merge_proposals",
+            tag: "profiles",
+            summary: "Hand in proposals of a matching of your own",
+            query: &[],
+            body: Some("NewMergeProposals"),
+            answer: (200, Some("HandedIn")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/merge_proposals/{id}",
+        aliases: &[],
+        access: scope(Scope::ProfilesRead),
+        handler: || get(proposals::read),
+        doc: Doc {
+            id: "get_merge_proposal",
+            tag: "profiles",
+            summary: "A proposal, with what is known of both sides",
+            query: &[],
+            body: None,
+            answer: (200, Some("MergeProposal")),
+        },
+    },
+    Route {
+        method: "post",
+        path: "/api/v1/merge_proposals/{id}/accept",
+        aliases: &[],
+        access: scope(Scope::ProfilesWrite),
+        handler: || post(proposals::accept),
+        doc: Doc {
+            id: "accept_merge_proposal",
+            tag: "profiles",
+            summary: "Make one person of two, whatever the rules say; it can be taken back",
+            query: &[],
+            body: None,
+            answer: (200, Some("ActDone")),
+        },
+    },
+    Route {
+        method: "post",
+        path: "/api/v1/merge_proposals/{id}/reject",
+        aliases: &[],
+        access: scope(Scope::ProfilesWrite),
+        handler: || post(proposals::reject),
+        doc: Doc {
+            id: "reject_merge_proposal",
+            tag: "profiles",
+            summary: "Leave both as they are; the proposal is not made again",
+            query: &[],
+            body: None,
+            answer: (200, Some("ActDone")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/large_profiles",
+        aliases: &[],
+        access: scope(Scope::ProfilesRead),
+        handler: || get(proposals::large),
+        doc: Doc {
+            id: "list_large_profiles",
+            tag: "profiles",
+            summary: "People with more than 100 identifiers, or without room for more",
+            query: PAGE,
+            body: None,
+            answer: (200, Some("LargeProfiles")),
+        },
+    },
+    Route {
+        method: "post",
+        path: "/api/v1/sources/{key}/identity_secret",
+        aliases: &[],
+        access: scope(Scope::Admin),
+        handler: || post(tokens::create_identity_secret),
+        doc: Doc {
+            id: "create_identity_secret",
+            tag: "access",
+            summary: "A new secret for a source's identity tokens; the one before stays good until the next",
+            query: &[],
+            body: None,
+            answer: (201, Some("CreatedIdentitySecret")),
         },
     },
 ];

@@ -99,3 +99,68 @@ async fn all_that_was_merged_is_taken_apart_by_one_call() {
     let done = split(&server, &whole, &json!({"all": true})).await;
     assert_eq!(done["profiles"].as_array().unwrap().len(), 3, "{done}");
 }
+
+/// Two users with one mail address, and the proposal that says so.
+async fn family(server: &Server) -> String {
+    for (user, time) in [("ann", "2026-11-22T10:00:00Z"), ("bob", "2026-11-22T10:01:00Z")] {
+        let traits = json!({"email": "family@example.org"});
+        let event =
+            json!({"type": "identify", "userId": user, "traits": traits, "timestamp": time});
+        server.track(&event).await;
+    }
+    let open = server.ok(get("/api/v1/merge_proposals").admin()).await;
+    assert_eq!(open["items"].as_array().unwrap().len(), 1, "{open}");
+    assert_eq!(open["items"][0]["evidence"][0]["reason"], "two_known_users");
+    open["items"][0]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_proposal_is_looked_at_accepted_and_taken_back() {
+    let server = server();
+    let proposal = format!("/api/v1/merge_proposals/{}", family(&server).await);
+    let shown = server.ok(get(&proposal).admin()).await;
+    assert_eq!(shown["preview"].as_array().unwrap().len(), 2);
+    let done = server.ok(post(format!("{proposal}/accept"), "").admin()).await;
+    let merged = id(&server, "user_id", "ann").await;
+    assert_eq!(done["profiles"], json!([merged]));
+    assert_eq!(id(&server, "user_id", "bob").await, merged);
+    assert_eq!(server.ok(get(&proposal).admin()).await["state"], "accepted");
+    let again = server.verdict(post(format!("{proposal}/accept"), "").admin()).await;
+    assert!(again.starts_with("409 already_decided"), "{again}");
+    let act = done["act"].as_str().unwrap();
+    let undo = format!("/api/v1/profiles/{merged}/acts/{act}/undo");
+    server.ok(post(undo, "").admin()).await;
+    assert_ne!(id(&server, "user_id", "ann").await, id(&server, "user_id", "bob").await);
+    server.ok(post(format!("{proposal}/reject"), "").admin()).await;
+    let rejected = server.ok(get("/api/v1/merge_proposals?state=rejected").admin()).await;
+    assert_eq!(rejected["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn proposals_are_handed_in_by_identifiers() {
+    let server = server();
+    family(&server).await;
+    let side = |kind: &str, value: &str| json!({"type": kind, "value": value});
+    let (ann, bob) = (side("user_id", "ann"), side("user_id", "bob"));
+    let new = |a: &Value, b: &Value, score: f64| json!({"a": a, "b": b, "score": score});
+    let hand_in = |list: Value| {
+        post("/api/v1/merge_proposals", json!({"proposals": list}).to_string()).admin()
+    };
+    let nobody = side("email", "nobody@example.org");
+    let answer = server.ok(hand_in(json!([new(&ann, &bob, 0.9), new(&ann, &nobody, 0.9)]))).await;
+    assert_eq!(answer["proposals"], json!(["known", "nobody"]));
+    for (list, expected) in [
+        (json!([]), "400 invalid_request: /proposals: has 1 to 500"),
+        (json!([new(&ann, &ann, 0.9)]), "400 invalid_request: /proposals/0: `a` and `b` are"),
+        (json!([new(&ann, &bob, 1.5)]), "400 invalid_request: /proposals/0/score: is a number"),
+        (json!([new(&ann, &side("x", "y"), 0.5)]), "400 invalid_request: /proposals/0/b/type"),
+    ] {
+        let verdict = server.verdict(hand_in(list)).await;
+        assert!(verdict.starts_with(expected), "{verdict}");
+    }
+    let verdict = server.verdict(get("/api/v1/merge_proposals?state=new").admin()).await;
+    assert!(verdict.starts_with("400 invalid_request"), "{verdict}");
+    let verdict = server.verdict(get("/api/v1/merge_proposals/nonsense").admin()).await;
+    assert!(verdict.starts_with("404 not_found"), "{verdict}");
+    assert_eq!(server.ok(get("/api/v1/large_profiles").admin()).await["items"], json!([]));
+}

@@ -21,6 +21,7 @@ mod people;
 mod permission;
 mod pixel;
 mod privacy;
+mod proof;
 mod quarantine;
 mod ready_made;
 mod serving;

@@ -231,10 +231,7 @@ impl Oracle<'_> {
         }
         let known = |strands: &BTreeSet<StrandId>| self.identifiers(strands);
         let (ours, theirs) = (known(&own), holder.as_ref().map(known).unwrap_or_default());
-        let clash = |a: &KnownIdentifier| {
-            theirs.iter().any(|b| are_apart(&self.rulings, &a.identifier, &b.identifier))
-        };
-        if ours.iter().any(clash) {
+        if ours.iter().any(|known| self.is_kept_from(&known.identifier, &theirs)) {
             return Err(Reason::KeptApart);
         }
         let both: Vec<&BTreeSet<StrandId>> =
@@ -257,12 +254,24 @@ impl Oracle<'_> {
         if so_far(&own) + so_far(&holder) + usize::from(were_both) > self.bounds.merges as usize {
             return Err(Reason::Full);
         }
+        let held = [&ours[..], &theirs].concat();
         if !is_ruled {
             self.within_limits(&ours, &theirs)?;
+            if were_both && held.len() > self.bounds.reviewed_from {
+                return Err(Reason::Large);
+            }
         }
-        self.may_hold(&[&ours[..], &theirs].concat(), link)?;
+        self.may_hold(&held, link)?;
+        if own.len() + holder.len() > self.bounds.strands {
+            return Err(Reason::Full);
+        }
         self.merges.extend(were_both.then_some(link.strand));
         Ok(())
+    }
+
+    /// Whether a ruling keeps an identifier apart from one of those held.
+    fn is_kept_from(&self, identifier: &Identifier, held: &[KnownIdentifier]) -> bool {
+        held.iter().any(|known| are_apart(&self.rulings, &known.identifier, identifier))
     }
 
     /// Whether components, and a link that is new to all, stand for one user.
@@ -288,8 +297,7 @@ impl Oracle<'_> {
     /// Whether `held` and what a link brings may be held together.
     fn may_hold(&self, held: &[KnownIdentifier], link: &Link) -> Result<(), Reason> {
         let is_new = !self.accepted().any(|l| l.identifier == link.identifier);
-        if is_new && held.iter().any(|k| are_apart(&self.rulings, &k.identifier, &link.identifier))
-        {
+        if is_new && self.is_kept_from(&link.identifier, held) {
             return Err(Reason::KeptApart);
         }
         if held.len() + usize::from(is_new) > self.bounds.identifiers {

@@ -69,10 +69,21 @@ fn rules() -> impl Strategy<Value = IdentityRules> {
 }
 
 fn bounds() -> impl Strategy<Value = Bounds> {
-    let bounds = [(1_000, 100), (1_000, 1), (1_000, 0), (3, 100), (2, 1)];
-    prop::sample::select(
-        bounds.map(|(identifiers, merges)| Bounds { identifiers, merges }).to_vec(),
-    )
+    let tight = |identifiers, strands, merges, reviewed_from| Bounds {
+        identifiers,
+        strands,
+        merges,
+        reviewed_from,
+    };
+    prop::sample::select(vec![
+        Bounds::DEFAULT,
+        tight(1_000, 1_000, 1, 100),
+        tight(1_000, 1_000, 0, 100),
+        tight(3, 1_000, 100, 100),
+        tight(2, 1_000, 1, 100),
+        tight(1_000, 2, 100, 100),
+        tight(1_000, 1_000, 100, 2),
+    ])
 }
 
 /// Rulings over the same identifiers, at different places of the log.

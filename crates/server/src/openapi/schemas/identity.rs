@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{page, reference, time};
 
-pub(super) fn schemas() -> Value {
+pub(super) fn acts() -> Value {
     json!({
         "Split": {
             "type": "object",
@@ -62,7 +62,128 @@ pub(super) fn schemas() -> Value {
                     "description": "of a merge: they are one person's",
                 },
                 "of": {"type": "string", "description": "of an undo: the act that was taken back"},
+                "proposal": {"type": "string", "description": "of a merge: the proposal"},
             },
         })),
+    })
+}
+
+pub(super) fn proposals() -> Value {
+    json!({
+        "LargeProfiles": page(json!({
+            "type": "object",
+            "required": ["profile", "since", "identifiers", "strands", "full"],
+            "properties": {
+                "profile": {"type": "string"},
+                "since": time(),
+                "identifiers": {"type": "integer"},
+                "strands": {"type": "integer", "description": "pairs of a device and a login"},
+                "full": {"type": "boolean", "description": "something was refused for want of room"},
+            },
+        })),
+        "MergeProposals": page(reference("MergeProposal")),
+        "MergeProposal": {
+            "type": "object",
+            "required": ["id", "at", "state", "source", "sides", "evidence"],
+            "properties": {
+                "id": {"type": "string"},
+                "at": time(),
+                "state": {
+                    "enum": ["open", "accepted", "rejected", "moot"],
+                    "description": "moot: they are one person by now, or one of them is gone",
+                },
+                "source": {"enum": ["rules", "probabilistic"]},
+                "sides": {
+                    "type": "array",
+                    "minItems": 2,
+                    "maxItems": 2,
+                    "items": {
+                        "type": "object",
+                        "required": ["profile"],
+                        "properties": {
+                            "profile": {"type": ["string", "null"]},
+                            "type": {"type": "string"},
+                            "value": {"type": "string"},
+                        },
+                    },
+                },
+                "evidence": {
+                    "type": "array",
+                    "description": "what both were seen with, and why the rules did not join them",
+                    "items": {
+                        "type": "object",
+                        "required": ["type", "value", "reason"],
+                        "properties": {
+                            "type": {"type": "string"},
+                            "value": {"type": "string"},
+                            "reason": {"enum": ["two_known_users", "limit", "large"]},
+                        },
+                    },
+                },
+                "score": {"type": "number"},
+                "weights": {"type": "object", "additionalProperties": {"type": "number"}},
+                "act": {"type": "string", "description": "the act by which it is accepted"},
+                "preview": {
+                    "type": "array",
+                    "items": reference("Profile"),
+                    "description": "both sides; when one proposal is read",
+                },
+            },
+        },
+    })
+}
+
+pub(super) fn new_proposals() -> Value {
+    json!({
+        "CreatedIdentitySecret": {
+            "type": "object",
+            "required": ["source", "identity_secret"],
+            "properties": {
+                "source": {"type": "string"},
+                "identity_secret": {"type": "string", "description": "the key of HMAC-SHA-256, as text"},
+            },
+        },
+        "NewMergeProposals": {
+            "type": "object",
+            "required": ["proposals"],
+            "additionalProperties": false,
+            "properties": {
+                "proposals": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 500,
+                    "items": {
+                        "type": "object",
+                        "required": ["a", "b", "score"],
+                        "additionalProperties": false,
+                        "properties": {
+                            "a": reference("Identifier"),
+                            "b": reference("Identifier"),
+                            "score": {"type": "number", "minimum": 0, "maximum": 1},
+                            "evidence": {
+                                "type": "object",
+                                "maxProperties": 32,
+                                "additionalProperties": {"type": "number"},
+                                "description": "how much each comparison speaks for it, by name",
+                            },
+                        },
+                    },
+                },
+            },
+        },
+        "HandedIn": {
+            "type": "object",
+            "required": ["act", "proposals"],
+            "properties": {
+                "act": {"type": "string"},
+                "proposals": {
+                    "type": "array",
+                    "description": "what became of each",
+                    "items": {"enum": [
+                        "proposed", "known", "rejected", "one_person", "nobody", "too_many",
+                    ]},
+                },
+            },
+        },
     })
 }
