@@ -7,7 +7,7 @@ use std::{
 
 use model::{
     Key, Purpose,
-    condition::{Condition, EventName, Names, Rule},
+    condition::{Condition, EventName, Names, Rule, Truth, Verdict},
     consent::PurposeKey,
     definition::Fault,
     hash,
@@ -15,7 +15,12 @@ use model::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::{AudienceDocument, Change, Touched, index::Index, newborn};
+use crate::{
+    AudienceDocument, Change, LiveStages, StagePolicy, Touched,
+    index::Index,
+    newborn,
+    stages::{self, Reached},
+};
 
 /// How many audiences deep a reference may go. Answering in place descends along references, so they are bounded.
 pub const MAX_REFERENCE_DEPTH: usize = 16;
@@ -40,6 +45,17 @@ pub struct Audience {
     purpose: Purpose,
     rule: Rule,
     request_only: bool,
+    stage: Option<Stage>,
+}
+
+/// What an audience is that was compiled out of a stage: those who have reached it.
+#[derive(Clone, Debug)]
+struct Stage {
+    /// Where its condition stands in the definition.
+    place: String,
+    is_furthest: bool,
+    /// Who was in it stays in it.
+    is_kept: bool,
 }
 
 impl Audience {
@@ -51,6 +67,29 @@ impl Audience {
     /// Its key, to be held by what is recorded of people.
     pub(crate) fn shared_key(&self) -> &Arc<Key> {
         &self.key
+    }
+
+    /// Whether it was compiled out of a stage, so that it is no audience to people.
+    pub fn is_stage(&self) -> bool {
+        self.stage.is_some()
+    }
+
+    /// What an evaluation comes to for somebody who was in it or was not: who has reached a stage
+    /// that nobody goes back from stays there, unless that may no longer be known.
+    pub(crate) fn kept(&self, was_member: bool, verdict: Verdict) -> Verdict {
+        let is_kept = self.stage.as_ref().is_some_and(|stage| stage.is_kept);
+        if is_kept && was_member && verdict.truth == Truth::False {
+            return Verdict::lasting(Truth::True);
+        }
+        verdict
+    }
+
+    /// Where a part of its condition stands in the definition; `None` for what stands in none.
+    fn pointer(&self, inside: &str) -> Option<String> {
+        match &self.stage {
+            Some(stage) => stages::original(&stage.place, inside, stage.is_furthest),
+            None => Some(format!("/condition{inside}")),
+        }
     }
 
     /// The version of its definition.
@@ -110,12 +149,17 @@ impl Catalog {
     ///
     /// Conditions may name nothing but other audiences; [`Catalog::naming`] is for the others.
     pub fn compile(live: Vec<Live>) -> (Self, Vec<(Key, Vec<Fault>)>) {
-        Self::naming(live, &Names::default())
+        Self::naming(live, &[], &Names::default())
     }
 
-    /// As [`Catalog::compile`], with the other definitions that conditions may name.
-    pub fn naming(live: Vec<Live>, names: &Names) -> (Self, Vec<(Key, Vec<Fault>)>) {
-        Self::with_shadows(live, Vec::new(), names)
+    /// As [`Catalog::compile`], with stages and with what conditions may name beside audiences, the
+    /// stages included. What is wrong with a stage stands under its name, as `car.decision`.
+    pub fn naming(
+        live: Vec<Live>,
+        stages: &[LiveStages],
+        names: &Names,
+    ) -> (Self, Vec<(Key, Vec<Fault>)>) {
+        Self::with_shadows(live, Vec::new(), stages, names)
     }
 
     /// As [`Catalog::naming`], with shadows: versions of live audiences that are to act next. They are evaluated and
@@ -125,10 +169,14 @@ impl Catalog {
     pub fn with_shadows(
         live: Vec<Live>,
         shadows: Vec<Live>,
+        stages: &[LiveStages],
         names: &Names,
     ) -> (Self, Vec<(Key, Vec<Fault>)>) {
         let mut faults = Faults::new();
         let mut sound = parse(live, names, &mut faults);
+        for stages in stages {
+            parse_stages(stages, names, &mut sound, &mut faults);
+        }
         drop_dangling(&mut sound, &mut faults);
         let audiences = in_order(sound, &mut faults);
         let purposes: BTreeMap<&Key, Purpose> =
@@ -139,10 +187,11 @@ impl Catalog {
             let mut references = shadow.rule.needs().audiences.iter();
             references.all(|key| key != own && purposes.get(key) == Some(&shadow.purpose))
         });
-        (Self::of(audiences, shadows.into_values().collect()), faults.into_iter().collect())
+        let shadows = shadows.into_values().collect();
+        (Self::of(audiences, shadows, names.traits_epoch), faults.into_iter().collect())
     }
 
-    fn of(mut audiences: Vec<Audience>, mut shadows: Vec<Audience>) -> Self {
+    fn of(mut audiences: Vec<Audience>, mut shadows: Vec<Audience>, traits_epoch: u64) -> Self {
         let mut request_only = BTreeSet::new();
         let asks_the_request = |audience: &Audience, request_only: &BTreeSet<Key>| {
             let needs = audience.rule.needs();
@@ -160,7 +209,7 @@ impl Catalog {
         let positions = audiences.iter().enumerate().map(|(i, a)| (a.key().clone(), i)).collect();
         let mut by_key: Vec<usize> = (0..audiences.len()).collect();
         by_key.sort_by(|a, b| audiences[*a].key().cmp(audiences[*b].key()));
-        let fingerprint = fingerprint(&audiences);
+        let fingerprint = fingerprint(&audiences) ^ traits_epoch;
         let all: Vec<&Audience> = audiences.iter().chain(&shadows).collect();
         let index = Index::new(&all, audiences.len());
         let (mut unconditional, conditional_purposes) = newborn::unconditional(&audiences);
@@ -313,6 +362,7 @@ fn parse(live: Vec<Live>, names: &Names, faults: &mut Faults) -> BTreeMap<Key, A
                     purpose,
                     rule,
                     request_only,
+                    stage: None,
                 };
                 sound.insert(key, audience);
             }
@@ -320,6 +370,46 @@ fn parse(live: Vec<Live>, names: &Names, faults: &mut Faults) -> BTreeMap<Key, A
         }
     }
     sound
+}
+
+/// Takes in who has reached each stage of a definition.
+fn parse_stages(
+    live: &LiveStages,
+    names: &Names,
+    sound: &mut BTreeMap<Key, Audience>,
+    faults: &mut Faults,
+) {
+    let LiveStages { document, version, purpose } = live;
+    let is_kept = document.policy == StagePolicy::AdvanceOnly;
+    for (behind, Reached { key, rule, place }) in
+        stages::reached(live, names).into_iter().enumerate()
+    {
+        let stage = Stage { place, is_furthest: behind == 0, is_kept };
+        match (rule, purpose) {
+            (Ok(rule), Some(purpose)) => {
+                let audience = Audience {
+                    key: Arc::new(key.clone()),
+                    version: *version,
+                    purpose_key: document.purpose.clone(),
+                    purpose: *purpose,
+                    rule,
+                    request_only: false,
+                    stage: Some(stage),
+                };
+                sound.insert(key, audience);
+            }
+            (Ok(_), None) => {
+                let detail = format!("there is no purpose `{}`", document.purpose);
+                faults.entry(key).or_default().push(Fault::new("/purpose", detail));
+            }
+            (Err(wrong), _) => {
+                let inside = |fault: Fault| {
+                    Fault::new(format!("{}{}", stage.place, fault.pointer), fault.detail)
+                };
+                faults.entry(key).or_default().extend(wrong.into_iter().map(inside));
+            }
+        }
+    }
 }
 
 /// Takes out the audiences whose references do not hold, and again those that refer to them.
@@ -368,8 +458,16 @@ fn faults_of_references(
 fn references(audience: &Audience) -> Vec<(String, &Key)> {
     let mut found = Vec::new();
     audience.rule.condition().visit(&mut |pointer, condition| {
+        // A reference that stands in no definition was made for a stage; the stage is the place to mend.
+        let at = |place: &str| {
+            let pointer = audience.pointer(pointer);
+            pointer.map_or("/stages".to_owned(), |pointer| format!("{pointer}{place}"))
+        };
         if let Some((place, key)) = condition.audience() {
-            found.push((format!("/condition{pointer}{place}"), key));
+            found.push((at(place), key));
+        }
+        if let Condition::Stage(stage) = condition {
+            found.extend(stage.reads().iter().map(|key| (at("/stage"), key)));
         }
     });
     found

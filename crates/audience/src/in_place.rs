@@ -49,7 +49,10 @@ impl<'a> InPlace<'a> {
             return *known;
         }
         // References never lead back here and go a bounded number of audiences deep.
-        let Verdict { truth, valid_until } = audience.rule().evaluate(self, self.now);
+        let verdict = audience.rule().evaluate(self, self.now);
+        let entry = self.memberships.entry(audience.key());
+        let was_member = entry.is_some_and(|entry| entry.truth().is_true());
+        let Verdict { truth, valid_until } = audience.kept(was_member, verdict);
         let (since, previous) = self.transitions(audience, truth);
         let membership = Membership { truth, since, previous, valid_until };
         self.evaluated.borrow_mut().insert(position, membership);

@@ -9,6 +9,7 @@ mod memberships;
 mod newborn;
 pub mod ready_made;
 pub mod reference;
+mod stages;
 
 pub use catalog::{Audience, Catalog, Live, MAX_REFERENCE_DEPTH};
 pub use document::AudienceDocument;
@@ -16,6 +17,7 @@ pub use estimate::Estimate;
 pub use in_place::{InPlace, evaluate_in_place};
 pub use index::{Change, Touched};
 pub use memberships::{Entry, FactsByPurpose, Memberships, Transition, TransitionKind};
+pub use stages::{LiveStages, MAX_STAGES, StageDocument, StagePolicy, StagesDocument};
 
 #[cfg(test)]
 mod fixture;

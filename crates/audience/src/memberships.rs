@@ -147,7 +147,13 @@ pub struct Transition {
 impl Memberships {
     /// Memberships as they were stored: the fingerprint of the catalog they were evaluated with,
     /// and their entries in any order. The keys are shared with `catalog`, where it has them.
-    pub fn restore(catalog: &Catalog, fingerprint: u64, entries: Vec<Entry>) -> Self {
+    ///
+    /// Where parts of a person that have become one were recorded each, the one who was in it counts, and
+    /// of two the one who came first.
+    pub fn restore(catalog: &Catalog, fingerprint: u64, mut entries: Vec<Entry>) -> Self {
+        let rank = |entry: &Entry| (!entry.truth.is_true(), entry.since());
+        entries.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| rank(a).cmp(&rank(b))));
+        entries.dedup_by(|later, first| later.key == first.key);
         let (entries, shadows) = (in_order(catalog, entries), Vec::new());
         Self { fingerprint, evaluated_at: Timestamp::default(), entries, shadows }
     }
@@ -373,6 +379,7 @@ impl Memberships {
         let place = self.place(audience.key());
         let before = place.ok().and_then(|place| self.entries.get(place));
         let was_member = before.is_some_and(|entry| entry.truth.is_true());
+        let verdict = audience.kept(was_member, verdict);
         let kind = match (was_member, verdict.truth.is_true()) {
             (false, true) => Some(TransitionKind::Entered),
             (true, false) => Some(TransitionKind::Left),

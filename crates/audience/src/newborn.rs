@@ -64,7 +64,10 @@ pub(crate) fn unconditional(audiences: &[Audience]) -> (Touched, Vec<Purpose>) {
 
 /// Whether the condition asks about something that even a person without data has: a unit, consent, another audience.
 fn depends_on_more_than_data(rule: &Rule) -> bool {
-    let mut depends = !rule.needs().audiences.is_empty() || !rule.needs().purposes.is_empty();
+    // A stage that is reached with a further one is looked at whenever that is.
+    let is_audience = |key: &Key| key.parts().is_none();
+    let needs = rule.needs();
+    let mut depends = needs.audiences.iter().any(is_audience) || !needs.purposes.is_empty();
     rule.condition().visit(&mut |_, part| depends |= matches!(part, Condition::Bucket { .. }));
     depends
 }

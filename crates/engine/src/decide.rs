@@ -13,11 +13,11 @@ use crossbeam_channel::Sender;
 use decision::{Outcome, TokenClaims};
 use model::{
     Country, DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp, UnitId,
-    condition::{Facts, Names},
+    condition::{self, Facts, Sight},
     event::Marks,
     value::{Object, Path},
 };
-use profile::{Component, Profile, PurposePolicy};
+use profile::{Component, Profile, PurposePolicy, view::Derived};
 use serde::Serialize;
 
 use crate::{
@@ -52,9 +52,20 @@ pub struct DecideRequest {
     pub marks: Marks,
     /// Called with a write key of a public source and no identity token: sees public fields only.
     pub public: bool,
+    /// The caller may not see sensitive values: none is filled in, and explanations show none.
+    pub masked: bool,
 }
 
 impl DecideRequest {
+    /// How much the caller may see.
+    fn sight(&self) -> Sight {
+        match (self.public, self.masked) {
+            (true, _) => Sight::Public,
+            (false, true) => Sight::Masked,
+            (false, false) => Sight::Full,
+        }
+    }
+
     /// What it adds to the person whom it is about, who is met on a device if it names one.
     fn around(&self, device: Option<UnitId>, policy: &PurposePolicy) -> Request<'_> {
         let country = self.country(policy);
@@ -139,7 +150,8 @@ struct Person<'a> {
     views: &'a Views<'a>,
     asked: Asked<'a>,
     serviced: Serviced<'a>,
-    names: &'a Names,
+    snapshot: &'a Snapshot,
+    sight: Sight,
     unit: UnitId,
     now: Timestamp,
     /// Who asks is no person, or has an identifier of somebody who is to be left alone.
@@ -186,8 +198,17 @@ impl decision::Person for Person<'_> {
         let Some(seen) = self.views.seen(purpose) else { return Object::new() };
         let is_shown =
             |key: &Key| public_only.is_none_or(|paths| paths.iter().any(|p| shows(p, key)));
-        let computed = seen.computed(self.names, is_shown, self.now);
-        seen.view.fields(computed, public_only)
+        let computed = seen.computed(&self.snapshot.names, self.sight, is_shown, self.now);
+        let own = self.snapshot.names.stages.iter().filter(|(_, stages)| stages.purpose == purpose);
+        let stages = own.filter_map(|(key, stages)| {
+            let facts = self.asked.facts(purpose);
+            let place = condition::standing(&stages.reached, facts, self.now).stage?;
+            Some((key.to_string(), stages.keys.get(place)?.as_str().into()))
+        });
+        let derived = Derived { computed, stages: stages.collect() };
+        let is_hidden =
+            |name: &str| self.sight != Sight::Full && self.snapshot.traits.is_sensitive(name);
+        seen.view.fields(derived, &is_hidden, public_only)
     }
 }
 
@@ -245,11 +266,12 @@ impl Decider {
         let memberships = if request.at.is_some() { &outside } else { memberships };
         let views = Views::of(profile, &snapshot.policy);
         let views = views.within(request.around(device, &snapshot.policy));
-        let asked = Asked::new(&views, &snapshot.audiences, memberships, now);
+        let sight = request.sight();
+        let asked = Asked::new(&views, &snapshot, memberships, now).sighted(sight);
         let marks = marks(shared, &snapshot, request);
         let is_left_alone = marks.has(Marks::BOT.with(Marks::UNCOUNTED))
             || shared.bars.suppresses(&shared.keys, &request.identifiers);
-        let (views, names) = (&views, &*snapshot.names);
+        let views = &views;
         let person = Person {
             profile,
             is_known: found.is_some(),
@@ -257,7 +279,8 @@ impl Decider {
             views,
             asked,
             serviced: Serviced(profile),
-            names,
+            snapshot: &snapshot,
+            sight,
             unit,
             now,
             is_left_alone,

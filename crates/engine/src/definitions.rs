@@ -1,4 +1,5 @@
-//! Definitions as versioned documents (I9): computed traits, audiences, placements, experiences, purposes, sources.
+//! Definitions as versioned documents (I9):
+//! traits, computed traits, audiences, stages, placements, experiences, purposes, sources.
 
 use std::fmt;
 
@@ -22,10 +23,14 @@ pub enum Kind {
     Purpose,
     /// Where events come from, with the rights of its write key.
     Source,
+    /// What is kept of what is said about people.
+    Trait,
     /// What follows from a person's events.
     ComputedTrait,
     /// Who.
     Audience,
+    /// How far.
+    Stages,
     /// Where something can be shown.
     Placement,
     /// What is shown to whom, and why.
@@ -40,11 +45,13 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which one may refer to those before it.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Purpose,
         Self::Source,
+        Self::Trait,
         Self::ComputedTrait,
         Self::Audience,
+        Self::Stages,
         Self::Placement,
         Self::Experience,
         Self::EventSchema,
@@ -57,8 +64,10 @@ impl Kind {
         match self {
             Self::Purpose => "purposes",
             Self::Source => "sources",
+            Self::Trait => "traits",
             Self::ComputedTrait => "computed_traits",
             Self::Audience => "audiences",
+            Self::Stages => "stages",
             Self::Placement => "placements",
             Self::Experience => "experiences",
             Self::EventSchema => "event_schemas",
@@ -72,8 +81,10 @@ impl Kind {
         match self {
             Self::Purpose => "purpose",
             Self::Source => "source",
+            Self::Trait => "trait",
             Self::ComputedTrait => "computed trait",
             Self::Audience => "audience",
+            Self::Stages => "stages",
             Self::Placement => "placement",
             Self::Experience => "experience",
             Self::EventSchema => "event schema",
@@ -237,6 +248,9 @@ pub enum Scope {
     /// Read profiles.
     #[serde(rename = "profiles:read")]
     ProfilesRead,
+    /// See sensitive values of profiles, too.
+    #[serde(rename = "profiles:sensitive")]
+    ProfilesSensitive,
     /// Import events.
     #[serde(rename = "events:write")]
     EventsWrite,
@@ -262,13 +276,14 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Admin,
         Self::Decide,
         Self::DefinitionsRead,
         Self::DefinitionsWrite,
         Self::DefinitionsPublish,
         Self::ProfilesRead,
+        Self::ProfilesSensitive,
         Self::EventsWrite,
         Self::Backup,
         Self::BackupKeys,
@@ -292,6 +307,7 @@ impl Scope {
             Self::DefinitionsWrite => "definitions:write",
             Self::DefinitionsPublish => "definitions:publish",
             Self::ProfilesRead => "profiles:read",
+            Self::ProfilesSensitive => "profiles:sensitive",
             Self::EventsWrite => "events:write",
             Self::Backup => "backup",
             Self::BackupKeys => "backup:keys",
@@ -335,6 +351,20 @@ pub enum SourceKind {
     Server,
 }
 
+/// Where the organisation has data from. A label: it is shown with what came from a source, and decides nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// From the person, who told it on purpose, as in a form or a centre of preferences.
+    Zero,
+    /// From its own sites, apps and shops, as people used them.
+    First,
+    /// From another organisation that collected it itself and hands it on.
+    Second,
+    /// From somebody who gathers data of others.
+    Third,
+}
+
 /// What it takes for a public source's identity claims to join people.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
@@ -371,6 +401,9 @@ pub struct SourceDocument {
     /// What it takes for identity claims to join people. A server's word always does.
     #[serde(default)]
     pub identity: SourceIdentity,
+    /// Where the organisation has its data from. A label, shown with the source's events and traits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<Party>,
 }
 
 /// A purpose that data may be used for, as people write it; or the workspace's own default for a built-in one.

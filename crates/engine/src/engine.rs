@@ -13,7 +13,9 @@ use std::{
 };
 
 use crossbeam_channel::Sender;
-use model::{Identifier, Key, ProfileId, Timestamp, Value, event::Marks, value::Object};
+use model::{
+    Identifier, Key, ProfileId, Timestamp, Value, condition::Sight, event::Marks, value::Object,
+};
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -30,7 +32,8 @@ use crate::{
     observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
     people::{
-        AudienceChoice, Edit, Explained, GoesOn, Members, Preview, Progress, members, preview, show,
+        AudienceChoice, Edit, Explained, GoesOn, Members, Preview, Progress, TraitUsage, members,
+        preview, show,
     },
     privacy::{self, access::Document},
     proposals::{self, ProposalId, list},
@@ -291,6 +294,11 @@ impl Engine {
         Ok(quarantine::open(self.shared(), id)?)
     }
 
+    /// One event that was set aside, as it is shown.
+    pub fn quarantined_document(&self, entry: &quarantine::Entry, sight: Sight) -> Value {
+        entry.document(&self.shared().registry.snapshot().traits, sight)
+    }
+
     /// Begins to watch what comes in; `None` when as many watch as may.
     pub fn watch(&self, query: LiveQuery) -> Option<Watch> {
         self.shared().observation.watch(query)
@@ -407,9 +415,9 @@ impl Engine {
 
     /// The profile as contract.md gives it (identifiers, traits, consents, audiences, recent
     /// timeline); `None` when unknown.
-    pub fn profile(&self, id: ProfileId) -> Result<Option<Value>, EngineError> {
+    pub fn profile(&self, id: ProfileId, sight: Sight) -> Result<Option<Value>, EngineError> {
         let snapshot = self.shared().registry.snapshot_full();
-        Ok(show::profile(self.shared(), &snapshot, id)?)
+        Ok(show::profile(self.shared(), &snapshot, id, sight)?)
     }
 
     /// A person's events, newest first.
@@ -418,10 +426,20 @@ impl Engine {
         id: ProfileId,
         cursor: Option<&str>,
         limit: usize,
+        sight: Sight,
     ) -> Result<Option<Page<Value>>, EngineError> {
         let Some(profile) = show::component(self.shared(), id)? else { return Ok(None) };
         let snapshot = self.shared().registry.snapshot_full();
-        Ok(Some(show::page(self.shared(), &snapshot, &profile, cursor, limit)?))
+        let mut page = show::page(self.shared(), &snapshot, &profile, cursor, limit)?;
+        if sight != Sight::Full {
+            page.items.iter_mut().for_each(|event| show::mask(&snapshot.traits, event));
+        }
+        Ok(Some(page))
+    }
+
+    /// Which definitions that act use which trait, by the name of the trait.
+    pub fn trait_usage(&self, cursor: Option<&str>, limit: usize) -> Page<TraitUsage> {
+        self.shared().registry.trait_usage(cursor, limit)
     }
 
     /// What operators did to a person, newest first; `None` when there is no such person.
@@ -453,9 +471,13 @@ impl Engine {
     }
 
     /// One proposal, with what is known of both sides; `None` when there is none.
-    pub fn merge_proposal(&self, id: ProposalId) -> Result<Option<Value>, EngineError> {
+    pub fn merge_proposal(
+        &self,
+        id: ProposalId,
+        sight: Sight,
+    ) -> Result<Option<Value>, EngineError> {
         let snapshot = self.shared().registry.snapshot_full();
-        Ok(list::one(self.shared(), &snapshot, id)?)
+        Ok(list::one(self.shared(), &snapshot, id, sight)?)
     }
 
     /// A person's recorded decisions, newest first.
@@ -487,9 +509,13 @@ impl Engine {
 
     /// Everything that is held about the people whom a request for access named, piece by piece; `None`
     /// when there is no such request.
-    pub fn privacy_document(&self, id: &str) -> Result<Option<Document>, EngineError> {
+    pub fn privacy_document(
+        &self,
+        id: &str,
+        sight: Sight,
+    ) -> Result<Option<Document>, EngineError> {
         let Some(id) = privacy::parse_id(id) else { return Ok(None) };
-        Ok(Document::of(Arc::clone(&self.inner.shared), id)?)
+        Ok(Document::of(Arc::clone(&self.inner.shared), id, sight)?)
     }
 
     /// How far the sweep is that removes what is kept no longer: of the round that goes on, else of the
@@ -567,8 +593,9 @@ impl Engine {
         audience: &AudienceChoice,
         at: Option<Timestamp>,
         id: ProfileId,
+        sight: Sight,
     ) -> Result<Option<Explained>, DefinitionError> {
-        members::explain(self.shared(), audience, at, id)
+        members::explain(self.shared(), audience, at, id, sight)
     }
 
     #[cfg(test)]

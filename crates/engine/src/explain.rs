@@ -1,7 +1,10 @@
 //! The part of an explanation before the decision itself: what was observed, who it is, which audiences follow (B2).
 
 use decision::{Stage, Step};
-use model::{Basis, Timestamp, condition::Truth};
+use model::{
+    Basis, Timestamp,
+    condition::{self, Truth},
+};
 use profile::Profile;
 
 use crate::{
@@ -31,7 +34,8 @@ pub(crate) fn before(
     let mut steps = events(profile);
     steps.push(identity(profile, found));
     steps.extend(consents(snapshot, views));
-    for audience in snapshot.audiences.audiences().iter().take(AUDIENCES_TOLD) {
+    let audiences = snapshot.audiences.audiences().iter().filter(|audience| !audience.is_stage());
+    for audience in audiences.take(AUDIENCES_TOLD) {
         let facts = asked.facts(audience.purpose());
         let Some(membership) = facts.membership(audience.key()) else { continue };
         let answer = match membership.truth {
@@ -56,6 +60,18 @@ pub(crate) fn before(
                 ..Step::note(Stage::Audience, format!("`{}`: {}", audience.key(), part.text))
             });
         }
+    }
+    for (key, stages) in &snapshot.names.stages {
+        let standing = condition::standing(&stages.reached, asked.facts(stages.purpose), now);
+        let text = match standing.stage.and_then(|place| stages.keys.get(place)) {
+            Some(stage) => {
+                let since = standing.since.map(|at| format!(" since {at}")).unwrap_or_default();
+                format!("is in stage `{stage}` of `{key}` (version {}){since}", stages.version)
+            }
+            None => format!("it cannot be told, for want of consent, how far they are in `{key}`"),
+        };
+        let valid_until = standing.valid_until;
+        steps.push(Step { valid_until, ..Step::note(Stage::Audience, text) });
     }
     steps
 }

@@ -8,7 +8,7 @@ mod rows;
 
 use std::ops::ControlFlow;
 
-use model::{Key, Purpose, Timestamp, value::Object};
+use model::{Key, Purpose, Timestamp, condition::Sight, value::Object};
 use serde::Serialize;
 use store::VaultError;
 
@@ -71,6 +71,8 @@ pub struct ExportRequest {
     pub since: Option<Timestamp>,
     /// Of events and decisions: only those that happened before this instant.
     pub until: Option<Timestamp>,
+    /// How much those may see who get the rows.
+    pub sight: Sight,
 }
 
 impl ExportRequest {
@@ -94,6 +96,8 @@ pub struct ExportSummary {
     pub events_withheld: u64,
     /// Traits of the others that were collected without the purpose.
     pub traits_withheld: u64,
+    /// Traits that those who get the rows may not see.
+    pub traits_masked: u64,
     /// Audiences that were folded for another purpose.
     pub audiences_withheld: u64,
 }

@@ -5,11 +5,13 @@ use std::{cell::OnceCell, fmt};
 use audience::{FactsByPurpose, InPlace, Memberships};
 use model::{
     Consents, Country, Key, LazyObject, Purpose, Timestamp, UnitId, Value,
-    condition::{EventName, Fact, Facts, Membership, Names, Rows},
+    condition::{EventName, Fact, Facts, Membership, Names, Rows, Sight},
     consent::PurposeKey,
     value::{Object, Path},
 };
-use profile::{Profile, PurposePolicy, View};
+use profile::{Profile, PurposePolicy, TraitRules, View};
+
+use crate::snapshot::Snapshot;
 
 /// A view, and the context of the request where there is one.
 #[derive(Clone, Copy, Debug)]
@@ -20,15 +22,18 @@ pub(crate) struct Seen<'a> {
 
 impl Seen<'_> {
     /// The values at `now` of the computed traits of this view's purpose that are `wanted`. What is
-    /// withheld or missing is left out.
+    /// withheld or missing, or may not be shown, is left out.
     pub(crate) fn computed(
         &self,
         names: &Names,
+        sight: Sight,
         wanted: impl Fn(&Key) -> bool,
         now: Timestamp,
     ) -> Object {
         let purpose = self.view.purpose();
-        let own = names.computed.iter().filter(|(_, named)| named.purpose == purpose);
+        let own = names.computed.iter().filter(|(_, named)| {
+            named.purpose == purpose && (sight == Sight::Full || !named.is_sensitive)
+        });
         let read = own.filter(|(key, _)| wanted(key)).filter_map(|(key, named)| {
             match named.rule.read(self, now).value {
                 Fact::Known(value) => Some((key.to_string(), value)),
@@ -189,13 +194,70 @@ impl Facts for Closed {
     }
 }
 
+/// The facts of one purpose within a request, as far as those may see them to whom the answer goes.
+///
+/// Audiences are evaluated by what is inside, so that they come to the same whoever asks.
+#[derive(Debug)]
+struct Sighted<'a> {
+    inside: InPlace<'a>,
+    traits: &'a TraitRules,
+    sight: Sight,
+}
+
+impl Sighted<'_> {
+    fn is_sensitive(&self, path: &Path) -> bool {
+        let path = path.as_str();
+        let first = path.split_once('.').map_or(path, |(first, _)| first);
+        self.traits.is_sensitive(path) || self.traits.is_sensitive(first)
+    }
+}
+
+impl Facts for Sighted<'_> {
+    fn trait_value(&self, path: &Path) -> Fact<&Value> {
+        if self.sight == Sight::Public && self.is_sensitive(path) {
+            return Fact::Withheld;
+        }
+        self.inside.trait_value(path)
+    }
+
+    fn context(&self, path: &Path) -> Fact<&Value> {
+        self.inside.context(path)
+    }
+
+    fn events(&self, name: &EventName) -> Fact<Rows<'_>> {
+        self.inside.events(name)
+    }
+
+    fn membership(&self, audience: &Key) -> Option<Membership> {
+        self.inside.membership(audience)
+    }
+
+    fn consents_to(&self, purpose: &PurposeKey) -> Option<bool> {
+        self.inside.consents_to(purpose)
+    }
+
+    fn unit(&self) -> UnitId {
+        self.inside.unit()
+    }
+
+    fn sight(&self) -> Sight {
+        self.sight
+    }
+
+    fn shows(&self, path: &Path) -> bool {
+        self.sight == Sight::Full || !self.is_sensitive(path)
+    }
+}
+
 /// A person within one request: views with memberships evaluated in place where the stored ones do not stand.
 pub(crate) struct Asked<'a> {
     views: &'a Views<'a>,
     catalog: &'a audience::Catalog,
     memberships: &'a Memberships,
     now: Timestamp,
-    in_place: Vec<(Purpose, OnceCell<InPlace<'a>>)>,
+    traits: &'a TraitRules,
+    sight: Sight,
+    in_place: Vec<(Purpose, OnceCell<Sighted<'a>>)>,
 }
 
 impl fmt::Debug for Asked<'_> {
@@ -205,15 +267,21 @@ impl fmt::Debug for Asked<'_> {
 }
 
 impl<'a> Asked<'a> {
-    /// The person of `views` with `memberships`, at `now`.
+    /// The person of `views` with `memberships`, at `now`, seen in full.
     pub(crate) fn new(
         views: &'a Views<'a>,
-        catalog: &'a audience::Catalog,
+        snapshot: &'a Snapshot,
         memberships: &'a Memberships,
         now: Timestamp,
     ) -> Self {
         let in_place = views.seen.iter().map(|(purpose, _)| (*purpose, OnceCell::new())).collect();
-        Self { views, catalog, memberships, now, in_place }
+        let (catalog, traits, sight) = (&*snapshot.audiences, &*snapshot.traits, Sight::Full);
+        Self { views, catalog, memberships, now, traits, sight, in_place }
+    }
+
+    /// The same for those who may see so much.
+    pub(crate) fn sighted(self, sight: Sight) -> Self {
+        Self { sight, ..self }
     }
 
     /// The facts for `purpose`.
@@ -221,7 +289,8 @@ impl<'a> Asked<'a> {
         let place = self.in_place.iter().find(|(of, _)| *of == purpose);
         match (place, self.views.seen(purpose)) {
             (Some((_, in_place)), Some(seen)) => in_place.get_or_init(|| {
-                InPlace::new(self.catalog, self.memberships, seen, purpose, self.now)
+                let inside = InPlace::new(self.catalog, self.memberships, seen, purpose, self.now);
+                Sighted { inside, traits: self.traits, sight: self.sight }
             }),
             _ => &Closed,
         }

@@ -403,6 +403,7 @@ impl<'a> Fold<'a> {
         };
         let mut page = Page::born(strand, route.meta(), Arc::clone(&route.key));
         page.put(Kind::Meta, &[], &encode(&meta));
+        crate::refold::mark(&mut page, &self.ground.snapshot.traits);
         self.pending.bear(page);
         let row_key = keys::route(address.lane, &address.pair);
         self.pending.put(Table::Index, row_key, keys::strand(strand));

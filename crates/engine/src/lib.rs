@@ -39,6 +39,7 @@ pub mod proposals;
 mod reading;
 mod record;
 mod recording;
+mod refold;
 mod registry;
 #[cfg(test)]
 mod replay;

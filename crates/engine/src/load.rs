@@ -11,7 +11,7 @@ use model::{
 };
 use profile::{
     Assignment, Component, ConsentLedger, KnownIdentifier, Origin, Profile, Seen, SeenIn,
-    Statement, TraitValue, Traits, Visits,
+    Statement, TraitRules, TraitValue, Traits, Visits,
 };
 use store::StrandKey;
 
@@ -133,10 +133,12 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn of(head: StrandId) -> Self {
+    fn of(head: StrandId, traits: &Arc<TraitRules>) -> Self {
+        let mut profile = Profile::new(Component::of(head), UnitId(0));
+        profile.records_mut().traits = Traits::folded_by(traits);
         Self {
             head,
-            profile: Profile::new(Component::of(head), UnitId(0)),
+            profile,
             identifiers: BTreeMap::new(),
             entries: Vec::new(),
             shadows: Vec::new(),
@@ -154,7 +156,7 @@ impl Gathered {
         profile.recompose(Component { head, strands, identifiers }, unit);
         let memberships = Memberships::restore(&snapshot.audiences, self.fingerprint, self.entries)
             .with_shadows(&snapshot.audiences, self.shadows);
-        let epoch = snapshot.projection.epoch;
+        let epoch = snapshot.epoch();
         Person { profile, memberships, due: self.due, wins: self.wins, visits, epoch }
     }
 }
@@ -170,7 +172,7 @@ impl Loader<'_> {
     /// The person whose head strand is `head`.
     pub(crate) fn person(&self, head: StrandId) -> Result<Person, RowError> {
         let head = self.pages.existing(head)?;
-        let mut gathered = Gathered::of(head.strand());
+        let mut gathered = Gathered::of(head.strand(), &self.snapshot.traits);
         let strands = strands_of(&head);
         self.take_page(&head, &mut gathered)?;
         for &strand in strands.iter().filter(|strand| **strand != head.strand()) {
@@ -221,8 +223,16 @@ impl Loader<'_> {
                     know(&mut gathered.identifiers, identifier, order.time, last);
                 }
             }
-            Kind::Trait => records.traits.merge(&trait_of(row)?),
-            Kind::Stated => records.stated.merge(&trait_of(row)?),
+            // The mark of how they were folded.
+            Kind::Trait if name.is_empty() => {}
+            Kind::Trait => {
+                let (name, value) = trait_row(row)?;
+                records.traits.take(name, value);
+            }
+            Kind::Stated => {
+                let (name, value) = trait_row(row)?;
+                records.stated.take(name, value);
+            }
             Kind::Consent => records.consents.record(statement(page, name, row)?),
             Kind::Standing => {
                 let StoredStanding::V1 { suppressed, restricted } =
@@ -235,8 +245,9 @@ impl Loader<'_> {
                 let (experience, assignment) = assignment(page.strand(), name, row)?;
                 records.assignments.insert(experience, assignment);
             }
-            // Rows of a former head may wait for their removal.
-            Kind::Membership | Kind::Shadow | Kind::State if page.strand() != gathered.head => {}
+            // Rows of a former head may wait for their removal. How far somebody had come is kept.
+            Kind::Shadow | Kind::State if page.strand() != gathered.head => {}
+            Kind::Membership if page.strand() != gathered.head && !name.contains(&b'.') => {}
             Kind::Membership => gathered.entries.push(entry(name, row)?),
             Kind::Shadow => gathered.shadows.push(entry(name, row)?),
             Kind::State => {
@@ -336,23 +347,25 @@ fn know(
 
 fn key_text(bytes: &[u8]) -> Result<Key, Unreadable> {
     let text = std::str::from_utf8(bytes).map_err(|_| Unreadable("key"))?;
-    text.parse().map_err(|_| Unreadable("key"))
+    Key::from_stored(text).map_err(|_| Unreadable("key"))
 }
 
 /// The traits that came through one strand.
-pub(crate) fn traits_of(page: &Page) -> Result<Traits, RowError> {
-    let mut traits = Traits::default();
-    for (_, row) in page.of_kind(Kind::Trait) {
-        traits.merge(&trait_of(row)?);
+pub(crate) fn traits_of(page: &Page, rules: &Arc<TraitRules>) -> Result<Traits, RowError> {
+    let mut traits = Traits::folded_by(rules);
+    for (_, row) in page.of_kind(Kind::Trait).filter(|(name, _)| !name.is_empty()) {
+        let (name, value) = trait_row(row)?;
+        traits.take(name, value);
     }
     Ok(traits)
 }
 
-fn trait_of(row: &[u8]) -> Result<Traits, RowError> {
+/// A value that is kept of a trait.
+pub(crate) fn trait_row(row: &[u8]) -> Result<(CompactString, TraitValue), Unreadable> {
     let StoredTrait::V1 { name, value, source, order, purposes } = record::decode(row, "trait")?;
     let value = serde_json::from_str(&value).map_err(|_| Unreadable("trait"))?;
     let origin = Arc::new(Origin { order, source, purposes });
-    Ok([(name, TraitValue { value, origin })].into_iter().collect())
+    Ok((name, TraitValue { value, origin }))
 }
 
 /// Reads an assignment row of a strand: the experience and its variant.

@@ -3,6 +3,9 @@
 pub(crate) mod members;
 pub(crate) mod preview;
 pub(crate) mod show;
+pub(crate) mod usage;
+
+pub use usage::{TraitUsage, TraitUser};
 
 use audience::Estimate;
 use model::{

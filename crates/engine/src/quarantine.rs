@@ -14,7 +14,8 @@ mod tests;
 use std::{borrow::Cow, ops::ControlFlow};
 
 use compact_str::CompactString;
-use model::{EventKind, LazyObject, SourceKey, Timestamp, Value, event::Marks};
+use model::{EventKind, LazyObject, SourceKey, Timestamp, Value, condition::Sight, event::Marks};
+use profile::TraitRules;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{KeyRange, Reader, ScanOrder, Slot, StoreError, Table, VaultError};
@@ -319,8 +320,8 @@ impl Filter {
 }
 
 impl Entry {
-    /// The entry as it is shown, with what was sent.
-    pub fn document(&self) -> Value {
+    /// The entry as it is shown, with what was sent, as far as those may see it to whom it is shown.
+    pub(crate) fn document(&self, rules: &TraitRules, sight: Sight) -> Value {
         let mut shown = json!(self.summary);
         let Value::Object(members) = &mut shown else { return shown };
         match &self.kept {
@@ -328,12 +329,21 @@ impl Entry {
                 members.insert("received_at".into(), json!(arrival.received_at));
                 members.insert("sent_at".into(), json!(arrival.sent_at));
                 members.insert("call".into(), json!(arrival.kind));
+                // A text that was not understood may hold anything.
+                if sight != Sight::Full && rules.has_sensitive() {
+                    members.insert("masked".into(), true.into());
+                    return shown;
+                }
                 members.insert("context".into(), json!(arrival.context));
                 members.insert("body".into(), String::from_utf8_lossy(body).into());
             }
             Kept::Normal(event) => {
                 members.insert("received_at".into(), json!(event.received_at));
-                members.insert("event".into(), show::document((**event).clone()));
+                let mut document = show::document((**event).clone());
+                if sight != Sight::Full {
+                    show::mask(rules, &mut document);
+                }
+                members.insert("event".into(), document);
             }
         }
         shown

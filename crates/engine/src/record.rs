@@ -734,7 +734,8 @@ pub(crate) enum StoredDecision<'a> {
         definitions_version: u64,
         /// The lower half of the id of the first decision; the others' ids follow it.
         first: u64,
-        /// The audiences the person was in.
+        /// The audiences the person was in, and the furthest of each set of stages they had reached, but for
+        /// the first, as `car.decision`.
         memberships: Vec<Cow<'a, Key>>,
         /// One for each placement, in the order asked.
         outcomes: Vec<StoredOutcome<'a>>,

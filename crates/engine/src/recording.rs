@@ -9,10 +9,11 @@ mod lineup;
 
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
-use audience::Memberships;
+use audience::{Entry, Memberships};
 use decision::Outcome;
 use model::{
-    Consents, Country, DecisionId, Identifier, Key, PurposeSet, StrandId, Timestamp, event::Order,
+    Consents, Country, DecisionId, Identifier, Key, PurposeSet, StrandId, Timestamp,
+    condition::Names, event::Order,
 };
 use profile::Assignment;
 use store::{Table, seal::MAX_PLAINTEXT_BYTES};
@@ -116,11 +117,12 @@ fn is_capped(snapshot: &Snapshot, outcome: &Outcome) -> bool {
 fn body(answered: &Answered<'_>) -> Option<Vec<u8>> {
     let Answered { first, snapshot, request, memberships, outcomes, .. } = *answered;
     let members = memberships.entries().iter().filter(|entry| entry.truth().is_true());
+    let members = members.map(Entry::key).filter(|key| is_told(&snapshot.names, memberships, key));
     let outcomes = outcomes.iter().map(|outcome| stored(&snapshot.lineups, outcome));
     let mut record = StoredDecision::V1 {
         definitions_version: snapshot.version,
         first: first.count(),
-        memberships: members.map(|entry| Cow::Borrowed(entry.key())).collect(),
+        memberships: members.map(Cow::Borrowed).collect(),
         outcomes: outcomes.collect::<Option<_>>()?,
         context: Some(Cow::Borrowed(request.context.text())),
     };
@@ -135,6 +137,14 @@ fn body(answered: &Answered<'_>) -> Option<Vec<u8>> {
     let StoredDecision::V1 { context, .. } = &mut record;
     *context = None;
     write(&record).filter(|body| body.len() <= MAX_PLAINTEXT_BYTES)
+}
+
+/// Whether a membership is recorded with a decision: any audience, but of stages only the furthest that is reached.
+fn is_told(names: &Names, memberships: &Memberships, key: &Key) -> bool {
+    let Some((definition, _)) = key.parts() else { return true };
+    let Some(stages) = names.stages.get(&definition) else { return false };
+    let is_reached = |key: &&Key| memberships.entry(key).is_some_and(|e| e.truth().is_true());
+    stages.reached.iter().rfind(is_reached) == Some(key)
 }
 
 /// An outcome as recorded; `None` where its candidates have no lineup.

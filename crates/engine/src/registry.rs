@@ -5,7 +5,7 @@
 //! readers see it. All run on the writer's thread, one save after the other, so what was prepared
 //! is still true when it is published. Readers never wait.
 
-mod check;
+pub(crate) mod check;
 pub(crate) mod difference;
 pub(crate) mod documents;
 mod draft;
@@ -32,6 +32,7 @@ use crate::{
     definitions::{
         AuditEntry, Definition, DefinitionError, Expect, Kind, Page, Scope, Switch, Token,
     },
+    people::usage::{self, TraitUsage},
     retention::Rules,
     snapshot::{self, Broken, Snapshot},
     state::Shared,
@@ -138,6 +139,11 @@ impl Registry {
             Ok(Typed::RetentionRule(document)) => Some(Rules::of(std::iter::once(document))),
             _ => None,
         }
+    }
+
+    /// Which definitions that act use which trait.
+    pub(crate) fn trait_usage(&self, cursor: Option<&str>, limit: usize) -> Page<TraitUsage> {
+        usage::usage(&self.documents.load(), cursor, limit.clamp(1, MAX_PAGE))
     }
 
     /// Whether there is such a definition, in any state.

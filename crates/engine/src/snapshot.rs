@@ -4,7 +4,7 @@ mod projection;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use audience::AudienceDocument;
+use audience::{AudienceDocument, StagesDocument};
 use decision::{ExperienceDocument, PlacementDocument};
 use model::{
     Country, Key, Purpose, SourceKey,
@@ -14,12 +14,13 @@ use model::{
     hash,
     value::Object,
 };
-use profile::{ComputedTraitDocument, PurposePolicy, PurposeRule};
+use profile::{ComputedTraitDocument, PurposePolicy, PurposeRule, Sensitivity, TraitRules};
 use quality::{Plan, traffic::Traffic};
 
 use crate::{
     definitions::{
-        Kind, PurposeDocument, PurposeRegion, Silence, Source, SourceDocument, SourceIdentity,
+        Kind, Party, PurposeDocument, PurposeRegion, Silence, Source, SourceDocument,
+        SourceIdentity,
     },
     normalise::{ConsentSignals, PurposeSignals},
     recording::Lineups,
@@ -57,7 +58,11 @@ pub(crate) struct Snapshot {
     pub(crate) signals: Arc<ConsentSignals>,
     /// Live sources.
     pub(crate) sources: Arc<BTreeMap<SourceKey, SourceRights>>,
-    /// What conditions may name: live computed traits.
+    /// Where data of a source is from, also of one that is no longer live.
+    pub(crate) parties: Arc<BTreeMap<SourceKey, Party>>,
+    /// What is kept of what is said about people: live definitions of traits.
+    pub(crate) traits: Arc<TraitRules>,
+    /// What conditions may name: live computed traits and stages.
     pub(crate) names: Arc<Names>,
     /// Live audiences.
     pub(crate) audiences: Arc<audience::Catalog>,
@@ -75,6 +80,7 @@ pub(crate) struct Snapshot {
     pub(crate) retention: Arc<Rules>,
     /// What is broken.
     pub(crate) faults: Vec<Broken>,
+    trait_faults: Arc<Vec<Broken>>,
     name_faults: Arc<Vec<Broken>>,
     audience_faults: Arc<Vec<Broken>>,
     decision_faults: Arc<Vec<Broken>>,
@@ -86,18 +92,21 @@ impl Snapshot {
     /// Compiles the newest definitions.
     pub(crate) fn compile(documents: &Documents) -> Self {
         let policy = Arc::new(policy(documents));
-        let (names, name_faults) = names(documents, &policy);
-        let (audiences, audience_faults) = audiences(documents, &policy, &names);
+        let (traits, trait_faults) = traits(documents);
+        let (names, name_faults) = names(documents, &policy, &traits);
+        let (names, audiences, audience_faults) = audiences(documents, &policy, &names);
         let (decisions, decision_faults) = decisions(documents, &policy, &names);
         let (plan, plan_faults) = plan(documents);
         let (traffic, traffic_faults) = traffic(documents);
         Self {
             version: documents.saves(),
             sources: Arc::new(sources(documents)),
+            parties: Arc::new(parties(documents)),
             projection: Arc::new(projection(&names, &audiences, &decisions)),
             lineups: Arc::new(Lineups::of(&decisions)),
             signals: Arc::new(signals(documents, &policy)),
             policy,
+            traits,
             names,
             audiences,
             decisions,
@@ -105,6 +114,7 @@ impl Snapshot {
             traffic,
             retention: Arc::new(retention(documents)),
             faults: Vec::new(),
+            trait_faults,
             name_faults,
             audience_faults,
             decision_faults,
@@ -119,13 +129,27 @@ impl Snapshot {
         let mut next = Self { version: documents.saves(), ..self.clone() };
         match changed {
             Kind::Purpose => return Self::compile(documents),
-            Kind::Source => next.sources = Arc::new(sources(documents)),
-            Kind::ComputedTrait => {
-                (next.names, next.name_faults) = names(documents, &next.policy);
+            Kind::Source => {
+                next.sources = Arc::new(sources(documents));
+                next.parties = Arc::new(parties(documents));
+            }
+            Kind::Trait => {
+                (next.traits, next.trait_faults) = traits(documents);
+                if next.traits.epoch() != self.traits.epoch() {
+                    next.compile_audiences(documents);
+                }
+            }
+            Kind::ComputedTrait | Kind::Stages => {
                 next.compile_audiences(documents);
                 next.compile_decisions(documents);
             }
-            Kind::Audience => next.compile_audiences(documents),
+            Kind::Audience => {
+                next.compile_audiences(documents);
+                // Stages that refer to an audience stand and fall with it.
+                if next.names.stages != self.names.stages {
+                    next.compile_decisions(documents);
+                }
+            }
             Kind::Placement | Kind::Experience => next.compile_decisions(documents),
             Kind::EventSchema => (next.plan, next.plan_faults) = plan(documents),
             Kind::TrafficRule => (next.traffic, next.traffic_faults) = traffic(documents),
@@ -141,7 +165,10 @@ impl Snapshot {
     }
 
     fn compile_audiences(&mut self, documents: &Documents) {
-        (self.audiences, self.audience_faults) = audiences(documents, &self.policy, &self.names);
+        let names;
+        (names, self.name_faults) = self::names(documents, &self.policy, &self.traits);
+        (self.names, self.audiences, self.audience_faults) =
+            audiences(documents, &self.policy, &names);
     }
 
     fn compile_decisions(&mut self, documents: &Documents) {
@@ -152,6 +179,7 @@ impl Snapshot {
     /// The same, with what is broken listed anew.
     fn with_faults(mut self, documents: &Documents) -> Self {
         let compiled = [
+            &self.trait_faults,
             &self.name_faults,
             &self.audience_faults,
             &self.decision_faults,
@@ -160,6 +188,11 @@ impl Snapshot {
         ];
         self.faults = listed(documents, &compiled);
         self
+    }
+
+    /// Names what people are decoded with: those decoded with another epoch are read anew.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.projection.epoch ^ self.traits.epoch()
     }
 
     /// The same after a save that changed nothing that acts.
@@ -207,9 +240,19 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
             let others = live_audiences(documents, &snapshot.policy);
             let mut live: Vec<_> = others.filter(|l| l.document.key != document.key).collect();
             live.push(live_audience(known, document, &snapshot.policy));
-            let (_, broken) = audience::Catalog::naming(live, &snapshot.names);
+            let stages: Vec<_> = live_stages(documents, &snapshot.policy).collect();
+            let (_, broken) = audience::Catalog::naming(live, &stages, &snapshot.names);
             let own = broken.into_iter().find(|(key, _)| *key == document.key);
             own.map(|(_, faults)| faults).unwrap_or_default()
+        }
+        Ok(Typed::Stages(document)) => {
+            let live = live_audiences(documents, &snapshot.policy).collect();
+            let others = live_stages(documents, &snapshot.policy);
+            let mut stages: Vec<_> = others.filter(|l| l.document.key != document.key).collect();
+            stages.push(live_stage(known, document, &snapshot.policy));
+            let (_, broken) = audience::Catalog::naming(live, &stages, &snapshot.names);
+            let own = broken.into_iter().filter(|(key, _)| is_part(key, &document.key));
+            own.flat_map(|(_, faults)| faults).collect()
         }
         Ok(Typed::Placement(document)) => decision::Catalog::check_placement(document),
         Ok(Typed::Experience(document)) => {
@@ -224,10 +267,11 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
         }
         Ok(Typed::EventSchema(document)) => Plan::check_schema(document),
         Ok(Typed::TrafficRule(document)) => Traffic::check_rule(document),
-        // A computed trait refers to nothing but its purpose, and its own faults were told before.
+        // What these refer to, and their own faults, were told before.
         Ok(
             Typed::Purpose(_)
             | Typed::Source(_)
+            | Typed::Trait(_)
             | Typed::ComputedTrait(_)
             | Typed::RetentionRule(_),
         )
@@ -297,15 +341,39 @@ fn projection(
     Projection::new(needed)
 }
 
-/// The live computed traits, and those that do not act although they should.
-fn names(documents: &Documents, policy: &PurposePolicy) -> (Arc<Names>, Arc<Vec<Broken>>) {
-    let (mut names, mut broken) = (Names::default(), Vec::new());
+/// What live definitions say about traits, and those that do not act although they should.
+fn traits(documents: &Documents) -> (Arc<TraitRules>, Arc<Vec<Broken>>) {
+    let (mut rules, mut broken) = (BTreeMap::new(), Vec::new());
+    for known in acting(documents, Kind::Trait) {
+        let Ok(Typed::Trait(document)) = &known.typed else { continue };
+        match document.compile() {
+            Ok(rule) => drop(rules.insert(document.sent_as().into(), rule)),
+            Err(faults) => broken.push((Kind::Trait, document.key.clone(), faults)),
+        }
+    }
+    (Arc::new(TraitRules::new(rules)), Arc::new(broken))
+}
+
+/// The live computed traits and stages, and computed traits that do not act although they should.
+fn names(
+    documents: &Documents,
+    policy: &PurposePolicy,
+    traits: &TraitRules,
+) -> (Arc<Names>, Arc<Vec<Broken>>) {
+    let traits_epoch = traits.epoch();
+    let (mut names, mut broken) = (Names { traits_epoch, ..Names::default() }, Vec::new());
     for known in acting(documents, Kind::ComputedTrait) {
         let Ok(Typed::ComputedTrait(document)) = &known.typed else { continue };
         let key = document.key.clone();
         match computed_trait(document, version_of(known), policy) {
             Ok(named) => drop(names.computed.insert(key, named)),
             Err(faults) => broken.push((Kind::ComputedTrait, key, faults)),
+        }
+    }
+    for live_stages in live_stages(documents, policy) {
+        let audience::LiveStages { document, version, purpose } = live_stages;
+        if let Some(purpose) = purpose {
+            names.stages.insert(document.key.clone(), document.named(version, purpose));
         }
     }
     (Arc::new(names), Arc::new(broken))
@@ -322,7 +390,8 @@ fn computed_trait(
         let detail = format!("there is no purpose `{purpose_key}`; define it or name another");
         vec![Fault::new("/purpose", detail)]
     })?;
-    Ok(NamedTrait { rule, version, purpose, purpose_key })
+    let is_sensitive = document.sensitivity == Sensitivity::Sensitive;
+    Ok(NamedTrait { rule, version, is_sensitive, purpose, purpose_key })
 }
 
 /// The version of a definition. Nobody saves one four billion times.
@@ -354,17 +423,74 @@ fn sources(documents: &Documents) -> BTreeMap<SourceKey, SourceRights> {
     live.collect()
 }
 
+fn parties(documents: &Documents) -> BTreeMap<SourceKey, Party> {
+    let labelled = documents.of(Kind::Source).filter_map(|(key, known)| match &known.typed {
+        Ok(Typed::Source(document)) => Some((key.clone(), document.party?)),
+        _ => None,
+    });
+    labelled.collect()
+}
+
+/// The audiences and stages that work, what conditions may name of them, and what is wrong with the others.
 fn audiences(
     documents: &Documents,
     policy: &PurposePolicy,
     names: &Names,
-) -> (Arc<audience::Catalog>, Arc<Vec<Broken>>) {
-    let live = live_audiences(documents, policy).collect();
+) -> (Arc<Names>, Arc<audience::Catalog>, Arc<Vec<Broken>>) {
+    let live: Vec<_> = live_audiences(documents, policy).collect();
+    let mut stages: Vec<_> = live_stages(documents, policy).collect();
+    let mut names = names.clone();
+    let mut broken_stages = BTreeMap::<Key, Vec<Fault>>::new();
     let next = documents.edits().filter_map(|(key, _)| documents.get(Kind::Audience, key));
-    let shadows = next.filter_map(|known| compiled_from(known, policy)).collect();
-    let (catalog, broken) = audience::Catalog::with_shadows(live, shadows, names);
-    let broken = broken.into_iter().map(|(key, faults)| (Kind::Audience, key, faults));
-    (Arc::new(catalog), Arc::new(broken.collect()))
+    let shadows: Vec<_> = next.filter_map(|known| compiled_from(known, policy)).collect();
+    loop {
+        let (catalog, broken) =
+            audience::Catalog::with_shadows(live.clone(), shadows.clone(), &stages, &names);
+        let (parts, broken): (Vec<_>, Vec<_>) =
+            broken.into_iter().partition(|(key, _)| key.parts().is_some());
+        if parts.is_empty() {
+            let broken = broken.into_iter().map(|(key, faults)| (Kind::Audience, key, faults));
+            let broken_stages =
+                broken_stages.into_iter().map(|(key, faults)| (Kind::Stages, key, faults));
+            let all = broken.chain(broken_stages).collect();
+            return (Arc::new(names), Arc::new(catalog), Arc::new(all));
+        }
+        // Of stages all work or none does. What refers to those that do not must know, so all is
+        // compiled once more without them.
+        for (key, faults) in parts {
+            let Some((definition, _)) = key.parts() else { continue };
+            stages.retain(|live| live.document.key != definition);
+            names.stages.remove(&definition);
+            broken_stages.entry(definition).or_default().extend(faults);
+        }
+    }
+}
+
+/// Whether `key` is the name of a part of a definition.
+fn is_part(key: &Key, definition: &Key) -> bool {
+    key.parts().is_some_and(|(of, _)| of == *definition)
+}
+
+fn live_stages(
+    documents: &Documents,
+    policy: &PurposePolicy,
+) -> impl Iterator<Item = audience::LiveStages> {
+    acting(documents, Kind::Stages).filter_map(|known| match &known.typed {
+        Ok(Typed::Stages(document)) => Some(live_stage(known, document, policy)),
+        _ => None,
+    })
+}
+
+fn live_stage(
+    known: &Known,
+    document: &StagesDocument,
+    policy: &PurposePolicy,
+) -> audience::LiveStages {
+    audience::LiveStages {
+        document: document.clone(),
+        version: version_of(known),
+        purpose: policy.find(&document.purpose),
+    }
 }
 
 fn live_audiences(

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
 use audience::{Change, Entry, Memberships, Touched};
-use model::{StrandId, Timestamp};
-use profile::{Observation, Observed, Traits};
+use model::{StrandId, Timestamp, Value};
+use profile::{Observation, Observed, Origin, TraitRules, Traits};
 use store::Table;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     load::{self, Loader, Person},
     page::Pages,
     record::{LogEntry, StoredState, decode, encode},
+    refold,
     sealed::RowError,
     snapshot::Projection,
     visits,
@@ -31,7 +32,7 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
     let cached = if visit.is_rejoined {
         None
     } else {
-        let current = |p: &Arc<Person>| p.epoch == ground.snapshot.projection.epoch;
+        let current = |p: &Arc<Person>| p.epoch == ground.snapshot.epoch();
         ground.person(&head).filter(current)
     };
     if cached.is_none() && !needs_person && !visit.news.iter().any(has_facts) {
@@ -43,9 +44,17 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
     let before = match cached {
         Some(cached) => cached,
         None => {
-            let Fold { pending, .. } = &*fold;
-            let loader = Loader { pages: pending, snapshot: ground.snapshot };
-            Arc::new(loader.person(head)?)
+            let read = |fold: &Fold<'_>| {
+                let Fold { pending, .. } = fold;
+                Loader { pages: pending, snapshot: ground.snapshot }.person(head)
+            };
+            let person = read(fold)?;
+            let (has_policies, audiences) =
+                (ground.snapshot.traits.epoch() != 0, &ground.snapshot.audiences);
+            let may_be_older = has_policies || person.memberships.is_outdated(audiences);
+            let is_new = visit.is_born && !visit.is_rejoined;
+            let is_refolded = may_be_older && !is_new && refold::person(fold, head)?;
+            Arc::new(if is_refolded { read(fold)? } else { person })
         }
     };
     let mut person = (*before).clone();
@@ -67,7 +76,15 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         visit.recorded.iter().for_each(|recorded| remember(&mut person, recorded));
     }
     evaluate(fold, &mut person, head, visit, &touched);
-    write_memberships(fold, head, &before.memberships, &person.memberships)?;
+    if visit.is_rejoined {
+        // What was read of those who were somebody else until now must be written again under this head.
+        let page = fold.pending.page_mut(head)?;
+        page.delete_all(Kind::Membership);
+        page.delete_all(Kind::Shadow);
+        write_memberships(fold, head, &Memberships::default(), &person.memberships)?;
+    } else {
+        write_memberships(fold, head, &before.memberships, &person.memberships)?;
+    }
     write_state(fold, head, &before, &mut person)?;
     fold.people.push(Arc::new(person));
     Ok(())
@@ -135,21 +152,26 @@ fn remember(person: &mut Person, recorded: &Recorded) {
     }
 }
 
-/// Writes the traits of an event that are the newest of their name among those of its strand.
+/// Writes what is to be kept of the traits of an event, strand by strand.
 ///
-/// What another strand of the person knows better is written all the same: after a split it may be all
-/// that is left.
+/// Of a trait without a policy that is the newest of its strand. What another strand of the person
+/// knows better is written all the same: after a split it may be all that is left.
 fn write_traits(fold: &mut Fold<'_>, person: &Person, news: &News) -> Result<(), RowError> {
+    let rules = &fold.ground.snapshot.traits;
     let known = &person.profile.records().traits;
     let mut own = Traits::default();
     let mut is_read = false;
-    for name in news.traits.keys() {
+    for (name, value) in &news.traits {
+        if has_policy(rules, name) {
+            keep(fold, news, (name, value))?;
+            continue;
+        }
         let newest = known.get(name).filter(|value| value.origin.order == news.order);
         let value = match newest {
             Some(value) => value,
             None => {
                 if !std::mem::replace(&mut is_read, true) {
-                    own = load::traits_of(&*fold.pending.existing(news.strand)?)?;
+                    own = load::traits_of(&*fold.pending.existing(news.strand)?, rules)?;
                     own.observe(&news.traits, &news.source, news.order, news.purposes);
                 }
                 match own.get(name).filter(|value| value.origin.order == news.order) {
@@ -163,6 +185,19 @@ fn write_traits(fold: &mut Fold<'_>, person: &Person, news: &News) -> Result<(),
         page.put(Kind::Trait, &keys::trait_name(name), &encode(&record));
     }
     Ok(())
+}
+
+/// Whether something else than the newest value of a trait is kept.
+fn has_policy(rules: &TraitRules, name: &str) -> bool {
+    rules.get(name).is_some_and(|rule| !rule.is_plain())
+}
+
+/// Keeps of a value that came through a strand what the policy of its trait says.
+fn keep(fold: &mut Fold<'_>, news: &News, value: (&str, &Value)) -> Result<(), RowError> {
+    let News { order, purposes, .. } = *news;
+    let origin = Origin { order, source: news.source.clone(), purposes };
+    let rules = &fold.ground.snapshot.traits;
+    refold::keep(fold.pending.page_mut(news.strand)?, rules, value, &origin)
 }
 
 /// Fires what is due, each at its instant, then evaluates what was touched.
@@ -292,15 +327,18 @@ fn write_state(
 /// by the pages that they came through. Should the person ever read back, all their audiences are looked
 /// at anew.
 pub(crate) fn put_off(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Result<(), RowError> {
+    let rules = &fold.ground.snapshot.traits;
     let mut puts = Vec::new();
     for news in visit.news.iter().filter(|news| !news.traits.is_empty()) {
         // Its page was read in the first pass.
-        let Some(mut own) = readable(load::traits_of(&*fold.pending.existing(news.strand)?))?
-        else {
-            continue;
-        };
+        let own = load::traits_of(&*fold.pending.existing(news.strand)?, rules);
+        let Some(mut own) = readable(own)? else { continue };
         own.observe(&news.traits, &news.source, news.order, news.purposes);
-        for name in news.traits.keys() {
+        for (name, value) in &news.traits {
+            if has_policy(rules, name) {
+                readable(keep(fold, news, (name, value)))?;
+                continue;
+            }
             let newest = own.get(name).filter(|value| value.origin.order == news.order);
             let record = newest.map(|value| load::stored_trait(&name.as_str().into(), value));
             puts.extend(record.map(|record| (news.strand, keys::trait_name(name), record)));

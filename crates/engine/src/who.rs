@@ -151,7 +151,7 @@ pub(crate) fn person(
 ) -> Result<(SharedPerson, bool), RowError> {
     let caches = &shared.caches;
     if let Some(person) = caches.people.get(&head)
-        && person.epoch == snapshot.projection.epoch
+        && person.epoch == snapshot.epoch()
     {
         return Ok((person, false));
     }

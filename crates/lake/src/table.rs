@@ -133,6 +133,11 @@ pub static EVENTS: Table = Table {
         ),
         always("received_at", Kind::Time, "when it reached the server"),
         always("source", Kind::Text, "the source that sent it"),
+        perhaps(
+            "party",
+            Kind::Text,
+            "where the source's data is from: `zero`, `first`, `second`, `third`",
+        ),
         always("historical", Kind::Boolean, "whether it was imported or replayed"),
         perhaps("user_id", Kind::Text, "the user id it came with"),
         perhaps("anonymous_id", Kind::Text, "the anonymous id it came with"),

@@ -61,6 +61,7 @@ mod rows;
 mod rule;
 mod schema;
 mod sequence;
+mod stages;
 mod statistic;
 mod syntax;
 mod timeline;
@@ -77,13 +78,14 @@ pub use comparison::{Bound, Literal, Op, Test, TextLiteral};
 pub use computed::ComputedTrait;
 pub use dated::{Dated, Near, When};
 pub use membership::{Membership, Stay};
-pub use names::{ComputedTest, NamedTrait, Names};
+pub use names::{ComputedTest, NamedStages, NamedTrait, Names};
 pub use packed::{List, Object, Packed, RowValues, Seen};
 pub use pair::{Pair, Subject};
 pub use pattern::Pattern;
 pub use rows::{EventRow, Layout, Row, Run, Span};
 pub use rule::{Needs, Rule, Step};
 pub use sequence::{Same, Sequence, SequenceStep};
+pub use stages::{StageTest, Standing, standing};
 pub use statistic::Statistic;
 pub use syntax::{Condition, EventCondition, EventPattern, Filter, Measure};
 pub use window::{Anchor, Window};
@@ -156,6 +158,18 @@ impl EventName {
     }
 }
 
+/// How much of a person those may see to whom answers and explanations go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// Everything.
+    #[default]
+    Full,
+    /// Answers may rest on sensitive values, and none of those is shown.
+    Masked,
+    /// Sensitive values are not even read: the caller proves nothing about who is asking.
+    Public,
+}
+
 /// Everything a condition may ask about one person in one situation, for one purpose.
 ///
 /// It is the only door to a person's data: an implementation holds what the purpose consented to allows, and answers
@@ -173,6 +187,14 @@ pub trait Facts {
     fn consents_to(&self, purpose: &PurposeKey) -> Option<bool>;
     /// What traffic buckets hash.
     fn unit(&self) -> UnitId;
+    /// How much those may see to whom the answer goes.
+    fn sight(&self) -> Sight {
+        Sight::Full
+    }
+    /// Whether the value of a trait may be shown to them.
+    fn shows(&self, _: &Path) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

@@ -184,6 +184,30 @@ impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name of a part of a definition: both keys with a dot between them, which no key that
+    /// people choose can be.
+    #[must_use]
+    pub fn within(&self, definition: &Self) -> Self {
+        Self(compact_str::format_compact!("{definition}.{self}"))
+    }
+
+    /// The definition and its part, of a name that [`Key::within`] made.
+    pub fn parts(&self) -> Option<(Self, Self)> {
+        let (definition, part) = self.0.split_once('.')?;
+        Some((definition.parse().ok()?, part.parse().ok()?))
+    }
+
+    /// Reads a key as it was stored: one that people chose, or the name of a part.
+    pub fn from_stored(text: &str) -> Result<Self, IdError> {
+        match text.split_once('.') {
+            Some((definition, part)) => {
+                let (definition, part): (Self, Self) = (definition.parse()?, part.parse()?);
+                Ok(part.within(&definition))
+            }
+            None => text.parse(),
+        }
+    }
 }
 
 impl FromStr for Key {
@@ -208,8 +232,10 @@ impl fmt::Display for Key {
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let is_written_by_people = deserializer.is_human_readable();
         let text = compact_str::CompactString::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        let key = if is_written_by_people { text.parse() } else { Self::from_stored(&text) };
+        key.map_err(serde::de::Error::custom)
     }
 }
 
@@ -249,6 +275,19 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!("0400000000000000004d".parse::<ProfileId>().is_err(), "lane 1024 does not exist");
         assert!("+3ff000000000000004d".parse::<ProfileId>().is_err());
+    }
+
+    #[test]
+    fn a_part_of_a_definition_has_a_name_that_nobody_can_choose() {
+        let (car, decision): (Key, Key) = ("car".parse().unwrap(), "decision".parse().unwrap());
+        let name = decision.within(&car);
+        assert_eq!(name.as_str(), "car.decision");
+        assert_eq!(name.parts(), Some((car.clone(), decision)));
+        assert_eq!(Key::from_stored(name.as_str()), Ok(name.clone()));
+        assert!(name.as_str().parse::<Key>().is_err());
+        assert!(serde_json::from_str::<Key>("\"car.decision\"").is_err());
+        assert_eq!(car.parts(), None);
+        assert!(Key::from_stored("car.").is_err() && Key::from_stored("a.b.c").is_err());
     }
 
     #[test]

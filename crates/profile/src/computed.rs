@@ -10,6 +10,8 @@ use model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Sensitivity;
+
 /// The definition of a computed trait: a value that follows from a person's events of one name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +33,9 @@ pub struct ComputedTraitDocument {
     /// The purpose whose data it is made of and whose views show it.
     #[serde(default)]
     pub purpose: PurposeKey,
+    /// How carefully its value is to be handled.
+    #[serde(default)]
+    pub sensitivity: Sensitivity,
     /// The name of the events it is made of.
     pub event: String,
     /// What each of those events must be, as in conditions.

@@ -5,6 +5,7 @@ pub mod computed;
 pub mod consent;
 pub mod identity;
 pub mod profile;
+mod sensitivity;
 mod shared;
 pub mod timeline;
 pub mod traits;
@@ -19,7 +20,10 @@ pub use identity::{
     Ruling, Says, resolve,
 };
 pub use profile::{Observation, Observed, Profile, Records, Seen, SeenIn};
+pub use sensitivity::Sensitivity;
 pub use timeline::Timeline;
-pub use traits::{Fault, Origin, RefusedTrait, TraitValue, Traits};
+pub use traits::{
+    Fault, Origin, RefusedTrait, TraitDocument, TraitRule, TraitRules, TraitValue, Traits,
+};
 pub use view::{ServiceView, View};
 pub use visits::{Changed, Entry, Visit, Visits};

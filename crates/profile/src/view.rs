@@ -158,12 +158,17 @@ impl<'a> View<'a> {
         self.records.unit
     }
 
-    /// The person as templates see them: `id`, `traits` by name, and `computed`, which are the computed
-    /// traits as read through this view. What is withheld is left out.
+    /// The person as templates see them: `id`, `traits` by name, and what is derived from events.
+    /// What is withheld is left out, and so are traits that are `hidden`.
     ///
     /// `public_only` keeps nothing but these paths of that object (`traits.first_name`), for
     /// callers who proved nothing.
-    pub fn fields(&self, computed: Object, public_only: Option<&[Path]>) -> Object {
+    pub fn fields(
+        &self,
+        derived: Derived,
+        hidden: &dyn Fn(&str) -> bool,
+        public_only: Option<&[Path]>,
+    ) -> Object {
         if !self.open() {
             return Object::new();
         }
@@ -175,13 +180,15 @@ impl<'a> View<'a> {
         let claimed = traits.iter().filter(|(name, _)| stated.get(name).is_none());
         let traits: Object = claimed
             .chain(stated.iter())
+            .filter(|(name, _)| !hidden(name))
             .filter_map(|(name, value)| readable((name.as_str(), value)))
             .collect();
         let id = model::ProfileId(self.records.component.head()).to_string();
         let fields: Object = [
             ("id".to_owned(), Value::String(id)),
             ("traits".to_owned(), Value::Object(traits)),
-            ("computed".to_owned(), Value::Object(computed)),
+            ("computed".to_owned(), Value::Object(derived.computed)),
+            ("stages".to_owned(), Value::Object(derived.stages)),
         ]
         .into_iter()
         .collect();
@@ -190,6 +197,15 @@ impl<'a> View<'a> {
             Some(paths) => pick(&fields, paths),
         }
     }
+}
+
+/// What follows from a person's events by definitions, as read through the view that is asked for fields.
+#[derive(Clone, Debug, Default)]
+pub struct Derived {
+    /// Computed traits by key.
+    pub computed: Object,
+    /// The keys of the stages in which the person is, by the key of their definition.
+    pub stages: Object,
 }
 
 /// The parts of `fields` that `paths` lead to, at the same places.

@@ -24,7 +24,7 @@ use crate::{
     body,
     definitions::{self, Target},
     error::ApiError,
-    profiles::{no_profile, profile_id},
+    profiles::{no_profile, profile_id, sight},
     query::{self, checked_limit},
 };
 
@@ -77,7 +77,9 @@ pub(crate) async fn explain(
     let subject = format!("audiences/{key} profiles/{profile}");
     audit(&app, &token, "audience.explain", subject).await?;
     let choice = saved(&app, key)?;
-    let explained = app.read(move |engine| engine.explain_membership(&choice, at, profile)).await?;
+    let sight = sight(&token);
+    let explained =
+        app.read(move |engine| engine.explain_membership(&choice, at, profile, sight)).await?;
     Ok(Json(explained.ok_or_else(|| no_profile(profile))?).into_response())
 }
 

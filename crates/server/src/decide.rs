@@ -40,7 +40,7 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let bytes = body::read_limited(body, &parts.headers, BODY_BYTES_MAX).await?;
     let sent: Sent<'_> = request::parse(&bytes)?;
     let caller = caller(app, &parts, &sent)?;
-    if !matches!(caller, Caller::Token) && (sent.explain || sent.at.is_some()) {
+    if !matches!(caller, Caller::Token { .. }) && (sent.explain || sent.at.is_some()) {
         let detail = "`explain` and `at` need a token with the scope `decide`";
         return Err(ApiError::forbidden("token_required", detail));
     }
@@ -65,7 +65,10 @@ enum Caller {
     /// A server with its write key.
     Server,
     /// A token with the scope for it.
-    Token,
+    Token {
+        /// It may see sensitive values, too.
+        sees_all: bool,
+    },
 }
 
 fn caller(app: &App, parts: &Parts, sent: &Sent<'_>) -> Result<Caller, ApiError> {
@@ -78,7 +81,9 @@ fn caller(app: &App, parts: &Parts, sent: &Sent<'_>) -> Result<Caller, ApiError>
         });
     }
     match auth::bearer(&parts.headers).and_then(|secret| app.engine.token(secret)) {
-        Some(token) if token.allows(Scope::Decide) => Ok(Caller::Token),
+        Some(token) if token.allows(Scope::Decide) => {
+            Ok(Caller::Token { sees_all: token.allows(Scope::ProfilesSensitive) })
+        }
         Some(_) => Err(gate::missing_scope(Scope::Decide)),
         None if write_key.is_some() => {
             let detail = "this is neither a source's write key nor a token";
@@ -121,6 +126,8 @@ fn decide_request(
         at,
         marks,
         public: matches!(caller, Caller::Public(_)),
+        // Content may need what only its reader is to see; who asks for reasons looks at it.
+        masked: sent.explain && !matches!(caller, Caller::Token { sees_all: true }),
     })
 }
 

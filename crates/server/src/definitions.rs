@@ -20,6 +20,13 @@ use crate::{app::App, body, error::ApiError, query};
 /// What the server adds to a document when it is read. They may come back in a save, and are passed over.
 const READ_ONLY: [&str; 3] = ["version", "updated_at", "updated_by"];
 
+/// Lists the traits that are defined or used, with what uses them.
+pub(crate) async fn trait_usage(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    let paging: query::Paging = query::parse(&uri)?;
+    let page = app.engine.trait_usage(paging.cursor.as_deref(), paging.limit()?);
+    Ok(Json(page).into_response())
+}
+
 /// A definition kind named in a path.
 pub(crate) struct KindInPath(pub(crate) Kind);
 

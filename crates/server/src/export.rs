@@ -19,6 +19,7 @@ use crate::{
     app::App,
     audiences::audit,
     error::ApiError,
+    profiles::sight,
     query,
     streamed::{self, Sink},
 };
@@ -55,9 +56,10 @@ pub(crate) async fn rows(
     if (since.is_some() || until.is_some()) && !matches!(table, Table::Events | Table::Decisions) {
         return Err(ApiError::invalid("`since` and `until` are for events and decisions only"));
     }
+    let sight = sight(&token);
     let subject = format!("{name} for {purpose_key}");
     audit(&app, &token, "export", subject).await?;
-    let request = ExportRequest { table, purpose, audience, since, until };
+    let request = ExportRequest { table, purpose, audience, since, until, sight };
     streamed::answer(&app, "application/x-ndjson", move |engine, sink| {
         let mut lines = Lines { piece: Vec::with_capacity(2 * PIECE_BYTES), sink };
         let summary = engine.export(&request, &mut |row| lines.push(row))?;

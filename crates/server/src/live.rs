@@ -25,7 +25,7 @@ use model::{Identifier, IdentifierType, SourceKey};
 use serde::Deserialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::{app::App, audiences::audit, error::ApiError, gate, query};
+use crate::{app::App, audiences::audit, error::ApiError, gate, profiles::sight, query};
 
 /// How often a stream looks whether the server is stopping.
 const TICK: Duration = Duration::from_secs(1);
@@ -66,7 +66,8 @@ pub(crate) async fn watch(
     if unmasked {
         audit(&app, &token, "live.watch", "live".to_owned()).await?;
     }
-    let query = LiveQuery { source, event, identifier, verdict, one_in, unmasked };
+    let query =
+        LiveQuery { source, event, identifier, verdict, one_in, unmasked, sight: sight(&token) };
     let watch = app.engine.watch(query).ok_or_else(|| {
         let status = StatusCode::TOO_MANY_REQUESTS;
         ApiError::new(status, "too_many_watchers", "as many watch as may; try again later")

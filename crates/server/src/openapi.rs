@@ -148,8 +148,10 @@ fn singular(kind: Kind) -> &'static str {
     match kind {
         Kind::Purpose => "Purpose",
         Kind::Source => "Source",
+        Kind::Trait => "Trait",
         Kind::ComputedTrait => "ComputedTrait",
         Kind::Audience => "Audience",
+        Kind::Stages => "Stages",
         Kind::Placement => "Placement",
         Kind::Experience => "Experience",
         Kind::EventSchema => "EventSchema",

@@ -22,7 +22,7 @@ use model::{Identifier, IdentifierType, value::Object};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use crate::{app::App, audiences::audit, body, error::ApiError, query};
+use crate::{app::App, audiences::audit, body, error::ApiError, profiles::sight, query};
 
 /// Pieces of a document that wait to be sent: the reader does not run far ahead of a slow caller.
 const PIECES_AHEAD: usize = 4;
@@ -109,7 +109,8 @@ pub(crate) async fn document(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     let name = id.clone();
-    let document = app.read(move |engine| engine.privacy_document(&name)).await?;
+    let sight = sight(&token);
+    let document = app.read(move |engine| engine.privacy_document(&name, sight)).await?;
     let document = document.ok_or_else(|| no_request(&id))?;
     audit(&app, &token, "privacy.document", format!("privacy/requests/{id}")).await?;
     let headers = [

@@ -8,8 +8,13 @@ use axum::{
     http::Uri,
     response::{IntoResponse, Response},
 };
-use engine::{decide::DecideRequest, definitions::Token};
-use model::{Identifier, IdentifierType, Key, LazyObject, ProfileId, Timestamp, Value};
+use engine::{
+    decide::DecideRequest,
+    definitions::{Scope, Token},
+};
+use model::{
+    Identifier, IdentifierType, Key, LazyObject, ProfileId, Timestamp, Value, condition::Sight,
+};
 use serde::Deserialize;
 
 use crate::{app::App, audiences::audit, decide, error::ApiError, query};
@@ -40,7 +45,12 @@ pub(crate) async fn lookup(
     // The value stays out of the answer and the log: it may be personal.
     let id = found.ok_or_else(|| ApiError::not_found(format!("a profile with this {type}")))?;
     audit(&app, &token, "profile.lookup", format!("profiles/{id}")).await?;
-    shown(&app, id).await
+    shown(&app, id, sight(&token)).await
+}
+
+/// How much the holder of a token may see of people.
+pub(crate) fn sight(token: &Token) -> Sight {
+    if token.allows(Scope::ProfilesSensitive) { Sight::Full } else { Sight::Masked }
 }
 
 /// Reads a profile by its id.
@@ -51,11 +61,11 @@ pub(crate) async fn read(
 ) -> Result<Response, ApiError> {
     let id = profile_id(&id)?;
     audit(&app, &token, "profile.read", format!("profiles/{id}")).await?;
-    shown(&app, id).await
+    shown(&app, id, sight(&token)).await
 }
 
-async fn shown(app: &App, id: ProfileId) -> Result<Response, ApiError> {
-    let profile = app.read(move |engine| engine.profile(id)).await?;
+async fn shown(app: &App, id: ProfileId, sight: Sight) -> Result<Response, ApiError> {
+    let profile = app.read(move |engine| engine.profile(id, sight)).await?;
     Ok(Json(profile.ok_or_else(|| no_profile(id))?).into_response())
 }
 
@@ -70,7 +80,9 @@ pub(crate) async fn timeline(
     let paging: query::Paging = query::parse(&uri)?;
     let limit = paging.limit()?;
     audit(&app, &token, "profile.timeline", format!("profiles/{id}")).await?;
-    let page = app.read(move |engine| engine.timeline(id, paging.cursor.as_deref(), limit)).await?;
+    let sight = sight(&token);
+    let page =
+        app.read(move |engine| engine.timeline(id, paging.cursor.as_deref(), limit, sight)).await?;
     Ok(Json(page.ok_or_else(|| no_profile(id))?).into_response())
 }
 
@@ -112,7 +124,8 @@ pub(crate) async fn explain(
     let ExplainQuery { placement, at, url } = query::parse(&uri)?;
     let placements = placement.map(|list| placement_keys(&list)).transpose()?;
     audit(&app, &token, "profile.explain", format!("profiles/{id}")).await?;
-    let profile = app.read(move |engine| engine.profile(id)).await?;
+    let sight = sight(&token);
+    let profile = app.read(move |engine| engine.profile(id, sight)).await?;
     let profile = profile.ok_or_else(|| no_profile(id))?;
     let mut context = LazyObject::default();
     if let Some(url) = url {
@@ -128,6 +141,7 @@ pub(crate) async fn explain(
         record: false,
         at,
         public: false,
+        masked: sight == Sight::Masked,
     };
     let decided = decide::decide(&app, &request)?;
     Ok(decide::written(&decided))

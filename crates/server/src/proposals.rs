@@ -22,6 +22,7 @@ use crate::{
     audiences::audit,
     body,
     error::ApiError,
+    profiles::sight,
     query::{self, checked_limit},
 };
 
@@ -62,7 +63,8 @@ pub(crate) async fn read(
 ) -> Result<Response, ApiError> {
     let proposal = proposal_id(&id)?;
     audit(&app, &token, "merge_proposal.read", format!("merge_proposals/{proposal}")).await?;
-    let found = app.read(move |engine| engine.merge_proposal(proposal)).await?;
+    let sight = sight(&token);
+    let found = app.read(move |engine| engine.merge_proposal(proposal, sight)).await?;
     Ok(Json(found.ok_or_else(|| no_proposal(&id))?).into_response())
 }
 

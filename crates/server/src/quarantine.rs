@@ -19,7 +19,7 @@ use model::{SourceKey, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{app::App, audiences::audit, error::ApiError, query};
+use crate::{app::App, audiences::audit, error::ApiError, profiles::sight, query};
 
 /// Entries replayed or discarded in one call: as many as a batch of events.
 const ENTRIES_MAX: usize = 500;
@@ -79,7 +79,7 @@ pub(crate) async fn read(
 ) -> Result<Response, ApiError> {
     let entry = entry(&app, &id).await?;
     audit(&app, &token, "quarantine.read", format!("quarantine/{id}")).await?;
-    Ok(Json(entry.document()).into_response())
+    Ok(Json(app.engine.quarantined_document(&entry, sight(&token))).into_response())
 }
 
 /// Judges an event that was set aside once more, and applies it when it is sound now.

@@ -431,6 +431,21 @@ const ROUTES: &[Route] = &[
     },
     Route {
         method: "get",
+        path: "/api/v1/traits/usage",
+        aliases: &[],
+        access: scope(Scope::DefinitionsRead),
+        handler: || get(definitions::trait_usage),
+        doc: Doc {
+            id: "list_trait_usage",
+            tag: "definitions",
+            summary: "Which definitions use which trait; one without use or definition is `unused`",
+            query: PAGE,
+            body: None,
+            answer: (200, Some("TraitUsagePage")),
+        },
+    },
+    Route {
+        method: "get",
         path: "/api/v1/profiles/lookup",
         aliases: &[],
         access: scope(Scope::ProfilesRead),

@@ -455,7 +455,7 @@ fn edit() -> impl Strategy<Value = [Catalog; 3]> {
             assert_eq!(faults, []);
             catalog
         };
-        let beside = Catalog::with_shadows(before.clone(), vec![next], &Names::default());
+        let beside = Catalog::with_shadows(before.clone(), vec![next], &[], &Names::default());
         [sound(Catalog::compile(before)), sound(beside), sound(Catalog::compile(after))]
     })
 }
@@ -550,7 +550,7 @@ fn what_was_computed_ahead_is_taken_at_the_switch_and_not_evaluated() {
     let order = |within: &str| json!({"event": "Order", "within": within});
     let of = |version, within| live("buyer", version, "personalization", order(within));
     let names = Names::default();
-    let (beside, _) = Catalog::with_shadows(vec![of(1, "10s")], vec![of(2, "20s")], &names);
+    let (beside, _) = Catalog::with_shadows(vec![of(1, "10s")], vec![of(2, "20s")], &[], &names);
     let (after, _) = Catalog::compile(vec![of(2, "20s")]);
     let mut life = Life::default();
     life.learn(&beside, &happens("Order", at(1)), at(1));

@@ -53,14 +53,15 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Document>> {
     Ok(documents)
 }
 
-/// Sorts by kind, in the order in which kinds may refer to one another, and by key, audiences after those they name.
+/// Sorts by kind, in the order in which kinds may refer to one another, and by key, audiences and stages after those
+/// they name.
 pub(crate) fn sort(documents: &mut Vec<Document>) {
     documents.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
     let mut waiting = std::mem::take(documents);
     while !waiting.is_empty() {
         let is_free = |document: &Document| {
             !waiting.iter().any(|other| {
-                other.kind == document.kind && other.key != document.key && names(document, other)
+                (other.kind, &other.key) != (document.kind, &document.key) && names(document, other)
             })
         };
         // Where definitions name each other in a circle, the server says so about the first one.
@@ -69,18 +70,23 @@ pub(crate) fn sort(documents: &mut Vec<Document>) {
     }
 }
 
-/// Whether a condition of `document` names the audience `other`.
+/// Whether a condition of `document` names `other`, an audience or stages.
 fn names(document: &Document, other: &Document) -> bool {
-    fn within(value: &Value, key: &str) -> bool {
+    fn within(value: &Value, field: &str, key: &str) -> bool {
         match value {
             Value::Object(fields) => fields.iter().any(|(name, value)| {
-                (name == "audience" && value.as_str() == Some(key)) || within(value, key)
+                (name == field && value.as_str() == Some(key)) || within(value, field, key)
             }),
-            Value::Array(values) => values.iter().any(|value| within(value, key)),
+            Value::Array(values) => values.iter().any(|value| within(value, field, key)),
             _ => false,
         }
     }
-    other.kind == Kind::Audience && document.body.values().any(|value| within(value, &other.key))
+    let field = match other.kind {
+        Kind::Audience => "audience",
+        Kind::Stages => "stage",
+        _ => return false,
+    };
+    document.body.values().any(|value| within(value, field, &other.key))
 }
 
 fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {

@@ -178,6 +178,7 @@ impl Export {
             ("people_withheld", "people who do not grant it"),
             ("events_withheld", "events collected without it"),
             ("traits_withheld", "traits collected without it"),
+            ("traits_masked", "sensitive traits that the token may not see"),
             ("audiences_withheld", "audiences of other purposes"),
             ("people_unreadable", "people whose rows cannot be read"),
         ];

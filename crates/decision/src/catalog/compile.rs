@@ -138,12 +138,21 @@ fn compile_placement(
 }
 
 fn reads_context_only(needs: &Needs) -> bool {
-    let Needs { events, traits, contexts: _, audiences, computed, purposes, longest_window: _ } =
-        needs;
+    let Needs {
+        events,
+        traits,
+        contexts: _,
+        audiences,
+        computed,
+        stages,
+        purposes,
+        longest_window: _,
+    } = needs;
     events.is_empty()
         && traits.is_empty()
         && audiences.is_empty()
         && computed.is_empty()
+        && stages.is_empty()
         && purposes.is_empty()
 }
 
@@ -324,12 +333,21 @@ fn never_after(document: &ExperienceDocument, faults: &mut Vec<Fault>) -> Box<[R
 const MAX_NEVER_AFTER: usize = 20;
 
 fn reads_events_only(needs: &Needs) -> bool {
-    let Needs { events: _, traits, contexts, audiences, computed, purposes, longest_window: _ } =
-        needs;
+    let Needs {
+        events: _,
+        traits,
+        contexts,
+        audiences,
+        computed,
+        stages,
+        purposes,
+        longest_window: _,
+    } = needs;
     traits.is_empty()
         && contexts.is_empty()
         && audiences.is_empty()
         && computed.is_empty()
+        && stages.is_empty()
         && purposes.is_empty()
 }
 
@@ -420,7 +438,8 @@ pub(super) fn nothing() -> Needs {
 
 /// Adds what `more` reads to `needs`.
 fn add_needs(needs: &mut Needs, more: &Needs) {
-    let Needs { events, traits, contexts, audiences, computed, purposes, longest_window } = more;
+    let Needs { events, traits, contexts, audiences, computed, stages, purposes, longest_window } =
+        more;
     // None is a lifetime, which no window outlasts.
     needs.longest_window = needs.longest_window.zip(*longest_window).map(|(a, b)| a.max(b));
     for (name, properties) in events {
@@ -430,5 +449,6 @@ fn add_needs(needs: &mut Needs, more: &Needs) {
     needs.contexts.extend(contexts.iter().cloned());
     needs.audiences.extend(audiences.iter().cloned());
     needs.computed.extend(computed.clone());
+    needs.stages.extend(stages.iter().cloned());
     needs.purposes.extend(purposes.iter().cloned());
 }

@@ -23,7 +23,8 @@ pub(crate) fn key(text: &str) -> Key {
 
 /// No definitions but the built-in purposes.
 pub(crate) fn defined() -> Defined<'static> {
-    static NAMES: Names = Names { computed: BTreeMap::new() };
+    static NAMES: Names =
+        Names { computed: BTreeMap::new(), stages: BTreeMap::new(), traits_epoch: 0 };
     Defined { purposes: &purposes, names: &NAMES }
 }
 

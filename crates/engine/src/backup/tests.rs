@@ -2,7 +2,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 
 use model::{
     Consents, Duration, Event, EventKind, Identifier, IdentifierType, Key, LazyObject, Timestamp,
-    Value, value::Object,
+    Value, condition::Sight, value::Object,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -139,6 +139,7 @@ fn answers(engine: &Engine) -> Value {
             at: None,
             marks: model::event::Marks::default(),
             public: false,
+            masked: false,
         });
         let decision = answer.unwrap().decisions.remove(0);
         json!([decision.reason.to_string(), decision.variant])
@@ -193,14 +194,15 @@ fn an_erased_key_stays_away_and_takes_nobody_else_with_it() {
     let data = world.path("restored");
     restore(&backup, &keys, &data, OldKeys::Refuse).unwrap();
     let restored = open(&data);
-    assert!(!matches!(restored.profile(gone), Ok(Some(_))), "the key is gone");
-    assert!(restored.profile(other).unwrap().is_some());
+    assert!(!matches!(restored.profile(gone, Sight::Full), Ok(Some(_))), "the key is gone");
+    assert!(restored.profile(other, Sight::Full).unwrap().is_some());
     let request = ExportRequest {
         table: Table::Profiles,
         purpose: restored.purpose("analytics").unwrap(),
         audience: None,
         since: None,
         until: None,
+        sight: Sight::Full,
     };
     let mut people = 0;
     let mut count = |_: &Object| {

@@ -3,9 +3,11 @@
 use std::ops::ControlFlow;
 
 use model::{
-    Basis, Event, IdentifierType, Seq, StrandId, Timestamp, Value, condition::Truth, value::Object,
+    Basis, Event, IdentifierType, Seq, StrandId, Timestamp, Value,
+    condition::{Sight, Truth},
+    value::Object,
 };
-use profile::View;
+use profile::{View, traits, view::Derived};
 use serde_json::json;
 
 use crate::{
@@ -94,14 +96,19 @@ impl<'a> Export<'a> {
     fn profile(&mut self, person: &Person, view: &View<'_>) -> ControlFlow<()> {
         let records = person.profile.records();
         let seen = Seen { view: *view, context: None };
-        let computed = seen.computed(&self.snapshot.names, |_| true, self.now);
-        let mut fields = view.fields(computed, None);
+        let (sight, rules) = (self.request.sight, &self.snapshot.traits);
+        let computed = seen.computed(&self.snapshot.names, sight, |_| true, self.now);
+        let derived = Derived { computed, ..Derived::default() };
+        let is_hidden = |name: &str| sight != Sight::Full && rules.is_sensitive(name);
+        let mut fields = view.fields(derived, &is_hidden, None);
         let mut part = |name: &str| fields.remove(name).unwrap_or_else(|| json!({}));
         let (traits, computed) = (part("traits"), part("computed"));
-        let known = records.traits.iter().filter(|(_, known)| !known.value.is_null()).count();
+        let known = records.traits.iter().filter(|(_, known)| !known.value.is_null());
+        let (masked, known): (Vec<_>, Vec<_>) = known.partition(|(name, _)| is_hidden(name));
         let shown = traits.as_object().map_or(0, Object::len);
-        let withheld = known.saturating_sub(shown) as u64;
+        let withheld = known.len().saturating_sub(shown) as u64;
         self.summary.traits_withheld += withheld;
+        self.summary.traits_masked += masked.len() as u64;
         self.pass(json!({
             "profile": person.profile.id(),
             "user_id": user_id(person),
@@ -119,8 +126,8 @@ impl<'a> Export<'a> {
     fn memberships(&mut self, person: &Person) -> ControlFlow<()> {
         let views = Views::of(&person.profile, &self.snapshot.policy);
         let catalog = &self.snapshot.audiences;
-        let asked = Asked::new(&views, catalog, &person.memberships, self.now);
-        for audience in catalog.audiences() {
+        let asked = Asked::new(&views, self.snapshot, &person.memberships, self.now);
+        for audience in catalog.audiences().iter().filter(|audience| !audience.is_stage()) {
             let is_asked = self.request.audience.as_ref().is_none_or(|key| key == audience.key());
             // An audience is visible only in views for its own purpose.
             if !is_asked || audience.purpose() != self.request.purpose {
@@ -173,7 +180,13 @@ impl<'a> Export<'a> {
             for (seq, time) in self.places(strand)? {
                 let key = self.pages.existing(strand)?.key().clone();
                 let event = body::read(self.pages.reader, &self.shared.keys, &key, seq, time)?;
-                let passed = self.pass(event_row(person, seq, event));
+                let mut event = event;
+                if self.request.sight != Sight::Full {
+                    let (shown, masked) = traits::masked(&self.snapshot.traits, event.traits);
+                    event.traits = shown;
+                    self.summary.traits_masked += masked.len() as u64;
+                }
+                let passed = self.pass(event_row(person, seq, event, self.snapshot));
                 if passed.is_break() {
                     return Ok(passed);
                 }
@@ -235,7 +248,7 @@ fn user_id(person: &Person) -> Option<String> {
     user.map(|known| known.identifier.value.to_string())
 }
 
-fn event_row(person: &Person, seq: Seq, event: Event) -> Value {
+fn event_row(person: &Person, seq: Seq, event: Event, snapshot: &Snapshot) -> Value {
     let identifier = |kind| {
         let found = event.identifiers.iter().find(|identifier| identifier.kind == kind);
         found.map(|identifier| identifier.value.as_str())
@@ -249,6 +262,7 @@ fn event_row(person: &Person, seq: Seq, event: Event) -> Value {
         "event_time": event.event_time,
         "received_at": event.received_at,
         "source": event.source,
+        "party": snapshot.parties.get(&event.source),
         "historical": event.historical,
         "user_id": identifier(IdentifierType::UserId),
         "anonymous_id": identifier(IdentifierType::AnonymousId),

@@ -9,8 +9,12 @@ use std::sync::{
 };
 
 use compact_str::CompactString;
-use model::{Event, Identifier, LazyObject, ProfileId, SourceKey, Timestamp, Value, value::Object};
+use model::{
+    Event, Identifier, LazyObject, ProfileId, SourceKey, Timestamp, Value, condition::Sight,
+    value::Object,
+};
 use parking_lot::Mutex;
+use profile::TraitRules;
 use quality::{
     name,
     shape::{TYPES, type_of},
@@ -18,7 +22,9 @@ use quality::{
 use serde_json::{Map, json};
 use tokio::sync::mpsc;
 
-use crate::{ingest::EventVerdict, reading::Taken, sealed::RowError, state::Shared, who};
+use crate::{
+    ingest::EventVerdict, people::show, reading::Taken, sealed::RowError, state::Shared, who,
+};
 
 use super::Observed;
 
@@ -42,6 +48,8 @@ pub struct LiveQuery {
     pub one_in: u64,
     /// Show what events say; without it, only their names, types and profiles.
     pub unmasked: bool,
+    /// How much of what they say.
+    pub sight: Sight,
 }
 
 /// A watcher's end: what it is shown, and how much it has lost.
@@ -115,7 +123,7 @@ impl Watcher {
         }
         // What would be lost need not be written.
         let is_sent = self.events.capacity() > 0
-            && self.events.try_send(document(shared, one, self.query.unmasked)).is_ok();
+            && self.events.try_send(document(shared, one, &self.query)).is_ok();
         if !is_sent {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -138,11 +146,17 @@ impl LiveQuery {
     }
 }
 
-fn document(shared: &Shared, one: &Observed, is_unmasked: bool) -> String {
+fn document(shared: &Shared, one: &Observed, query: &LiveQuery) -> String {
+    let snapshot = shared.registry.snapshot();
+    let rules = &snapshot.traits;
+    let is_unmasked = query.unmasked;
     let mut shown = match &one.item {
         Taken::Event(ahead) => {
             let profile = profile(shared, ahead.address.as_ref()).unwrap_or_default();
-            let mut shown = if is_unmasked { open(&ahead.event) } else { masked(&ahead.event) };
+            let mut shown = match is_unmasked {
+                true => open(&ahead.event, rules, query.sight),
+                false => masked(&ahead.event),
+            };
             shown.insert("profile".into(), json!(profile));
             let violations = ahead.breach.iter().flat_map(|breach| &breach.violations);
             let violations: Vec<_> = violations.collect();
@@ -153,7 +167,8 @@ fn document(shared: &Shared, one: &Observed, is_unmasked: bool) -> String {
         }
         Taken::Rejected(rejected) => {
             let mut shown = around(&rejected.source, rejected.arrival.received_at);
-            if is_unmasked {
+            // A text that was not understood may hold anything.
+            if is_unmasked && (query.sight == Sight::Full || !rules.has_sensitive()) {
                 let body = String::from_utf8_lossy(&rejected.body);
                 shown.insert("body".into(), body.into());
             }
@@ -182,8 +197,12 @@ fn around(source: &SourceKey, received_at: Timestamp) -> Map<String, Value> {
     shown
 }
 
-fn open(event: &Event) -> Map<String, Value> {
-    match crate::people::show::document(event.clone()) {
+fn open(event: &Event, rules: &TraitRules, sight: Sight) -> Map<String, Value> {
+    let mut document = show::document(event.clone());
+    if sight != Sight::Full {
+        show::mask(rules, &mut document);
+    }
+    match document {
         Value::Object(shown) => shown,
         _ => Map::new(),
     }

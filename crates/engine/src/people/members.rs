@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use audience::Memberships;
 use model::{
     IdentifierType, Key, ProfileId, StrandId, Timestamp,
-    condition::{Condition, Facts, Membership, Rule, Truth},
+    condition::{Condition, Facts, Membership, Rule, Sight, Truth},
 };
 
 use crate::{
@@ -32,6 +32,8 @@ pub(super) struct Asking {
     now: Timestamp,
     /// At another instant than now, stored memberships say nothing.
     is_now: bool,
+    /// How much those may see to whom the answer goes.
+    sight: Sight,
 }
 
 enum Choice {
@@ -82,8 +84,9 @@ pub(crate) fn explain(
     choice: &AudienceChoice,
     at: Option<Timestamp>,
     id: ProfileId,
+    sight: Sight,
 ) -> Result<Option<Explained>, DefinitionError> {
-    let asking = Asking::of(shared, choice, at)?;
+    let asking = Asking { sight, ..Asking::of(shared, choice, at)? };
     let explained = show::head(shared, id).and_then(|head| {
         let Some(head) = head else { return Ok(None) };
         let frozen = shared.store.snapshot()?;
@@ -146,7 +149,7 @@ impl Asking {
     ) -> Result<Self, DefinitionError> {
         let (choice, snapshot) = chosen(choice, &shared.registry.snapshot_full())?;
         let now = at.unwrap_or_else(|| shared.clock.now());
-        Ok(Self { snapshot, choice, now, is_now: at.is_none() })
+        Ok(Self { snapshot, choice, now, is_now: at.is_none(), sight: Sight::Full })
     }
 
     /// Whether a person is in it, and since when, where that is known.
@@ -173,7 +176,7 @@ impl Asking {
         let outside = Memberships::default();
         let memberships = if self.is_now { &person.memberships } else { &outside };
         let views = Views::of(&person.profile, &self.snapshot.policy);
-        let asked = Asked::new(&views, &self.snapshot.audiences, memberships, self.now);
+        let asked = Asked::new(&views, &self.snapshot, memberships, self.now).sighted(self.sight);
         match &self.choice {
             Choice::Saved(key) => {
                 let audience = self.snapshot.audiences.get(key);

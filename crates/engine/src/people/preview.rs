@@ -88,7 +88,7 @@ pub(crate) fn difference(
     let sample = sample(shared, &snapshot, goes_on, &mut |person| {
         let (Some(live), Some(shadow)) = (live, shadow) else { return };
         let views = Views::of(&person.profile, &snapshot.policy);
-        let asked = Asked::new(&views, &snapshot.audiences, &person.memberships, now);
+        let asked = Asked::new(&views, &snapshot, &person.memberships, now);
         let membership = asked.facts(live.purpose()).membership(key);
         let is_in = membership.is_some_and(|membership| membership.truth.is_true());
         let will_be = shadow.rule().evaluate(asked.facts(shadow.purpose()), now).truth.is_true();

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use model::{
     Basis, Event, Identifier, ProfileId, PurposeSet, Seq, StrandId, Timestamp, Value,
     condition::{
-        Fact,
+        self, Fact, Sight, Standing,
         computed::{Reading, Score},
     },
 };
-use profile::{Profile, Records};
+use profile::{Profile, Records, TraitRules};
 use serde_json::{Map, json};
 use store::{Reader, Table};
 
@@ -52,12 +52,16 @@ pub(crate) fn profile(
     shared: &Shared,
     snapshot: &Snapshot,
     id: ProfileId,
+    sight: Sight,
 ) -> Result<Option<Value>, RowError> {
     let Some(head) = head(shared, id)? else { return Ok(None) };
     let frozen = shared.store.snapshot()?;
     let pages = Stored { reader: &*frozen, keys: &shared.keys };
     let person = Loader { pages: &pages, snapshot }.person(head)?;
-    let recent = page(shared, snapshot, &person.profile, None, 50)?;
+    let mut recent = page(shared, snapshot, &person.profile, None, 50)?;
+    if sight != Sight::Full {
+        recent.items.iter_mut().for_each(|event| mask(&snapshot.traits, event));
+    }
     let records = person.profile.records();
     let refused = refused_links(&pages, &person)?;
     Ok(Some(json!({
@@ -66,10 +70,11 @@ pub(crate) fn profile(
         "unit": person.profile.unit().to_string(),
         "identifiers": identifiers(&person),
         "refused_identifiers": refused,
-        "traits": traits(&person, snapshot),
-        "computed": computed(shared, snapshot, &person),
+        "traits": traits(&person, snapshot, sight),
+        "computed": computed(shared, snapshot, &person, sight),
         "consents": consents(&person, snapshot),
         "audiences": audiences(shared, snapshot, &person),
+        "stages": stages(shared, snapshot, &person),
         "assignments": assignments(&person),
         "first_seen": records.seen.map(|seen| seen.first),
         "last_seen": records.seen.map(|seen| seen.last),
@@ -116,31 +121,48 @@ fn refused_links(pages: &dyn Pages, person: &Person) -> Result<Vec<Value>, RowEr
     Ok(refused)
 }
 
-fn traits(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
+fn traits(person: &Person, snapshot: &Snapshot, sight: Sight) -> Map<String, Value> {
     let Records { traits, stated, .. } = person.profile.records();
     let claimed = traits.iter().filter(|(name, _)| stated.get(name).is_none());
     let known = claimed.chain(stated.iter()).filter(|(_, t)| !t.value.is_null());
     let shown = known.map(|(name, t)| {
-        let value = json!({
-            "value": t.value,
+        let is_masked = sight != Sight::Full && snapshot.traits.is_sensitive(name);
+        let mut value = json!({
+            "value": if is_masked { &Value::Null } else { &t.value },
             "stated": stated.get(name).is_some(),
             "source": t.origin.source,
             "at": t.origin.order.time,
             "purposes": purpose_keys(snapshot, t.origin.purposes),
         });
+        if let Some(party) = snapshot.parties.get(&t.origin.source) {
+            value["party"] = json!(party);
+        }
+        if is_masked {
+            value["masked"] = true.into();
+        }
         (name.to_string(), value)
     });
     shown.collect()
 }
 
 /// The computed traits as they are now, each for its own purpose.
-fn computed(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String, Value> {
+fn computed(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    person: &Person,
+    sight: Sight,
+) -> Map<String, Value> {
     let now = shared.clock.now();
     let views = crate::facts::Views::of(&person.profile, &snapshot.policy);
     let read = snapshot.names.computed.iter().filter_map(|(key, named)| {
         let seen = views.seen(named.purpose)?;
         let Reading { value, valid_until } = named.rule.read(seen, now);
         let mut shown = json!({"purpose": named.purpose_key, "valid_until": valid_until});
+        if named.is_sensitive && sight != Sight::Full {
+            shown["value"] = Value::Null;
+            shown["masked"] = true.into();
+            return Some((key.to_string(), shown));
+        }
         match value {
             Fact::Known(value) => shown["value"] = value,
             Fact::Missing => shown["value"] = Value::Null,
@@ -187,8 +209,9 @@ fn consents(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
 fn audiences(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String, Value> {
     let now = shared.clock.now();
     let views = crate::facts::Views::of(&person.profile, &snapshot.policy);
-    let asked = crate::facts::Asked::new(&views, &snapshot.audiences, &person.memberships, now);
-    let answers = snapshot.audiences.audiences().iter().filter_map(|audience| {
+    let asked = crate::facts::Asked::new(&views, snapshot, &person.memberships, now);
+    let shown = snapshot.audiences.audiences().iter().filter(|audience| !audience.is_stage());
+    let answers = shown.filter_map(|audience| {
         let membership = asked.facts(audience.purpose()).membership(audience.key())?;
         let is_told = membership.truth.is_true() || membership.since.is_some();
         let shown = json!({
@@ -211,9 +234,48 @@ fn visits(pages: &dyn Pages, person: &Person) -> Result<Vec<Value>, RowError> {
     Ok(visits.iter().rev().take(MAX_VISITS_SHOWN).map(visits::document).collect())
 }
 
+/// The stage in which the person is of each definition, and since when they have reached each of the others.
+fn stages(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String, Value> {
+    let now = shared.clock.now();
+    let views = crate::facts::Views::of(&person.profile, &snapshot.policy);
+    let asked = crate::facts::Asked::new(&views, snapshot, &person.memberships, now);
+    let shown = snapshot.names.stages.iter().map(|(key, stages)| {
+        let facts = asked.facts(stages.purpose);
+        let Standing { stage, since, valid_until } =
+            condition::standing(&stages.reached, facts, now);
+        let reached =
+            stages.keys.iter().skip(1).zip(&stages.reached).filter_map(|(stage, name)| {
+                let membership = facts.membership(name).filter(|m| m.truth.is_true())?;
+                Some((stage.to_string(), json!(membership.since)))
+            });
+        let mut told = json!({
+            "stage": stage.and_then(|place| stages.keys.get(place)),
+            "since": since,
+            "valid_until": valid_until,
+            "version": stages.version,
+            "reached": reached.collect::<Map<_, _>>(),
+        });
+        if stage.is_none() {
+            told["withheld"] = true.into();
+        }
+        (key.to_string(), told)
+    });
+    shown.collect()
+}
+
 fn assignments(person: &Person) -> Map<String, Value> {
     let kept = person.profile.records().assignments.iter();
     kept.map(|(key, kept)| (key.to_string(), json!(kept.variant))).collect()
+}
+
+/// Takes the values of sensitive traits out of an event as it is shown, and names them under `masked`.
+pub(crate) fn mask(rules: &TraitRules, event: &mut Value) {
+    let Some(traits) = event.get_mut("traits").and_then(Value::as_object_mut) else { return };
+    let (shown, hidden) = profile::traits::masked(rules, std::mem::take(traits));
+    *traits = shown;
+    if !hidden.is_empty() {
+        event["masked"] = hidden.into();
+    }
 }
 
 /// A page of a person's events, newest first. A cursor is the position of the last event of the page before.
@@ -286,15 +348,20 @@ fn places_of(
     page.chunks(&*frozen, &mut |name, row| take(name, row))
 }
 
-/// One event as it is shown, with what it was kept for.
+/// One event as it is shown, with what it was kept for and where its source's data is from.
 pub(crate) fn event(
     shared: &Shared,
     snapshot: &Snapshot,
     place: &Found,
 ) -> Result<Value, RowError> {
     let Found { time, seq, strand, purposes } = *place;
-    let mut shown = document(stored_event(shared, strand, seq, time)?);
+    let event = stored_event(shared, strand, seq, time)?;
+    let party = snapshot.parties.get(&event.source);
+    let mut shown = document(event);
     shown["purposes"] = json!(purpose_keys(snapshot, PurposeSet(purposes)));
+    if let Some(party) = party {
+        shown["party"] = json!(party);
+    }
     Ok(shown)
 }
 

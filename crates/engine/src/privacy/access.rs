@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use model::{ProfileId, Seq, StrandId};
+use model::{ProfileId, Seq, StrandId, condition::Sight};
 use serde_json::json;
 
 use crate::{
@@ -28,6 +28,8 @@ const DECISIONS_PER_PIECE: usize = 100;
 #[derive(Debug)]
 pub struct Document {
     shared: Arc<Shared>,
+    /// How much those may see who ask for it.
+    sight: Sight,
     pieces: VecDeque<Piece>,
     has_failed: bool,
 }
@@ -43,7 +45,7 @@ enum Piece {
 
 impl Document {
     /// The document of a request for access; `None` when there is none.
-    pub(crate) fn of(shared: Arc<Shared>, id: Seq) -> Result<Option<Self>, RowError> {
+    pub(crate) fn of(shared: Arc<Shared>, id: Seq, sight: Sight) -> Result<Option<Self>, RowError> {
         let record = privacy::read(&shared, id)?;
         let Some(record) = record.filter(|record| record.kind == RequestKind::Access) else {
             return Ok(None);
@@ -76,7 +78,7 @@ impl Document {
             pieces.push_back(Piece::Text("]}".to_owned()));
         }
         pieces.push_back(Piece::Text("]}\n".to_owned()));
-        Ok(Some(Self { shared, pieces, has_failed: false }))
+        Ok(Some(Self { shared, sight, pieces, has_failed: false }))
     }
 
     /// The next piece; `None` after the last, and after an error: then the document has no end.
@@ -95,7 +97,7 @@ impl Document {
         match piece {
             Piece::Text(text) => Ok(text),
             Piece::Profile(head) => {
-                let shown = show::profile(&self.shared, &snapshot, ProfileId(head))?;
+                let shown = show::profile(&self.shared, &snapshot, ProfileId(head), self.sight)?;
                 // Events follow, all of them.
                 let mut shown = shown.unwrap_or_else(|| json!({"erased": true}));
                 if let Some(members) = shown.as_object_mut() {
@@ -109,7 +111,11 @@ impl Document {
                     if !is_first || count > 0 {
                         text.push(',');
                     }
-                    text.push_str(&show::event(&self.shared, &snapshot, place)?.to_string());
+                    let mut event = show::event(&self.shared, &snapshot, place)?;
+                    if self.sight != Sight::Full {
+                        show::mask(&snapshot.traits, &mut event);
+                    }
+                    text.push_str(&event.to_string());
                 }
                 Ok(text)
             }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use model::{ProfileId, StrandId, Value};
+use model::{ProfileId, StrandId, Value, condition::Sight};
 use serde_json::json;
 use store::{KeyRange, ScanOrder, Table};
 
@@ -67,6 +67,7 @@ pub(crate) fn one(
     shared: &Shared,
     snapshot: &Snapshot,
     id: ProposalId,
+    sight: Sight,
 ) -> Result<Option<Value>, RowError> {
     let pages = shared.stored();
     let Some(mut shown) = shown(&pages, &id.0)? else { return Ok(None) };
@@ -76,7 +77,8 @@ pub(crate) fn one(
     let mut preview = Vec::new();
     for side in &sides {
         let Some(head) = holder(&pages, side)? else { continue };
-        let Some(mut profile) = show::profile(shared, snapshot, ProfileId(head))? else { continue };
+        let shown = show::profile(shared, snapshot, ProfileId(head), sight)?;
+        let Some(mut profile) = shown else { continue };
         if let Some(fields) = profile.as_object_mut() {
             fields.remove("timeline");
         }

@@ -1,6 +1,6 @@
 //! A record as it is shown: the document that analysis reads, its parts named as in the answer.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::{BTreeMap, HashMap, hash_map};
 
 use decision::{Candidate, Reference, Shadow};
 use model::{DecisionId, Key, Timestamp, UnitId, Value, value::Object};
@@ -38,6 +38,7 @@ struct Document {
     unit: String,
     definitions_version: u64,
     memberships: Vec<Key>,
+    stages: BTreeMap<Key, Key>,
     context: Context,
     decisions: Vec<Decided>,
 }
@@ -78,6 +79,9 @@ impl<'a> Documents<'a> {
     ) -> Result<Value, RowError> {
         let StoredDecision::V1 { definitions_version, first, memberships, outcomes, context } =
             record;
+        let (stages, own): (Vec<_>, Vec<_>) =
+            memberships.into_iter().partition(|key| key.parts().is_some());
+        let (stages, own) = (stages.into_iter(), own.into_iter());
         let mut decisions = Vec::with_capacity(outcomes.len());
         for (count, outcome) in (first..).zip(outcomes) {
             decisions.push(self.decided(place.id.with_count(count), outcome)?);
@@ -87,7 +91,8 @@ impl<'a> Documents<'a> {
             at: place.at,
             unit: place.unit.to_string(),
             definitions_version,
-            memberships: memberships.into_iter().map(std::borrow::Cow::into_owned).collect(),
+            memberships: own.map(std::borrow::Cow::into_owned).collect(),
+            stages: stages.filter_map(|key| key.parts()).collect(),
             context: match context {
                 Some(text) => Context::Kept(json_object(&text, "decision")?),
                 None => Context::LeftOut { left_out: "the context was too large" },

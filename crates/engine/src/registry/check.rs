@@ -1,6 +1,6 @@
 //! Whether a document is sound: its fields, what it refers to, and the windows it asks about.
 
-use audience::AudienceDocument;
+use audience::{AudienceDocument, StagesDocument};
 use decision::{ExperienceDocument, PlacementDocument};
 use model::{
     Duration, Key, Purpose, Value,
@@ -9,7 +9,7 @@ use model::{
     definition::{Fault, State},
     value::Object,
 };
-use profile::ComputedTraitDocument;
+use profile::{ComputedTraitDocument, TraitDocument};
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use serde::de::DeserializeOwned;
 
@@ -46,10 +46,12 @@ pub(crate) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> 
     Ok(match kind {
         Kind::Purpose => Typed::Purpose(fields::<PurposeDocument>(document)?),
         Kind::Source => Typed::Source(fields::<SourceDocument>(document)?),
+        Kind::Trait => Typed::Trait(Box::new(fields::<TraitDocument>(document)?)),
         Kind::ComputedTrait => {
             Typed::ComputedTrait(Box::new(fields::<ComputedTraitDocument>(document)?))
         }
         Kind::Audience => Typed::Audience(fields::<AudienceDocument>(document)?),
+        Kind::Stages => Typed::Stages(fields::<StagesDocument>(document)?),
         Kind::Placement => Typed::Placement(fields::<PlacementDocument>(document)?),
         Kind::Experience => Typed::Experience(Box::new(fields::<ExperienceDocument>(document)?)),
         Kind::EventSchema => Typed::EventSchema(Box::new(fields::<EventSchemaDocument>(document)?)),
@@ -122,28 +124,57 @@ fn remove(document: &mut Value, pointer: &str) -> bool {
     parent.is_some_and(|parent| parent.remove(&field).is_some())
 }
 
-/// The field of a kind's documents that holds a condition.
-fn condition_field(kind: Kind) -> Option<&'static str> {
+/// The places of a document that hold conditions, as JSON pointers.
+fn condition_places(kind: Kind, document: &Object) -> Vec<String> {
     match kind {
         Kind::Purpose
         | Kind::Source
+        | Kind::Trait
         | Kind::ComputedTrait
         | Kind::EventSchema
-        | Kind::RetentionRule => None,
+        | Kind::RetentionRule => Vec::new(),
         // It asks about the event itself, so it refers to nothing.
-        Kind::TrafficRule => None,
-        Kind::Audience => Some("condition"),
-        Kind::Placement => Some("match"),
-        Kind::Experience => Some("eligibility"),
+        Kind::TrafficRule => Vec::new(),
+        Kind::Audience => vec!["/condition".to_owned()],
+        Kind::Stages => {
+            let stages = document.get("stages").and_then(Value::as_array).map_or(0, Vec::len);
+            (0..stages).map(|place| format!("/stages/{place}/condition")).collect()
+        }
+        Kind::Placement => vec!["/match".to_owned()],
+        Kind::Experience => experience_places(document),
     }
 }
 
-/// The condition of a document, where it has a sound one, with its place.
-pub(super) fn condition(kind: Kind, document: &Object) -> Option<(Condition, String)> {
-    let field = condition_field(kind)?;
-    // An unsound one is told by whoever compiles it.
-    let condition = Condition::parse(document.get(field)?).ok()?;
-    Some((condition, format!("/{field}")))
+fn experience_places(document: &Object) -> Vec<String> {
+    fn list(value: Option<&Value>) -> &[Value] {
+        value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+    let mut places = vec!["/eligibility".to_owned()];
+    let never_after = list(document.get("never_after"));
+    places.extend((0..never_after.len()).map(|place| format!("/never_after/{place}")));
+    for (variant, fields) in list(document.get("variants")).iter().enumerate() {
+        let editions = 0..list(fields.get("editions")).len();
+        places.extend(editions.map(|place| format!("/variants/{variant}/editions/{place}/when")));
+    }
+    places
+}
+
+/// The sound conditions of a document, with their places. Unsound ones are told by whoever compiles them.
+pub(crate) fn conditions(kind: Kind, document: &Object) -> Vec<(Condition, String)> {
+    let places = condition_places(kind, document);
+    let read = places.into_iter().filter_map(|place| {
+        let mut value: Option<&Value> = None;
+        for step in place.split('/').skip(1) {
+            value = match (value, step.parse::<usize>()) {
+                (None, _) => document.get(step),
+                (Some(Value::Array(list)), Ok(index)) => list.get(index),
+                (Some(within), _) => within.get(step),
+            };
+            value?;
+        }
+        Some((Condition::parse(value?).ok()?, place))
+    });
+    read.collect()
 }
 
 /// The other definitions a document names.
@@ -157,6 +188,7 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
     let mut found = match &known.typed {
         Ok(Typed::ComputedTrait(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Audience(document)) => vec![purpose(&document.purpose)],
+        Ok(Typed::Stages(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Placement(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Experience(document)) => {
             let placement = Reference {
@@ -165,6 +197,14 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
                 key: document.placement.clone(),
             };
             vec![purpose(&document.purpose), placement]
+        }
+        Ok(Typed::Trait(document)) => {
+            let named = document.sources.iter().enumerate().map(|(place, key)| Reference {
+                pointer: format!("/sources/{place}"),
+                kind: Kind::Source,
+                key: key.clone(),
+            });
+            named.collect()
         }
         Ok(
             Typed::Purpose(_)
@@ -175,7 +215,7 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
         )
         | Err(_) => Vec::new(),
     };
-    if let Some((condition, pointer)) = condition(kind, &known.definition.document) {
+    for (condition, pointer) in conditions(kind, &known.definition.document) {
         condition.visit(&mut |place, part| {
             if let Some((field, key)) = part.audience() {
                 found.push(Reference {
@@ -185,6 +225,11 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
                 });
             }
             match part {
+                Condition::Stage(stage) => found.push(Reference {
+                    pointer: format!("{pointer}{place}/stage"),
+                    kind: Kind::Stages,
+                    key: stage.stages.clone(),
+                }),
                 Condition::Computed(computed) => found.push(Reference {
                     pointer: format!("{pointer}{place}/computed"),
                     kind: Kind::ComputedTrait,
@@ -211,11 +256,19 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
             purpose_faults(document, &mut faults);
             own_event_faults(document, documents, &mut faults);
         }
+        Ok(Typed::Trait(document)) => trait_faults(document, documents, &mut faults),
         Ok(Typed::ComputedTrait(document)) => computed_trait_faults(document, &mut faults),
         Ok(Typed::RetentionRule(document)) => {
             faults.extend(document.faults());
             if known.acts() {
                 faults.extend(reach::rule_faults(document, documents));
+            }
+        }
+        Ok(Typed::Stages(document)) => {
+            faults.extend(document.faults());
+            if document.state == State::Paused {
+                let detail = "stages are draft, live or archived, never paused";
+                faults.push(Fault::new("/state", detail));
             }
         }
         Ok(_) => {}
@@ -295,6 +348,22 @@ fn region_faults(document: &PurposeDocument, faults: &mut Vec<Fault>) {
     }
 }
 
+fn trait_faults(document: &TraitDocument, documents: &Documents, faults: &mut Vec<Fault>) {
+    if document.state == State::Paused {
+        faults.push(Fault::new("/state", "a trait is draft, live or archived, never paused"));
+    }
+    faults.extend(document.compile().err().into_iter().flatten());
+    for (key, other) in documents.of(Kind::Trait).filter(|(_, known)| known.acts()) {
+        if let Ok(Typed::Trait(other)) = &other.typed
+            && *key != document.key
+            && other.sent_as() == document.sent_as()
+        {
+            let detail = format!("the trait is defined by `{key}` already");
+            faults.push(Fault::new("/trait", detail));
+        }
+    }
+}
+
 fn computed_trait_faults(document: &ComputedTraitDocument, faults: &mut Vec<Fault>) {
     if document.purpose.0.as_str() == Purpose::BUILT_IN[0].1 {
         faults.push(Fault::new("/purpose", "nothing is computed under the purpose `service`"));
@@ -361,8 +430,8 @@ mod tests {
             Kind::Source,
             json!({"key": "a", "kind": "server", "a/b": 1, "zoo`, `": 2}),
             expect![[r#"
-                /a~1b: unknown field `a/b`, expected one of `key`, `name`, `description`, `tags`, `state`, `kind`, `identity`
-                /zoo`, `: unknown field `zoo`, ``, expected one of `key`, `name`, `description`, `tags`, `state`, `kind`, `identity`"#]],
+                /a~1b: unknown field `a/b`, expected one of `key`, `name`, `description`, `tags`, `state`, `kind`, `identity`, `party`
+                /zoo`, `: unknown field `zoo`, ``, expected one of `key`, `name`, `description`, `tags`, `state`, `kind`, `identity`, `party`"#]],
         );
         check(
             Kind::Source,

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use audience::AudienceDocument;
+use audience::{AudienceDocument, StagesDocument};
 use decision::{ExperienceDocument, PlacementDocument};
 use model::{
     Key, Purpose,
     definition::{Fault, State},
 };
-use profile::ComputedTraitDocument;
+use profile::{ComputedTraitDocument, TraitDocument};
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use store::{Reader, StoreError};
 
@@ -28,8 +28,10 @@ use super::{
 pub(crate) enum Typed {
     Purpose(PurposeDocument),
     Source(SourceDocument),
+    Trait(Box<TraitDocument>),
     ComputedTrait(Box<ComputedTraitDocument>),
     Audience(AudienceDocument),
+    Stages(StagesDocument),
     Placement(PlacementDocument),
     Experience(Box<ExperienceDocument>),
     EventSchema(Box<EventSchemaDocument>),
@@ -193,8 +195,10 @@ pub(crate) fn acts(kind: Kind, state: State) -> bool {
         Kind::Placement | Kind::Experience => matches!(state, State::Live | State::Paused),
         Kind::Purpose
         | Kind::Source
+        | Kind::Trait
         | Kind::ComputedTrait
         | Kind::Audience
+        | Kind::Stages
         | Kind::EventSchema
         | Kind::TrafficRule
         | Kind::RetentionRule => state == State::Live,

@@ -24,7 +24,8 @@ pub(super) fn limit(kind: Kind) -> usize {
     match kind {
         Kind::Purpose => usize::from(Purpose::COUNT),
         Kind::Source => 200,
-        Kind::ComputedTrait => 500,
+        Kind::Trait | Kind::ComputedTrait => 500,
+        Kind::Stages => 50,
         Kind::Audience | Kind::Placement => 1_000,
         Kind::Experience => 5_000,
         // Each may hold 150 patterns; all are compiled within one save.

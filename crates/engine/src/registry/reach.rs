@@ -10,7 +10,7 @@ use model::{
 use crate::{definitions::Kind, retention::RetentionRuleDocument};
 
 use super::{
-    check::condition,
+    check::conditions,
     documents::{Documents, Known, Typed},
 };
 
@@ -25,7 +25,8 @@ struct Reach {
 }
 
 /// The kinds that look into the past.
-const LOOKING: [Kind; 4] = [Kind::ComputedTrait, Kind::Audience, Kind::Placement, Kind::Experience];
+const LOOKING: [Kind; 5] =
+    [Kind::ComputedTrait, Kind::Audience, Kind::Stages, Kind::Placement, Kind::Experience];
 
 /// What a definition asks about that is not kept for so long: for `retention` at most, and for as long as
 /// rules say.
@@ -79,7 +80,7 @@ fn reaches(known: &Known) -> Vec<Reach> {
         return window.map(reach).into_iter().collect();
     }
     let mut found = Vec::new();
-    if let Some((condition, pointer)) = condition(definition.kind, &definition.document) {
+    for (condition, pointer) in conditions(definition.kind, &definition.document) {
         condition.visit(&mut |place, part| {
             if let Some((window, field)) = window(part) {
                 let pointer = format!("{pointer}{place}/{field}");

@@ -1,9 +1,9 @@
 //! The JSON Schemas of documents, for editors and for people.
 
-use audience::AudienceDocument;
+use audience::{AudienceDocument, StagesDocument};
 use decision::{ExperienceDocument, PlacementDocument};
 use model::Value;
-use profile::ComputedTraitDocument;
+use profile::{ComputedTraitDocument, TraitDocument};
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use schemars::schema_for;
 
@@ -17,8 +17,10 @@ pub(crate) fn schema(kind: Kind) -> Value {
     match kind {
         Kind::Purpose => schema_for!(PurposeDocument),
         Kind::Source => schema_for!(SourceDocument),
+        Kind::Trait => schema_for!(TraitDocument),
         Kind::ComputedTrait => schema_for!(ComputedTraitDocument),
         Kind::Audience => schema_for!(AudienceDocument),
+        Kind::Stages => schema_for!(StagesDocument),
         Kind::Placement => schema_for!(PlacementDocument),
         Kind::Experience => schema_for!(ExperienceDocument),
         Kind::EventSchema => schema_for!(EventSchemaDocument),

@@ -68,6 +68,7 @@ impl Bench {
             assert_eq!(stepwise.version, other.version);
             assert_eq!(stepwise.policy, other.policy);
             assert_eq!(stepwise.sources, other.sources);
+            assert_eq!(stepwise.parties, other.parties);
             assert_eq!(stepwise.audiences.fingerprint(), other.audiences.fingerprint());
             assert_eq!(stepwise.decisions.needs(), other.decisions.needs());
             assert_eq!(stepwise.projection, other.projection);

@@ -13,7 +13,14 @@ use serde_json::json;
 use crate::world::{Sent, World};
 
 fn request(table: Table, purpose: Purpose) -> ExportRequest {
-    ExportRequest { table, purpose, audience: None, since: None, until: None }
+    ExportRequest {
+        table,
+        purpose,
+        audience: None,
+        since: None,
+        until: None,
+        sight: model::condition::Sight::Full,
+    }
 }
 
 fn exported(world: &World, request: &ExportRequest) -> (Vec<Value>, ExportSummary) {

@@ -57,7 +57,7 @@ impl Failing {
     fn profile(&self, user: &str) -> Option<Value> {
         let id =
             self.engine.find_profile(&Identifier::new(IdentifierType::UserId, user)).unwrap()?;
-        self.engine.profile(id).ok()?
+        self.engine.profile(id, model::condition::Sight::Full).ok()?
     }
 
     fn restart(&mut self) {
@@ -69,7 +69,10 @@ impl Failing {
     fn events(&self) -> usize {
         let ann = Identifier::new(IdentifierType::UserId, "ann");
         let Some(id) = self.engine.find_profile(&ann).unwrap() else { return 0 };
-        self.engine.timeline(id, None, 100).unwrap().map_or(0, |page| page.items.len())
+        self.engine
+            .timeline(id, None, 100, model::condition::Sight::Full)
+            .unwrap()
+            .map_or(0, |page| page.items.len())
     }
 }
 

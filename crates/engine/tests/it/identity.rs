@@ -5,7 +5,7 @@ use engine::{
     privacy::RequestKind,
     proposals::{Handed, NewProposal, ProposalId},
 };
-use model::{Identifier, IdentifierType, Value};
+use model::{Identifier, IdentifierType, Value, condition::Sight};
 use serde_json::json;
 
 use crate::world::{Sent, World};
@@ -246,7 +246,7 @@ fn a_refused_join_becomes_one_proposal_with_its_evidence() {
         open[0]["sides"].as_array().unwrap().iter().map(|s| s["value"].as_str().unwrap()).collect();
     users.sort_unstable();
     assert_eq!(users, ["ann", "bob"]);
-    let one = world.engine.merge_proposal(proposal_id(&open[0])).unwrap().unwrap();
+    let one = world.engine.merge_proposal(proposal_id(&open[0]), Sight::Full).unwrap().unwrap();
     assert_eq!(one["preview"].as_array().unwrap().len(), 2);
     assert!(one["preview"][0]["identifiers"].is_array());
 }

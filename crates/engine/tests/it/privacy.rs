@@ -111,7 +111,7 @@ fn who_is_erased_is_gone_and_begins_anew() {
         ] {
             assert_eq!(world.profile(kind, value), None, "{kind}");
         }
-        assert_eq!(world.engine.profile(id).unwrap(), None);
+        assert_eq!(world.engine.profile(id, model::condition::Sight::Full).unwrap(), None);
         assert!(world.profile("user_id", "ben").is_some());
         let quarantined = world.engine.quarantined(&Filter::default(), None, 100).unwrap().items;
         assert_eq!(quarantined.len(), 1, "{quarantined:?}");

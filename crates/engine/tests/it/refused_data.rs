@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{decide::Decision, definitions::Kind, people::AudienceChoice, privacy::RequestKind};
-use model::{Consents, Duration, Purpose, PurposeSet, Timestamp, Value};
+use model::{Consents, Duration, Purpose, PurposeSet, Timestamp, Value, condition::Sight};
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::json;
 
@@ -225,7 +225,7 @@ fn look_at_members(world: &World, history: &History, seed: u64) {
         for at in [None, Some(world.engine.now())] {
             let members = world.engine.members(&choice, at, None, 100).unwrap();
             for member in members.items {
-                let profile = world.engine.profile(member.profile).unwrap().unwrap();
+                let profile = world.engine.profile(member.profile, Sight::Full).unwrap().unwrap();
                 let names = profile["identifiers"].as_array().unwrap();
                 let device = names.iter().find_map(|id| id["value"].as_str()?.strip_prefix('d'));
                 let device: usize = device.unwrap().parse().unwrap();

@@ -9,7 +9,7 @@ use engine::{
     privacy::RequestKind,
     retention::Removed,
 };
-use model::{Duration, Value};
+use model::{Duration, Value, condition::Sight};
 use serde_json::json;
 use store::{KeyRange, Memory, Reader as _, ScanOrder, Table};
 
@@ -86,7 +86,7 @@ fn events_and_decisions_go_when_their_time_is_over() {
     }
     let anew = world.profile("user_id", "ann").unwrap();
     assert_eq!(anew["audiences"]["viewers"]["member"], "true");
-    assert_eq!(world.engine.timeline(id, None, 500).unwrap().unwrap().items.len(), 63);
+    assert_eq!(world.engine.timeline(id, None, 500, Sight::Full).unwrap().unwrap().items.len(), 63);
 }
 
 #[test]

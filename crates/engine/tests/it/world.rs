@@ -222,7 +222,7 @@ impl World {
     pub(crate) fn profile(&self, kind: &str, value: &str) -> Option<Value> {
         let identifier = Identifier::new(IdentifierType::parse(kind).unwrap(), value);
         let id = self.engine.find_profile(&identifier).unwrap()?;
-        self.engine.profile(id).unwrap()
+        self.engine.profile(id, model::condition::Sight::Full).unwrap()
     }
 
     pub(crate) fn ask(&self, ids: &[(&str, &str)], placement: &str) -> DecideAnswer {
@@ -270,6 +270,7 @@ pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
         record: true,
         at: None,
         public: false,
+        masked: false,
     }
 }
 

@@ -74,6 +74,7 @@ impl Condition {
                 Some(membership) => stay.evaluate(membership, now),
                 None => Verdict::lasting(Truth::False),
             },
+            Self::Stage(stage) => stage.evaluate(facts, now),
             Self::Consent(purpose) => {
                 Verdict::lasting(facts.consents_to(purpose).unwrap_or(false).into())
             }

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::{
     ComputedTest, Condition, EventCondition, EventPattern, Fact, Facts, Measure, Membership,
-    Statistic, Truth,
+    Standing, Statistic, Truth,
     comparison::{Operand, Test},
     names::as_ref,
     syntax::Filter,
@@ -21,12 +21,24 @@ pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) 
         Condition::Any(parts) => format!("any of {}", parts.len()),
         Condition::AtLeast { count, of } => format!("at least {count} of {}", of.len()),
         Condition::Not(_) => "not".into(),
+        Condition::Trait { path, test } if !facts.shows(path) => {
+            format!("trait {path} is masked, wanted {test}")
+        }
         Condition::Trait { path, test } => compared("trait", path, test, facts.trait_value(path)),
         Condition::Context { path, test } => compared("context", path, test, facts.context(path)),
         Condition::Computed(computed) => {
             let found = computed.found(facts, now);
-            let state = stated(as_ref(&found));
+            let state = match computed.is_shown(facts) {
+                true => stated(as_ref(&found)),
+                false => "is masked".into(),
+            };
             format!("{} {state}, wanted {}", Subject(computed), computed.test)
+        }
+        Condition::Pair(pair) if !facts.shows(&pair.path) || !facts.shows(&pair.other) => {
+            format!("{} {} is masked, wanted {}", pair.subject.as_str(), pair.path, pair.wanted())
+        }
+        Condition::Dated(dated) if !facts.shows(&dated.path) => {
+            format!("{} {} is masked, wanted {}", dated.subject.as_str(), dated.path, dated.when)
         }
         Condition::Pair(pair) => {
             let fact = pair.subject.fact(&pair.path, facts);
@@ -46,6 +58,12 @@ pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) 
         Condition::Audience { key, .. } => {
             let state = membership(facts.membership(key));
             format!("{condition}: {state}")
+        }
+        Condition::Stage(stage) => {
+            let Standing { stage, since, .. } = stage.standing(facts, now);
+            let place = stage.map_or("withheld".into(), |place| format!("stage {}", place + 1));
+            let since = since.map_or(String::new(), |since| format!(" since {since}"));
+            format!("{condition}: {place}{since}")
         }
         Condition::Consent(purpose) => {
             let state = match facts.consents_to(purpose) {
@@ -226,6 +244,12 @@ impl fmt::Display for Condition {
             Self::Event(event) => write!(f, "{} {}", Asked(event), Wanted(event)),
             Self::Sequence(sequence) => sequence.fmt(f),
             Self::Audience { key, stay } => f.write_str(&stay.in_words(key)),
+            Self::Stage(stage) => {
+                let of: Vec<&str> = stage.of.iter().map(crate::Key::as_str).collect();
+                write!(f, "in stage {} of {}", of.join(" or "), stage.stages)?;
+                let length = stage.for_at_least.as_ref();
+                length.map_or(Ok(()), |length| write!(f, " for at least {length}"))
+            }
             Self::Consent(purpose) => write!(f, "consents to {purpose}"),
             Self::Bucket { salt, below } => write!(f, "bucket of \"{salt}\" below {below}"),
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    ComputedTrait, Condition, EventCondition, EventName, Fact, Facts, Truth, Verdict,
+    ComputedTrait, Condition, EventCondition, EventName, Fact, Facts, Sight, Truth, Verdict,
     comparison::Test,
 };
 use crate::{Key, Purpose, Timestamp, Value, consent::PurposeKey, definition::Fault, value::Path};
@@ -16,6 +16,11 @@ use crate::{Key, Purpose, Timestamp, Value, consent::PurposeKey, definition::Fau
 pub struct Names {
     /// Computed traits.
     pub computed: BTreeMap<Key, NamedTrait>,
+    /// Stages.
+    pub stages: BTreeMap<Key, NamedStages>,
+    /// Names how traits are folded: whoever was evaluated with traits that were folded in another way is
+    /// evaluated anew.
+    pub traits_epoch: u64,
 }
 
 impl Names {
@@ -37,7 +42,24 @@ pub struct NamedTrait {
     pub rule: Arc<ComputedTrait>,
     /// The version of its definition.
     pub version: u32,
+    /// Its value is to be shown to few only.
+    pub is_sensitive: bool,
     /// What it is computed for: it is made of data that may be used for this, and seen only there.
+    pub purpose: Purpose,
+    /// The key of that purpose.
+    pub purpose_key: PurposeKey,
+}
+
+/// Stages that act.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedStages {
+    /// The keys of the stages, from the first to the furthest.
+    pub keys: Vec<Key>,
+    /// The names under which it is recorded who has reached the second and each further stage.
+    pub reached: Vec<Key>,
+    /// The version of their definition.
+    pub version: u32,
+    /// What they are for: they follow from data that may be used for this, and are seen only there.
     pub purpose: Purpose,
     /// The key of that purpose.
     pub purpose_key: PurposeKey,
@@ -60,6 +82,7 @@ pub struct ComputedTest {
 struct Linked {
     rule: Arc<ComputedTrait>,
     version: u32,
+    is_sensitive: bool,
     /// The same question to the events themselves, where the language has it.
     event: Option<Box<EventCondition>>,
 }
@@ -77,9 +100,12 @@ impl ComputedTest {
 
     /// Evaluates at `now`. What names nothing known is false.
     pub(super) fn evaluate(&self, facts: &dyn Facts, now: Timestamp) -> Verdict {
-        let Some(Linked { rule, event, .. }) = &self.linked else {
+        let Some(Linked { rule, event, is_sensitive, .. }) = &self.linked else {
             return Verdict::lasting(Truth::False);
         };
+        if *is_sensitive && facts.sight() == Sight::Public {
+            return Verdict::lasting(Truth::Withheld);
+        }
         if let Some(item) = &self.item {
             return rule.score_answer(item, &self.test, facts, now);
         }
@@ -91,6 +117,12 @@ impl ComputedTest {
             truth: self.test.answer(as_ref(&reading.value)),
             valid_until: reading.valid_until,
         }
+    }
+
+    /// Whether what is compared may be shown.
+    pub(super) fn is_shown(&self, facts: &dyn Facts) -> bool {
+        let is_sensitive = self.linked.as_ref().is_some_and(|linked| linked.is_sensitive);
+        !is_sensitive || facts.sight() == Sight::Full
     }
 
     /// What is compared at `now`.
@@ -106,10 +138,10 @@ impl ComputedTest {
 
     fn link(&mut self, names: &Names, purpose: Purpose) -> Result<(), String> {
         let Self { key, item, test, .. } = self;
-        let Some(NamedTrait { rule, version, purpose: own, purpose_key }) = names.computed.get(key)
-        else {
+        let Some(named) = names.computed.get(key) else {
             return Err(format!("there is no live computed trait `{key}`"));
         };
+        let NamedTrait { rule, version, is_sensitive, purpose: own, purpose_key } = named;
         if *own != purpose {
             return Err(format!(
                 "computed trait `{key}` is for the purpose `{purpose_key}`; what asks about it needs the same"
@@ -121,7 +153,8 @@ impl ComputedTest {
             ));
         }
         let event = rule.as_event_condition(test).filter(|_| item.is_none()).map(Box::new);
-        self.linked = Some(Linked { rule: Arc::clone(rule), version: *version, event });
+        let (rule, version, is_sensitive) = (Arc::clone(rule), *version, *is_sensitive);
+        self.linked = Some(Linked { rule, version, is_sensitive, event });
         Ok(())
     }
 }
@@ -149,11 +182,12 @@ impl Condition {
         purpose: Purpose,
         faults: &mut Vec<Fault>,
     ) {
-        if let Self::Computed(test) = self {
-            let fault = test.link(names, purpose).err();
-            faults.extend(fault.map(|detail| Fault::new(format!("{pointer}/computed"), detail)));
-            return;
-        }
+        let wrong = match self {
+            Self::Computed(test) => test.link(names, purpose).err().map(|why| ("computed", why)),
+            Self::Stage(test) => test.link(names, purpose).err().map(|why| ("stage", why)),
+            _ => None,
+        };
+        faults.extend(wrong.map(|(field, why)| Fault::new(format!("{pointer}/{field}"), why)));
         let steps: Vec<String> = (0..self.parts().len()).map(|index| self.step(index)).collect();
         let outer = pointer.len();
         for (part, step) in self.parts_mut().iter_mut().zip(steps) {

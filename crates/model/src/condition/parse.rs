@@ -12,7 +12,7 @@ pub(super) use comparison::path;
 pub(super) use window::{read as window, zone};
 
 use super::{
-    ComputedTest, EventName, Stay, Subject,
+    ComputedTest, EventName, StageTest, Stay, Subject,
     reader::Reader,
     syntax::{Condition, EventCondition, EventPattern, Filter},
 };
@@ -36,7 +36,7 @@ const MAX_SALT_BYTES: usize = 128;
 const MAX_JSON_DEPTH: usize = MAX_RULE_DEPTH * 3 + 8;
 
 /// The kinds of condition, each with the fields it may have.
-const KINDS: [(&str, &[&str]); 12] = [
+const KINDS: [(&str, &[&str]); 13] = [
     ("all", &["all"]),
     ("any", &["any"]),
     ("not", &["not"]),
@@ -67,6 +67,7 @@ const KINDS: [(&str, &[&str]); 12] = [
     ),
     ("sequence", &["sequence", "within", "span", "strict"]),
     ("audience", &["audience", "for_at_least", "ever", "entered_within", "left_within"]),
+    ("stage", &["stage", "in", "for_at_least"]),
     ("consent", &["consent"]),
     ("bucket", &["bucket"]),
 ];
@@ -160,6 +161,7 @@ fn condition(reader: &mut Reader, document: &Value, depth: usize) -> Option<Cond
         "event" => event(reader, object),
         "sequence" => sequence::read(reader, object),
         "audience" => audience(reader, object),
+        "stage" => stage(reader, object),
         "consent" => {
             const HELP: &str = "`consent` is the key of a purpose, as in \"personalization\"";
             reader.parsed::<PurposeKey>(object, kind, HELP).map(Condition::Consent)
@@ -297,6 +299,26 @@ fn stay(reader: &mut Reader, object: &Object) -> Option<Stay> {
         "entered_within" => Stay::EnteredWithin(length),
         _ => Stay::LeftWithin(length),
     })
+}
+
+fn stage(reader: &mut Reader, object: &Object) -> Option<Condition> {
+    let stages = reader.parsed::<Key>(object, "stage", "`stage` is the key of stages");
+    let of = object.get("in").filter(|of| of.as_array().is_some_and(|of| !of.is_empty()));
+    let Some(of) = of else {
+        reader.fault_at("in", "`in` is a list of the keys of stages");
+        return None;
+    };
+    let of = reader.inside("in", |reader| {
+        reader.list(of, MAX_PARTS, "stages", |reader, key| {
+            let key = key.as_str().and_then(|key| key.parse::<Key>().ok());
+            if key.is_none() {
+                reader.fault("this is the key of a stage");
+            }
+            key
+        })
+    });
+    let for_at_least = length(reader, object, "for_at_least");
+    Some(Condition::Stage(Box::new(StageTest::new(stages?, of?, for_at_least?))))
 }
 
 fn bucket(reader: &mut Reader, value: &Value) -> Option<Condition> {

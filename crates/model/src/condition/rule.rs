@@ -19,10 +19,12 @@ pub struct Needs {
     pub traits: BTreeSet<Path>,
     /// Context values: a rule with any of these can only be answered within a request.
     pub contexts: BTreeSet<Path>,
-    /// Other audiences.
+    /// Other audiences, and the names under which it is recorded who has reached a stage.
     pub audiences: BTreeSet<Key>,
     /// Computed traits, each with the version that was linked; 0 where none was.
     pub computed: BTreeMap<Key, u32>,
+    /// Stages, by the keys of their definitions.
+    pub stages: BTreeSet<Key>,
     /// Purposes asked about by `{"consent": …}`.
     pub purposes: BTreeSet<PurposeKey>,
     /// The longest window over events, nothing when there are none; `None` when some event
@@ -250,6 +252,10 @@ impl Needs {
                     self.widen(rule.reach());
                     self.traits.extend(rule.traits());
                 }
+            }
+            Condition::Stage(stage) => {
+                self.stages.insert(stage.stages.clone());
+                self.audiences.extend(stage.reads().iter().cloned());
             }
             Condition::Audience { key, .. } => {
                 self.audiences.insert(key.clone());

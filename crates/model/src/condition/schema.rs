@@ -58,6 +58,14 @@ impl JsonSchema for Condition {
                 &["audience"],
             ),
             object(
+                json_schema!({
+                    "stage": key,
+                    "in": {"type": "array", "items": key, "minItems": 1, "maxItems": 256},
+                    "for_at_least": duration
+                }),
+                &["stage", "in"],
+            ),
+            object(
                 json_schema!({"consent": generator.subschema_for::<PurposeKey>()}),
                 &["consent"],
             ),

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde_json::{Map, json};
 
 use super::{
-    ComputedTest, EventName, Row,
+    ComputedTest, EventName, Row, StageTest,
     calendar::{Unit, Zone},
     comparison::{Bound, Literal, Operand, Test},
     dated::Dated,
@@ -63,6 +63,8 @@ pub enum Condition {
         /// Whether they are in it, were in it, and since when.
         stay: Stay,
     },
+    /// The person is in one of some stages.
+    Stage(Box<StageTest>),
     /// The purpose is granted.
     Consent(PurposeKey),
     /// The person's unit falls into the first share of a salt's buckets.
@@ -237,6 +239,13 @@ impl Condition {
             Self::Event(event) => event.to_value(),
             Self::Sequence(sequence) => sequence.to_value(),
             Self::Audience { key, stay } => stay.to_value(key),
+            Self::Stage(stage) => {
+                let mut value = json!({ "stage": stage.stages, "in": stage.of });
+                if let Some(length) = stage.for_at_least {
+                    value["for_at_least"] = length.to_string().into();
+                }
+                value
+            }
             Self::Consent(purpose) => json!({ "consent": purpose }),
             Self::Bucket { salt, below } => {
                 let share = f64::from(*below) / f64::from(crate::hash::BUCKET_COUNT);

@@ -24,7 +24,7 @@ use crate::{Duration, Purpose, Timestamp, value::Path};
 
 /// What an event is to a condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum Bearing {
     /// It may be read and passes the filters.
     Selected,
     /// It may not be read, so it may or may not pass.
@@ -61,15 +61,17 @@ impl<'a> Selector<'a> {
     }
 
     /// What `row` is to the condition; `None` when it can be read and does not pass.
-    pub(super) fn sight(&self, row: Row<'_>) -> Option<Sight> {
+    pub(super) fn bearing(&self, row: Row<'_>) -> Option<Bearing> {
         if !row.purposes.contains(self.purpose) {
-            return Some(Sight::Withheld);
+            return Some(Bearing::Withheld);
         }
         if self.places.is_empty() {
-            return Some(Sight::Selected);
+            return Some(Bearing::Selected);
         }
         let mut filters = self.filters.iter().zip(&self.places);
-        filters.all(|(filter, place)| filter.test.holds(row.at(*place))).then_some(Sight::Selected)
+        filters
+            .all(|(filter, place)| filter.test.holds(row.at(*place)))
+            .then_some(Bearing::Selected)
     }
 }
 
@@ -175,19 +177,19 @@ impl<'a> Selection<'a> {
         }
     }
 
-    fn newest_first(&self) -> impl Iterator<Item = (Sight, Row<'a>)> {
+    fn newest_first(&self) -> impl Iterator<Item = (Bearing, Row<'a>)> {
         self.stretch
             .inside
             .iter()
             .rev()
-            .filter_map(|row| self.selector.sight(row).map(|sight| (sight, row)))
+            .filter_map(|row| self.selector.bearing(row).map(|bearing| (bearing, row)))
     }
 
-    fn oldest_first(&self) -> impl Iterator<Item = (Sight, Row<'a>)> {
+    fn oldest_first(&self) -> impl Iterator<Item = (Bearing, Row<'a>)> {
         self.stretch
             .inside
             .iter()
-            .filter_map(|row| self.selector.sight(row).map(|sight| (sight, row)))
+            .filter_map(|row| self.selector.bearing(row).map(|bearing| (bearing, row)))
     }
 
     /// When an event leaves the window; never without one.
@@ -197,7 +199,7 @@ impl<'a> Selection<'a> {
 
     /// When the next event that may matter enters.
     fn enters(&self) -> Option<Timestamp> {
-        let next = self.stretch.ahead.iter().find(|row| self.selector.sight(*row).is_some())?;
+        let next = self.stretch.ahead.iter().find(|row| self.selector.bearing(*row).is_some())?;
         self.stretch.bounds.enters(next.time)
     }
 
@@ -216,9 +218,9 @@ impl<'a> Selection<'a> {
 
     fn count(&self, bound: &Bound<u32>) -> Verdict {
         let (mut low, mut high) = (0_u32, 0_u32);
-        self.fold_counts(bound, |sight, _| {
+        self.fold_counts(bound, |bearing, _| {
             high = high.saturating_add(1);
-            if sight == Sight::Selected {
+            if bearing == Bearing::Selected {
                 low = low.saturating_add(1);
             }
             (low, high)
@@ -233,14 +235,14 @@ impl<'a> Selection<'a> {
         let mut verdict = Verdict::lasting(holds(&running).into());
         let mut is_withheld = false;
         self.stretch.inside.each_newest_first(|row| {
-            match self.selector.sight(row) {
-                Some(Sight::Selected) => {
+            match self.selector.bearing(row) {
+                Some(Bearing::Selected) => {
                     if let Some(amount) = row.number_at(self.measured) {
                         running.add(amount);
                         self.step(&mut verdict, holds(&running).into(), row);
                     }
                 }
-                Some(Sight::Withheld) => {
+                Some(Bearing::Withheld) => {
                     is_withheld = true;
                     self.step(&mut verdict, Truth::Withheld, row);
                     return ControlFlow::Break(());
@@ -255,8 +257,8 @@ impl<'a> Selection<'a> {
     /// Counts values; each event that may not be read may bring one more, or none.
     fn distinct(&self, bound: &Bound<u32>) -> Verdict {
         let (mut seen, mut withheld) = (HashSet::new(), 0_u32);
-        self.fold_counts(bound, |sight, row| {
-            if sight == Sight::Withheld {
+        self.fold_counts(bound, |bearing, row| {
+            if bearing == Bearing::Withheld {
                 withheld = withheld.saturating_add(1);
             } else if let Some(kind) = row.at(self.measured).as_ref().and_then(Seen::kind) {
                 seen.insert(kind);
@@ -271,14 +273,14 @@ impl<'a> Selection<'a> {
         let (mut low, mut high) = (0_u32, 0_u32);
         // The period that the walk is in: when it began, and whether it certainly counts.
         let mut period: Option<(Timestamp, bool)> = None;
-        self.fold_counts(bound, |sight, row| {
+        self.fold_counts(bound, |bearing, row| {
             if period.is_none_or(|(start, _)| row.time < start) {
                 let start = unit.start(row.time, &self.zone, 0).unwrap_or(row.time);
                 period = Some((start, false));
                 high = high.saturating_add(1);
             }
             if let Some((_, counts)) = &mut period
-                && sight == Sight::Selected
+                && bearing == Bearing::Selected
                 && !*counts
             {
                 *counts = true;
@@ -293,15 +295,15 @@ impl<'a> Selection<'a> {
     fn fold_counts(
         &self,
         bound: &Bound<u32>,
-        mut take: impl FnMut(Sight, Row<'a>) -> (u32, u32),
+        mut take: impl FnMut(Bearing, Row<'a>) -> (u32, u32),
     ) -> Verdict {
         let mut verdict = Verdict::lasting(bound.answer_over(0, 0));
         let (mut settled, mut is_withheld) = (bound.is_settled_at(0), false);
-        for (sight, row) in self.newest_first() {
+        for (bearing, row) in self.newest_first() {
             if settled {
                 break;
             }
-            let (low, high) = take(sight, row);
+            let (low, high) = take(bearing, row);
             is_withheld = low < high;
             self.step(&mut verdict, bound.answer_over(low, high), row);
             settled = bound.is_settled_at(low);
@@ -311,8 +313,8 @@ impl<'a> Selection<'a> {
 
     fn last(&self, filter: &Filter) -> Verdict {
         let mut verdict = Verdict::lasting(Truth::False);
-        if let Some((sight, row)) = self.newest_first().next() {
-            self.step(&mut verdict, self.answer(sight, filter, row), row);
+        if let Some((bearing, row)) = self.newest_first().next() {
+            self.step(&mut verdict, self.answer(bearing, filter, row), row);
         }
         verdict
     }
@@ -322,12 +324,12 @@ impl<'a> Selection<'a> {
             return self.overflowed(false);
         }
         let mut seen = self.oldest_first();
-        let Some((sight, oldest)) = seen.next() else { return Verdict::lasting(Truth::False) };
-        let truth = self.answer(sight, filter, oldest);
+        let Some((bearing, oldest)) = seen.next() else { return Verdict::lasting(Truth::False) };
+        let truth = self.answer(bearing, filter, oldest);
         if self.leaves(oldest.time).is_none() {
             return Verdict::lasting(truth);
         }
-        let alike = seen.take_while(|(sight, row)| self.answer(*sight, filter, *row) == truth);
+        let alike = seen.take_while(|(bearing, row)| self.answer(*bearing, filter, *row) == truth);
         let newest_alike = alike.last().map_or(oldest, |(_, row)| row);
         Verdict { truth, valid_until: self.leaves(newest_alike.time) }
     }
@@ -337,7 +339,7 @@ impl<'a> Selection<'a> {
         &self,
         bound: &Bound<Duration>,
         now: Timestamp,
-        rows: impl Iterator<Item = (Sight, Row<'a>)>,
+        rows: impl Iterator<Item = (Bearing, Row<'a>)>,
     ) -> Verdict {
         let mut truth = None;
         let mut valid_until = None;
@@ -345,11 +347,11 @@ impl<'a> Selection<'a> {
             truth = Some(truth.map_or(answer, |t| if t == answer { t } else { Truth::Withheld }));
         };
         let mut selected = false;
-        for (sight, row) in rows {
+        for (bearing, row) in rows {
             candidate(bound.holds(now.since(row.time)).into());
             let turns = turns(bound, row.time, now);
             valid_until = earlier(valid_until, earlier(turns, self.leaves(row.time)));
-            selected = sight == Sight::Selected;
+            selected = bearing == Bearing::Selected;
             if selected {
                 break;
             }
@@ -361,14 +363,14 @@ impl<'a> Selection<'a> {
     }
 
     /// What the event that decides says. A withheld one may be passed over or may hold any value.
-    fn answer(&self, sight: Sight, filter: &Filter, row: Row<'_>) -> Truth {
-        match sight {
-            Sight::Selected => filter.test.holds(row.at(self.measured)).into(),
-            Sight::Withheld => Truth::Withheld,
+    fn answer(&self, bearing: Bearing, filter: &Filter, row: Row<'_>) -> Truth {
+        match bearing {
+            Bearing::Selected => filter.test.holds(row.at(self.measured)).into(),
+            Bearing::Withheld => Truth::Withheld,
         }
     }
 
-    fn shown(&self, found: Option<(Sight, Row<'_>)>) -> String {
+    fn shown(&self, found: Option<(Bearing, Row<'_>)>) -> String {
         match found {
             None => "unknown, as there is no such event".into(),
             Some((_, row)) => {
@@ -379,7 +381,7 @@ impl<'a> Selection<'a> {
     }
 
     fn in_words(&self, now: Timestamp) -> String {
-        let selected = || self.newest_first().filter(|(sight, _)| *sight == Sight::Selected);
+        let selected = || self.newest_first().filter(|(bearing, _)| *bearing == Bearing::Selected);
         let withheld =
             self.stretch.inside.iter().filter(|row| !row.purposes.contains(self.selector.purpose));
         let measured = match &self.condition.measure {
@@ -420,7 +422,7 @@ fn rounded(number: f64) -> String {
 }
 
 /// How long ago an event was, in words.
-fn aged(found: Option<(Sight, Row<'_>)>, now: Timestamp) -> String {
+fn aged(found: Option<(Bearing, Row<'_>)>, now: Timestamp) -> String {
     match found {
         Some((_, row)) => now.since(row.time).in_words(),
         None => "unknown, as there is no such event".into(),

@@ -205,6 +205,22 @@ fn decisions() -> Value {
 
 fn people() -> Value {
     json!({
+        "TraitUsagePage": page(json!({
+            "type": "object",
+            "required": ["trait", "sensitivity", "used_by", "unused"],
+            "properties": {
+                "trait": {"type": "string", "description": "its name, as it is sent"},
+                "definition": {"type": ["string", "null"], "description": "the key of its live definition"},
+                "declared_use": {"type": ["string", "null"]},
+                "sensitivity": {"enum": ["none", "personal", "sensitive"]},
+                "used_by": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["kind", "key"],
+                    "properties": {"kind": {"type": "string"}, "key": {"type": "string"}},
+                }},
+                "unused": {"type": "boolean", "description": "nothing reads it, and no use is declared"},
+            },
+        })),
         "Profile": {"type": "object"},
         "Page": page(json!({"type": "object"})),
     })

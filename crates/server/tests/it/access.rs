@@ -128,7 +128,7 @@ async fn a_token_is_shown_once_and_stands_in_the_audit_log_by_name() {
     expect![[r#"
         201 null
         400 invalid_request: /scopes: a token without scopes lets nobody in [{"detail":"a token without scopes lets nobody in","pointer":"/scopes"}]
-        400 invalid_request: /scopes/0: unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`, `profiles:write`, `events:read`, `export`, `privacy` [{"detail":"unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `events:write`, `backup`, `backup:keys`, `profiles:write`, `events:read`, `export`, `privacy`","pointer":"/scopes/0"}]
+        400 invalid_request: /scopes/0: unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `profiles:sensitive`, `events:write`, `backup`, `backup:keys`, `profiles:write`, `events:read`, `export`, `privacy` [{"detail":"unknown variant `everything`, expected one of `admin`, `decide`, `definitions:read`, `definitions:write`, `definitions:publish`, `profiles:read`, `profiles:sensitive`, `events:write`, `backup`, `backup:keys`, `profiles:write`, `events:read`, `export`, `privacy`","pointer":"/scopes/0"}]
         400 invalid_request: /more: unknown field `more`, expected `name` or `scopes` [{"detail":"unknown field `more`, expected `name` or `scopes`","pointer":"/more"}]
         400 invalid_request: missing field `scopes` [{"detail":"missing field `scopes`","pointer":""}]"#]].assert_eq(&faults.join("\n"));
 }

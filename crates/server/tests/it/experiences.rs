@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, post, put, server};
+use crate::harness::{Call, Server, post, put, server};
 
 async fn define(server: &Server, path: &str, document: Value) {
     server.ok(put(format!("/api/v1/{path}"), &document).admin()).await;
@@ -132,4 +132,25 @@ async fn a_page_and_a_person_have_enough_of_promotions() {
     let first = "excluded targeting_match";
     assert_eq!(seen[0], first, "{seen:?}");
     assert_eq!(seen[3], "frequency_cap frequency_cap", "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_an_edition_asks_about_is_in_use() {
+    let server = server();
+    placement(&server, "hero").await;
+    let everybody = json!({"state": "live", "condition": {"all": []}});
+    define(&server, "audiences/vip", everybody).await;
+    let document = |key: &str| {
+        json!({"state": "live", "placement": "hero",
+            "variants": [{"key": "a", "content": {"title": "Hello"}, "editions": [
+                {"locale": "sv", "content": {"title": "Hej"}},
+                {"when": {"audience": key}, "content": {"title": "You again"}}]}]})
+    };
+    define(&server, "experiences/welcome", document("vip")).await;
+    let verdict = server.verdict(Call::new("DELETE", "/api/v1/audiences/vip").admin()).await;
+    assert_eq!(verdict, "409 in_use: audience `vip` is used by experience `welcome`");
+    let verdict =
+        server.verdict(put("/api/v1/experiences/welcome", &document("gone")).admin()).await;
+    let expected = "/variants/0/editions/1/when/audience: audience `gone` does not exist";
+    assert_eq!(verdict, format!("422 invalid_definition: {expected}"));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{get, put, server};
+use crate::harness::{Server, get, put, server};
 
 #[tokio::test]
 async fn an_export_is_lines_that_end_with_a_summary() {
@@ -98,4 +98,49 @@ async fn a_third_stream_waits_for_its_turn() {
     assert!(third.summary().starts_with("429 busy"), "{}", third.summary());
     assert!(!third.header("retry-after").is_empty());
     drop((first, second));
+}
+
+/// What a token with these scopes is given of a table.
+async fn exported(server: &Server, table: &str, scopes: &[&str]) -> Vec<Value> {
+    let token = server.token(scopes).await;
+    let call = get(format!("/api/v1/export/{table}?purpose=analytics"));
+    let answer = server.call(call.header("authorization", format!("Bearer {token}"))).await;
+    let text = String::from_utf8(answer.body).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn sensitive_traits_are_exported_to_those_alone_who_may_see_them() {
+    let server = server();
+    let ssn = json!({"state": "live", "sensitivity": "sensitive"});
+    server.ok(put("/api/v1/traits/ssn", &ssn).admin()).await;
+    let traits = json!({"ssn": "19900101", "plan": "pro"});
+    server.track(&json!({"type": "identify", "userId": "u1", "traits": traits})).await;
+    for table in ["profiles", "events"] {
+        let all = exported(&server, table, &["export", "profiles:sensitive"]).await;
+        assert_eq!(all[0]["traits"], traits, "{table}");
+        assert_eq!(all[1]["summary"]["traits_masked"], 0);
+        let some = exported(&server, table, &["export"]).await;
+        assert_eq!(some[0]["traits"], json!({"plan": "pro"}), "{table}");
+        assert_eq!(some[1]["summary"]["traits_masked"], 1);
+    }
+}
+
+#[tokio::test]
+async fn what_came_from_a_source_shows_where_its_data_is_from() {
+    let server = server();
+    let identify = json!({"type": "identify", "userId": "u1", "traits": {"plan": "pro"}});
+    server.track(&identify).await;
+    let profile =
+        async || server.ok(get("/api/v1/profiles/lookup?type=user_id&value=u1").admin()).await;
+    assert_eq!(profile().await["traits"]["plan"].get("party"), None);
+    let source = json!({"state": "live", "kind": "public", "party": "first"});
+    server.ok(put("/api/v1/sources/default", &source).admin()).await;
+    let shown = profile().await;
+    assert_eq!(shown["traits"]["plan"]["party"], "first");
+    assert_eq!(shown["timeline"][0]["party"], "first");
+    assert_eq!(exported(&server, "events", &["export"]).await[0]["party"], "first");
+    let unknown = json!({"state": "live", "kind": "public", "party": "fourth"});
+    let verdict = server.verdict(put("/api/v1/sources/default", &unknown).admin()).await;
+    assert!(verdict.starts_with("422"), "{verdict}");
 }

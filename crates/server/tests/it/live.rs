@@ -5,7 +5,7 @@ use http_body_util::BodyExt as _;
 use model::Value;
 use serde_json::json;
 
-use crate::harness::{Call, Server, TOKEN, get, post, server};
+use crate::harness::{Call, Server, TOKEN, get, post, put, server};
 
 /// An open stream.
 struct Stream(Body);
@@ -84,6 +84,28 @@ async fn events_are_shown_as_they_come_and_as_open_as_the_token_may_see_them() {
     let audit = server.ok(get("/api/v1/audit").admin()).await;
     let watched = audit["items"].as_array().unwrap().iter().filter(|e| e["action"] == "live.watch");
     assert_eq!(watched.count(), 1, "whoever looks at people is written down");
+}
+
+#[tokio::test]
+async fn sensitive_values_are_seen_by_those_alone_who_may() {
+    let server = server();
+    let ssn = json!({"state": "live", "sensitivity": "sensitive"});
+    server.ok(put("/api/v1/traits/ssn", &ssn).admin()).await;
+    let reader = server.token(&["events:read", "profiles:read"]).await;
+    let mut some = Stream::open(&server, "", &reader).await;
+    let mut all = Stream::open(&server, "", TOKEN).await;
+    let traits = json!({"ssn": "19900101", "plan": "pro"});
+    let sound = json!({"type": "identify", "userId": "u1", "traits": traits});
+    send(&server, &[sound, json!({"type": "track", "userId": "u1", "traits": traits})]).await;
+    let shown = all.next("event").await;
+    assert_eq!(shown["traits"]["ssn"], "19900101");
+    assert!(all.next("event").await["body"].as_str().unwrap().contains("19900101"));
+    let shown = some.next("event").await;
+    assert_eq!(shown["traits"], json!({"plan": "pro"}));
+    assert_eq!(shown["masked"], json!(["ssn"]));
+    let aside = some.next("event").await;
+    assert_eq!(aside["code"], "no_event_name");
+    assert!(!aside.to_string().contains("19900101"), "{aside}");
 }
 
 #[tokio::test]

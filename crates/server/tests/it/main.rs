@@ -25,5 +25,7 @@ mod proof;
 mod quarantine;
 mod ready_made;
 mod serving;
+mod stages;
+mod tiers;
 mod traffic;
 mod traits;

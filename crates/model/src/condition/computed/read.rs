@@ -17,7 +17,7 @@ use crate::{
         evaluate::{earlier, known_rows, next_instant},
         packed::List,
         statistic::Running,
-        timeline::{Selector, Sight, Stretch},
+        timeline::{Bearing, Selector, Stretch},
         window::Bounds,
     },
     value::Path,
@@ -256,7 +256,7 @@ impl<'a> Look<'a> {
 
     /// When the next event that may matter enters.
     fn enters(&self) -> Option<Timestamp> {
-        let next = self.stretch.ahead.iter().find(|row| self.selector.sight(*row).is_some())?;
+        let next = self.stretch.ahead.iter().find(|row| self.selector.bearing(*row).is_some())?;
         self.stretch.bounds.enters(next.time)
     }
 
@@ -267,7 +267,7 @@ impl<'a> Look<'a> {
     /// The newest event that may not be read.
     fn withheld(&self) -> Option<Row<'a>> {
         let mut rows = self.stretch.inside.iter().rev();
-        rows.find(|row| self.selector.sight(*row) == Some(Sight::Withheld))
+        rows.find(|row| self.selector.bearing(*row) == Some(Bearing::Withheld))
     }
 
     /// What cannot be told until the newest event that may not be read has left.
@@ -286,9 +286,9 @@ impl<'a> Look<'a> {
         let sights = self.stretch.inside.iter().rev();
         let mut rows = Vec::new();
         for row in sights {
-            match self.selector.sight(row) {
-                Some(Sight::Selected) => rows.push(row),
-                Some(Sight::Withheld) => return None,
+            match self.selector.bearing(row) {
+                Some(Bearing::Selected) => rows.push(row),
+                Some(Bearing::Withheld) => return None,
                 None => {}
             }
         }
@@ -306,8 +306,8 @@ impl<'a> Look<'a> {
         let mut known = tally.value();
         let (mut valid_until, mut is_withheld) = (None, false);
         self.stretch.inside.each_newest_first(|row| {
-            match self.selector.sight(row) {
-                Some(Sight::Selected) => {
+            match self.selector.bearing(row) {
+                Some(Bearing::Selected) => {
                     tally.add(row, self.property);
                     let value = tally.value();
                     if self.step(value) != self.step(known) {
@@ -315,7 +315,7 @@ impl<'a> Look<'a> {
                     }
                     known = value;
                 }
-                Some(Sight::Withheld) => {
+                Some(Bearing::Withheld) => {
                     (is_withheld, valid_until) = (true, self.leaves(row));
                     return ControlFlow::Break(());
                 }
@@ -361,12 +361,12 @@ impl<'a> Look<'a> {
 
     fn newest(&self, value: impl Fn(Row<'a>) -> Option<Value>) -> Reading {
         let mut seen = self.stretch.inside.iter().rev();
-        let newest = seen.find_map(|row| self.selector.sight(row).map(|sight| (sight, row)));
+        let newest = seen.find_map(|row| self.selector.bearing(row).map(|bearing| (bearing, row)));
         match newest {
             None if self.stretch.overflow => self.overflowed(),
             None => Reading { value: Fact::Missing, valid_until: None },
-            Some((Sight::Withheld, _)) => self.closed(),
-            Some((Sight::Selected, row)) => {
+            Some((Bearing::Withheld, _)) => self.closed(),
+            Some((Bearing::Selected, row)) => {
                 Reading { value: known(value(row)), valid_until: self.leaves(row) }
             }
         }
@@ -377,13 +377,13 @@ impl<'a> Look<'a> {
             return self.overflowed();
         }
         let mut seen = self.stretch.inside.iter();
-        let oldest = seen.find_map(|row| self.selector.sight(row).map(|sight| (sight, row)));
-        let Some((sight, row)) = oldest else {
+        let oldest = seen.find_map(|row| self.selector.bearing(row).map(|bearing| (bearing, row)));
+        let Some((bearing, row)) = oldest else {
             return Reading { value: Fact::Missing, valid_until: None };
         };
-        let value = match sight {
-            Sight::Selected => known(row.at(self.property).map(|value| value.to_value())),
-            Sight::Withheld => Fact::Withheld,
+        let value = match bearing {
+            Bearing::Selected => known(row.at(self.property).map(|value| value.to_value())),
+            Bearing::Withheld => Fact::Withheld,
         };
         Reading { value, valid_until: self.leaves(row) }
     }

@@ -329,7 +329,8 @@ proptest! {
                 let truth = condition.evaluate(&person, now).truth;
                 let Fact::Known(value) = naive(&document, &events, now) else { continue };
                 let Some(value) = value.as_f64() else { continue };
-                let order = value.total_cmp(&f64::from(number));
+                // A sum of nothing is a negative zero here.
+                let order = (value + 0.0).total_cmp(&f64::from(number));
                 let holds = match op {
                     "eq" => order.is_eq(),
                     "ne" => order.is_ne(),
@@ -346,10 +347,11 @@ fn names(document: &Value) -> Names {
     let named = NamedTrait {
         rule: rule(document).into(),
         version: 3,
+        is_sensitive: false,
         purpose: Purpose::PERSONALIZATION,
         purpose_key: PurposeKey::default(),
     };
-    Names { computed: [("taste".parse().unwrap(), named)].into() }
+    Names { computed: [("taste".parse().unwrap(), named)].into(), ..Names::default() }
 }
 
 fn linked(asked: &Value, document: &Value) -> Rule {

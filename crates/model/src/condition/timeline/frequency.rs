@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{Row, Seen, Selection, Sight, rounded};
+use super::{Bearing, Row, Seen, Selection, rounded};
 use crate::{
     Value,
     condition::{Truth, Verdict, comparison::Bound, syntax::Filter},
@@ -57,8 +57,8 @@ impl<'a> Selection<'a> {
     /// on that may not be read.
     fn fold_known(&self, mut take: impl FnMut(Row<'a>) -> Option<bool>) -> Verdict {
         let mut verdict = Verdict::lasting(Truth::False);
-        for (sight, row) in self.newest_first() {
-            if sight == Sight::Withheld {
+        for (bearing, row) in self.newest_first() {
+            if bearing == Bearing::Withheld {
                 self.step(&mut verdict, Truth::Withheld, row);
                 return verdict;
             }
@@ -90,7 +90,7 @@ impl<'a> Selection<'a> {
     }
 
     fn known(&self) -> impl Iterator<Item = Row<'a>> {
-        let known = self.newest_first().filter(|(sight, _)| *sight == Sight::Selected);
+        let known = self.newest_first().filter(|(bearing, _)| *bearing == Bearing::Selected);
         known.map(|(_, row)| row)
     }
 
