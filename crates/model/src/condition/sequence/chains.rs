@@ -10,7 +10,7 @@
 //! events are taken for nothing that is wanted and for everything that must stay away, and *possible*
 //! where it is found when they are taken the other way. Between the two it is withheld. An event of
 //! that kind that could both begin a chain and end another makes the answer withheld in some cases
-//! in which every reading of it agrees.
+//! in which every reading of it agrees; the reference says the same.
 
 use super::{Sequence, SequenceStep};
 use crate::{
@@ -84,7 +84,7 @@ impl Sequence {
             Err(verdict) => return verdict,
         };
         if self.cannot_begin(&tracks) {
-            return Verdict::lasting(Truth::False);
+            return Verdict { truth: Truth::False, valid_until: bounds.until };
         }
         let events = self.events(tracks, &bounds);
         let sure = self.walk(&events, Reading::Sure, bounds.ceiling);
@@ -102,7 +102,7 @@ impl Sequence {
         let truth = match sure.start {
             Some(_) => Truth::True,
             None if events.any_withheld => {
-                let possible = self.walk(&events, Reading::Possible, now);
+                let possible = self.walk(&events, Reading::Possible, bounds.ceiling);
                 valid_until = earlier(valid_until, until(&possible));
                 if possible.start.is_some() { Truth::Withheld } else { Truth::False }
             }
