@@ -2,6 +2,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
+    collections::BTreeMap,
     fmt,
 };
 
@@ -29,6 +30,8 @@ pub struct InPlace<'a> {
     /// The stored entries by the position of their audience, found when the first is asked for.
     stored: OnceCell<Vec<Option<&'a Entry>>>,
     evaluated: RefCell<FxHashMap<usize, Membership>>,
+    /// Answers that are given whatever the facts say.
+    stated: Option<&'a BTreeMap<Key, bool>>,
 }
 
 impl<'a> InPlace<'a> {
@@ -41,7 +44,12 @@ impl<'a> InPlace<'a> {
         now: Timestamp,
     ) -> Self {
         let (stored, evaluated) = (OnceCell::new(), RefCell::default());
-        Self { catalog, memberships, person, purpose, now, stored, evaluated }
+        Self { catalog, memberships, person, purpose, now, stored, evaluated, stated: None }
+    }
+
+    /// The same with answers that are given whatever the facts say, for whom somebody invents.
+    pub fn stating(self, stated: Option<&'a BTreeMap<Key, bool>>) -> Self {
+        Self { stated, ..self }
     }
 
     fn evaluate(&self, position: usize, audience: &Audience) -> Membership {
@@ -111,6 +119,10 @@ impl Facts for InPlace<'_> {
         let audience = self.catalog.audiences().get(position)?;
         if audience.purpose() != self.purpose {
             return Some(Membership::unrecorded(Truth::Withheld));
+        }
+        if let Some(is_member) = self.stated.and_then(|stated| stated.get(key)) {
+            let truth = if *is_member { Truth::True } else { Truth::False };
+            return Some(Membership::unrecorded(truth));
         }
         let stored = self.stored.get_or_init(|| self.memberships.by_position(self.catalog));
         let entry = stored.get(position).copied().flatten();

@@ -257,7 +257,12 @@ impl Experience {
 
     /// The variant `key`, when it can still be drawn.
     pub(crate) fn variant(&self, key: &Key) -> Option<&Variant> {
-        self.variants.iter().find(|variant| variant.key == *key && variant.is_drawn())
+        self.any_variant(key).filter(|variant| variant.is_drawn())
+    }
+
+    /// The variant with this key, drawn or not.
+    pub(crate) fn any_variant(&self, key: &Key) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.key == *key)
     }
 }
 

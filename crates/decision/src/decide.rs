@@ -52,6 +52,9 @@ pub const HELD_OUT: &str = "holdout";
 /// those of today's documents, also for a sticky assignment. Eligibility, traffic and slots are
 /// conditions of winning and are not part of it.
 ///
+/// **Forced variants.** A placement that one of [`Request::forced`] belongs to shows it, the first by arbitration
+/// where there are several; nothing is assigned. Gates are still walked where an explanation is asked for.
+///
 /// The caller bounds the list of placements. `Request::context` must be the context that the
 /// person's facts answer from.
 pub fn decide(
@@ -125,6 +128,10 @@ impl<'a> Decision<'a> {
             let who = if self.person.known() { "a known person" } else { "an unknown visitor" };
             Step::note(Stage::Person, format!("{who}, unit {}", self.unit))
         });
+        if let Some((experience, variant)) = self.forced(placement) {
+            let outcome = self.force(placement, experience, variant, &mut trace);
+            return Outcome { explanation: trace.into_steps(), ..outcome };
+        }
         let mut consent = ConsentBasis::default();
         let mut candidates = Vec::with_capacity(placement.candidates.len());
         let mut winner: Option<&Experience> = None;

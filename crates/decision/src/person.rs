@@ -1,5 +1,7 @@
 //! What a decision is asked about: a person behind a door, and the request.
 
+use std::collections::BTreeMap;
+
 use model::{
     Key, LazyObject, Purpose, Timestamp, UnitId,
     condition::Facts,
@@ -53,6 +55,8 @@ pub struct Request<'a> {
     pub explain: bool,
     /// The workspace's global holdout, where there is one.
     pub global_holdout: Option<&'a GlobalHoldout>,
+    /// Variants by their experiences that are shown whatever gates and draws say, so that each can be looked at.
+    pub forced: Option<&'a BTreeMap<Key, Key>>,
 }
 
 /// A share of all units for whom no experience is shown, so that the sum of all can be measured.

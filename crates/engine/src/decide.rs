@@ -12,18 +12,25 @@ use audience::Memberships;
 use crossbeam_channel::Sender;
 use decision::{Outcome, TokenClaims};
 use model::{
-    Country, DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp, UnitId,
+    Consents, Country, DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp,
+    UnitId,
     condition::{self, Facts, Sight},
+    definition::Fault,
     event::Marks,
     value::{Object, Path},
 };
 use profile::{Component, Profile, PurposePolicy, view::Derived};
 use serde::Serialize;
+use thiserror::Error;
 
 use crate::{
+    engine::EngineError,
     explain,
     facts::{Asked, Request, Serviced, Views},
+    load::Loader,
     normalise,
+    people::show,
+    preview::{Preview, PreviewError},
     recording::{Answered, Record},
     sealed::{Address, RowError},
     snapshot::Snapshot,
@@ -54,6 +61,8 @@ pub struct DecideRequest {
     pub public: bool,
     /// The caller may not see sensitive values: none is filled in, and explanations show none.
     pub masked: bool,
+    /// The signed preview that says as whom, and what, to decide.
+    pub preview: Option<String>,
 }
 
 impl DecideRequest {
@@ -72,13 +81,14 @@ impl DecideRequest {
         Request { context: &self.context, said: self.consents, device, country }
     }
 
-    fn asked_for(&self) -> decision::Request<'_> {
+    fn asked_for<'a>(&'a self, preview: Option<&'a Preview>) -> decision::Request<'a> {
         decision::Request {
             placements: self.placements.as_deref(),
             context: &self.context,
             public: self.public,
             explain: self.explain,
             global_holdout: None,
+            forced: preview.map(|preview| &preview.variants),
         }
     }
 
@@ -96,6 +106,9 @@ pub struct DecideAnswer {
     pub decisions: Vec<Decision>,
     /// The version of the definitions that decided.
     pub definitions_version: u64,
+    /// Decided as a preview says: nothing of it is recorded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub preview: bool,
 }
 
 /// One decided placement.
@@ -126,6 +139,42 @@ pub struct Decision {
     pub explanation: Option<Vec<decision::Step>>,
 }
 
+impl Decision {
+    /// What came out, without a token. Takes the explanation from the outcome.
+    fn of(id: DecisionId, outcome: &mut Outcome, request: &DecideRequest) -> Self {
+        let explanation = std::mem::take(&mut outcome.explanation);
+        Self {
+            id,
+            placement: outcome.placement.clone(),
+            experience: outcome.experience.as_ref().map(|e| e.key.clone()),
+            variant: outcome.variant.clone(),
+            content: outcome.content.clone(),
+            reason: outcome.reason,
+            propensity: outcome.propensity,
+            token: None,
+            unrecorded: false,
+            explanation: request.explain.then_some(explanation),
+        }
+    }
+}
+
+/// Why nothing could be decided.
+#[derive(Debug, Error)]
+pub enum DecideError {
+    /// The preview cannot be looked at.
+    #[error(transparent)]
+    Preview(#[from] PreviewError),
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<RowError> for DecideError {
+    fn from(error: RowError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
 /// What deciding needs beside what the engine shares.
 #[derive(Debug)]
 pub(crate) struct Decider {
@@ -134,12 +183,84 @@ pub(crate) struct Decider {
     id_prefix: u64,
     id_count: AtomicU64,
     token_key: [u8; 32],
+    preview_key: [u8; 32],
+}
+
+/// What is signed with which key.
+pub(crate) struct SigningKeys {
+    /// The tokens of decisions.
+    pub(crate) token: [u8; 32],
+    /// Previews.
+    pub(crate) preview: [u8; 32],
 }
 
 /// What marks a request: what its source says, and what its context shows.
 fn marks(shared: &Shared, snapshot: &Snapshot, request: &DecideRequest) -> Marks {
     let shown = shared.agents.of_content(&snapshot.traffic, &request.context, &Object::new());
     request.marks.with(shown)
+}
+
+/// Whom a request is about, in full.
+struct Subject<'a> {
+    profile: &'a Profile,
+    memberships: &'a Memberships,
+    wins: &'a BTreeMap<Key, Vec<Timestamp>>,
+    unit: UnitId,
+    device: Option<UnitId>,
+    found: Option<&'a who::Found>,
+    is_left_alone: bool,
+}
+
+impl Subject<'_> {
+    /// What the one decision path says.
+    fn outcomes(
+        &self,
+        snapshot: &Snapshot,
+        request: &DecideRequest,
+        preview: Option<&Preview>,
+        now: Timestamp,
+    ) -> Vec<Outcome> {
+        let persona = preview.and_then(|preview| preview.persona.as_ref());
+        let mut around = request.around(self.device, &snapshot.policy);
+        if let Some(persona) = persona {
+            // What the browser of whoever looks says is not what the persona says.
+            (around.said, around.country) = (Consents::default(), persona.country());
+        }
+        let views = Views::of(self.profile, &snapshot.policy).within(around);
+        let sight =
+            match (request.sight(), preview.is_some_and(|preview| preview.profile.is_some())) {
+                // Whoever looks is not the person.
+                (Sight::Full, true) => Sight::Masked,
+                (sight, _) => sight,
+            };
+        let asked = Asked::new(&views, snapshot, self.memberships, now)
+            .sighted(sight)
+            .stating(persona.map(|persona| &persona.audiences));
+        let views = &views;
+        let person = Person {
+            profile: self.profile,
+            is_known: self.found.is_some() || preview.is_some(),
+            wins: self.wins,
+            views,
+            asked,
+            serviced: Serviced(self.profile),
+            snapshot,
+            sight,
+            unit: self.unit,
+            now,
+            is_left_alone: self.is_left_alone,
+        };
+        let asked_for = request.asked_for(preview);
+        let mut outcomes = decision::decide(&snapshot.decisions, &person, &asked_for, now);
+        if request.explain {
+            let story =
+                explain::before(snapshot, self.profile, self.found, (views, &person.asked), now);
+            for outcome in &mut outcomes {
+                outcome.explanation.splice(0..0, story.iter().cloned());
+            }
+        }
+        outcomes
+    }
 }
 
 /// The person of one request.
@@ -222,8 +343,23 @@ fn shows(path: &Path, key: &Key) -> bool {
 
 impl Decider {
     /// A decider whose records go to `records`. `id_prefix` is random for each start.
-    pub(crate) fn new(records: Sender<Record>, id_prefix: u64, token_key: [u8; 32]) -> Self {
-        Self { records, id_prefix, id_count: AtomicU64::new(0), token_key }
+    pub(crate) fn new(records: Sender<Record>, id_prefix: u64, keys: SigningKeys) -> Self {
+        let SigningKeys { token: token_key, preview: preview_key } = keys;
+        Self { records, id_prefix, id_count: AtomicU64::new(0), token_key, preview_key }
+    }
+
+    /// Signs a preview until `expires_at`, once it is found sound.
+    pub(crate) fn sign(
+        &self,
+        shared: &Shared,
+        preview: Preview,
+        expires_at: Timestamp,
+    ) -> Result<String, Vec<Fault>> {
+        let faults = preview.faults(&shared.registry, &shared.registry.snapshot());
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        preview.sign(expires_at, &self.preview_key).map_err(|fault| vec![fault])
     }
 
     /// The first of so many ids that follow each other.
@@ -234,6 +370,20 @@ impl Decider {
 
     /// Decides one request.
     pub(crate) fn decide(
+        &self,
+        shared: &Shared,
+        request: &DecideRequest,
+    ) -> Result<DecideAnswer, DecideError> {
+        let token = request.preview.as_deref();
+        let preview =
+            token.map(|token| Preview::verify(token, shared.clock.now(), &self.preview_key));
+        match preview.transpose()? {
+            Some(preview) => self.preview(shared, request, &preview),
+            None => Ok(self.decide_now(shared, request)?),
+        }
+    }
+
+    fn decide_now(
         &self,
         shared: &Shared,
         request: &DecideRequest,
@@ -264,42 +414,77 @@ impl Decider {
         // At another instant than now the stored memberships say nothing: everything is evaluated in place.
         let outside = Memberships::default();
         let memberships = if request.at.is_some() { &outside } else { memberships };
-        let views = Views::of(profile, &snapshot.policy);
-        let views = views.within(request.around(device, &snapshot.policy));
-        let sight = request.sight();
-        let asked = Asked::new(&views, &snapshot, memberships, now).sighted(sight);
         let marks = marks(shared, &snapshot, request);
         let is_left_alone = marks.has(Marks::BOT.with(Marks::UNCOUNTED))
             || shared.bars.suppresses(&shared.keys, &request.identifiers);
-        let views = &views;
-        let person = Person {
-            profile,
-            is_known: found.is_some(),
-            wins,
-            views,
-            asked,
-            serviced: Serviced(profile),
-            snapshot: &snapshot,
-            sight,
-            unit,
-            now,
-            is_left_alone,
-        };
-        let asked_for = request.asked_for();
-        let mut outcomes = decision::decide(&snapshot.decisions, &person, &asked_for, now);
-        if request.explain {
-            let story =
-                explain::before(&snapshot, profile, found.as_ref(), (views, &person.asked), now);
-            for outcome in &mut outcomes {
-                outcome.explanation.splice(0..0, story.iter().cloned());
-            }
-        }
+        let found = found.as_ref();
+        let subject = Subject { profile, memberships, wins, unit, device, found, is_left_alone };
+        let outcomes = subject.outcomes(&snapshot, request, None, now);
         shared.metrics.decisions.inc_by(outcomes.len() as u64);
         // What does not count leaves nothing behind.
         let is_kept = request.record && !marks.has(Marks::UNCOUNTED);
         let head = found.map(|found| found.head);
         let asked = (request, address.filter(|_| is_kept).map(|address| (address, head)));
         Ok(self.answer(shared, &snapshot, asked, (id, now, unit), outcomes, memberships))
+    }
+
+    /// Decides as a preview says. Nothing of it is recorded or counted, and no exposure can be.
+    fn preview(
+        &self,
+        shared: &Shared,
+        request: &DecideRequest,
+        preview: &Preview,
+    ) -> Result<DecideAnswer, DecideError> {
+        let snapshot = shared.registry.with_drafts(&preview.drafts);
+        let now = preview.at.or(request.at).unwrap_or_else(|| shared.clock.now());
+        let device = who::unit(shared, &request.identifiers);
+        let found = match (&preview.persona, preview.profile_id()) {
+            (Some(_), _) => None,
+            (None, Some(id)) => Some(show::head(shared, id)?.ok_or(PreviewError::ProfileGone)?),
+            (None, None) => {
+                let address = Address::of(&request.identifiers, &shared.keys);
+                let find = |address| who::find(shared, address, &request.identifiers);
+                address.as_ref().map(find).transpose()?.flatten().map(|found| found.head)
+            }
+        };
+        let (profile, wins) = match (&preview.persona, found) {
+            (Some(persona), _) => (persona.profile(&snapshot, now), BTreeMap::new()),
+            (None, Some(head)) => {
+                let person =
+                    Loader { pages: &shared.stored(), snapshot: &snapshot }.person(head)?;
+                (person.profile, person.wins)
+            }
+            (None, None) => (Stranger::new(device.unwrap_or(UnitId(0))).profile, BTreeMap::new()),
+        };
+        // What is stored was computed with other definitions, or at another instant.
+        let memberships = Memberships::default();
+        let is_as_caller = preview.persona.is_none() && preview.profile.is_none();
+        let subject = Subject {
+            profile: &profile,
+            memberships: &memberships,
+            wins: &wins,
+            unit: profile.unit(),
+            device: device.filter(|_| is_as_caller),
+            found: None,
+            is_left_alone: false,
+        };
+        let outcomes = subject.outcomes(&snapshot, request, Some(preview), now);
+        Ok(self.unrecorded(&snapshot, request, outcomes))
+    }
+
+    /// The answer that leaves nothing behind.
+    fn unrecorded(
+        &self,
+        snapshot: &Snapshot,
+        request: &DecideRequest,
+        mut outcomes: Vec<Outcome>,
+    ) -> DecideAnswer {
+        let first = self.next_ids(outcomes.len());
+        let ids = (first.count()..).map(|count| first.with_count(count));
+        let decisions =
+            ids.zip(&mut outcomes).map(|(id, outcome)| Decision::of(id, outcome, request));
+        let decisions = decisions.collect();
+        DecideAnswer { decisions, definitions_version: snapshot.version, preview: true }
     }
 
     fn answer(
@@ -315,19 +500,8 @@ impl Decider {
         let mut decisions = Vec::with_capacity(outcomes.len());
         for (outcome, count) in outcomes.iter_mut().zip(first.count()..) {
             let id = first.with_count(count);
-            let explanation = std::mem::take(&mut outcome.explanation);
-            decisions.push(Decision {
-                id,
-                placement: outcome.placement.clone(),
-                experience: outcome.experience.as_ref().map(|e| e.key.clone()),
-                variant: outcome.variant.clone(),
-                content: outcome.content.clone(),
-                reason: outcome.reason,
-                propensity: outcome.propensity,
-                token: self.token(snapshot, outcome, (id, now, unit)),
-                unrecorded: false,
-                explanation: request.explain.then_some(explanation),
-            });
+            let token = self.token(snapshot, outcome, (id, now, unit));
+            decisions.push(Decision { token, ..Decision::of(id, outcome, request) });
         }
         let is_recorded = request.at.is_some() || {
             let outcomes = &outcomes;
@@ -340,7 +514,7 @@ impl Decider {
         if !is_recorded {
             decisions.iter_mut().for_each(|decision| decision.unrecorded = true);
         }
-        DecideAnswer { decisions, definitions_version: snapshot.version }
+        DecideAnswer { decisions, definitions_version: snapshot.version, preview: false }
     }
 
     /// Queues a record; a full queue is no reason to wait.

@@ -14,7 +14,8 @@ use std::{
 
 use crossbeam_channel::Sender;
 use model::{
-    Identifier, Key, ProfileId, Timestamp, Value, condition::Sight, event::Marks, value::Object,
+    Identifier, Key, ProfileId, Timestamp, Value, condition::Sight, definition, event::Marks,
+    value::Object,
 };
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -24,7 +25,7 @@ use crate::{
     acts::history,
     audit,
     clock::Clock,
-    decide::{DecideAnswer, DecideRequest, Decider},
+    decide::{DecideAnswer, DecideError, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     large,
@@ -351,8 +352,26 @@ impl Engine {
     }
 
     /// Decides. Synchronous: from the cache, or with a few reads of the store when the profile is cold.
-    pub fn decide(&self, request: &DecideRequest) -> Result<DecideAnswer, EngineError> {
-        Ok(self.inner.decider.decide(self.shared(), request)?)
+    pub fn decide(&self, request: &DecideRequest) -> Result<DecideAnswer, DecideError> {
+        self.inner.decider.decide(self.shared(), request)
+    }
+
+    /// Signs a preview that can be looked at until `expires_at`; its faults where it is not sound, or names a
+    /// profile that is not there.
+    pub fn sign_preview(
+        &self,
+        preview: crate::preview::Preview,
+        expires_at: Timestamp,
+    ) -> Result<Result<String, Vec<definition::Fault>>, EngineError> {
+        if let Some(id) = preview.profile_id()
+            && show::head(self.shared(), id)?.is_none()
+        {
+            return Ok(Err(vec![definition::Fault::new(
+                "/profile",
+                format!("there is no profile `{id}`"),
+            )]));
+        }
+        Ok(self.inner.decider.sign(self.shared(), preview, expires_at))
     }
 
     /// Definitions of a kind, in key order.

@@ -1,6 +1,6 @@
 //! A person's data as conditions see it: a view for a purpose, with or without a request around it.
 
-use std::{cell::OnceCell, fmt};
+use std::{cell::OnceCell, collections::BTreeMap, fmt};
 
 use audience::{FactsByPurpose, InPlace, Memberships};
 use model::{
@@ -257,6 +257,7 @@ pub(crate) struct Asked<'a> {
     now: Timestamp,
     traits: &'a TraitRules,
     sight: Sight,
+    stated: Option<&'a BTreeMap<Key, bool>>,
     in_place: Vec<(Purpose, OnceCell<Sighted<'a>>)>,
 }
 
@@ -276,7 +277,7 @@ impl<'a> Asked<'a> {
     ) -> Self {
         let in_place = views.seen.iter().map(|(purpose, _)| (*purpose, OnceCell::new())).collect();
         let (catalog, traits, sight) = (&*snapshot.audiences, &*snapshot.traits, Sight::Full);
-        Self { views, catalog, memberships, now, traits, sight, in_place }
+        Self { views, catalog, memberships, now, traits, sight, stated: None, in_place }
     }
 
     /// The same for those who may see so much.
@@ -284,12 +285,18 @@ impl<'a> Asked<'a> {
         Self { sight, ..self }
     }
 
+    /// The same with memberships that are as stated, for whom somebody invents.
+    pub(crate) fn stating(self, stated: Option<&'a BTreeMap<Key, bool>>) -> Self {
+        Self { stated, ..self }
+    }
+
     /// The facts for `purpose`.
     pub(crate) fn facts(&self, purpose: Purpose) -> &dyn Facts {
         let place = self.in_place.iter().find(|(of, _)| *of == purpose);
         match (place, self.views.seen(purpose)) {
             (Some((_, in_place)), Some(seen)) => in_place.get_or_init(|| {
-                let inside = InPlace::new(self.catalog, self.memberships, seen, purpose, self.now);
+                let inside = InPlace::new(self.catalog, self.memberships, seen, purpose, self.now)
+                    .stating(self.stated);
                 Sighted { inside, traits: self.traits, sight: self.sight }
             }),
             _ => &Closed,

@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod normalise;
 pub mod observation;
 pub mod people;
+pub mod preview;
 pub mod privacy;
 pub mod quarantine;
 pub mod retention;

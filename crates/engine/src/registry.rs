@@ -146,6 +146,35 @@ impl Registry {
         usage::usage(&self.documents.load(), cursor, limit.clamp(1, MAX_PAGE))
     }
 
+    /// What would act if these experiences were live, and the placements that they belong to.
+    pub(crate) fn with_drafts(&self, drafts: &[Key]) -> Arc<Snapshot> {
+        let snapshot = self.snapshot_full();
+        if drafts.is_empty() {
+            return snapshot;
+        }
+        let mut documents = Documents::clone(&self.documents.load());
+        for key in drafts {
+            documents = documents.with_live(Kind::Experience, key);
+            let placement =
+                documents.get(Kind::Experience, key).and_then(|known| known.placement());
+            if let Some(placement) = placement.cloned() {
+                documents = documents.with_live(Kind::Placement, &placement);
+            }
+        }
+        Arc::new(snapshot.after(&documents, Kind::Experience))
+    }
+
+    /// The variants of an experience in any state; `None` where there is no such experience.
+    pub(crate) fn variants(&self, experience: &Key) -> Option<Vec<Key>> {
+        let documents = self.documents.load();
+        match &documents.get(Kind::Experience, experience)?.typed {
+            Ok(Typed::Experience(document)) => {
+                Some(document.variants.iter().map(|variant| variant.key.clone()).collect())
+            }
+            _ => Some(Vec::new()),
+        }
+    }
+
     /// Whether there is such a definition, in any state.
     pub(crate) fn contains(&self, kind: Kind, key: &Key) -> bool {
         self.documents.load().get(kind, key).is_some()

@@ -128,6 +128,7 @@ fn decide_request(
         public: matches!(caller, Caller::Public(_)),
         // Content may need what only its reader is to see; who asks for reasons looks at it.
         masked: sent.explain && !matches!(caller, Caller::Token { sees_all: true }),
+        preview: sent.preview.filter(|token| !token.is_empty()).map(Into::into),
     })
 }
 
@@ -149,6 +150,9 @@ fn write(decided: &DecideAnswer) -> serde_json::Result<Vec<u8>> {
     }
     out.extend_from_slice(b"],\"definitions_version\":");
     serde_json::to_writer(&mut out, &decided.definitions_version)?;
+    if decided.preview {
+        out.extend_from_slice(b",\"preview\":true");
+    }
     out.push(b'}');
     Ok(out)
 }
@@ -251,7 +255,8 @@ mod tests {
             ..bare.clone()
         };
         for decisions in [vec![], vec![bare.clone()], vec![full, bare]] {
-            let decided = DecideAnswer { decisions, definitions_version: 7 };
+            let preview = decisions.len() == 1;
+            let decided = DecideAnswer { decisions, definitions_version: 7, preview };
             let mut expected = serde_json::to_value(&decided).unwrap();
             for (value, decision) in
                 expected["decisions"].as_array_mut().unwrap().iter_mut().zip(&decided.decisions)

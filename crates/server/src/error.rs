@@ -6,7 +6,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use engine::{EngineError, definitions::DefinitionError, ingest::IngestError};
+use engine::{
+    EngineError, decide::DecideError, definitions::DefinitionError, ingest::IngestError,
+    preview::PreviewError,
+};
 use model::{Value, definition::Fault};
 use serde::Serialize;
 
@@ -195,6 +198,21 @@ impl From<IngestError> for ApiError {
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         Self::unavailable(error.to_string())
+    }
+}
+
+impl From<DecideError> for ApiError {
+    fn from(error: DecideError) -> Self {
+        let detail = error.to_string();
+        match error {
+            DecideError::Engine(error) => error.into(),
+            DecideError::Preview(PreviewError::Unknown) => {
+                Self::new(StatusCode::FORBIDDEN, "preview_unknown", detail)
+            }
+            DecideError::Preview(PreviewError::Expired | PreviewError::ProfileGone) => {
+                Self::new(StatusCode::GONE, "preview_gone", detail)
+            }
+        }
     }
 }
 

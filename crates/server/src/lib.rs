@@ -34,6 +34,7 @@ mod health;
 mod imports;
 mod ingest;
 mod pixel;
+mod previews;
 mod privacy;
 mod profiles;
 mod proposals;

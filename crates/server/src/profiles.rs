@@ -142,6 +142,7 @@ pub(crate) async fn explain(
         at,
         public: false,
         masked: sight == Sight::Masked,
+        preview: None,
     };
     let decided = decide::decide(&app, &request)?;
     Ok(decide::written(&decided))

@@ -3,6 +3,7 @@
 mod acts;
 mod audiences;
 mod bulk;
+mod previews;
 mod privacy;
 mod quality;
 
@@ -168,7 +169,7 @@ macro_rules! pixel {
 
 /// Every route. Where two paths could match a call, the one with fewer parameters does.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    [ROUTES, acts::ROUTES, audiences::ROUTES, quality::ROUTES, privacy::ROUTES]
+    [ROUTES, acts::ROUTES, audiences::ROUTES, quality::ROUTES, previews::ROUTES, privacy::ROUTES]
         .into_iter()
         .flatten()
 }

@@ -46,6 +46,41 @@ impl Decision<'_> {
         Outcome { assignment, ..outcome }
     }
 
+    /// The variant that the request wants to see in this placement.
+    pub(super) fn forced<'p>(
+        &self,
+        placement: &'p Placement,
+    ) -> Option<(&'p Experience, &'p Variant)> {
+        let forced = self.request.forced?;
+        let wanted = |experience: &'p Experience| {
+            let variant = forced.get(&experience.reference.key)?;
+            Some((experience, experience.any_variant(variant)?))
+        };
+        placement.candidates.iter().find_map(wanted)
+    }
+
+    /// Shows a variant whatever gates and draws say.
+    pub(super) fn force(
+        &self,
+        placement: &Placement,
+        experience: &Experience,
+        variant: &Variant,
+        trace: &mut Trace,
+    ) -> Outcome {
+        if trace.wanted() {
+            // What the gates say is told, and stops nothing.
+            let granted = self.person.granted(experience.purpose);
+            let _told = self.gates(experience, granted, trace);
+        }
+        trace.step(|| {
+            let text =
+                format!("`{}` as the preview asks, whatever gates and draws say", variant.key);
+            Step::note(Stage::Variant, text).of(&experience.reference.key)
+        });
+        let outcome = self.shown(placement, experience, variant, trace);
+        Outcome { propensity: 1.0, ..outcome }
+    }
+
     /// The holdout that keeps this unit from the winner, the global one first.
     fn holdout(
         &self,

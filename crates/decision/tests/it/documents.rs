@@ -58,7 +58,7 @@ fn what_is_new_in_an_experience_is_checked_too() {
             /schedule/hours/1/to: write a time of day as hours and minutes: 09:30
             /schedule/timezone: this is no name of the time zone database, such as Europe/Stockholm
             /never_after/1: this may ask about events only
-            /never_after/2: a condition has one of the fields all, any, not, at_least, trait, context, computed, event, sequence, audience, consent, bucket
+            /never_after/2: a condition has one of the fields all, any, not, at_least, trait, context, computed, event, sequence, audience, stage, consent, bucket
             /variants/0/editions/0: an edition is for a `locale`, for those of whom `when` holds, or both
             /variants/0/editions/1/locale: this is no language tag, such as sv or sv-SE
             /variants/0/editions/2/when/event: `event` is the name of an event, 1 to 200 bytes

@@ -47,6 +47,7 @@ fn check(experiences: &[Value], person: Value, global: Option<&GlobalHoldout>, e
         public: false,
         explain: true,
         global_holdout: global,
+        forced: None,
     };
     let outcome = decide(&catalog, &person, &request, Timestamp(1_790_000_000_000)).remove(0);
     expected.assert_eq(&told(&outcome.explanation));

@@ -56,6 +56,7 @@ fn ask(catalog: &Catalog, person: Written, explain: bool) -> Outcome {
         public: false,
         explain,
         global_holdout: None,
+        forced: None,
     };
     decide(catalog, &person, &request, NOW).remove(0)
 }

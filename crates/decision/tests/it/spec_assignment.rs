@@ -81,6 +81,7 @@ fn outcome(
         public: false,
         explain: false,
         global_holdout: global,
+        forced: None,
     };
     decide(&catalog, &person, &request, Timestamp(0)).remove(0)
 }

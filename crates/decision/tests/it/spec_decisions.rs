@@ -1,5 +1,7 @@
 //! `spec/decisions.json`: what placements show, case by case.
 
+use std::collections::BTreeMap;
+
 use decision::{
     Catalog, ExperienceDocument, GlobalHoldout, Outcome, PlacementDocument, Request, Share,
     Versioned, decide,
@@ -38,6 +40,7 @@ struct WrittenRequest {
     #[serde(default)]
     public: bool,
     global_holdout: Option<WrittenHoldout>,
+    forced: Option<BTreeMap<Key, Key>>,
 }
 
 #[derive(Deserialize)]
@@ -96,7 +99,7 @@ fn decisions_match_the_cases() {
             })
             .collect();
         assert_eq!(broken, case.broken, "{name}");
-        let WrittenRequest { placements, context, public, global_holdout } = case.request;
+        let WrittenRequest { placements, context, public, global_holdout, forced } = case.request;
         let context = LazyObject::from(context);
         let global = global_holdout.map(|holdout| GlobalHoldout::new(holdout.key, holdout.share));
         let person = TestPerson::new(case.person, &context);
@@ -106,6 +109,7 @@ fn decisions_match_the_cases() {
             public,
             explain: false,
             global_holdout: global.as_ref(),
+            forced: forced.as_ref(),
         };
         let outcomes = decide(&catalog, &person, &request, case.now);
         let found: Vec<_> = outcomes

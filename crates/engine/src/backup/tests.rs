@@ -140,6 +140,7 @@ fn answers(engine: &Engine) -> Value {
             marks: model::event::Marks::default(),
             public: false,
             masked: false,
+            preview: None,
         });
         let decision = answer.unwrap().decisions.remove(0);
         json!([decision.reason.to_string(), decision.variant])

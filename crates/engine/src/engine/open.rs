@@ -9,7 +9,7 @@ use store::{Batch, Fjall, FjallOptions, Reader, Store, Vault};
 use crate::{
     audit::AuditLog,
     credentials::{self, Credentials, FirstSecrets},
-    decide::Decider,
+    decide::{Decider, SigningKeys},
     definitions::{Scope, Token},
     engine::{Engine, EngineError, FirstKeys, Inner, Options},
     observation::Observation,
@@ -36,6 +36,8 @@ const JOBS_READ_MAX: usize = 64;
 const RECORDS_MAX: usize = 16_384;
 /// Names the key that decision tokens are signed with.
 const TOKEN_CONTEXT: &str = "concierge 2026 decision token";
+/// Names the key that previews are signed with.
+const PREVIEW_CONTEXT: &str = "concierge 2026 preview";
 
 pub(super) fn open(options: Options) -> Result<(Engine, Option<FirstKeys>), EngineError> {
     let store = Arc::new(Fjall::open(&options.dir, FjallOptions::default())?);
@@ -48,7 +50,9 @@ pub(super) fn over(
     options: Options,
 ) -> Result<(Engine, Option<FirstKeys>), EngineError> {
     let (shared, end) = shared(store, &options)?;
-    let token_key = shared.keys.vault.derive(TOKEN_CONTEXT);
+    let vault = &shared.keys.vault;
+    let signing =
+        SigningKeys { token: vault.derive(TOKEN_CONTEXT), preview: vault.derive(PREVIEW_CONTEXT) };
     let first =
         if shared.credentials.is_empty() { Some(first_keys(&shared, &options)?) } else { None };
     let (jobs, jobs_taken) = crossbeam_channel::bounded(JOBS_MAX);
@@ -61,7 +65,7 @@ pub(super) fn over(
     threads.push(writer);
     let mut prefix = [0; 8];
     random(&mut prefix)?;
-    let decider = Decider::new(records, u64::from_be_bytes(prefix), token_key);
+    let decider = Decider::new(records, u64::from_be_bytes(prefix), signing);
     let inner =
         Inner { shared, decider, jobs, waiting: AtomicUsize::new(0), threads: Mutex::new(threads) };
     Ok((Engine { inner: Arc::new(inner) }, first))

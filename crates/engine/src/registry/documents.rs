@@ -151,6 +151,22 @@ impl Documents {
         Purpose::from_number(u8::try_from(taken).ok()?)
     }
 
+    /// These documents if that placement or experience were live.
+    pub(super) fn with_live(&self, kind: Kind, key: &Key) -> Self {
+        let mut next = self.clone();
+        let of_kind = Arc::make_mut(&mut next.kinds[kind as usize]);
+        if let Some(known) = of_kind.get_mut(key).filter(|known| !known.deleted) {
+            let known = Arc::make_mut(known);
+            known.definition.state = State::Live;
+            match &mut known.typed {
+                Ok(Typed::Placement(document)) => document.state = State::Live,
+                Ok(Typed::Experience(document)) => document.state = State::Live,
+                _ => {}
+            }
+        }
+        next
+    }
+
     /// These documents after one more save.
     pub(super) fn with(&self, key: &Key, known: Known, number: Option<Purpose>) -> Self {
         let mut next = self.clone();
@@ -184,6 +200,14 @@ impl Known {
     }
 
     /// Whether snapshots have a place for it: live, or paused where that is answered as a reason.
+    /// The placement of an experience.
+    pub(super) fn placement(&self) -> Option<&Key> {
+        match &self.typed {
+            Ok(Typed::Experience(document)) => Some(&document.placement),
+            _ => None,
+        }
+    }
+
     pub(crate) fn acts(&self) -> bool {
         !self.deleted && acts(self.definition.kind, self.definition.state)
     }

@@ -271,6 +271,7 @@ pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
         at: None,
         public: false,
         masked: false,
+        preview: None,
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Sent<'a, C = LazyObject> {
     pub(super) record: bool,
     #[serde(default, borrow)]
     pub(super) at: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    pub(super) preview: Option<Cow<'a, str>>,
     #[serde(default, borrow, rename = "write_key", alias = "writeKey")]
     pub(super) write_key: Option<Cow<'a, str>>,
 }
@@ -70,9 +72,9 @@ fn parse_slowly(bytes: &[u8]) -> Result<Sent<'_>, ApiError> {
             Ok(_) => ApiError::invalid(error.to_string()),
         }
     })?;
-    let Sent { identifiers, placements, context, explain, record, at, write_key } = sent;
+    let Sent { identifiers, placements, context, explain, record, at, preview, write_key } = sent;
     let context = context.map(LazyObject::from);
-    Ok(Sent { identifiers, placements, context, explain, record, at, write_key })
+    Ok(Sent { identifiers, placements, context, explain, record, at, preview, write_key })
 }
 
 impl Sent<'_> {

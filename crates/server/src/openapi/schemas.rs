@@ -29,6 +29,7 @@ pub(super) fn shared() -> Object {
         verdicts(),
         imports(),
         decisions(),
+        previews(),
         people(),
         audiences::schemas(),
         audiences::edits(),
@@ -147,6 +148,65 @@ fn imports() -> Value {
     })
 }
 
+fn previews() -> Value {
+    json!({
+        "NewPreview": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "preview": {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "properties": {
+                        "profile": {"type": "string", "description": "the profile as whom is decided"},
+                        "persona": reference("Persona"),
+                        "variants": {
+                            "type": "object",
+                            "description": "the variant to show of each of these experiences",
+                            "additionalProperties": {"type": "string"},
+                        },
+                        "drafts": {
+                            "type": "array",
+                            "description": "experiences that take part as if they were live",
+                            "items": {"type": "string"},
+                            "maxItems": 50,
+                        },
+                        "at": time(),
+                    },
+                },
+                "lasts": {"type": "string", "default": "1h", "description": "at most 7d"},
+            },
+        },
+        "Persona": {
+            "type": "object",
+            "description": "somebody invented, of whom just this is known",
+            "additionalProperties": false,
+            "properties": {
+                "traits": {"type": "object"},
+                "events": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["event"],
+                    "additionalProperties": false,
+                    "properties": {
+                        "event": {"type": "string"},
+                        "ago": {"type": "string", "default": "0s"},
+                        "properties": {"type": "object"},
+                        "context": {"type": "object"},
+                    },
+                }},
+                "audiences": {"type": "object", "additionalProperties": {"type": "boolean"}},
+                "consents": {"type": "object", "additionalProperties": {"type": "boolean"}},
+                "country": {"type": "string", "description": "two letters, as in SE"},
+            },
+        },
+        "SignedPreview": {
+            "type": "object",
+            "required": ["token", "expires_at"],
+            "properties": {"token": {"type": "string"}, "expires_at": time()},
+        },
+    })
+}
+
 fn decisions() -> Value {
     json!({
         "DecideRequest": {
@@ -168,6 +228,7 @@ fn decisions() -> Value {
                 "explain": {"type": "boolean", "default": false, "description": "token only"},
                 "record": {"type": "boolean", "default": true},
                 "at": time(),
+                "preview": {"type": "string", "description": "a signed preview, see `sign_preview`"},
                 "write_key": {"type": "string"},
             },
         },
@@ -177,6 +238,7 @@ fn decisions() -> Value {
             "properties": {
                 "decisions": {"type": "array", "items": reference("Decision")},
                 "definitions_version": {"type": "integer"},
+                "preview": {"type": "boolean", "description": "decided under a preview, and not recorded"},
             },
         },
         "Decision": {

@@ -20,6 +20,7 @@ mod live;
 mod people;
 mod permission;
 mod pixel;
+mod previews;
 mod privacy;
 mod proof;
 mod quarantine;
