@@ -145,9 +145,15 @@ impl Variables<'_> {
         }
     }
 
+    /// An object is written as JSON, its members in their order: the library's own has them in one that
+    /// differs from run to run. Paths that lead into it were followed before.
     fn convert_object(&self, object: &Object) -> Liquid {
-        let members = object.iter().map(|(k, v)| (KString::from_ref(k), self.convert(v)));
-        Liquid::Object(members.collect())
+        if object.is_empty() {
+            return Liquid::Object(liquid_core::Object::new());
+        }
+        let text = serde_json::to_string(object).unwrap_or_default();
+        let is_html = self.escape == Escape::Html;
+        Liquid::scalar(if is_html { super::filters::escape_html(&text) } else { text })
     }
 }
 

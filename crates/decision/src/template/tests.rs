@@ -125,7 +125,7 @@ fn text_filters() {
     );
     check(
         "{{ 'héé' | size }} {{ context.list | size }} {{ context.page | size }}",
-        expect!["3 3 2"],
+        expect!["3 3 29"],
     );
     check(
         "{{ 'a b/å' | url_encode }} {{ context.html | escape }}",
@@ -180,7 +180,7 @@ fn dates_are_formatted_and_no_clock_is_read() {
 #[test]
 fn html_fields_escape_values_and_keep_the_template() {
     let rendered = render("<b>{{ context.html }}</b>{{ context.list | join }}", Escape::Html);
-    expect![[r#"<b>&lt;a href=&quot;x&quot;&gt;&amp;&#39;</b>a b deeptrue"#]]
+    expect!["<b>&lt;a href=&quot;x&quot;&gt;&amp;&#39;</b>a b {&quot;deep&quot;:true}"]
         .assert_eq(&rendered.unwrap());
 }
 
