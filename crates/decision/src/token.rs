@@ -58,10 +58,7 @@ impl TokenClaims {
         let mut bytes = Vec::with_capacity(TOKEN_BYTES);
         bytes.push(LAYOUT);
         // Writing to a vector does not fail; were it to, the token would only not verify.
-        let mut bytes = postcard::to_extend(self, bytes).unwrap_or_default();
-        let mac = mac(key, &bytes);
-        bytes.extend(mac);
-        URL_SAFE_NO_PAD.encode(bytes)
+        sign(postcard::to_extend(self, bytes).unwrap_or_default(), key)
     }
 
     /// Reads a token that was signed with `key`.
@@ -74,15 +71,28 @@ impl TokenClaims {
         if layout != LAYOUT {
             return Err(TokenError::Layout(layout));
         }
-        let (signed, given) = bytes.split_last_chunk::<MAC_BYTES>().ok_or(TokenError::Malformed)?;
-        // Every byte is compared, so that the time taken tells nothing about how many are right.
-        let wrong = mac(key, signed).iter().zip(given).fold(0, |wrong, (a, b)| wrong | (a ^ b));
-        if wrong != 0 {
-            return Err(TokenError::Signature);
-        }
+        let signed = signed(&bytes, key)?;
         let claims = signed.get(1..).ok_or(TokenError::Malformed)?;
         postcard::from_bytes(claims).map_err(|_| TokenError::Malformed)
     }
+}
+
+/// Signs bytes with `key`: they and the signature as base64url.
+pub fn sign(mut bytes: Vec<u8>, key: &[u8; 32]) -> String {
+    let mac = mac(key, &bytes);
+    bytes.extend(mac);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What was signed with `key` of the bytes that [`sign`] wrote.
+///
+/// # Errors
+/// [`TokenError::Malformed`] where there is no room for a signature, [`TokenError::Signature`] where it is wrong.
+pub fn signed<'a>(bytes: &'a [u8], key: &[u8; 32]) -> Result<&'a [u8], TokenError> {
+    let (signed, given) = bytes.split_last_chunk::<MAC_BYTES>().ok_or(TokenError::Malformed)?;
+    // Every byte is compared, so that the time taken tells nothing about how many are right.
+    let wrong = mac(key, signed).iter().zip(given).fold(0, |wrong, (a, b)| wrong | (a ^ b));
+    if wrong == 0 { Ok(signed) } else { Err(TokenError::Signature) }
 }
 
 fn mac(key: &[u8; 32], bytes: &[u8]) -> [u8; MAC_BYTES] {

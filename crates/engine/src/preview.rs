@@ -29,8 +29,6 @@ const DOCUMENT_BYTES_MAX: usize = 4 * 1024;
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Most experiences whose variant is forced, and most drafts.
 const NAMED_MAX: usize = 50;
-/// How much of the keyed hash a token carries: 128 bits, far beyond guessing.
-const MAC_BYTES: usize = 16;
 
 /// The source that an invented person's traits name.
 const SOURCE: &str = "preview";
@@ -122,14 +120,12 @@ impl Preview {
     /// A fault where it is too large for a link.
     pub(crate) fn sign(self, expires_at: Timestamp, key: &[u8; 32]) -> Result<String, Fault> {
         // Writing to a vector does not fail.
-        let mut bytes =
-            serde_json::to_vec(&Claims { preview: self, expires_at }).unwrap_or_default();
+        let bytes = serde_json::to_vec(&Claims { preview: self, expires_at }).unwrap_or_default();
         if bytes.len() > DOCUMENT_BYTES_MAX {
             let detail = format!("a preview has at most {DOCUMENT_BYTES_MAX} bytes as JSON");
             return Err(Fault::new("", detail));
         }
-        bytes.extend(mac(key, &bytes));
-        Ok(URL_SAFE_NO_PAD.encode(bytes))
+        Ok(decision::token::sign(bytes, key))
     }
 
     /// Reads what was signed with `key`, at `now`.
@@ -142,12 +138,7 @@ impl Preview {
             return Err(PreviewError::Unknown);
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| PreviewError::Unknown)?;
-        let (signed, given) = bytes.split_last_chunk::<MAC_BYTES>().ok_or(PreviewError::Unknown)?;
-        // Every byte is compared, so that the time taken tells nothing about how many are right.
-        let wrong = mac(key, signed).iter().zip(given).fold(0, |wrong, (a, b)| wrong | (a ^ b));
-        if wrong != 0 {
-            return Err(PreviewError::Unknown);
-        }
+        let signed = decision::token::signed(&bytes, key).map_err(|_| PreviewError::Unknown)?;
         let claims: Claims = serde_json::from_slice(signed).map_err(|_| PreviewError::Unknown)?;
         if claims.expires_at <= now {
             return Err(PreviewError::Expired);
@@ -311,9 +302,4 @@ fn refused_words(fault: profile::Fault) -> &'static str {
         profile::Fault::Type => "the value is not of the trait's type",
         profile::Fault::Count => "more traits than are kept of anybody",
     }
-}
-
-fn mac(key: &[u8; 32], bytes: &[u8]) -> [u8; MAC_BYTES] {
-    let hash = blake3::keyed_hash(key, bytes);
-    hash.as_bytes().first_chunk().copied().unwrap_or_default()
 }
