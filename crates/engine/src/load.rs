@@ -94,7 +94,8 @@ pub(crate) fn ledger_of(
     Ok(ledger)
 }
 
-fn record_statements(ledger: &mut ConsentLedger, page: &Page) -> Result<(), RowError> {
+/// Adds what one strand has said about consent.
+pub(crate) fn record_statements(ledger: &mut ConsentLedger, page: &Page) -> Result<(), RowError> {
     for (name, row) in page.of_kind(Kind::Consent) {
         ledger.record(statement(page, name, row)?);
     }

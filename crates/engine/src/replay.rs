@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use audience::{Entry, Memberships};
-use model::{ActId, Event, ProfileId, Seq, StrandId, Timestamp};
+use model::{ActId, Consents, Event, ProfileId, Seq, StrandId, Timestamp};
 use serde_json::{Value, json};
 use store::{KeyRange, ScanOrder, Table};
 
@@ -104,8 +104,13 @@ fn canonical(shared: &Shared, person: &Person) -> Result<Value, RowError> {
             )
         })
         .collect();
+    let consents = records.consents.statements().map(|said| {
+        let Consents { granted, denied } = said.consents;
+        json!([said.order, said.identified, granted.0, denied.0])
+    });
     Ok(json!({
         "strands": component.strands,
+        "consents": consents.collect::<Vec<_>>(),
         "identifiers": component.identifiers,
         "traits": traits,
         "timeline": timeline.items,

@@ -56,10 +56,11 @@ impl Statement {
         PurposeSet(self.consents.granted.0 | self.consents.denied.0)
     }
 
-    /// Age, as far as `purpose` goes. Of one instant the denial counts as newer; the rest only makes the order total.
+    /// Age, as far as `purpose` goes. Of one instant the denial counts as newer, whatever the hashes that
+    /// order events say; the rest only makes the order total.
     fn age(&self, purpose: Purpose) -> impl Ord {
         let denies = self.consents.denied.contains(purpose);
-        (self.order, denies, self.position())
+        (self.order.time, denies, self.position())
     }
 
     /// The place in the ledger.
@@ -129,8 +130,9 @@ impl ConsentLedger {
     }
 
     /// The identified person's newest statement holds, until an unidentified device denies later:
-    /// the most restrictive wins, until the identified person speaks again. Where the identified
-    /// person never spoke, a denial of any device wins over the grants of the devices that count.
+    /// the most restrictive wins, until the identified person speaks again. Of one instant, the denial is
+    /// the later. Where the identified person never spoke, a denial of any device wins over the grants of
+    /// the devices that count.
     fn weigh(&self, purpose: Purpose, counts: impl Fn(UnitId) -> bool) -> Basis {
         let mut newest: BTreeMap<Voice, &Statement> = BTreeMap::new();
         for statement in self.0.as_slice().iter().filter(|s| s.purposes().contains(purpose)) {
@@ -142,7 +144,7 @@ impl ConsentLedger {
         let person = newest.remove(&Voice::Person);
         let mut granted = false;
         for statement in newest.into_values() {
-            if person.is_some_and(|person| statement.order <= person.order) {
+            if person.is_some_and(|person| statement.order.time < person.order.time) {
                 continue;
             }
             match statement.consents.basis(purpose) {

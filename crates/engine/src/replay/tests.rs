@@ -269,7 +269,16 @@ fn event(random: &mut SmallRng, number: usize, now: Timestamp) -> Event {
         let plan = if random.random_bool(0.5) { "pro" } else { "free" };
         traits.insert("plan".into(), plan.into());
     }
-    let denied = if random.random_bool(0.05) { PurposeSet(2) } else { PurposeSet::NONE };
+    let mut event_time = now.saturating_sub(Duration(random.random_range(0..7_200_000)));
+    let consents = match random.random_range(0..20) {
+        0 => Consents { denied: PurposeSet(2), ..Consents::default() },
+        1 => Consents { granted: PurposeSet(2), ..Consents::default() },
+        _ => Consents::default(),
+    };
+    if !consents.is_empty() {
+        // So that some are of one instant.
+        event_time = Timestamp(event_time.0 / 3_600_000 * 3_600_000);
+    }
     let name = if random.random_bool(0.7) { "a" } else { "b" };
     Event {
         source: "default".parse().unwrap(),
@@ -277,13 +286,13 @@ fn event(random: &mut SmallRng, number: usize, now: Timestamp) -> Event {
         kind: EventKind::Track,
         name: name.into(),
         identifiers,
-        event_time: now.saturating_sub(Duration(random.random_range(0..7_200_000))),
+        event_time,
         received_at: now,
         sent_at: None,
         properties: LazyObject::default(),
         traits,
         context: LazyObject::default(),
-        consents: Consents { denied, ..Consents::default() },
+        consents,
         historical: false,
         marks: model::event::Marks::default(),
     }

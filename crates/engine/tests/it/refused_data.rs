@@ -3,7 +3,7 @@
 //! What may be shown is worked out from the statements alone, by brute force over all that was ever
 //! said; nothing of the engine's own reckoning is asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use engine::{decide::Decision, definitions::Kind, people::AudienceChoice, privacy::RequestKind};
 use model::{Consents, Duration, Purpose, PurposeSet, Timestamp, Value, condition::Sight};
@@ -31,8 +31,6 @@ struct History {
     /// By secret: its device, and the purposes it was collected for.
     secrets: BTreeMap<u32, (usize, PurposeSet)>,
     restricted: Vec<usize>,
-    /// When something happened.
-    instants: BTreeSet<Timestamp>,
 }
 
 impl History {
@@ -139,14 +137,9 @@ fn tell(world: &mut World, history: &mut History, random: &mut SmallRng, secret:
     let with_user = random.random_range(0..3) == 0;
     let consents = some_consents(random);
     let names = ids(device, with_user);
-    // No two happened at the same instant: of two statements of one instant, chance says which is newer.
-    let now = world.clock.now().saturating_add(Duration(1));
-    let mut late =
+    // Some come late, and so some happen at the same instant as another one.
+    let late =
         Duration(if random.random_range(0..4) == 0 { random.random_range(0..50) } else { 0 });
-    while history.instants.contains(&now.saturating_sub(late)) {
-        late = Duration(late.0 + 1);
-    }
-    history.instants.insert(now.saturating_sub(late));
     let traits = json!({"secret": format!("secret-{secret}-")});
     let properties = json!({"trick": secret.is_multiple_of(2)});
     let sent = Sent {

@@ -18,8 +18,13 @@ fn denies(purpose: Purpose) -> Consents {
 
 /// A statement; `device` 0 is the identified person.
 fn said(time: i64, device: u64, consents: Consents) -> Statement {
+    tied((time, 0), device, consents)
+}
+
+/// A statement whose place within its instant was given by a hash.
+fn tied((time, tie): (i64, u64), device: u64, consents: Consents) -> Statement {
     Statement {
-        order: Order { time: Timestamp(time), tie: 0 },
+        order: Order { time: Timestamp(time), tie },
         strand: StrandId { born: Seq(device), lane: Lane::from_hash(0) },
         device: UnitId(device),
         identified: device == 0,
@@ -58,6 +63,19 @@ fn a_device_only_narrows_what_the_person_said() {
     check(&[(1, PERSON, grants(P)), (2, 7, denies(P)), (3, 7, grants(P))], Basis::Granted);
     check(&[(1, PERSON, grants(P)), (2, 7, denies(P)), (3, 8, grants(P))], Basis::Denied);
     check(&[(1, 7, denies(P)), (2, 7, grants(ADS)), (3, PERSON, denies(ADS))], Basis::Denied);
+}
+
+#[test]
+fn of_one_instant_the_refusal_holds() {
+    for (denial, grant) in [(0, 9), (9, 0)] {
+        for (denying, granting) in [(PERSON, PERSON), (7, 7), (7, PERSON), (PERSON, 7), (7, 8)] {
+            let denial = tied((1, denial), denying, denies(P));
+            let grant = tied((1, grant), granting, grants(P));
+            for statements in [[denial.clone(), grant.clone()], [grant, denial]] {
+                assert_eq!(fold(&statements).basis(P), Basis::Denied, "{statements:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -169,12 +187,13 @@ fn policies_are_sound() {
 }
 
 fn statements() -> impl Strategy<Value = Vec<Statement>> {
-    let statement =
-        (0..6_i64, 0..3_u64, 0..4_u32, 0..4_u32).prop_map(|(time, device, granted, denied)| {
-            let consents =
-                Consents { granted: PurposeSet(granted << 1), denied: PurposeSet(denied << 1) };
-            said(time, device, consents)
-        });
+    let place = (0..6_i64, 0..3_u64);
+    let statement = (place, 0..3_u64, 0..4_u32, 0..4_u32);
+    let statement = statement.prop_map(|(place, device, granted, denied)| {
+        let consents =
+            Consents { granted: PurposeSet(granted << 1), denied: PurposeSet(denied << 1) };
+        tied(place, device, consents)
+    });
     vec(statement, 0..16)
 }
 
@@ -182,14 +201,14 @@ fn statements() -> impl Strategy<Value = Vec<Statement>> {
 fn oracle(statements: &[Statement], purpose: Purpose, on: Option<UnitId>) -> Basis {
     let newest = |voice: &dyn Fn(&Statement) -> bool| {
         let speaks = |s: &&Statement| voice(s) && s.consents.basis(purpose) != Basis::Unknown;
-        let key = |s: &&Statement| (s.order, s.consents.basis(purpose) == Basis::Denied);
+        let key = |s: &&Statement| (s.order.time, s.consents.basis(purpose) == Basis::Denied);
         statements.iter().filter(speaks).max_by_key(key)
     };
     let person = newest(&|s| s.identified);
     let mut granted = false;
     for device in (1..3).map(UnitId) {
         let Some(word) = newest(&|s| !s.identified && s.device == device) else { continue };
-        let newer = person.is_none_or(|person| person.order < word.order);
+        let newer = person.is_none_or(|person| person.order.time <= word.order.time);
         match word.consents.basis(purpose) {
             Basis::Denied if newer => return Basis::Denied,
             Basis::Granted => granted |= on.is_none_or(|on| on == device),
