@@ -104,7 +104,7 @@ pub(crate) enum Recorded {
 
 /// What the second pass has to do for one head.
 #[derive(Debug, Default)]
-pub(crate) struct Visit {
+pub(crate) struct Update {
     pub(crate) news: Vec<News>,
     /// The component's strands changed: the person is read anew and every audience evaluated.
     pub(crate) is_rejoined: bool,
@@ -120,7 +120,7 @@ pub(crate) struct Visit {
     pub(crate) recorded: Vec<Recorded>,
 }
 
-impl Visit {
+impl Update {
     /// Takes in what was asked for under a head that is none any more.
     fn absorb(&mut self, other: Self) {
         self.news.extend(other.news);
@@ -185,7 +185,7 @@ pub(crate) struct Fold<'a> {
     routes: HashMap<StrandId, Arc<Route>, FxBuildHasher>,
     /// Heads that changed in this batch, by strand.
     heads: HashMap<StrandId, StrandId, FxBuildHasher>,
-    visits: BTreeMap<StrandId, Visit>,
+    updates: BTreeMap<StrandId, Update>,
     /// Heads that are none any more.
     pub(crate) gone: BTreeSet<StrandId>,
     /// Identifiers whose holders changed.
@@ -217,7 +217,7 @@ impl<'a> Fold<'a> {
             pairs: HashMap::default(),
             routes: HashMap::default(),
             heads: HashMap::default(),
-            visits: BTreeMap::new(),
+            updates: BTreeMap::new(),
             gone: BTreeSet::new(),
             identifiers: Vec::new(),
             people: Vec::new(),
@@ -286,7 +286,7 @@ impl<'a> Fold<'a> {
                 let route = self.bear(address)?;
                 if event.marks.has(Marks::UNCOUNTED) {
                     // The strand is there to seal with, and nobody's until an event comes that counts.
-                    self.visits.remove(&route.strand);
+                    self.updates.remove(&route.strand);
                 }
                 route
             }
@@ -408,7 +408,7 @@ impl<'a> Fold<'a> {
         let row_key = keys::route(address.lane, &address.pair);
         self.pending.put(Table::Index, row_key, keys::strand(strand));
         self.pairs.insert(address.pair, Some(strand));
-        self.visits.entry(strand).or_default().is_born = true;
+        self.updates.entry(strand).or_default().is_born = true;
         let route = Arc::new(route);
         self.routes.insert(strand, Arc::clone(&route));
         Ok(route)
@@ -652,34 +652,34 @@ impl<'a> Fold<'a> {
             row,
             visit,
         };
-        self.visits.entry(route.head).or_default().news.push(news);
+        self.updates.entry(route.head).or_default().news.push(news);
     }
 
-    /// Asks for a person to be looked at by the second pass.
-    pub(crate) fn visit(&mut self, head: StrandId) -> &mut Visit {
-        self.visits.entry(head).or_default()
+    /// Asks for a person to be brought up to date by the second pass.
+    pub(crate) fn update(&mut self, head: StrandId) -> &mut Update {
+        self.updates.entry(head).or_default()
     }
 
     /// Second pass: every person that something happened to.
     pub(crate) fn people(&mut self) -> Result<(), RowError> {
-        let mut visits: BTreeMap<StrandId, Visit> = BTreeMap::new();
-        for (head, visit) in std::mem::take(&mut self.visits) {
+        let mut updates: BTreeMap<StrandId, Update> = BTreeMap::new();
+        for (head, update) in std::mem::take(&mut self.updates) {
             let head = self.heads.get(&head).copied().unwrap_or(head);
-            visits.entry(head).or_default().absorb(visit);
+            updates.entry(head).or_default().absorb(update);
         }
-        for (head, visit) in visits {
-            match crate::visit::person(self, head, &visit) {
+        for (head, update) in updates {
+            match crate::update::person(self, head, &update) {
                 // Their key is gone, or some of their rows are damaged: nobody else's work ends on that.
                 Err(RowError::Unreadable(error)) => {
                     tracing::error!(%error, "somebody to whom something happened does not read back");
-                    crate::visit::put_off(self, head, &visit)?;
+                    crate::update::put_off(self, head, &update)?;
                 }
                 result => result?,
             }
         }
         let gone: Vec<StrandId> = self.gone.iter().copied().collect();
         for head in gone {
-            crate::visit::forget(self, head)?;
+            crate::update::forget(self, head)?;
         }
         Ok(())
     }

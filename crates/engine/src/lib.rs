@@ -49,7 +49,7 @@ mod sealed;
 mod snapshot;
 mod state;
 pub mod traffic;
-mod visit;
+mod update;
 mod visits;
 mod who;
 mod writer;

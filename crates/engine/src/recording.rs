@@ -246,7 +246,7 @@ impl Recorder {
             let mut name = experience.as_str().as_bytes().to_vec();
             name.extend_from_slice(&keys::ordered(record.at));
             fold.pending.page_mut(route.strand)?.put(Kind::Win, &name, &[]);
-            fold.visit(route.head).recorded.push(Recorded::Won(experience.clone(), record.at));
+            fold.update(route.head).recorded.push(Recorded::Won(experience.clone(), record.at));
         }
         Ok(())
     }
@@ -310,6 +310,6 @@ fn assign(
     let page = fold.pending.page_mut(route.strand)?;
     page.put(Kind::Assignment, experience.as_str().as_bytes(), &encode(&stored));
     let assigned = Recorded::Assigned(experience.clone(), assignment);
-    fold.visit(route.head).recorded.push(assigned);
+    fold.update(route.head).recorded.push(assigned);
     Ok(())
 }

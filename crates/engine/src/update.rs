@@ -9,7 +9,7 @@ use store::Table;
 
 use crate::{
     facts::Views,
-    fold::{Fold, News, Recorded, Visit},
+    fold::{Fold, News, Recorded, Update},
     keys::{self, Kind},
     load::{self, Loader, Person},
     page::Pages,
@@ -21,21 +21,24 @@ use crate::{
 };
 
 /// Brings one person up to date.
-pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Result<(), RowError> {
-    let mut touched = touched(fold, visit);
-    let is_visiting = visit.news.iter().any(|news| news.visit.is_some());
-    let needs_person =
-        visit.is_rejoined || visit.is_due || visit.is_stale || is_visiting || !touched.is_empty();
+pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, update: &Update) -> Result<(), RowError> {
+    let mut touched = touched(fold, update);
+    let is_visiting = update.news.iter().any(|news| news.visit.is_some());
+    let needs_person = update.is_rejoined
+        || update.is_due
+        || update.is_stale
+        || is_visiting
+        || !touched.is_empty();
     let has_facts =
         |n: &News| !n.traits.is_empty() || !n.consents.is_empty() || n.country.is_some();
     let ground = fold.ground;
-    let cached = if visit.is_rejoined {
+    let cached = if update.is_rejoined {
         None
     } else {
         let current = |p: &Arc<Person>| p.epoch == ground.snapshot.epoch();
         ground.person(&head).filter(current)
     };
-    if cached.is_none() && !needs_person && !visit.news.iter().any(has_facts) {
+    if cached.is_none() && !needs_person && !update.news.iter().any(has_facts) {
         // Nothing to decide about, and nobody holds a copy that would grow stale.
         fold.stale.push(head);
         return Ok(());
@@ -43,23 +46,11 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
     let is_cold = cached.is_none();
     let before = match cached {
         Some(cached) => cached,
-        None => {
-            let read = |fold: &Fold<'_>| {
-                let Fold { pending, .. } = fold;
-                Loader { pages: pending, snapshot: ground.snapshot }.person(head)
-            };
-            let person = read(fold)?;
-            let (has_policies, audiences) =
-                (ground.snapshot.traits.epoch() != 0, &ground.snapshot.audiences);
-            let may_be_older = has_policies || person.memberships.is_outdated(audiences);
-            let is_new = visit.is_born && !visit.is_rejoined;
-            let is_refolded = may_be_older && !is_new && refold::person(fold, head)?;
-            Arc::new(if is_refolded { read(fold)? } else { person })
-        }
+        None => Arc::new(cold(fold, head, update)?),
     };
     let mut person = (*before).clone();
     let mut visits_matter = is_cold && is_visiting;
-    for news in &visit.news {
+    for news in &update.news {
         visits_matter |= observe(&mut person, &ground.snapshot.projection, news, is_cold);
         write_traits(fold, &person, news)?;
     }
@@ -73,10 +64,10 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
         ground.snapshot.audiences.touch(&mut touched, &change);
     }
     if !is_cold {
-        visit.recorded.iter().for_each(|recorded| remember(&mut person, recorded));
+        update.recorded.iter().for_each(|recorded| remember(&mut person, recorded));
     }
-    evaluate(fold, &mut person, head, visit, &touched);
-    if visit.is_rejoined {
+    evaluate(fold, &mut person, head, update, &touched);
+    if update.is_rejoined {
         // What was read of those who were somebody else until now must be written again under this head.
         let page = fold.pending.page_mut(head)?;
         page.delete_all(Kind::Membership);
@@ -90,18 +81,30 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Resu
     Ok(())
 }
 
+/// Reads a person from the pages of their strands, whose traits are folded anew if policies have changed.
+fn cold(fold: &mut Fold<'_>, head: StrandId, update: &Update) -> Result<Person, RowError> {
+    let snapshot = fold.ground.snapshot;
+    let read = |fold: &Fold<'_>| Loader { pages: &fold.pending, snapshot }.person(head);
+    let person = read(fold)?;
+    let has_policies = snapshot.traits.epoch() != 0;
+    let may_be_older = has_policies || person.memberships.is_outdated(&snapshot.audiences);
+    let is_new = update.is_born && !update.is_rejoined;
+    let is_refolded = may_be_older && !is_new && refold::person(fold, head)?;
+    if is_refolded { read(fold) } else { Ok(person) }
+}
+
 /// The audiences that the news can matter to.
-fn touched(fold: &Fold<'_>, visit: &Visit) -> Touched {
+fn touched(fold: &Fold<'_>, update: &Update) -> Touched {
     let catalog = &fold.ground.snapshot.audiences;
     let mut touched = Touched::default();
-    if visit.is_rejoined || visit.is_stale {
+    if update.is_rejoined || update.is_stale {
         catalog.touch(&mut touched, &Change::Everything);
         return touched;
     }
-    if visit.lacks_shadows {
+    if update.lacks_shadows {
         catalog.touch(&mut touched, &Change::Shadows);
     }
-    for news in &visit.news {
+    for news in &update.news {
         if let Some((name, row)) = &news.row {
             let (row, paths) = (row.as_row(), fold.ground.snapshot.projection.paths(name.hash));
             catalog.touch(&mut touched, &Change::Event { name_hash: name.hash, row, paths });
@@ -205,7 +208,7 @@ fn evaluate(
     fold: &mut Fold<'_>,
     person: &mut Person,
     head: StrandId,
-    visit: &Visit,
+    update: &Update,
     touched: &Touched,
 ) {
     let ground = fold.ground;
@@ -219,14 +222,14 @@ fn evaluate(
     }
     // Few are new, so few pay for a copy.
     let mut touched = Cow::Borrowed(touched);
-    if visit.is_born && !visit.is_rejoined {
+    if update.is_born && !update.is_rejoined {
         let is_granted = |purpose| views.seen(purpose).is_some_and(|seen| seen.view.granted());
         for position in catalog.for_newborn(&is_granted).iter() {
             catalog.touch(touched.to_mut(), &Change::Audience(position));
         }
         person.memberships.begin(catalog);
     }
-    if !touched.is_empty() || visit.is_due || person.memberships.is_outdated(catalog) {
+    if !touched.is_empty() || update.is_due || person.memberships.is_outdated(catalog) {
         transitions += person.memberships.update(catalog, &views, &touched, ground.now).len();
     }
     fold.transitions += transitions;
@@ -326,10 +329,14 @@ fn write_state(
 /// Keeps what can be kept of what happened to somebody who does not read back: the traits of the events,
 /// by the pages that they came through. Should the person ever read back, all their audiences are looked
 /// at anew.
-pub(crate) fn put_off(fold: &mut Fold<'_>, head: StrandId, visit: &Visit) -> Result<(), RowError> {
+pub(crate) fn put_off(
+    fold: &mut Fold<'_>,
+    head: StrandId,
+    update: &Update,
+) -> Result<(), RowError> {
     let rules = &fold.ground.snapshot.traits;
     let mut puts = Vec::new();
-    for news in visit.news.iter().filter(|news| !news.traits.is_empty()) {
+    for news in update.news.iter().filter(|news| !news.traits.is_empty()) {
         // Its page was read in the first pass.
         let own = load::traits_of(&*fold.pending.existing(news.strand)?, rules);
         let Some(mut own) = readable(own)? else { continue };

@@ -115,7 +115,7 @@ impl Fold<'_> {
         self.identifiers.extend(rejoined.identifiers);
         for component in rejoined.changed {
             self.gone.remove(&component.head);
-            self.visits.entry(component.head).or_default().is_rejoined = true;
+            self.updates.entry(component.head).or_default().is_rejoined = true;
             for strand in component.strands {
                 self.heads.insert(strand, component.head);
                 self.routes.remove(&strand);

@@ -143,9 +143,9 @@ impl Writer {
             if head == strand {
                 let (is_stale, lacks_shadows) = lacks(&shared.stored(), head, &snapshot.audiences)?;
                 if is_stale || lacks_shadows {
-                    let visit = fold.visit(head);
-                    visit.is_stale |= is_stale;
-                    visit.lacks_shadows |= lacks_shadows;
+                    let update = fold.update(head);
+                    update.is_stale |= is_stale;
+                    update.lacks_shadows |= lacks_shadows;
                 }
             }
         }

@@ -90,7 +90,7 @@ impl Writer {
         }
         for &(at, head) in &calls.due {
             fold.pending.delete(Table::Timer, keys::timer(head, at));
-            fold.visit(head).is_due = true;
+            fold.update(head).is_due = true;
         }
         let mut recorder = Recorder::after(&self.lineups);
         for record in records {

@@ -365,7 +365,7 @@ impl Act<'_, '_> {
     /// Has the people read and all their audiences evaluated anew.
     fn look_again(&mut self) {
         for &head in &self.subject.heads {
-            self.fold.visit(head).is_rejoined = true;
+            self.fold.update(head).is_rejoined = true;
         }
     }
 

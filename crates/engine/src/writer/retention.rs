@@ -209,7 +209,7 @@ impl Step<'_> {
         let (removed, has_more) = (expired.counts(), expired.has_more);
         if !expired.is_empty() {
             self.remove(strand, expired)?;
-            self.fold.visit(head).is_rejoined = true;
+            self.fold.update(head).is_rejoined = true;
         }
         Ok(Found::Removed { removed, has_more })
     }
