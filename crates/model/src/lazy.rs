@@ -58,20 +58,27 @@ impl LazyObject {
 
     /// The same, at a path that is known to be one.
     pub fn find_at(&self, path: &str) -> Option<&Value> {
-        if let Some(value) = self.get(path) {
-            return Some(value).filter(|value| !value.is_null());
+        // Nothing can stand between the head and the path but names that begin with the head.
+        let last = self.0.last_until(path)?;
+        if last.name == path {
+            return Some(self.value(last)).filter(|value| !value.is_null());
         }
         let (head, rest) = path.split_once('.')?;
-        value::find(self.get(head)?.as_object()?, rest)
+        let behind = last.name.strip_prefix(head)?;
+        let member = if behind.is_empty() { last } else { self.0.find(head)? };
+        value::find(self.value(member).as_object()?, rest)
     }
 
     /// The member of this name.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let member = self.0.find(name)?;
+        self.0.find(name).map(|member| self.value(member))
+    }
+
+    fn value<'a>(&'a self, member: &'a Member) -> &'a Value {
         // That it decodes was seen to when it was taken in.
         let decode =
             || serde_json::from_str(&self.text()[member.place.clone()]).unwrap_or_default();
-        Some(member.decoded.get_or_init(decode))
+        member.decoded.get_or_init(decode)
     }
 
     /// Whether there is a member of this name.
@@ -130,8 +137,12 @@ impl LazyObject {
 
 impl Members {
     fn find(&self, name: &str) -> Option<&Member> {
-        let last = self.behind(name).checked_sub(1)?;
-        self.members.get(last).filter(|member| member.name == name)
+        self.last_until(name).filter(|member| member.name == name)
+    }
+
+    /// The last member up to this name.
+    fn last_until(&self, name: &str) -> Option<&Member> {
+        self.members.get(self.behind(name).checked_sub(1)?)
     }
 
     /// The position behind all members up to this name.

@@ -51,11 +51,6 @@ impl Statement {
         if self.identified { Voice::Person } else { Voice::Device(self.device) }
     }
 
-    /// The purposes it says anything about.
-    fn purposes(&self) -> PurposeSet {
-        PurposeSet(self.consents.granted.0 | self.consents.denied.0)
-    }
-
     /// Age, as far as `purpose` goes. Of one instant the denial counts as newer, whatever the hashes that
     /// order events say; the rest only makes the order total.
     fn age(&self, purpose: Purpose) -> impl Ord {
@@ -119,7 +114,9 @@ impl ConsentLedger {
     /// What holds on this device, purpose by purpose.
     pub fn on_device(&self, device: UnitId) -> Consents {
         let mut consents = Consents::default();
-        for purpose in (0..Purpose::COUNT).filter_map(Purpose::from_number) {
+        let statements = self.0.as_slice().iter();
+        let spoken = statements.fold(PurposeSet::default(), |spoken, s| spoken.union(s.consents.spoken()));
+        for purpose in spoken.iter() {
             match self.basis_on(device, purpose) {
                 Basis::Granted => consents.granted = consents.granted.with(purpose),
                 Basis::Denied => consents.denied = consents.denied.with(purpose),
@@ -135,7 +132,7 @@ impl ConsentLedger {
     /// the devices that count.
     fn weigh(&self, purpose: Purpose, counts: impl Fn(UnitId) -> bool) -> Basis {
         let mut newest: BTreeMap<Voice, &Statement> = BTreeMap::new();
-        for statement in self.0.as_slice().iter().filter(|s| s.purposes().contains(purpose)) {
+        for statement in self.0.as_slice().iter().filter(|s| s.consents.spoken().contains(purpose)) {
             let known = newest.entry(statement.voice()).or_insert(statement);
             if known.age(purpose) < statement.age(purpose) {
                 *known = statement;
@@ -175,7 +172,7 @@ impl ConsentLedger {
 fn keep_newest(statements: &mut Vec<Statement>) {
     let mut newest: BTreeMap<(Voice, Purpose), usize> = BTreeMap::new();
     for (i, statement) in statements.iter().enumerate() {
-        for purpose in statement.purposes().iter() {
+        for purpose in statement.consents.spoken().iter() {
             let known = newest.entry((statement.voice(), purpose)).or_insert(i);
             if statements[*known].age(purpose) < statement.age(purpose) {
                 *known = i;

@@ -116,3 +116,22 @@ proptest! {
         prop_assert_eq!(Value::Object(context.unwrap().object()), object);
     }
 }
+
+proptest! {
+    #[test]
+    fn every_path_finds_what_it_finds_in_the_decoded_object(
+        members in prop::collection::btree_map("[ab.-]{0,4}", 0..4_u8, 0..8),
+        paths in prop::collection::vec("[ab.-]{1,7}", 16),
+    ) {
+        let value = |kind| match kind {
+            0 => Value::Null,
+            1 => json!({"a": {"b": 1}, "b": null, "a.b": 2, "-": {"a": 3}}),
+            _ => json!(kind),
+        };
+        let object: Object = members.into_iter().map(|(name, kind)| (name, value(kind))).collect();
+        let lazy = LazyObject::from(object.clone());
+        for path in paths.iter().filter_map(|path| Path::parse(path)) {
+            prop_assert_eq!(lazy.find(&path), path.find(&object), "{}", path);
+        }
+    }
+}
