@@ -18,7 +18,7 @@ mod tests;
 
 use std::{io, net::IpAddr, path::Path, sync::Arc};
 
-use model::{LazyObject, Timestamp, Value, value::Object};
+use model::{LazyObject, Timestamp, Value};
 
 pub use place::PlacesError;
 
@@ -98,22 +98,25 @@ fn text<'a>(context: &'a LazyObject, path: &str) -> Option<&'a str> {
 }
 
 /// Adds to the member `name`, an object, the members that it lacks. A member that is something else stays.
-fn complete(context: &mut LazyObject, name: &str, known: &[(&str, Option<Value>)]) {
-    let mut object = match context.get(name) {
-        None | Some(Value::Null) => Object::new(),
-        Some(Value::Object(object)) => object.clone(),
+fn complete<const PARTS: usize>(
+    context: &mut LazyObject,
+    name: &str,
+    known: [(&str, Option<Value>); PARTS],
+) {
+    let before = match context.get(name) {
+        None | Some(Value::Null) => None,
+        Some(Value::Object(object)) => Some(object),
         Some(_) => return,
     };
-    let before = object.len();
-    for (part, value) in known {
-        let is_missing = object.get(*part).is_none_or(Value::is_null);
-        if let Some(value) = value
-            && is_missing
-        {
-            object.insert((*part).to_owned(), value.clone());
-        }
+    let is_missing = |part| before.is_none_or(|b| b.get(part).is_none_or(Value::is_null));
+    let missing: Vec<_> = known
+        .into_iter()
+        .filter_map(|(part, value)| Some((part, value.filter(|_| is_missing(part))?)))
+        .collect();
+    if missing.is_empty() {
+        return;
     }
-    if before < object.len() || context.get(name).is_none() && !object.is_empty() {
-        context.insert(name, &Value::Object(object));
-    }
+    let mut object = before.cloned().unwrap_or_default();
+    object.extend(missing.into_iter().map(|(part, value)| (part.to_owned(), value)));
+    context.insert(name, Value::Object(object));
 }

@@ -304,7 +304,7 @@ fn context_of(own: Option<LazyObject>, shared: Option<&LazyObject>) -> LazyObjec
         if !context.contains(name)
             && let Some(value) = shared.get(name)
         {
-            context.insert(name, value);
+            context.insert(name, value.clone());
         }
     }
     context
@@ -342,7 +342,7 @@ impl Named<'_> {
             if let Some(value) = value
                 && !properties.contains(key)
             {
-                properties.insert(key, &value.into());
+                properties.insert(key, value.into());
             }
         };
         match self.kind {
@@ -353,7 +353,7 @@ impl Named<'_> {
             EventKind::Group => {
                 put("group_id", self.group_id);
                 if let Some(traits) = self.traits {
-                    properties.insert("traits", &Value::Object(traits));
+                    properties.insert("traits", Value::Object(traits));
                 }
             }
             EventKind::Alias => put("previous_id", self.previous_id),

@@ -93,7 +93,7 @@ pub(crate) fn judge(shared: &Shared, event: &mut Event) {
         Ok(()) => event.marks = event.marks.with(Marks::PROVEN),
         Err(reason) => {
             shared.metrics.tokens_refused.inc();
-            event.context.insert(REFUSED, &reason.word().into());
+            event.context.insert(REFUSED, reason.word().into());
         }
     }
 }

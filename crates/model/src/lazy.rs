@@ -106,7 +106,7 @@ impl LazyObject {
     }
 
     /// Sets a member.
-    pub fn insert(&mut self, name: &str, value: &Value) {
+    pub fn insert(&mut self, name: &str, value: Value) {
         let members = Arc::make_mut(&mut self.0);
         let text = &mut members.text;
         text.pop();
@@ -119,7 +119,7 @@ impl LazyObject {
         text.push_str(&value.to_string());
         let place = start..text.len();
         text.push('}');
-        let member = Member { name: name.into(), place, decoded: OnceLock::from(value.clone()) };
+        let member = Member { name: name.into(), place, decoded: OnceLock::from(value) };
         let behind = members.behind(name);
         members.members.insert(behind, member);
     }
@@ -166,8 +166,8 @@ impl fmt::Debug for Members {
 impl From<Object> for LazyObject {
     fn from(object: Object) -> Self {
         let mut context = Self::default();
-        for (name, value) in &object {
-            context.insert(name, value);
+        for (name, value) in object {
+            context.insert(&name, value);
         }
         context
     }

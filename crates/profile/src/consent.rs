@@ -115,7 +115,8 @@ impl ConsentLedger {
     pub fn on_device(&self, device: UnitId) -> Consents {
         let mut consents = Consents::default();
         let statements = self.0.as_slice().iter();
-        let spoken = statements.fold(PurposeSet::default(), |spoken, s| spoken.union(s.consents.spoken()));
+        let spoken =
+            statements.fold(PurposeSet::default(), |spoken, s| spoken.union(s.consents.spoken()));
         for purpose in spoken.iter() {
             match self.basis_on(device, purpose) {
                 Basis::Granted => consents.granted = consents.granted.with(purpose),
@@ -132,7 +133,8 @@ impl ConsentLedger {
     /// the devices that count.
     fn weigh(&self, purpose: Purpose, counts: impl Fn(UnitId) -> bool) -> Basis {
         let mut newest: BTreeMap<Voice, &Statement> = BTreeMap::new();
-        for statement in self.0.as_slice().iter().filter(|s| s.consents.spoken().contains(purpose)) {
+        for statement in self.0.as_slice().iter().filter(|s| s.consents.spoken().contains(purpose))
+        {
             let known = newest.entry(statement.voice()).or_insert(statement);
             if known.age(purpose) < statement.age(purpose) {
                 *known = statement;

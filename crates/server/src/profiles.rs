@@ -129,7 +129,7 @@ pub(crate) async fn explain(
     let profile = profile.ok_or_else(|| no_profile(id))?;
     let mut context = LazyObject::default();
     if let Some(url) = url {
-        context.insert("page", &serde_json::json!({"url": url}));
+        context.insert("page", serde_json::json!({"url": url}));
     }
     let request = DecideRequest {
         identifiers: identifiers(&profile),

@@ -67,12 +67,9 @@ pub(super) fn complete(context: &mut LazyObject, properties: Option<&LazyObject>
             click = click.or(Some(*network));
         }
     }
-    let known: Vec<(&str, Option<Value>)> = PARAMETERS
-        .iter()
-        .map(|(_, part)| (*part, found.remove(*part)))
-        .chain([("click", click.map(Value::from))])
-        .collect();
-    complete_member(context, "campaign", &known);
+    let [a, b, c, d, e, f] = PARAMETERS.map(|(_, part)| (part, found.remove(part)));
+    let click = ("click", click.map(Value::from));
+    complete_member(context, "campaign", [a, b, c, d, e, f, click]);
     let domain = from.as_deref().and_then(referrer::domain);
     let channel = referrer::channel(&Arrival {
         page: referrer::domain(&page),
@@ -82,7 +79,7 @@ pub(super) fn complete(context: &mut LazyObject, properties: Option<&LazyObject>
         click: text(context, "campaign.click"),
     });
     let domain = domain.map(str::to_ascii_lowercase).map(Value::from);
-    complete_member(context, "referrer", &[("domain", domain), ("channel", Some(channel.into()))]);
+    complete_member(context, "referrer", [("domain", domain), ("channel", Some(channel.into()))]);
 }
 
 /// The parameters of an address.

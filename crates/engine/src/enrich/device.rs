@@ -88,10 +88,10 @@ impl Device {
         });
         name_kind(context, kind);
         let model = hinted("model").cloned();
-        complete(context, "device", &[("type", kind.map(Value::from)), ("model", model)]);
-        complete(context, "os", &[("name", os), ("version", os_version)]);
+        complete(context, "device", [("type", kind.map(Value::from)), ("model", model)]);
+        complete(context, "os", [("name", os), ("version", os_version)]);
         let (browser, version) = (value(&self.browser), value(&self.browser_version));
-        complete(context, "browser", &[("name", browser), ("version", version)]);
+        complete(context, "browser", [("name", browser), ("version", version)]);
     }
 }
 
@@ -108,7 +108,7 @@ fn name_kind(context: &mut LazyObject, kind: Option<&'static str>) {
     if let Some(Value::Object(device)) = context.get("device") {
         let mut device = device.clone();
         device.insert("type".to_owned(), kind.unwrap_or("mobile").into());
-        context.insert("device", &Value::Object(device));
+        context.insert("device", Value::Object(device));
     }
 }
 

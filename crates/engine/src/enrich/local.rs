@@ -19,5 +19,5 @@ pub(super) fn complete(context: &mut LazyObject, at: Timestamp) {
     let weekday = weekday.and_then(|day| WEEKDAYS.get(day)).map(|day| Value::from(*day));
     let date = Value::from(time.date().to_string());
     let known = [("hour", Some(time.hour().into())), ("weekday", weekday), ("date", Some(date))];
-    super::complete(context, "local", &known);
+    super::complete(context, "local", known);
 }

@@ -79,12 +79,12 @@ impl Place {
                 ("latitude", self.latitude.map(Value::from)),
                 ("longitude", self.longitude.map(Value::from)),
             ];
-            complete(context, "location", &known);
+            complete(context, "location", known);
         }
         if let Some(timezone) = text(&self.timezone)
             && !context.contains("timezone")
         {
-            context.insert("timezone", &timezone);
+            context.insert("timezone", timezone);
         }
     }
 }

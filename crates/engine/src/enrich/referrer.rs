@@ -1,6 +1,8 @@
 //! Through which channel somebody came: the groups that web analytics has in common, told by the
 //! campaign's medium and source, the network of a click, and the site that linked here.
 
+use std::iter::successors;
+
 /// What is known of an arrival.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Arrival<'a> {
@@ -192,16 +194,17 @@ fn named_site(source: &str) -> Option<Site> {
 /// What kind of site a domain is, the longest name that fits first.
 fn site(domain: &str) -> Option<Site> {
     let domain = domain.to_ascii_lowercase();
-    let fits = |name: &str| {
-        if name.contains('.') {
-            return domain == name || domain.strip_suffix(name).is_some_and(|d| d.ends_with('.'));
-        }
-        // What follows the label is the ending: `com`, `co.uk`.
-        let mut labels = domain.split('.').rev();
-        labels.nth(1) == Some(name) || labels.next() == Some(name) && has_short_ending(&domain)
+    let named = |name: &str| SITES.iter().find(|(known, _)| *known == name).map(|(_, site)| *site);
+    let whole = successors(Some(&*domain), |domain| domain.split_once('.').map(|(_, above)| above))
+        .filter(|domain| domain.contains('.'))
+        .find_map(named);
+    // What follows the label is the ending: `com`, `co.uk`.
+    let by_label = || {
+        let mut labels = domain.rsplit('.').skip(1);
+        let label = labels.next().and_then(named);
+        label.or_else(|| labels.next().filter(|_| has_short_ending(&domain)).and_then(named))
     };
-    let known = SITES.iter().filter(|(name, _)| fits(name));
-    known.max_by_key(|(name, _)| name.len()).map(|(_, site)| *site)
+    whole.or_else(by_label)
 }
 
 /// Whether a domain ends as in `co.uk` or `com.au`.

@@ -141,7 +141,7 @@ impl Forecasts {
             ("wind_kmh", wind_kmh.map(Value::from)),
             ("is_day", is_day.map(Value::from)),
         ];
-        super::complete(context, "weather", &known);
+        super::complete(context, "weather", known);
     }
 
     /// What is known of a cell; asks for what is not.

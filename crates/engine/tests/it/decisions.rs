@@ -202,7 +202,7 @@ fn a_context_too_large_to_keep_is_left_out_and_the_record_says_so() {
     shop(&world);
     world.see(ANN, "Order Completed", json!({}));
     let mut asked = request(ANN, "hero");
-    asked.context.insert("note", &"x".repeat(40_000).into());
+    asked.context.insert("note", "x".repeat(40_000).into());
     assert!(!world.engine.decide(&asked).unwrap().decisions[0].unrecorded);
     let record = recorded(&mut world, ANN, 1);
     assert_eq!(record["context"], json!({"left_out": "the context was too large"}));

@@ -27,7 +27,7 @@ fn members_are_found_as_in_the_decoded_object() {
 fn the_last_member_of_a_name_holds() {
     let mut context = parsed(r#"{"ip": 1, "a": 2, "ip": 3}"#).unwrap();
     assert_eq!(context.get("ip"), Some(&json!(3)));
-    context.insert("ip", &json!("::1"));
+    context.insert("ip", json!("::1"));
     assert_eq!(context.get("ip"), Some(&json!("::1")));
     assert_eq!(context.names().collect::<Vec<_>>(), ["a", "ip", "ip", "ip"]);
     assert_eq!(Value::Object(context.object()), json!({"a": 2, "ip": "::1"}));
@@ -40,7 +40,7 @@ fn the_last_member_of_a_name_holds() {
 fn a_copy_that_is_changed_leaves_the_other_alone() {
     let before = LazyObject::from(json!({"\"a\"": 1}).as_object().unwrap().clone());
     let mut after = before.clone();
-    after.insert("b", &json!(2));
+    after.insert("b", json!(2));
     assert!(after.contains("b") && !before.contains("b"));
     assert_eq!(before.get("\"a\""), Some(&json!(1)));
     assert_eq!(after.text(), r#"{"\"a\"":1,"b":2}"#);

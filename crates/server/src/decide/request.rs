@@ -193,13 +193,13 @@ pub(super) fn fill_context(context: &mut LazyObject, parts: &Parts, proxies: usi
     if !context.contains("ip")
         && let Some(ip) = caller::ip(parts, proxies)
     {
-        context.insert("ip", &ip.to_string().into());
+        context.insert("ip", ip.to_string().into());
     }
     if !context.contains("user_agent")
         && !context.contains("userAgent")
         && let Some(agent) = parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok())
     {
-        context.insert("user_agent", &agent.into());
+        context.insert("user_agent", agent.into());
     }
 }
 
