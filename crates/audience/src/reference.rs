@@ -11,6 +11,7 @@ use model::{
     condition::{
         Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Run, Sequence,
         Stay, Truth, When, Window, reference,
+        visits::{LAST, PAUSE},
     },
     consent::PurposeKey,
     value::{Object, Path},
@@ -241,8 +242,11 @@ fn instants(history: &[Observation], catalog: &Catalog) -> BTreeSet<Timestamp> {
     for Observation { at, what } in history {
         instants.insert(*at);
         match what {
-            Learnt::Event { row, .. } => {
+            Learnt::Event { row, paths, .. } => {
                 instants.insert(row.time);
+                let last =
+                    row.as_row().value(paths, &LAST).and_then(|last| last.to_value().as_i64());
+                instants.extend(last.map(|last| Timestamp(last).saturating_add(PAUSE)));
                 for length in &lengths {
                     let reached = row.time.saturating_add(*length);
                     instants.extend([reached, Timestamp(reached.0 + 1)]);
@@ -308,6 +312,7 @@ fn turns(window: &Window) -> Vec<Duration> {
         Window::Last(length) => vec![*length],
         Window::Ago { from, to } => vec![*from, *to],
         Window::Fixed { .. } | Window::Calendar { .. } | Window::Since(_) => Vec::new(),
+        Window::Visit => vec![PAUSE],
     }
 }
 

@@ -17,14 +17,13 @@ mod tests;
 
 use compact_str::CompactString;
 use model::{
-    Event, EventKind, Identifier, LazyObject, SourceKey, Timestamp, Value, event::Marks,
-    value::Object,
+    Event, EventKind, Identifier, LazyObject, SourceKey, Timestamp, Value, condition::visits,
+    event::Marks, value::Object,
 };
 
 use crate::{
     enrich::{Caller, Enricher},
     ingest::{Arrival, Item, Kept, Rejected},
-    visits,
 };
 
 pub use batch::{Batch, BatchError, split, split_list};

@@ -9,14 +9,13 @@ use store::Table;
 
 use crate::{
     facts::Views,
-    fold::{Fold, News, Recorded, Update},
+    fold::{Fold, Ground, News, Recorded, Update},
     keys::{self, Kind},
     load::{self, Loader, Person},
     page::Pages,
     record::{LogEntry, StoredState, decode, encode},
     refold,
     sealed::RowError,
-    snapshot::Projection,
     visits,
 };
 
@@ -51,7 +50,7 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, update: &Update) -> Re
     let mut person = (*before).clone();
     let mut visits_matter = is_cold && is_visiting;
     for news in &update.news {
-        visits_matter |= observe(&mut person, &ground.snapshot.projection, news, is_cold);
+        visits_matter |= observe(&mut person, &ground, news, is_cold);
         write_traits(fold, &person, news)?;
     }
     if person.profile.records().seen.is_none() {
@@ -125,7 +124,8 @@ fn touched(fold: &Fold<'_>, update: &Update) -> Touched {
 
 /// Takes in what an event says; whether it changed visits so that it can matter. A cold person was
 /// read with the event's row already in it.
-fn observe(person: &mut Person, projection: &Projection, news: &News, is_cold: bool) -> bool {
+fn observe(person: &mut Person, ground: &Ground<'_>, news: &News, is_cold: bool) -> bool {
+    let projection = &ground.snapshot.projection;
     let row = news.row.as_ref().filter(|_| !is_cold).and_then(|(name, row)| {
         let number = projection.number(name.hash)?;
         Some(Observed { layout: projection.layout(), number, row })
@@ -144,7 +144,7 @@ fn observe(person: &mut Person, projection: &Projection, news: &News, is_cold: b
     });
     let Person { profile, visits, .. } = person;
     let visit = news.visit.as_ref().filter(|_| !is_cold);
-    visit.is_some_and(|visit| visits::observe(visits, visit, projection, profile))
+    visit.is_some_and(|visit| visits::observe(visits, visit, projection, profile, ground.now))
 }
 
 /// Takes in what a recorded decision left behind. A cold person was read with its rows already there.

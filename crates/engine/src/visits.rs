@@ -10,8 +10,11 @@ mod tests;
 use std::sync::{Arc, LazyLock};
 
 use model::{
-    Event, EventKind, PurposeSet, Value,
-    condition::{EventName, EventRow},
+    Event, EventKind, PurposeSet, Timestamp, Value,
+    condition::{
+        EventName, EventRow,
+        visits::{LAST, STARTED},
+    },
     event::Order,
 };
 use profile::{Changed, Entry, Profile, Visit, Visits, visits::MAX_VISITS};
@@ -24,9 +27,6 @@ use crate::{
     sealed::RowError,
     snapshot::Projection,
 };
-
-/// The name of the events as which conditions see visits. No client's event has it.
-pub(crate) const STARTED: &str = "Visit Started";
 
 static NAME: LazyLock<EventName> = LazyLock::new(|| EventName::new(STARTED));
 
@@ -143,12 +143,14 @@ pub(crate) fn show(visits: &Visits, projection: &Projection, profile: &mut Profi
 }
 
 /// Takes an event, as a visit of its own, into a person's visits and their timeline; whether that
-/// can matter to anybody who reads visits.
+/// can matter at `now` to anybody who reads visits. That a visit goes on for longer does not: whoever waits
+/// for its end looks again then.
 pub(crate) fn observe(
     visits: &mut Visits,
     event: &Visit,
     projection: &Projection,
     profile: &mut Profile,
+    now: Timestamp,
 ) -> bool {
     let Some(number) = number(projection) else { return false };
     let known = visits.iter().find(|known| known.joins(event)).cloned();
@@ -165,7 +167,7 @@ pub(crate) fn observe(
     }
     let is_longer_only = match (&known, &visit) {
         (Some(known), Some(visit)) => {
-            replaced[..] == [visit.start] && known.purposes == visit.purposes
+            replaced[..] == [visit.start] && known.purposes == visit.purposes && !known.is_over(now)
         }
         _ => false,
     };
@@ -183,6 +185,7 @@ fn row(visit: &Visit, projection: &Projection) -> EventRow {
     let seconds = last.since(start.time).0 / 1000;
     let Entry { landing, context } = &*visit.entry;
     let mut properties = json!({"events": events, "pages": pages, "seconds": seconds});
+    properties[LAST.as_str()] = last.0.into();
     if !landing.is_empty() {
         properties["landing"] = landing.as_str().into();
     }

@@ -41,6 +41,9 @@
 //! - A window `since` something holds what is later than that: than the newest such event, the instant in a
 //!   trait, the last recorded entry into an audience. Without it nothing is measured and the condition is
 //!   false; where it may not be read the answer is withheld.
+//! - A visit goes on from its first event until half an hour after its last. The window of the visit that goes
+//!   on holds what is no older than its first event, whoever reports it. Where no visit goes on the condition
+//!   is false; where the visit may not be read the answer is withheld.
 
 mod area;
 mod calendar;
@@ -66,6 +69,7 @@ mod statistic;
 mod syntax;
 mod timeline;
 mod version;
+pub mod visits;
 mod window;
 
 use compact_str::CompactString;

@@ -22,6 +22,8 @@ pub struct Path(#[schemars(with = "String")] CompactString);
 impl Path {
     /// Stands before a path into the context; no parsed path begins so.
     const CONTEXT: char = '\u{1}';
+    /// Stands before a path that no document can name; no parsed path begins so.
+    const RESERVED: char = '\u{2}';
     /// Longest path, in bytes.
     pub const MAX_BYTES: usize = 256;
     /// Most parts a path may have.
@@ -31,7 +33,12 @@ impl Path {
     pub fn parse(text: &str) -> Option<Self> {
         let parts = text.split('.').count();
         let sound = !text.is_empty() && text.len() <= Self::MAX_BYTES && parts <= Self::MAX_PARTS;
-        (sound && !text.starts_with(Self::CONTEXT)).then(|| Self(text.into()))
+        (sound && !text.starts_with([Self::CONTEXT, Self::RESERVED])).then(|| Self(text.into()))
+    }
+
+    /// A path that no document can name, for what is kept of events beside what was sent.
+    pub(crate) fn reserved(name: &str) -> Self {
+        Self(format!("{}{name}", Self::RESERVED).into())
     }
 
     /// The same path, into an event's context and not into its properties.
@@ -99,6 +106,7 @@ mod tests {
         assert_eq!(at("a.b.c"), None);
         assert!(Path::parse("").is_none());
         assert!(Path::parse("\u{1}a").is_none(), "kept for the context");
+        assert!(Path::parse(Path::reserved("a").as_str()).is_none());
         let path = Path::parse("a.b").unwrap().into_context();
         assert_eq!((path.in_context(), &*path.to_string()), (Some("a.b"), "context a.b"));
     }

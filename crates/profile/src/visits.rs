@@ -10,10 +10,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use model::{Duration, PurposeSet, Timestamp, event::Order, weight};
+use model::{PurposeSet, Timestamp, condition::visits::PAUSE, event::Order, weight};
 
-/// The shortest pause that ends a visit.
-pub const PAUSE: Duration = Duration(30 * 60 * 1000);
 /// Most visits that are kept of a person, the newest.
 pub const MAX_VISITS: usize = 100;
 
@@ -48,6 +46,11 @@ impl Visit {
     pub fn joins(&self, other: &Self) -> bool {
         let (early, late) = if self.start <= other.start { (self, other) } else { (other, self) };
         late.start.time.since(early.last) < PAUSE
+    }
+
+    /// Whether it is over at `now`, if nothing more happens.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.last.saturating_add(PAUSE) <= now
     }
 
     /// Takes in the events of another visit that [joins](Self::joins) it.

@@ -7,7 +7,7 @@ use engine::{
 use model::Duration;
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{Sent, World};
 
 const ANN: &[(&str, &str)] = &[("user_id", "ann")];
 
@@ -38,6 +38,29 @@ fn entered_with_the_event_and_left_by_the_clock_without_traffic() {
         profile["audiences"]["viewers"]["member"] == "false"
             && profile["audiences"]["viewers"]["since"] == "2026-09-21T15:13:20.001Z"
     });
+}
+
+#[test]
+fn a_late_event_makes_a_visit_go_on_that_was_over() {
+    let mut world = World::new();
+    let condition = json!({"event": "Visit Started", "within": {"visit": "current"},
+        "since": {"op": "gte", "value": "25m"}});
+    world.define(Kind::Audience, json!({"key": "lingering", "condition": condition}));
+    let is_in = |world: &World| {
+        world.profile("user_id", "ann").unwrap()["audiences"]["lingering"]["member"] == "true"
+    };
+    let page = || Sent { ids: ANN, context: json!({"page": {"path": "/"}}), ..Sent::default() };
+    world.send(page());
+    assert!(!is_in(&world));
+    world.pass(Duration::seconds(25 * 60));
+    world.wait(is_in);
+    world.pass(Duration::seconds(10 * 60));
+    world.wait(|world| !is_in(world));
+    // Nobody waits for this visit to end any more, and it goes on all the same.
+    world.send(Sent { ago: Duration::seconds(20 * 60), ..page() });
+    assert!(is_in(&world));
+    world.pass(Duration::seconds(10 * 60));
+    world.wait(|world| !is_in(world));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::world::{Sent, World};
 
-const AUDIENCES: [(&str, &str); 9] = [
+const AUDIENCES: [(&str, &str); 11] = [
     ("viewers", r#"{"event":"View","within":"2h","count":{"op":"gte","value":2}}"#),
     (
         "spenders",
@@ -28,6 +28,11 @@ const AUDIENCES: [(&str, &str); 9] = [
         r#"{"sequence":[{"event":"Order"},{"event":"Order","same":[{"property":"total"}],"within":"6h"}]}"#,
     ),
     ("recent", r#"{"event":"Order","since":{"op":"lte","value":"3h"}}"#),
+    ("here", r#"{"event":"View","within":{"visit":"current"},"count":{"op":"gte","value":2}}"#),
+    (
+        "lingering",
+        r#"{"event":"Visit Started","within":{"visit":"current"},"since":{"op":"gte","value":"25m"}}"#,
+    ),
     ("pro", r#"{"trait":"plan","op":"eq","value":"pro"}"#),
     (
         "loyal",
@@ -93,9 +98,13 @@ fn act(world: &mut World, random: &mut SmallRng) {
     };
     let ago = match random.random_range(0..5) {
         0 => Duration(random.random_range(0..5 * 3_600_000)),
+        1 => Duration(random.random_range(0..45 * 60_000)),
         _ => Duration(0),
     };
-    world.send(Sent { ids, name, properties, traits, consents: purposes, ago, ..Sent::default() });
+    // What is seen on a page belongs to a visit.
+    let context = if name == "View" { json!({"page": {"path": "/"}}) } else { json!({}) };
+    let event = Sent { ids, name, properties, context, traits, ago, ..Sent::default() };
+    world.send(Sent { consents: purposes, ..event });
 }
 
 /// An operator takes somebody apart, puts two together, or takes that back.
@@ -151,7 +160,10 @@ fn history(seed: u64, steps: usize) {
         }
         match random.next_u32() % 14 {
             0..8 => act(&mut world, &mut random),
-            8..11 => world.pass(Duration(random.random_range(0..4 * 3_600_000))),
+            8..11 => {
+                let longest = *[3_600_000, 4 * 3_600_000].choose(&mut random).unwrap();
+                world.pass(Duration(random.random_range(0..longest)));
+            }
             11..13 if step > defined_at => match editing.take() {
                 Some(key) => switch(&world, key),
                 None => editing = Some(edit(&world, &mut random)),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Anchor, Condition, EventName, EventPattern, Facts, Names, Subject, Verdict, Window,
-    calendar::Zone, explain,
+    calendar::Zone, explain, visits,
 };
 use crate::{
     Duration, Key, Purpose, Timestamp, consent::PurposeKey, definition::Fault, value::Path,
@@ -92,10 +92,10 @@ impl Rule {
             }
             _ => {}
         });
-        self.condition.visit(&mut |_, condition| {
-            if let Some(Anchor::Event(pattern)) = condition.window().and_then(Window::anchor) {
-                found.push(pattern);
-            }
+        self.condition.visit(&mut |_, condition| match condition.window() {
+            Some(Window::Since(Anchor::Event(pattern))) => found.push(pattern),
+            Some(Window::Visit) => found.push(&visits::PATTERN),
+            _ => {}
         });
         found
     }
@@ -195,6 +195,10 @@ impl Needs {
         self.traits.extend(window.and_then(Window::zone).and_then(Zone::reads));
         if let Some(anchor) = window.and_then(Window::anchor) {
             self.add_anchor(anchor);
+        }
+        if let Some(Window::Visit) = window {
+            let read = self.events.entry(visits::PATTERN.name.clone()).or_default();
+            read.insert(visits::LAST.clone());
         }
     }
 

@@ -270,6 +270,7 @@ fn window(generator: &mut SchemaGenerator) -> Schema {
     let kinds = [
         duration.clone(),
         object(json_schema!({"since": anchor}), &["since"]),
+        object(json_schema!({"visit": {"const": "current"}}), &["visit"]),
         object(json_schema!({"from": duration, "to": duration}), &["from", "to"]),
         object(json_schema!({"after": instant, "before": instant}), &[]),
         object(

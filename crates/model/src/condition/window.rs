@@ -9,6 +9,7 @@ use super::{
     calendar::{Unit, Zone},
     comparison::instant,
     evaluate::known_rows,
+    visits,
 };
 use crate::{Duration, Key, Timestamp, Value, value::Path};
 
@@ -44,6 +45,8 @@ pub enum Window {
     },
     /// What is later than something else.
     Since(Anchor),
+    /// From the beginning of the visit that goes on.
+    Visit,
 }
 
 /// What a window begins after.
@@ -85,7 +88,7 @@ impl Window {
     pub fn reach(&self) -> Option<Duration> {
         match self {
             Self::Last(length) | Self::Ago { from: length, .. } => Some(*length),
-            Self::Fixed { .. } | Self::Since(_) => None,
+            Self::Fixed { .. } | Self::Since(_) | Self::Visit => None,
             Self::Calendar { unit, first, .. } => {
                 Some(Duration::days(unit.days_at_most(i64::from(*first) + 1)))
             }
@@ -137,6 +140,11 @@ impl Window {
                 let moves = Moves::Never { before: None };
                 Bounds { floor: Some(floor), ceiling: now, until, moves }
             }
+            Self::Visit => {
+                let (start, end) = visits::current(facts, now)?;
+                let moves = Moves::Never { before: None };
+                Bounds { floor: Some(just_before(start)), ceiling: now, until: Some(end), moves }
+            }
         })
     }
 
@@ -161,6 +169,7 @@ impl Window {
                 value
             }
             Self::Since(anchor) => json!({"since": anchor.to_value()}),
+            Self::Visit => json!({"visit": "current"}),
         }
     }
 }
@@ -299,6 +308,7 @@ impl fmt::Display for Window {
             Self::Since(Anchor::Event(pattern)) => write!(f, "since the last {pattern}"),
             Self::Since(Anchor::Trait(path)) => write!(f, "since the instant in trait {path}"),
             Self::Since(Anchor::Entry(key)) => write!(f, "since entering audience {key}"),
+            Self::Visit => f.write_str("in the visit that goes on"),
         }
     }
 }

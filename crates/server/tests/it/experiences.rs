@@ -1,8 +1,9 @@
 //! Stories about experiences, through the public interface alone.
 
+use model::Timestamp;
 use serde_json::{Value, json};
 
-use crate::harness::{Call, Server, post, put, server};
+use crate::harness::{Call, Server, get, post, put, server};
 
 async fn define(server: &Server, path: &str, document: Value) {
     server.ok(put(format!("/api/v1/{path}"), &document).admin()).await;
@@ -153,4 +154,62 @@ async fn what_an_edition_asks_about_is_in_use() {
         server.verdict(put("/api/v1/experiences/welcome", &document("gone")).admin()).await;
     let expected = "/variants/0/editions/1/when/audience: audience `gone` does not exist";
     assert_eq!(verdict, format!("422 invalid_definition: {expected}"));
+}
+
+/// A visitor whom a campaign brought sees a banner on the third page of the visit, until the visit has ended.
+#[tokio::test]
+async fn the_third_page_of_a_visit_from_a_campaign_shows_a_banner() {
+    let server = server();
+    placement(&server, "banner").await;
+    let now_on = json!({"visit": "current"});
+    let third = json!({"event": "Visit Started", "within": now_on, "where": [
+        {"context": "campaign.name", "op": "eq", "value": "autumn"},
+        {"property": "pages", "op": "gte", "value": 3}]});
+    let is_first = json!({"event": "Visit Started", "count": {"op": "eq", "value": 1}});
+    let has_bought = json!({"event": "Order Completed", "within": now_on});
+    let condition = json!({"all": [third, is_first, {"not": has_bought}]});
+    let audience = json!({"state": "live", "condition": condition});
+    define(&server, "audiences/arriving", audience).await;
+    let banner = json!({"state": "live", "placement": "banner",
+        "eligibility": {"audience": "arriving"},
+        "variants": [{"key": "a", "content": {"title": "Ten per cent off"}}]});
+    define(&server, "experiences/welcome", banner).await;
+    let page = |user: &str, at: &str, query: &str| {
+        json!({"type": "page", "userId": user, "timestamp": at,
+            "properties": {"url": format!("https://shop.example/{query}")}})
+    };
+    let members = async || {
+        let members = server.ok(get("/api/v1/audiences/arriving/members").admin()).await;
+        members["count"].as_u64().unwrap()
+    };
+    for (user, query) in [("new", "?utm_campaign=autumn"), ("direct", "")] {
+        server.track(&page(user, "2026-11-22T11:40:00Z", query)).await;
+        server.track(&page(user, "2026-11-22T11:45:00Z", "")).await;
+        assert_eq!(shown(&server, user, "banner").await.0, "Hello", "the second page");
+        server.track(&page(user, "2026-11-22T11:50:00.250Z", "")).await;
+    }
+    assert_eq!(shown(&server, "new", "banner").await.0, "Ten per cent off");
+    assert_eq!(shown(&server, "direct", "banner").await.0, "Hello");
+    assert_eq!(members().await, 1);
+    // The visit ends half an hour after its last event, and with it the membership, with no traffic.
+    let end = 1_795_348_800_000 + 20 * 60_000 + 250;
+    server.clock.set(Timestamp(end - 1));
+    assert_eq!(shown(&server, "new", "banner").await.0, "Ten per cent off");
+    server.clock.set(Timestamp(end));
+    assert_eq!(shown(&server, "new", "banner").await.0, "Hello");
+    assert_eq!(members().await, 0);
+    // A page that comes late makes the visit go on; an order within it is reason enough to stop.
+    server.track(&page("new", "2026-11-22T12:10:00Z", "")).await;
+    assert_eq!(shown(&server, "new", "banner").await.0, "Ten per cent off");
+    let order = json!({"type": "track", "event": "Order Completed", "userId": "new",
+        "timestamp": "2026-11-22T12:15:00Z"});
+    server.track(&order).await;
+    assert_eq!(shown(&server, "new", "banner").await.0, "Hello");
+    // The next visit is not the first one.
+    server.clock.set(Timestamp(end + 86_400_000));
+    for minute in ["01", "02", "03"] {
+        let at = format!("2026-11-23T12:{minute}:00Z");
+        server.track(&page("new", &at, "?utm_campaign=autumn")).await;
+    }
+    assert_eq!(shown(&server, "new", "banner").await.0, "Hello");
 }

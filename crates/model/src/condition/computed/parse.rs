@@ -61,13 +61,15 @@ fn computed_trait(reader: &mut Reader, document: &Object) -> Option<ComputedTrai
     Some(ComputedTrait { of, within, aggregate, levels: levels.into() })
 }
 
-/// The window, where there is one. One that begins after something else would make what is read depend
-/// on other events, and on audiences, which are folded later.
+/// The window, where there is one. One that begins after something else, or with a visit, would make what
+/// is read depend on other events, and on audiences, which are folded later.
 #[expect(clippy::option_option, reason = "a field that may be left out, and may be wrong")]
 fn window(reader: &mut Reader, document: &Object) -> Option<Option<Window>> {
     let within = parse::window(reader, document)?;
-    if let Some(Window::Since(_)) = within {
-        reader.fault_at("within", "the window of a computed trait is not `since` something else");
+    if let Some(Window::Since(_) | Window::Visit) = within {
+        const HELP: &str =
+            "the window of a computed trait is neither `since` something else nor a visit";
+        reader.fault_at("within", HELP);
         return None;
     }
     Some(within)

@@ -14,7 +14,7 @@ use crate::{
 const MAX_PERIODS: u16 = 366;
 
 const HELP: &str = "`within` is a duration, as in \"30d\", or an object: {\"from\":\"60d\",\"to\":\"30d\"} ago, \
-     {\"after\":\"2026-01-01\",\"before\":\"2026-02-01\"}, {\"calendar\":\"this_month\"}, or {\"since\":{\"event\":…}}";
+     {\"after\":\"2026-01-01\",\"before\":\"2026-02-01\"}, {\"calendar\":\"this_month\"}, {\"since\":{\"event\":…}}, or {\"visit\":\"current\"}";
 
 /// The window of a condition, where there is one; `None` when it is faulty.
 #[expect(clippy::option_option, reason = "a field that may be left out, and may be wrong")]
@@ -27,6 +27,13 @@ pub(in crate::condition) fn read(reader: &mut Reader, object: &Object) -> Option
             } else if let Some(anchor) = window.get("since") {
                 reader.refuse_unknown(window, &["since"]);
                 reader.inside("since", |reader| since(reader, anchor)).map(Window::Since)
+            } else if let Some(visit) = window.get("visit") {
+                reader.refuse_unknown(window, &["visit"]);
+                if visit != "current" {
+                    reader.fault_at("visit", "`visit` is \"current\", the visit that goes on");
+                    return None;
+                }
+                Some(Window::Visit)
             } else if window.contains_key("from") {
                 ago(reader, window)
             } else {

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::{Possible, duration, holds, known, property};
 use crate::{
     Timestamp, Value,
-    condition::{EventName, Fact, Facts, Truth, comparison::instant},
+    condition::{EventName, Fact, Facts, Truth, comparison::instant, visits},
     value::Path,
 };
 
@@ -43,6 +43,10 @@ pub(super) fn of(
     if let (Some(from), Some(to)) = (duration(&window["from"]), duration(&window["to"])) {
         return Ok(Box::new(move |time| lies(time <= now - from, time > now - to)));
     }
+    if window["visit"] == "current" {
+        let start = visit(facts, now)?;
+        return Ok(Box::new(move |time| lies(time < start, time > now)));
+    }
     if !window["since"].is_null() {
         let start = start(&window["since"], facts, now)?;
         return Ok(Box::new(move |time| lies(time <= start, time > now)));
@@ -56,6 +60,27 @@ pub(super) fn of(
             floor.is_some_and(|floor| time <= floor) || after.is_some_and(|after| time < after.0);
         lies(is_old, time > now || before.is_some_and(|before| before.0 <= time))
     }))
+}
+
+/// When the visit that goes on began.
+fn visit(facts: &dyn Facts, now: i64) -> Result<i64, Possible> {
+    let none = Possible::exactly(false);
+    let rows = match facts.events(&EventName::new("Visit Started")) {
+        Fact::Known(rows) => rows,
+        Fact::Missing => return Err(none),
+        Fact::Withheld => return Err(Possible::EITHER),
+    };
+    let mut newest = Err(none);
+    for row in rows.rows.iter().filter(|row| row.time.0 <= now) {
+        let last = row.value(rows.paths, &visits::LAST).and_then(|last| last.to_value().as_i64());
+        let is_over = last.unwrap_or(row.time.0) + 30 * 60_000 <= now;
+        newest = match row.purposes.contains(rows.purpose) {
+            _ if is_over => Err(none),
+            true => Ok(row.time.0),
+            false => Err(Possible::EITHER),
+        };
+    }
+    newest
 }
 
 /// When what a window begins after was.

@@ -401,7 +401,9 @@ fn what_cannot_be_computed_is_told_with_its_place() {
     );
     faulty(
         json!({"event": "Seen", "measure": "count", "within": {"since": {"event": "Order Completed"}}}),
-        expect!["/within: the window of a computed trait is not `since` something else"],
+        expect![
+            "/within: the window of a computed trait is neither `since` something else nor a visit"
+        ],
     );
     faulty(
         json!({"event": "", "measure": "affinity", "property": "p", "limit": 0}),

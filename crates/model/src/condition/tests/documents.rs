@@ -188,7 +188,8 @@ pub(super) fn window() -> impl Strategy<Value = Value> {
         1 => json!({ "before": instant(after) }),
         _ => json!({"after": instant(after), "before": instant(after + more)}),
     });
-    prop_oneof![4 => last, 1 => ago, 1 => fixed, 2 => since()]
+    let visit = Just(json!({"visit": "current"}));
+    prop_oneof![4 => last, 1 => ago, 1 => fixed, 2 => since(), 2 => visit]
 }
 
 /// A window since something else.

@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use crate::{
     Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
-    condition::{EventName, EventRow, Fact, Facts, Membership, RowValues, Rows, Run, Truth},
+    condition::{
+        EventName, EventRow, Fact, Facts, Membership, RowValues, Rows, Run, Truth, visits,
+    },
     consent::PurposeKey,
     value::{Object, Path},
 };
@@ -22,6 +24,8 @@ pub(super) struct Person {
     pub(super) withheld_traits: BTreeSet<String>,
     pub(super) context: Object,
     pub(super) events: Events,
+    /// Stretches of activity, from the first event of each to the last.
+    pub(super) visits: Visits,
     /// Names of which older events are not held.
     pub(super) overflow: BTreeSet<String>,
     /// Names of which nothing may be read at all.
@@ -60,6 +64,56 @@ pub(super) struct Happened {
 #[serde(from = "Vec<Happened>")]
 pub(super) struct Events(pub(super) BTreeMap<String, Track>);
 
+/// Stretches of activity, as events.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Vec<Visited>")]
+pub(super) struct Visits(pub(super) Track);
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Visited {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) properties: BTreeMap<String, Value>,
+    pub(super) context: BTreeMap<String, Value>,
+    pub(super) withheld: bool,
+}
+
+impl From<Vec<Visited>> for Visits {
+    fn from(visited: Vec<Visited>) -> Self {
+        let mut paths = BTreeSet::from([visits::LAST.clone()]);
+        for Visited { properties, context, .. } in &visited {
+            paths.extend(read(properties, context));
+        }
+        let paths: Vec<Path> = paths.into_iter().collect();
+        let row = |(tie, told): (u64, &Visited)| {
+            let last = Value::from(told.last.0);
+            EventRow {
+                time: told.first,
+                tie,
+                purposes: if told.withheld { PurposeSet::NONE } else { READABLE },
+                values: RowValues::pack(&paths, |path| match path.in_context() {
+                    _ if *path == *visits::LAST => Some(&last),
+                    Some(path) => told.context.get(path),
+                    None => told.properties.get(path.as_str()),
+                }),
+            }
+        };
+        let rows = (0..).zip(&visited).map(row).collect();
+        Self(Track::new(paths, rows))
+    }
+}
+
+/// The paths of what is told of an event.
+fn read<'a>(
+    properties: &'a BTreeMap<String, Value>,
+    context: &'a BTreeMap<String, Value>,
+) -> impl Iterator<Item = Path> + 'a {
+    let path = |path: &String| Path::parse(path).unwrap();
+    let context = context.keys().map(move |name| path(name).into_context());
+    properties.keys().map(path).chain(context)
+}
+
 /// The events of one name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Track {
@@ -85,10 +139,7 @@ impl From<Vec<Happened>> for Events {
     fn from(happened: Vec<Happened>) -> Self {
         let mut paths = BTreeMap::<&str, BTreeSet<Path>>::new();
         for Happened { event, properties, context, .. } in &happened {
-            let path = |path: &String| Path::parse(path).unwrap();
-            let read = paths.entry(event).or_default();
-            read.extend(properties.keys().map(path));
-            read.extend(context.keys().map(|name| path(name).into_context()));
+            paths.entry(event).or_default().extend(read(properties, context));
         }
         let track = |(event, paths): (&str, BTreeSet<Path>)| {
             let paths: Vec<Path> = paths.into_iter().collect();
@@ -129,7 +180,8 @@ impl Facts for Person {
             return Fact::Withheld;
         }
         let overflow = self.overflow.contains(name);
-        match self.events.0.get(name) {
+        let visits = Some(&self.visits.0).filter(|_| name == visits::STARTED);
+        match visits.or_else(|| self.events.0.get(name)) {
             Some(Track { paths, run, .. }) => {
                 Fact::Known(Rows { rows: run.span(0), paths, purpose: PURPOSE, overflow })
             }

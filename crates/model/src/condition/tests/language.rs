@@ -25,7 +25,7 @@ fn faults_say_what_would_be_right() {
         json!({"all": [{"trait": "plan", "op": "is"}, {"event": "A", "within": "1y"}]}),
         expect![[r#"
             /all/0/op: `op` is one of eq, ne, lt, lte, gt, gte, between, in, not_in, contains, not_contains, contains_any, contains_all, contains_none, starts_with, ends_with, matches, version_eq, version_lt, version_lte, version_gt, version_gte, near, inside, exists, missing, is_true, is_false, older_than, newer_than, within_next, around, anniversary
-            /all/1/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, {"calendar":"this_month"}, or {"since":{"event":…}}
+            /all/1/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, {"calendar":"this_month"}, {"since":{"event":…}}, or {"visit":"current"}
         "#]],
     );
     check(

@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::{
     documents::{calendar, daily, document, hostile, measure, sequence, test, value, with},
-    facts::{Events, Member, Person, READABLE, Track},
+    facts::{Events, Member, Person, READABLE, Track, Visited, Visits},
 };
 use crate::{
-    PurposeSet, Timestamp, Value,
-    condition::{Condition, EventRow, RowValues, Rule, Truth, reference},
+    Duration, PurposeSet, Timestamp, Value,
+    condition::{Condition, EventRow, RowValues, Rule, Truth, reference, visits::PAUSE},
     value::{Object, Path},
 };
 
@@ -33,11 +33,27 @@ fn rows(withheld: f64) -> impl Strategy<Value = Vec<EventRow>> {
     })
 }
 
+/// Visits that begin or end at half seconds.
+fn visits() -> impl Strategy<Value = Visits> {
+    let visit = (-20..60_i64, any::<bool>(), 0..10_i64, prop::bool::weighted(0.2));
+    vec(visit, 0..3).prop_map(|visits| {
+        let visit = |(half, ends, length, withheld): (i64, bool, i64, bool)| {
+            let edge = Timestamp(half * 500);
+            let last = if ends { edge.saturating_sub(PAUSE) } else { edge };
+            let first = last.saturating_sub(Duration(length * 500));
+            Visited { first, last, withheld, ..Visited::default() }
+        };
+        let mut visits: Vec<Visited> = visits.into_iter().map(visit).collect();
+        visits.sort_by_key(|visit| visit.first);
+        visits.into()
+    })
+}
+
 fn person() -> impl Strategy<Value = Person> {
     let overflow = prop::bool::weighted(0.2);
-    let traits = (value(), value(), -20..60_i64);
+    let traits = (value(), value(), -20..60_i64, visits());
     (traits, rows(0.2), rows(0.0), overflow, any::<u64>(), 0..30_i64).prop_map(
-        |((t, u, d), a, b, overflow, unit, since)| {
+        |((t, u, d, visits), a, b, overflow, unit, since)| {
             let d = Value::from(Timestamp(d * 500).to_string());
             let known = [("t".to_owned(), t.clone()), ("u".to_owned(), u), ("d".to_owned(), d)];
             let member = |truth, since: i64| Member {
@@ -51,6 +67,7 @@ fn person() -> impl Strategy<Value = Person> {
                 withheld_traits: ["hidden".to_owned()].into(),
                 context: Object::from_iter([("t".to_owned(), t)]),
                 events: Events([("A".to_owned(), track(a)), ("B".to_owned(), track(b))].into()),
+                visits,
                 overflow: overflow.then(|| "B".to_owned()).into_iter().collect(),
                 audiences: [
                     ("in".to_owned(), member(Truth::True, since)),

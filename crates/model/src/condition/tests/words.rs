@@ -22,6 +22,10 @@ fn person() -> Person {
             {"event": "Page Viewed", "time": "2026-11-20T12:00:00Z"},
             {"event": "Page Viewed", "time": "2026-11-20T13:00:00Z", "withheld": true}
         ],
+        "visits": [
+            {"first": "2026-11-20T12:00:00Z", "last": "2026-11-20T13:00:00Z"},
+            {"first": "2026-11-20T23:40:00Z", "last": "2026-11-20T23:50:00Z"}
+        ],
         "audiences": {
             "vip": {"truth": "true", "since": "2026-11-20T00:00:00Z"}, "hidden": {"truth": "withheld"},
             "trial": {"truth": "false", "since": "2026-11-15T00:00:00Z", "previous": "2026-11-01T00:00:00Z"}
@@ -179,6 +183,22 @@ fn comparisons_with_traits_and_the_clock_tell_both_sides() {
             [/any/5] False until 2026-12-01T00:00:00.000Z: trait renewed is "2026-11-01", wanted older_than 30d
             [/any/6] False: trait absent is missing, wanted within_next 1w
             [/any/7] False until 2027-10-29T00:00:00.000Z: trait renewed is "2026-11-01", wanted anniversary, from 3 days before to 0 after (profile)
+        "#]],
+    );
+}
+
+#[test]
+fn the_visit_that_goes_on_is_told() {
+    check(
+        json!({"any": [
+            {"event": "Page Viewed", "within": {"visit": "current"}, "count": {"op": "gte", "value": 3}},
+            {"sequence": [{"event": "Page Viewed"}, {"event": "Order Completed"}], "within": {"visit": "current"}}
+        ]}),
+        expect![[r#"
+            (count of "Page Viewed" in the visit that goes on gte 3 or "Page Viewed", then "Order Completed", in the visit that goes on)
+            [] False until 2026-11-21T00:20:00.000Z: any of 2
+            [/any/0] False until 2026-11-21T00:20:00.000Z: count of "Page Viewed" in the visit that goes on is 0, wanted gte 3
+            [/any/1] False until 2026-11-21T00:20:00.000Z: "Page Viewed", then "Order Completed", in the visit that goes on: 0 of 2 steps so far
         "#]],
     );
 }
