@@ -10,7 +10,7 @@ use model::{
     Duration, Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
     condition::{
         Condition, EventName, EventRow, Fact, Facts, Measure, Membership, Rows, Run, Sequence,
-        Stay, Truth, When, Window, reference,
+        Stay, Truth, When, Whole, Window, reference,
         visits::{LAST, PAUSE},
     },
     consent::PurposeKey,
@@ -296,8 +296,13 @@ fn turning_lengths(catalog: &Catalog) -> BTreeSet<Duration> {
                 }
             }
             Condition::Sequence(sequence) => {
-                lengths.extend(sequence.within().into_iter().flat_map(turns));
-                lengths.extend(absences(sequence));
+                let Whole { within, finished_within, .. } = sequence.whole();
+                lengths.extend(within.iter().flat_map(turns));
+                let absences = absences(sequence);
+                let ends = absences.iter().chain([&Duration(0)]);
+                let finished =
+                    ends.flat_map(|end| finished_within.map(|Duration(f)| Duration(end.0 + f)));
+                lengths.extend(finished.chain(absences.iter().copied()));
             }
             _ => {}
         });

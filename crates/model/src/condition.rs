@@ -30,7 +30,9 @@
 //!   what it has an element in common with. `times` is that step so often; `within` then binds each to the
 //!   one before. In a `strict` sequence no event of its events' names lies between two of its events.
 //!   Beside `sequence`, `within` is the window in which all of it lies; less than `span` passes from
-//!   its first event to its last step.
+//!   its first event to its last step, and less than `finished_within` from that to now. Events of `any_order`
+//!   follow one another in some order; the step is done with the last of them. With `same_visit` all events lie
+//!   in one visit, of which an instant is part from its first event until it is over.
 //! - An event that may not be read may be any event or none: an answer that could turn on it is
 //!   withheld. Its time may be looked at, so one outside the window withholds nothing.
 //! - Where older events are lost to overflow and the window reaches for them, what would need them
@@ -88,7 +90,7 @@ pub use pair::{Pair, Subject};
 pub use pattern::Pattern;
 pub use rows::{EventRow, Layout, Row, Run, Span};
 pub use rule::{Needs, Rule, Step};
-pub use sequence::{Same, Sequence, SequenceStep};
+pub use sequence::{Same, Sequence, SequenceStep, StepEvent, Whole};
 pub use stages::{StageTest, Standing, standing};
 pub use statistic::Statistic;
 pub use syntax::{Condition, EventCondition, EventPattern, Filter, Measure};

@@ -95,7 +95,8 @@ fn names(part: &Condition) -> Vec<u64> {
     match part {
         Condition::Event(event) => vec![event.of.name.hash],
         Condition::Sequence(sequence) => {
-            sequence.steps().iter().map(|step| step.what.name.hash).collect()
+            let events = sequence.steps().iter().flat_map(|step| &step.events);
+            events.map(|event| event.what.name.hash).collect()
         }
         _ => Vec::new(),
     }

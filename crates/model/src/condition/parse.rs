@@ -65,7 +65,7 @@ const KINDS: [(&str, &[&str]); 13] = [
             "since_first",
         ],
     ),
-    ("sequence", &["sequence", "within", "span", "strict"]),
+    ("sequence", &["sequence", "within", "span", "finished_within", "strict", "same_visit"]),
     ("audience", &["audience", "for_at_least", "ever", "entered_within", "left_within"]),
     ("stage", &["stage", "in", "for_at_least"]),
     ("consent", &["consent"]),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Anchor, Condition, EventName, EventPattern, Facts, Names, Subject, Verdict, Window,
-    calendar::Zone, explain, visits,
+    calendar::Zone, explain, sequence::Whole, visits,
 };
 use crate::{
     Duration, Key, Purpose, Timestamp, consent::PurposeKey, definition::Fault, value::Path,
@@ -168,7 +168,7 @@ impl Condition {
     pub fn window(&self) -> Option<&Window> {
         match self {
             Self::Event(event) => event.within.as_ref(),
-            Self::Sequence(sequence) => sequence.within(),
+            Self::Sequence(sequence) => sequence.whole().within.as_ref(),
             _ => None,
         }
     }
@@ -197,9 +197,13 @@ impl Needs {
             self.add_anchor(anchor);
         }
         if let Some(Window::Visit) = window {
-            let read = self.events.entry(visits::PATTERN.name.clone()).or_default();
-            read.insert(visits::LAST.clone());
+            self.add_visits();
         }
+    }
+
+    fn add_visits(&mut self) {
+        let read = self.events.entry(visits::PATTERN.name.clone()).or_default();
+        read.insert(visits::LAST.clone());
     }
 
     fn add_value(&mut self, subject: Subject, path: &Path) {
@@ -245,7 +249,11 @@ impl Needs {
                 for (name, properties) in sequence.reads() {
                     self.events.entry(name.clone()).or_default().extend(properties.cloned());
                 }
-                self.add_window(sequence.within());
+                let Whole { within, is_of_one_visit, .. } = sequence.whole();
+                self.add_window(within.as_ref());
+                if *is_of_one_visit {
+                    self.add_visits();
+                }
             }
             Condition::Computed(computed) => {
                 let version = computed.rule().map_or(0, |(_, version)| version);

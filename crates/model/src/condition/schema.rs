@@ -311,9 +311,11 @@ fn sequence(generator: &mut SchemaGenerator) -> Schema {
         &["event"],
     );
     let stays_away = object(json_schema!({"not": absent, "within": duration}), &["not"]);
+    let list = json_schema!({"type": "array", "items": absent, "minItems": 2, "maxItems": 5});
+    let any_order = object(json_schema!({"any_order": list, "within": duration}), &["any_order"]);
     let steps = json_schema!({
         "type": "array",
-        "items": {"anyOf": [happens, stays_away]},
+        "items": {"anyOf": [happens, stays_away, any_order]},
         "minItems": 1,
         "maxItems": 8
     });
@@ -322,7 +324,9 @@ fn sequence(generator: &mut SchemaGenerator) -> Schema {
             "sequence": steps,
             "within": window(generator),
             "span": duration,
-            "strict": {"type": "boolean"}
+            "finished_within": duration,
+            "strict": {"type": "boolean"},
+            "same_visit": {"type": "boolean"}
         }),
         &["sequence"],
     )

@@ -3,7 +3,10 @@
 use super::{Reader, comparison::path, length, pattern};
 use crate::{
     Value,
-    condition::{Condition, EventPattern, Same, Sequence, SequenceStep, Window},
+    condition::{
+        Condition, Same, Sequence, SequenceStep, Window,
+        sequence::{StepEvent, Whole},
+    },
     value::Object,
 };
 
@@ -11,6 +14,8 @@ use crate::{
 const MAX_STEPS: usize = 8;
 /// Most repetitions of one step.
 const MAX_TIMES: usize = 8;
+/// Most events of one step in any order: chains may have come to each part of them.
+const MAX_SET: usize = 5;
 /// Most events of a sequence, each repetition counted: each has chains of its own that wait for it.
 const MAX_EVENTS: usize = 16;
 /// Most properties that one step shares with earlier ones.
@@ -24,15 +29,28 @@ pub(super) fn read(reader: &mut Reader, object: &Object) -> Option<Condition> {
     });
     let within = window(reader, object);
     let span = length(reader, object, "span");
-    let is_strict = match object.get("strict") {
+    let finished_within = length(reader, object, "finished_within");
+    let is_strict = flag(reader, object, "strict");
+    let is_of_one_visit = flag(reader, object, "same_visit");
+    let whole = Whole {
+        within: within?,
+        span: span?,
+        finished_within: finished_within?,
+        is_strict: is_strict?,
+        is_of_one_visit: is_of_one_visit?,
+    };
+    Some(Condition::Sequence(Box::new(Sequence::new(steps?, whole))))
+}
+
+fn flag(reader: &mut Reader, object: &Object, field: &str) -> Option<bool> {
+    match object.get(field) {
         None => Some(false),
-        Some(Value::Bool(is_strict)) => Some(*is_strict),
+        Some(Value::Bool(holds)) => Some(*holds),
         Some(_) => {
-            reader.fault_at("strict", "`strict` is true or false");
+            reader.fault_at(field, format!("`{field}` is true or false"));
             None
         }
-    };
-    Some(Condition::Sequence(Box::new(Sequence::new(steps?, within?, span?, is_strict?))))
+    }
 }
 
 /// The window in which all of it lies. One that ended some time ago would have to be walked anew at
@@ -51,27 +69,47 @@ fn window(reader: &mut Reader, object: &Object) -> Option<Option<Window>> {
 }
 
 fn step(reader: &mut Reader, value: &Value) -> Option<SequenceStep> {
-    const HELP: &str = "a step is an object, as in {\"event\":…} or {\"not\":{\"event\":…}}";
+    const HELP: &str =
+        "a step is an object, as in {\"event\":…}, {\"not\":{\"event\":…}} or {\"any_order\":[…]}";
     let object = reader.object(value, HELP)?;
     let within = length(reader, object, "within");
-    let (what, same, is_absent) = match object.get("not") {
-        Some(absent) => {
-            reader.refuse_unknown(object, &["not", "within"]);
-            let (what, same) = reader.inside("not", |reader| {
-                let object = reader.object(absent, "`not` is an object, as in {\"event\":…}")?;
-                reader.refuse_unknown(object, &["event", "where", "same"]);
-                event(reader, object)
-            })?;
-            (what, same, true)
-        }
-        None => {
-            reader.refuse_unknown(object, &["event", "where", "same", "within", "times"]);
-            let (what, same) = event(reader, object)?;
-            (what, same, false)
-        }
-    };
-    let times = if is_absent { Some(1) } else { times(reader, object) };
-    Some(SequenceStep { what, same, is_absent, times: times?, within: within? })
+    if let Some(absent) = object.get("not") {
+        reader.refuse_unknown(object, &["not", "within"]);
+        let event = reader.inside("not", |reader| plain_event(reader, absent, "`not`"))?;
+        return Some(SequenceStep {
+            events: vec![event],
+            is_absent: true,
+            times: 1,
+            within: within?,
+        });
+    }
+    if let Some(list) = object.get("any_order") {
+        reader.refuse_unknown(object, &["any_order", "within"]);
+        let events = reader.inside("any_order", |reader| set(reader, list))?;
+        return Some(SequenceStep { events, is_absent: false, times: 1, within: within? });
+    }
+    reader.refuse_unknown(object, &["event", "where", "same", "within", "times"]);
+    let event = event(reader, object)?;
+    let times = times(reader, object);
+    Some(SequenceStep { events: vec![event], is_absent: false, times: times?, within: within? })
+}
+
+/// Events that come in any order.
+fn set(reader: &mut Reader, list: &Value) -> Option<Vec<StepEvent>> {
+    let one = |reader: &mut Reader, value: &Value| plain_event(reader, value, "each");
+    let events = reader.list(list, MAX_SET, "events", one)?;
+    if events.len() < 2 {
+        reader.fault("at least two events come in any order; for one, name it as a step");
+        return None;
+    }
+    Some(events)
+}
+
+/// An event of which nothing more is said than what it is.
+fn plain_event(reader: &mut Reader, value: &Value, who: &str) -> Option<StepEvent> {
+    let object = reader.object(value, &format!("{who} is an object, as in {{\"event\":…}}"))?;
+    reader.refuse_unknown(object, &["event", "where", "same"]);
+    event(reader, object)
 }
 
 /// How many such events there must be one after the other.
@@ -85,13 +123,13 @@ fn times(reader: &mut Reader, object: &Object) -> Option<usize> {
     times
 }
 
-fn event(reader: &mut Reader, object: &Object) -> Option<(EventPattern, Vec<Same>)> {
+fn event(reader: &mut Reader, object: &Object) -> Option<StepEvent> {
     let what = pattern(reader, object);
     let same = match object.get("same") {
         Some(list) => reader.inside("same", |r| r.list(list, MAX_SAME, "properties", same)),
         None => Some(Vec::new()),
     };
-    Some((what?, same?))
+    Some(StepEvent { what: what?, same: same? })
 }
 
 fn same(reader: &mut Reader, value: &Value) -> Option<Same> {
@@ -111,7 +149,7 @@ fn same(reader: &mut Reader, value: &Value) -> Option<Same> {
 /// Whether the steps can follow one another; tells what is wrong.
 fn in_order(reader: &mut Reader, steps: &[SequenceStep]) -> bool {
     let before = reader.faults().len();
-    let events: usize = steps.iter().map(|step| step.times).sum();
+    let events: usize = steps.iter().map(|step| step.times * step.events.len()).sum();
     if events < 2 {
         reader.fault("a sequence has at least two steps; for one, use an event condition");
     }
@@ -123,20 +161,26 @@ fn in_order(reader: &mut Reader, steps: &[SequenceStep]) -> bool {
         reader.inside(place, |reader| {
             if place == 0 && step.is_absent {
                 reader.fault("a sequence begins with an event");
-            } else if place == 0 && step.times == 1 && step.within.is_some() {
+            } else if place == 0 && step.times * step.events.len() == 1 && step.within.is_some() {
                 reader.fault_at("within", "the first step follows no other; leave this out, or say `within` beside `sequence`");
             }
             let earlier = steps.get(..place).unwrap_or_default();
             let is_event = |same: &Same| {
+                let is_one = |step: &SequenceStep| !step.is_absent && step.events.len() == 1;
                 let is_itself = same.step == place && 1 < step.times;
-                is_itself || earlier.get(same.step).is_some_and(|step| !step.is_absent)
+                is_itself || earlier.get(same.step).is_some_and(is_one)
             };
-            if !step.same.iter().all(is_event) {
-                const HELP: &str = "each `step` here is the place of an earlier event; the first is 0";
-                if step.is_absent {
-                    reader.inside("not", |reader| reader.fault_at("same", HELP));
-                } else {
-                    reader.fault_at("same", HELP);
+            for (index, event) in step.events.iter().enumerate() {
+                if event.same.iter().all(is_event) {
+                    continue;
+                }
+                const HELP: &str =
+                    "each `step` here is the place of an earlier event; the first is 0";
+                let tell = |reader: &mut Reader| reader.fault_at("same", HELP);
+                match (step.is_absent, step.events.len()) {
+                    (true, _) => reader.inside("not", tell),
+                    (false, 1) => tell(reader),
+                    _ => reader.inside("any_order", |reader| reader.inside(index, tell)),
                 }
             }
         });

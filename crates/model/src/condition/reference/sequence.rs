@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Timestamp, Value,
-    condition::{EventName, Fact, Facts, Rows},
+    condition::{EventName, Fact, Facts, Rows, visits::LAST},
 };
 
 /// An event as the search sees it: what is known of it, where it may be read.
@@ -25,6 +25,8 @@ struct Reached {
     step: usize,
     /// The place in time of the step before, and whether an event there is later.
     place: (i64, bool),
+    /// That of the step before those that come in any order, and otherwise the same.
+    from: i64,
     start: i64,
     /// The events found, by their steps.
     found: Vec<Option<usize>>,
@@ -33,16 +35,20 @@ struct Reached {
 struct Search {
     steps: Vec<Value>,
     span: Option<i64>,
+    finished_within: Option<i64>,
+    /// When visits begin and end, and whether that may be known, where it matters.
+    visits: Option<Vec<(i64, i64, bool)>>,
     events: Vec<Happened>,
     /// The oldest event held of each name of which older ones are lost.
     lost: Vec<(String, i64)>,
+    /// The last instant that is not after the window.
+    end: i64,
     now: i64,
     /// What may not be read is what is wanted, and never what must stay away.
     hopeful: bool,
 }
 
 pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
-    let steps = plain(document);
     let lies = match window::of(document, facts, now) {
         Ok(lies) => lies,
         Err(answer) => return answer,
@@ -54,7 +60,8 @@ pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> P
         end = if lies(middle) == Lies::After { (end.0, middle - 1) } else { (middle, end.1) };
     }
     let (mut events, mut lost, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    for step in &steps {
+    let steps = orders(document);
+    for step in steps.iter().flatten() {
         let name = what(step)["event"].as_str().unwrap_or_default().to_owned();
         if names.contains(&name) {
             continue;
@@ -75,32 +82,118 @@ pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> P
         }));
         names.push(name);
     }
-    let span = duration(&document["span"]);
-    let mut search = Search { steps, span, events, lost, now: end.1, hopeful: true };
-    let yes = search.begins();
-    search.hopeful = false;
-    Possible { yes, no: !search.begins() }
+    let visits = match document["same_visit"] == Value::Bool(true) {
+        true => match visits(facts) {
+            Some(visits) => Some(visits),
+            None => return Possible::EITHER,
+        },
+        false => None,
+    };
+    let mut search = Search {
+        steps: Vec::new(),
+        span: duration(&document["span"]),
+        finished_within: duration(&document["finished_within"]),
+        visits,
+        events,
+        lost,
+        end: end.1,
+        now: now.0,
+        hopeful: true,
+    };
+    let mut found = |hopeful: bool| {
+        search.hopeful = hopeful;
+        steps.iter().any(|steps| {
+            search.steps.clone_from(steps);
+            search.begins()
+        })
+    };
+    Possible { yes: found(true), no: !found(false) }
 }
 
-/// The steps with each repetition written out, and with what must not lie between in a strict sequence.
-fn plain(document: &Value) -> Vec<Value> {
-    let written = document["sequence"].as_array().cloned().unwrap_or_default();
+/// When visits begin and end, and whether that may be known; nothing where no visit may be looked at.
+fn visits(facts: &dyn Facts) -> Option<Vec<(i64, i64, bool)>> {
+    let rows = match facts.events(&EventName::new("Visit Started")) {
+        Fact::Known(rows) => rows,
+        Fact::Missing => return Some(Vec::new()),
+        Fact::Withheld => return None,
+    };
+    let visit = |row: crate::condition::Row<'_>| {
+        let last = row.value(rows.paths, &LAST).and_then(|last| last.to_value().as_i64());
+        let end = last.unwrap_or(row.time.0) + 30 * 60_000;
+        (row.time.0, end, row.purposes.contains(rows.purpose))
+    };
+    Some(rows.rows.iter().map(visit).collect())
+}
+
+/// The plain steps of the sequence, in each order in which it may come.
+fn orders(document: &Value) -> Vec<Vec<Value>> {
+    let mut orders = vec![Vec::new()];
+    for step in document["sequence"].as_array().into_iter().flatten() {
+        let set = step["any_order"].as_array().cloned().unwrap_or_default();
+        let ways: Vec<Value> = match set.is_empty() {
+            true => vec![step.clone()],
+            false => permutations(&set)
+                .into_iter()
+                .map(|events| json!({"in_order": events, "within": step["within"]}))
+                .collect(),
+        };
+        let with = |way: &Value| {
+            let add = |order: &Vec<Value>| order.iter().chain([way]).cloned().collect();
+            orders.iter().map(add).collect::<Vec<Vec<Value>>>()
+        };
+        orders = ways.iter().flat_map(with).collect();
+    }
     let is_strict = document["strict"] == Value::Bool(true);
+    orders.iter().map(|order| plain(order, is_strict)).collect()
+}
+
+fn permutations(events: &[Value]) -> Vec<Vec<Value>> {
+    if events.is_empty() {
+        return vec![Vec::new()];
+    }
+    let first = |index: usize| {
+        let mut rest = events.to_vec();
+        let first = rest.remove(index);
+        let with = move |rest: Vec<Value>| [vec![first.clone()], rest].concat();
+        permutations(&rest).into_iter().map(with).collect::<Vec<_>>()
+    };
+    (0..events.len()).flat_map(first).collect()
+}
+
+/// The steps with each repetition and each of a set written out, and with what must not lie between in a
+/// strict sequence.
+fn plain(written: &[Value], is_strict: bool) -> Vec<Value> {
+    let events = |step: &Value| match step["in_order"].as_array() {
+        Some(events) => events.clone(),
+        None => vec![step.clone()],
+    };
+    let all: Vec<Value> =
+        written.iter().filter(|step| step.get("not").is_none()).flat_map(events).collect();
     let mut steps: Vec<Value> = Vec::new();
-    let mut firsts = Vec::new();
+    let (mut firsts, mut guards) = (Vec::new(), Vec::new());
     for (place, step) in written.iter().enumerate() {
+        let is_event = step.get("not").is_none();
         let times = step["times"].as_u64().unwrap_or(1);
-        for repetition in 0..times {
-            let mut step = step.clone();
-            let is_event = step.get("not").is_none();
-            if is_strict && is_event && !steps.is_empty() {
-                let others = written.iter().filter(|other| other.get("not").is_none());
-                steps.extend(others.map(|other| json!({"not": {"event": other["event"]}})));
+        let set = (0..times).flat_map(|repetition| {
+            let of = |event: Value| (repetition, event);
+            events(step).into_iter().map(of).collect::<Vec<_>>()
+        });
+        for (index, (repetition, mut event)) in set.enumerate() {
+            let is_in_set = step.get("in_order").is_some();
+            if is_in_set {
+                event["within"] = step["within"].clone();
+                event["goes_on"] = (index > 0).into();
             }
-            if repetition == 0 {
+            if is_in_set && index > 0 {
+                steps.extend(guards.iter().cloned());
+            }
+            if is_strict && is_event && !steps.is_empty() {
+                steps.extend(all.iter().map(|other| json!({"not": {"event": other["event"]}})));
+            }
+            if index == 0 {
                 firsts.push(steps.len());
             }
-            let what = if is_event { &mut step } else { &mut step["not"] };
+            let what = if is_event { &mut event } else { &mut event["not"] };
             if let Some(same) = what.get_mut("same").and_then(Value::as_array_mut) {
                 let step = |same: &Value| same["step"].as_u64().unwrap_or(0);
                 let of = |same: &Value| usize::try_from(step(same)).unwrap_or(usize::MAX);
@@ -110,9 +203,14 @@ fn plain(document: &Value) -> Vec<Value> {
                 }
             }
             if steps.is_empty() {
-                step["within"] = Value::Null;
+                event["within"] = Value::Null;
             }
-            steps.push(step);
+            steps.push(event);
+        }
+        if is_event || !step["within"].is_null() {
+            guards.clear();
+        } else {
+            guards.extend(steps.last().cloned());
         }
     }
     steps
@@ -128,9 +226,10 @@ impl Search {
             let event = &self.events[first];
             let mut found = vec![None; self.steps.len()];
             found[0] = Some(first);
-            let place = (event.time, false);
+            let (place, start) = ((event.time, false), event.time);
             self.is_wanted(0, first, &found)
-                && self.goes_on(&Reached { step: 1, place, start: event.time, found })
+                && self.visits.as_ref().is_none_or(|_| self.visit_at(start).is_some())
+                && self.goes_on(&Reached { step: 1, place, from: start, start, found })
         })
     }
 
@@ -147,12 +246,14 @@ impl Search {
         let is_clear =
             |step: usize, until: &dyn Fn(&Happened) -> bool| self.is_clear(step, reached, until);
         let Some(step) = self.steps.get(next) else {
-            return guards.into_iter().all(|guard| is_clear(guard, &|_| true));
+            let is_recent = |length: i64| self.now - reached.place.0 < length;
+            return self.finished_within.is_none_or(is_recent)
+                && guards.into_iter().all(|guard| is_clear(guard, &|_| true));
         };
         let within = duration(&step["within"]);
         if step.get("not").is_some() {
             let end = reached.place.0 + within.unwrap_or_default();
-            return end <= self.now
+            return end <= self.end
                 && guards.chain([next]).all(|step| is_clear(step, &|event| event.time < end))
                 && self.goes_on(&Reached {
                     step: next + 1,
@@ -162,17 +263,31 @@ impl Search {
         }
         (0..self.events.len()).any(|index| {
             let event = &self.events[index];
-            let gap = event.time - reached.place.0;
+            let from = if step["goes_on"] == true { reached.from } else { reached.place.0 };
+            let gap = event.time - from;
             let before = |other: &Happened| other.time < event.time;
             let mut found = reached.found.clone();
             found[next] = Some(index);
             let place = (event.time, false);
             is_after(event, reached.place)
                 && within.is_none_or(|within| gap < within)
+                && self.is_in_visit(event.time, reached.start)
                 && self.is_wanted(next, index, &reached.found)
                 && guards.clone().all(|guard| is_clear(guard, &before))
-                && self.goes_on(&Reached { step: next + 1, place, found, ..*reached })
+                && self.goes_on(&Reached { step: next + 1, place, from, found, ..*reached })
         })
+    }
+
+    /// The visit that goes on at an instant, where one may be known to.
+    fn visit_at(&self, time: i64) -> Option<i64> {
+        let mut visits = self.visits.iter().flatten();
+        let (start, end, may_know) = *visits.rfind(|(start, ..)| *start <= time)?;
+        (time < end && (may_know || self.hopeful)).then_some(start)
+    }
+
+    fn is_in_visit(&self, time: i64, start: i64) -> bool {
+        let visit = self.visit_at(time);
+        self.visits.is_none() || visit.is_some() && visit == self.visit_at(start)
     }
 
     /// Whether nothing that a step rules out happened after a place and before an end.

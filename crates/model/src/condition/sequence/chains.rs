@@ -4,7 +4,9 @@
 //! Where a stage waits for an event, of the chains that agree on what later steps compare with only
 //! the one that came last is kept: it began no earlier than the others, fewer events lie after it,
 //! and less time has passed, so whatever completes another completes it too. Where a stage waits for
-//! time to pass without an event, each is kept, since an older one is done sooner.
+//! time to pass without an event, each is kept, since an older one is done sooner. Of a set of events in any
+//! order a chain remembers which it has; such chains agree where they have the same. A chain that comes too
+//! late for whatever it waits for is let go, so that no more are held than a rule's lengths can still need.
 //!
 //! What may not be read is looked at twice. A sequence is *sure* where it is found although such
 //! events are taken for nothing that is wanted and for everything that must stay away, and *possible*
@@ -12,13 +14,19 @@
 //! that kind that could both begin a chain and end another makes the answer withheld in some cases
 //! in which every reading of it agrees; the reference says the same.
 
-use super::{Sequence, SequenceStep};
+use std::{ops::Range, rc::Rc};
+
+use super::{
+    Capture, Place, Same, Sequence, Whole,
+    waiting::{Captured, Chain, Look, UNMARKED, Wait, Waiting, mark},
+};
 use crate::{
     Duration, Timestamp,
     condition::{
         Facts, Row, Rows, Seen, Truth, Verdict,
         comparison::Literal,
         evaluate::{earlier, known_rows},
+        visits,
         window::Bounds,
     },
 };
@@ -34,31 +42,17 @@ enum Reading {
     Possible,
 }
 
-/// What a later step compares with.
-#[derive(Clone, PartialEq)]
-enum Captured {
-    /// It may not be read, so it may equal anything.
-    Anything,
-    /// A value, or the elements of a list, where there are any that can be compared.
-    Values(Vec<Literal>),
-}
-
-/// Events that fit the stages so far.
-#[derive(Clone)]
-struct Chain {
-    captured: Vec<Captured>,
-    /// When it began.
+/// A chain that is complete.
+#[derive(Clone, Copy)]
+struct Complete {
     start: Timestamp,
-    /// The place of its last stage.
-    last: Timestamp,
-    /// That place is the end of a time in which nothing happened, so an event there is later.
-    has_ripened: bool,
+    /// The place of its last step.
+    finish: Timestamp,
 }
 
 /// What a walk found.
 struct Found {
-    /// When the newest complete chain began, if there is one.
-    start: Option<Timestamp>,
+    complete: Vec<Complete>,
     /// How many stages the furthest chain that is on its way has completed.
     stages: usize,
     /// When the next chain completes a stage by the clock alone.
@@ -69,6 +63,10 @@ struct Found {
 struct Events<'a> {
     tracks: Vec<Rows<'a>>,
     all: Vec<(usize, Row<'a>)>,
+    /// The person's visits, where they matter.
+    visits: Option<Rows<'a>>,
+    /// Once a chain is complete, nothing takes that away: no later event, and no time.
+    is_lasting: bool,
     /// Some of them may not be read.
     any_withheld: bool,
     /// When the next event dated after now begins to count.
@@ -83,32 +81,46 @@ impl Sequence {
             Ok(bounds) => bounds,
             Err(verdict) => return verdict,
         };
-        if self.cannot_begin(&tracks) {
+        if self.lacks(&tracks) {
             return Verdict { truth: Truth::False, valid_until: bounds.until };
         }
-        let events = self.events(tracks, &bounds);
+        let Some(visits) = self.visits(facts) else { return Verdict::lasting(Truth::Withheld) };
+        let events = self.events(tracks, visits, &bounds);
         let sure = self.walk(&events, Reading::Sure, bounds.ceiling);
-        let leaves = |found: &Found| found.start.and_then(|start| bounds.leaves(start));
-        if sure.start.is_some() && self.guards_at_end.is_empty() {
+        let stands = self.stands(&sure, &bounds, now);
+        if let Some(until) = stands
+            && self.guards_at_end.is_empty()
+        {
             // Nothing that may still come takes this away.
-            let valid_until = earlier(leaves(&sure), bounds.until);
-            return Verdict { truth: Truth::True, valid_until };
+            return Verdict { truth: Truth::True, valid_until: earlier(until, bounds.until) };
         }
         // In a window that has ended nothing ripens any more.
         let ripens = |found: &Found| found.ripens.filter(|ripens| now < *ripens);
-        let until = |found: &Found| earlier(ripens(found), leaves(found));
         let moves = earlier(bounds.until, bounds.turns());
-        let mut valid_until = earlier(earlier(events.enters, moves), until(&sure));
-        let truth = match sure.start {
-            Some(_) => Truth::True,
-            None if events.any_withheld => {
-                let possible = self.walk(&events, Reading::Possible, bounds.ceiling);
-                valid_until = earlier(valid_until, until(&possible));
-                if possible.start.is_some() { Truth::Withheld } else { Truth::False }
-            }
-            None => Truth::False,
+        let waits = earlier(earlier(events.enters, moves), ripens(&sure));
+        if let Some(until) = stands {
+            return Verdict { truth: Truth::True, valid_until: earlier(waits, until) };
+        }
+        if !events.any_withheld {
+            return Verdict { truth: Truth::False, valid_until: waits };
+        }
+        let possible = self.walk(&events, Reading::Possible, bounds.ceiling);
+        let waits = earlier(waits, ripens(&possible));
+        match self.stands(&possible, &bounds, now) {
+            Some(until) => Verdict { truth: Truth::Withheld, valid_until: earlier(waits, until) },
+            None => Verdict { truth: Truth::False, valid_until: waits },
+        }
+    }
+
+    /// Whether a complete chain was found that counts, and how long one does.
+    fn stands(&self, found: &Found, bounds: &Bounds, now: Timestamp) -> Option<Option<Timestamp>> {
+        let ages = |chain: &Complete| {
+            self.whole.finished_within.map(|length| chain.finish.saturating_add(length))
         };
-        Verdict { truth, valid_until }
+        let counting =
+            found.complete.iter().filter(|chain| ages(chain).is_none_or(|until| now < until));
+        let untils = counting.map(|chain| earlier(ages(chain), bounds.leaves(chain.start)));
+        untils.max_by_key(|until| until.unwrap_or(Timestamp::MAX))
     }
 
     /// How far it has come, in words.
@@ -119,12 +131,19 @@ impl Sequence {
             Err(Verdict { truth: Truth::Withheld, .. }) => return "withheld".into(),
             Err(_) => return "there is nothing to count from".into(),
         };
-        let events = self.events(tracks, &bounds);
+        let Some(visits) = self.visits(facts) else { return "withheld".into() };
+        let events = self.events(tracks, visits, &bounds);
         let found = self.walk(&events, Reading::Sure, bounds.ceiling);
         let withheld = if events.any_withheld { ", some events withheld" } else { "" };
-        match found.start {
-            Some(start) => format!("it began at {start}{withheld}"),
-            None => format!("{} of {} steps so far{withheld}", found.stages, self.stages.len()),
+        let newest = found.complete.iter().max_by_key(|chain| chain.start);
+        match (newest, self.whole.finished_within) {
+            (None, _) => {
+                format!("{} of {} steps so far{withheld}", found.stages, self.stages.len())
+            }
+            (Some(chain), None) => format!("it began at {}{withheld}", chain.start),
+            (Some(chain), Some(_)) => {
+                format!("it began at {}, finished at {}{withheld}", chain.start, chain.finish)
+            }
         }
     }
 
@@ -133,17 +152,37 @@ impl Sequence {
         self.names.iter().map(|name| known_rows(facts.events(name))).collect()
     }
 
-    /// Without an event of its first name there is nothing to wait for.
-    fn cannot_begin(&self, tracks: &[Rows<'_>]) -> bool {
-        tracks.first().is_none_or(|first| first.rows.is_empty())
+    /// Whether there is no event at all of a name that it wants, so that there is nothing to wait for.
+    fn lacks(&self, tracks: &[Rows<'_>]) -> bool {
+        self.places.iter().zip(&self.tracks).any(|(step, track)| {
+            !step.is_absent && tracks.get(*track).is_none_or(|rows| rows.rows.is_empty())
+        })
     }
 
     fn bounds(&self, facts: &dyn Facts, now: Timestamp) -> Result<Bounds, Verdict> {
-        self.within.as_ref().map_or(Ok(Bounds::everything(now)), |within| within.bounds(facts, now))
+        let Whole { within, .. } = &self.whole;
+        within.as_ref().map_or(Ok(Bounds::everything(now)), |within| within.bounds(facts, now))
     }
 
-    fn events<'a>(&self, tracks: Vec<Rows<'a>>, bounds: &Bounds) -> Events<'a> {
-        let (mut all, mut any_withheld, mut enters) = (Vec::new(), false, None);
+    /// The person's visits, where they matter; `None` where they may not be looked at.
+    #[expect(clippy::option_option, reason = "what does not matter is not withheld")]
+    fn visits<'a>(&self, facts: &'a dyn Facts) -> Option<Option<Rows<'a>>> {
+        if !self.whole.is_of_one_visit {
+            return Some(None);
+        }
+        known_rows(facts.events(&visits::PATTERN.name)).map(Some)
+    }
+
+    fn events<'a>(
+        &self,
+        tracks: Vec<Rows<'a>>,
+        visits: Option<Rows<'a>>,
+        bounds: &Bounds,
+    ) -> Events<'a> {
+        let may_read =
+            |rows: &Rows<'_>| rows.rows.iter().all(|row| row.purposes.contains(rows.purpose));
+        let (mut all, mut enters) = (Vec::new(), None);
+        let mut any_withheld = visits.as_ref().is_some_and(|visits| !may_read(visits));
         for (track, rows) in tracks.iter().enumerate() {
             let (past, ahead) = rows.rows.split_after(bounds.ceiling);
             enters = earlier(enters, ahead.first().and_then(|row| bounds.enters(row.time)));
@@ -154,14 +193,23 @@ impl Sequence {
         if tracks.len() > 1 {
             all.sort_by_key(|(_, row)| row.time);
         }
-        Events { tracks, all, any_withheld, enters }
+        // Windows without an end to the past let nothing leave, whatever its time.
+        let is_lasting = self.guards_at_end.is_empty()
+            && self.whole.finished_within.is_none()
+            && bounds.leaves(bounds.ceiling).is_none();
+        Events { tracks, all, visits, is_lasting, any_withheld, enters }
     }
 
     fn walk(&self, events: &Events<'_>, reading: Reading, now: Timestamp) -> Found {
         let mut walk = Walk::new(self, events, reading);
         for together in events.all.chunk_by(|(_, a), (_, b)| a.time == b.time) {
-            together.first().into_iter().for_each(|(_, row)| walk.ripen(row.time));
-            walk.see(together);
+            if let Some((_, row)) = together.first() {
+                walk.ripen(row.time);
+                walk.see(together, row.time);
+            }
+            if events.is_lasting && walk.is_complete() {
+                break;
+            }
         }
         walk.ripen(now);
         walk.found()
@@ -172,9 +220,10 @@ impl Sequence {
 struct Walk<'a> {
     sequence: &'a Sequence,
     tracks: &'a [Rows<'a>],
+    visits: Option<Rows<'a>>,
     reading: Reading,
     /// For each stage, the chains that have completed it and nothing after it.
-    waiting: Vec<Vec<Chain>>,
+    waiting: Vec<Waiting>,
     /// For each stage, since when it is known whether what must stay away after it did, where
     /// older events are not held.
     known_since: Vec<Option<Timestamp>>,
@@ -185,36 +234,82 @@ impl<'a> Walk<'a> {
         let mut walk = Self {
             sequence,
             tracks: &events.tracks,
+            visits: events.visits,
             reading,
-            waiting: vec![Vec::new(); sequence.stages.len()],
+            waiting: Vec::new(),
             known_since: Vec::new(),
         };
+        walk.waiting = (0..sequence.stages.len()).map(|stage| walk.nobody(stage)).collect();
         walk.known_since =
             (0..sequence.stages.len()).map(|stage| walk.known_since(stage)).collect();
         walk
     }
 
-    fn step(&self, place: usize) -> Option<&'a SequenceStep> {
+    fn step(&self, place: usize) -> Option<&'a Place> {
         self.sequence.places.get(place)
     }
 
-    /// The step that chains wait for once they have completed `stage`; `None` after the last.
-    fn awaited(&self, stage: usize) -> Option<(usize, &'a SequenceStep)> {
-        let next = self.sequence.stages.get(stage + 1)?;
-        Some((next.step, self.step(next.step)?))
+    /// The places that chains wait for once they have completed `stage`, but for those that they have;
+    /// none after the last.
+    fn awaited(&self, stage: usize) -> Range<usize> {
+        self.sequence.stages.get(stage + 1).map_or(0..0, |next| next.places.clone())
     }
 
     /// For how long nothing may happen once `stage` is completed, where that is what comes next.
     fn absence(&self, stage: usize) -> Option<Duration> {
-        self.awaited(stage).filter(|(_, step)| step.is_absent).and_then(|(_, step)| step.within)
+        let mut awaited = self.awaited(stage).filter_map(|place| self.step(place));
+        awaited.next().filter(|step| step.is_absent).and_then(|step| step.within)
+    }
+
+    /// Where chains will wait once they have completed `stage`.
+    fn nobody(&self, stage: usize) -> Waiting {
+        let awaited = self.awaited(stage);
+        let Some(step) = self.step(awaited.start).filter(|_| !awaited.is_empty()) else {
+            return Waiting::new(Wait::Nothing, None);
+        };
+        let wait = match (step.is_absent, step.within) {
+            (true, Some(length)) => Wait::Time(length),
+            (_, patience) => Wait::Event { patience, span: self.sequence.whole.span },
+        };
+        let compared = step.event.same.first().filter(|_| awaited.len() == 1);
+        Waiting::new(wait, compared.and_then(|same| self.capture_of(same)))
+    }
+
+    /// The place of what a step compares with among what is captured.
+    fn capture_of(&self, same: &Same) -> Option<usize> {
+        let is_meant = |capture: &Capture| capture.step == same.step && capture.property == same.of;
+        self.sequence.captures.iter().position(is_meant)
+    }
+
+    /// Which of the chains after `stage` may have the values of a row at a place that may be read.
+    fn look(&self, stage: usize, place: usize, track: usize, row: Row<'_>) -> Look {
+        let is_awaited = self.awaited(stage).contains(&place);
+        let is_indexed = self.waiting.get(stage).is_some_and(Waiting::is_indexed);
+        let step = self.step(place).filter(|_| is_awaited && is_indexed);
+        match step.and_then(|step| step.event.same.first()) {
+            Some(same) if self.may_read(track, row) => {
+                let paths = self.tracks.get(track).map_or(&[][..], |rows| rows.paths);
+                Look::of(row.value(paths, &same.property).as_ref())
+            }
+            _ => Look::All,
+        }
+    }
+
+    /// The visit that goes on at an instant, by its number.
+    fn visit_at(&self, time: Timestamp) -> Option<usize> {
+        let visits = self.visits?;
+        let (past, _) = visits.rows.split_after(time);
+        let row = past.last()?;
+        let may_read = row.purposes.contains(visits.purpose) || self.reading == Reading::Possible;
+        (may_read && time < visits::end(row, &visits)).then_some(past.len())
     }
 
     /// The steps whose events must stay away while chains wait after `stage`.
     fn unwanted(&self, stage: usize) -> impl Iterator<Item = usize> + use<'a> {
         let next = self.sequence.stages.get(stage + 1);
         let guards = next.map_or(&self.sequence.guards_at_end, |next| &next.guards);
-        let absent = self.awaited(stage).filter(|(_, step)| step.is_absent);
-        guards.iter().copied().chain(absent.map(|(place, _)| place))
+        let absent = self.absence(stage).and_then(|_| self.awaited(stage).next());
+        guards.iter().copied().chain(absent)
     }
 
     fn known_since(&self, stage: usize) -> Option<Timestamp> {
@@ -224,33 +319,29 @@ impl<'a> Walk<'a> {
         lost.map(|rows| rows.rows.first().map_or(Timestamp::MAX, |oldest| oldest.time)).max()
     }
 
-    /// Completes the stages that need nothing but time to pass, up to and including `now`.
+    /// Completes the stages that need nothing but time to pass, up to and including `now`, and lets go of
+    /// the chains for which an event at `now` comes too late.
     fn ripen(&mut self, now: Timestamp) {
         for stage in 0..self.waiting.len() {
+            let due = self.waiting.get_mut(stage).map(|waiting| waiting.take_due(now));
             let Some(length) = self.absence(stage) else { continue };
-            let chains = self.waiting.get_mut(stage).map(std::mem::take).unwrap_or_default();
-            let done = |chain: &Chain| chain.last.saturating_add(length) <= now;
-            let (ripe, unripe): (Vec<_>, Vec<_>) = chains.into_iter().partition(done);
-            if let Some(waiting) = self.waiting.get_mut(stage) {
-                *waiting = unripe;
-            }
-            for chain in ripe {
+            for chain in due.into_iter().flatten() {
                 let last = chain.last.saturating_add(length);
-                self.arrive(stage + 1, Chain { last, has_ripened: true, ..chain });
+                self.arrive(stage + 1, Chain { last, from: last, has_ripened: true, ..chain });
             }
         }
     }
 
     /// Takes in the next events, all of one instant: none is later than another, so each is seen by
     /// the chains that were there before.
-    fn see(&mut self, together: &[(usize, Row<'_>)]) {
+    fn see(&mut self, together: &[(usize, Row<'_>)], now: Timestamp) {
         let mut arriving = Vec::new();
+        let visit = self.visit_at(now);
         for &(track, row) in together {
             for stage in 0..self.waiting.len() {
-                let onward = self.onward(stage, track, row);
-                arriving.extend(onward.into_iter().map(|chain| (stage + 1, chain)));
+                self.onward(stage, track, row, visit, &mut arriving);
             }
-            arriving.extend(self.begun(track, row).map(|chain| (0, chain)));
+            self.begin(track, row, visit, &mut arriving);
         }
         for &(track, row) in together {
             for stage in 0..self.waiting.len() {
@@ -260,36 +351,82 @@ impl<'a> Walk<'a> {
         arriving.into_iter().for_each(|(stage, chain)| self.arrive(stage, chain));
     }
 
-    /// The chain that `row` begins, if it does.
-    fn begun(&self, track: usize, row: Row<'_>) -> Option<Chain> {
-        if !self.is_meant(0, track, row, self.reading == Reading::Possible) {
-            return None;
+    /// The chains that `row` begins.
+    fn begin(
+        &self,
+        track: usize,
+        row: Row<'_>,
+        visit: Option<usize>,
+        arriving: &mut Vec<(usize, Chain)>,
+    ) {
+        let is_outside = self.visits.is_some() && visit.is_none();
+        let first = self.sequence.stages.first().map_or(0..0, |first| first.places.clone());
+        for place in first {
+            let unread = self.reading == Reading::Possible;
+            if is_outside || !self.is_meant(place, track, row, unread) {
+                continue;
+            }
+            let count = self.sequence.captures.len();
+            let time = row.time;
+            let mut chain = Chain {
+                captured: vec![Captured::Values(Rc::default()); count],
+                marks: vec![UNMARKED; count],
+                start: time,
+                from: time,
+                last: time,
+                has_ripened: false,
+                taken: 0,
+                visit,
+            };
+            self.take(&mut chain, 0, place, track, row);
+            arriving.push((0, chain));
         }
-        let captured = vec![Captured::Values(Vec::new()); self.sequence.captures.len()];
-        let mut chain = Chain { captured, start: row.time, last: row.time, has_ripened: false };
-        self.capture(&mut chain, 0, track, row);
-        Some(chain)
     }
 
     /// The chains after `stage` for which `row` is the next event, with it.
-    fn onward(&self, stage: usize, track: usize, row: Row<'_>) -> Vec<Chain> {
-        let Some((place, step)) = self.awaited(stage) else { return Vec::new() };
+    fn onward(
+        &self,
+        stage: usize,
+        track: usize,
+        row: Row<'_>,
+        visit: Option<usize>,
+        arriving: &mut Vec<(usize, Chain)>,
+    ) {
         let unread = self.reading == Reading::Possible;
-        if step.is_absent || !self.is_meant(place, track, row, unread) {
-            return Vec::new();
+        let awaited = self.awaited(stage);
+        for place in awaited.clone() {
+            let Some(step) = self.step(place).filter(|step| !step.is_absent) else { continue };
+            if !self.is_meant(place, track, row, unread) {
+                continue;
+            }
+            let look = self.look(stage, place, track, row);
+            let waiting = self.waiting.get(stage).into_iter();
+            let onward = waiting.flat_map(|waiting| waiting.look(&look)).filter(|chain| {
+                let is_later = chain.last < row.time || chain.has_ripened;
+                is_later
+                    && chain.taken & bit(&awaited, place) == 0
+                    && (self.visits.is_none() || chain.visit == visit && visit.is_some())
+                    && step.within.is_none_or(|within| row.time.since(chain.from) < within)
+                    && self.is_same(chain, step, track, row, unread)
+            });
+            arriving.extend(onward.map(|chain| {
+                let mut chain = Chain { last: row.time, has_ripened: false, ..chain.clone() };
+                self.take(&mut chain, stage + 1, place, track, row);
+                (stage + 1, chain)
+            }));
         }
-        let waiting = self.waiting.get(stage).into_iter().flatten();
-        let in_time = |chain: &&Chain| {
-            let is_later = chain.last < row.time || chain.has_ripened;
-            is_later && step.within.is_none_or(|within| row.time.since(chain.last) < within)
-        };
-        let of_same = |chain: &&Chain| self.is_same(chain, step, track, row, unread);
-        let onward = waiting.filter(in_time).filter(of_same).map(|chain| {
-            let mut chain = Chain { last: row.time, has_ripened: false, ..chain.clone() };
-            self.capture(&mut chain, place, track, row);
-            chain
-        });
-        onward.collect()
+    }
+
+    /// Adds `row` to a chain, at a place, with which it completes `stage`.
+    fn take(&self, chain: &mut Chain, stage: usize, place: usize, track: usize, row: Row<'_>) {
+        let set = self.sequence.stages.get(stage).map_or(0..0, |stage| stage.places.clone());
+        if self.awaited(stage) == set {
+            chain.taken |= bit(&set, place);
+        } else {
+            chain.taken = 0;
+            chain.from = row.time;
+        }
+        self.capture(chain, place, track, row);
     }
 
     /// Ends the chains after `stage` that `row` must not follow.
@@ -300,11 +437,14 @@ impl<'a> Walk<'a> {
             if !self.is_meant(place, track, row, unread) {
                 continue;
             }
-            let Some(chains) = self.waiting.get_mut(stage).map(std::mem::take) else { continue };
-            let stays = |chain: &Chain| !self.is_same(chain, step, track, row, unread);
-            let staying = chains.into_iter().filter(stays).collect();
-            if let Some(waiting) = self.waiting.get_mut(stage) {
-                *waiting = staying;
+            let look = self.look(stage, place, track, row);
+            // It is looked at while what it waits with is asked.
+            let Some(mut waiting) = self.waiting.get_mut(stage).map(std::mem::take) else {
+                continue;
+            };
+            waiting.retain(&look, |chain| !self.is_same(chain, step, track, row, unread));
+            if let Some(place) = self.waiting.get_mut(stage) {
+                *place = waiting;
             }
         }
     }
@@ -313,17 +453,13 @@ impl<'a> Walk<'a> {
     fn arrive(&mut self, stage: usize, chain: Chain) {
         let too_long = |span: Duration| chain.last.since(chain.start) >= span;
         let unknown = self.known_since.get(stage).copied().flatten();
-        if self.sequence.span.is_some_and(too_long)
+        if self.sequence.whole.span.is_some_and(too_long)
             || unknown.is_some_and(|known| chain.last < known)
         {
             return;
         }
-        let waits_for_time = self.absence(stage).is_some();
-        let Some(waiting) = self.waiting.get_mut(stage) else { return };
-        let alike = waiting.iter_mut().find(|known| known.captured == chain.captured);
-        match alike {
-            Some(known) if !waits_for_time => *known = chain,
-            _ => waiting.push(chain),
+        if let Some(waiting) = self.waiting.get_mut(stage) {
+            waiting.arrive(chain);
         }
     }
 
@@ -341,7 +477,7 @@ impl<'a> Walk<'a> {
             return unread;
         }
         let (step, rows) = (self.step(place), self.tracks.get(track));
-        step.zip(rows).is_some_and(|(step, rows)| step.what.selects(row, rows.paths))
+        step.zip(rows).is_some_and(|(step, rows)| step.event.what.selects(row, rows.paths))
     }
 
     /// Whether `row` has the values that a step shares with earlier ones; `unread` as for
@@ -349,18 +485,13 @@ impl<'a> Walk<'a> {
     fn is_same(
         &self,
         chain: &Chain,
-        step: &SequenceStep,
+        step: &Place,
         track: usize,
         row: Row<'_>,
         unread: bool,
     ) -> bool {
-        step.same.iter().all(|same| {
-            let place = self
-                .sequence
-                .captures
-                .iter()
-                .position(|capture| capture.step == same.step && capture.property == same.of);
-            let known = place.and_then(|place| chain.captured.get(place));
+        step.event.same.iter().all(|same| {
+            let known = self.capture_of(same).and_then(|place| chain.captured.get(place));
             match known {
                 _ if !self.may_read(track, row) => unread,
                 Some(Captured::Anything) => unread,
@@ -378,33 +509,42 @@ impl<'a> Walk<'a> {
     fn capture(&self, chain: &mut Chain, place: usize, track: usize, row: Row<'_>) {
         let may_read = self.may_read(track, row);
         let paths = self.tracks.get(track).map_or(&[][..], |rows| rows.paths);
-        for (capture, captured) in self.sequence.captures.iter().zip(&mut chain.captured) {
-            if capture.step == place {
-                let seen = row.value(paths, &capture.property);
-                let values = || seen.as_ref().map(literals).unwrap_or_default();
-                *captured = if may_read { Captured::Values(values()) } else { Captured::Anything };
+        let kept = chain.captured.iter_mut().zip(&mut chain.marks);
+        for (capture, (captured, kept_mark)) in self.sequence.captures.iter().zip(kept) {
+            if capture.step != place {
+                continue;
             }
+            let seen = row.value(paths, &capture.property).filter(|_| may_read);
+            let values = || seen.as_ref().map(literals).unwrap_or_default();
+            *captured = if may_read { Captured::Values(values()) } else { Captured::Anything };
+            *kept_mark = seen.as_ref().map_or(UNMARKED, mark);
         }
     }
 
+    fn is_complete(&self) -> bool {
+        self.waiting.last().is_some_and(|waiting| waiting.iter().next().is_some())
+    }
+
     fn found(&self) -> Found {
-        let ripens = (0..self.waiting.len()).filter_map(|stage| {
-            let length = self.absence(stage)?;
-            let oldest = self.waiting.get(stage)?.iter().map(|chain| chain.last).min()?;
-            Some(oldest.saturating_add(length))
-        });
-        let reached = self.waiting.iter().rposition(|chains| !chains.is_empty());
-        let complete = self.waiting.last().into_iter().flatten();
+        let reached = self.waiting.iter().rposition(|waiting| waiting.iter().next().is_some());
+        let complete = self.waiting.last().into_iter().flat_map(Waiting::iter);
+        let complete = complete.map(|chain| Complete { start: chain.start, finish: chain.last });
         Found {
-            start: complete.map(|chain| chain.start).max(),
+            complete: complete.collect(),
             stages: reached.map_or(0, |stage| stage + 1),
-            ripens: ripens.min(),
+            ripens: self.waiting.iter().filter_map(Waiting::ripens).min(),
         }
     }
 }
 
+/// The bit that stands for a place of a set.
+fn bit(set: &Range<usize>, place: usize) -> u8 {
+    let index = u32::try_from(place.saturating_sub(set.start)).unwrap_or(u32::MAX);
+    1_u8.checked_shl(index).unwrap_or_default()
+}
+
 /// What a value can be equal to: itself, or the elements of a list.
-fn literals(seen: &Seen<'_>) -> Vec<Literal> {
+fn literals(seen: &Seen<'_>) -> Rc<[Literal]> {
     let Seen::List(elements) = seen else {
         return Literal::new(&seen.to_value(), false).into_iter().collect();
     };
@@ -413,7 +553,7 @@ fn literals(seen: &Seen<'_>) -> Vec<Literal> {
         literals.extend(Literal::new(&element.to_value(), false));
         MAX_ELEMENTS <= literals.len()
     });
-    literals
+    literals.into()
 }
 
 /// Whether a value is what was captured, or a list that holds it.

@@ -249,8 +249,10 @@ pub(super) fn sequence() -> impl Strategy<Value = Value> {
     let step = (select(vec!["A", "B"]), absent, within, filter, same, times);
     let windows = window().prop_filter("a window that ends now", |w| w.get("from").is_none());
     let around = (prop::option::weighted(0.5, windows), prop::option::weighted(0.3, 2..20_i64));
-    let strict = prop::bool::weighted(0.3);
-    (vec(step, 2..5), around, strict).prop_map(move |(steps, (within, span), strict)| {
+    let finished = prop::option::weighted(0.2, 1..20_i64);
+    let flags = (prop::bool::weighted(0.3), prop::bool::weighted(0.2));
+    let whole = (vec(step, 2..5), around, finished, flags, set());
+    whole.prop_map(move |(steps, (within, span), finished, (strict, same_visit), set)| {
         let mut events = vec![];
         let mut list = vec![];
         for (place, (name, absent, within, filter, same, times)) in steps.into_iter().enumerate() {
@@ -278,7 +280,23 @@ pub(super) fn sequence() -> impl Strategy<Value = Value> {
             }
             list.push(step);
         }
+        if let Some((place, mut set)) = set {
+            let place = place.index(list.len());
+            // Nothing is bound to a step of several events.
+            let is_named =
+                Value::from(list.clone()).to_string().contains(&format!("\"step\":{place}"));
+            if !is_named {
+                bind(&mut set, &events, place);
+                list[place] = set;
+            }
+        }
         let mut document = json!({ "sequence": list });
+        if same_visit {
+            document["same_visit"] = true.into();
+        }
+        if let Some(length) = finished {
+            document["finished_within"] = seconds(length);
+        }
         if let Some(within) = within {
             document["within"] = within;
         }
@@ -290,6 +308,31 @@ pub(super) fn sequence() -> impl Strategy<Value = Value> {
         }
         document
     })
+}
+
+/// A step of events in any order, and where it goes.
+fn set() -> impl Strategy<Value = Option<(prop::sample::Index, Value)>> {
+    let event = (select(vec!["A", "B"]), prop::option::weighted(0.4, test()));
+    let event = event.prop_map(|(name, filter)| match filter {
+        Some(filter) => json!({"event": name, "where": [with("property", "x", filter)]}),
+        None => json!({ "event": name }),
+    });
+    let within = prop::option::weighted(0.5, 1..15_i64);
+    let set = (vec(event, 2..4), within).prop_map(|(events, within)| {
+        let mut set = json!({ "any_order": events });
+        if let Some(within) = within {
+            set["within"] = format!("{within}s").into();
+        }
+        set
+    });
+    prop::option::weighted(0.35, (any::<prop::sample::Index>(), set))
+}
+
+/// Binds the first event of a set to the first event of the sequence, where that comes before.
+fn bind(set: &mut Value, events: &[usize], place: usize) {
+    if events.first().is_some_and(|first| *first < place) && place % 2 == 1 {
+        set["any_order"][0]["same"] = json!([{"property": "x", "step": events[0]}]);
+    }
 }
 
 pub(super) fn leaf() -> impl Strategy<Value = Value> {

@@ -190,7 +190,7 @@ fn faults_of_sequences_say_what_would_be_right() {
             /sequence/0/count: `count` is not a field here; there are event, where, same, within, times
             /sequence/1/not: `not` is an object, as in {"event":…}
             /sequence/2/event: `event` is the name of an event, 1 to 200 bytes
-            /sequence/3: a step is an object, as in {"event":…} or {"not":{"event":…}}
+            /sequence/3: a step is an object, as in {"event":…}, {"not":{"event":…}} or {"any_order":[…]}
         "#]],
     );
 }
