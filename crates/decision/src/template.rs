@@ -4,7 +4,9 @@
 //! nothing that loops, assigns or includes, so the work of a template is bounded by its length. A
 //! variable that is missing, or may not be read, is empty and false.
 
+mod comment;
 mod filters;
+mod members;
 mod scope;
 
 use std::{
@@ -14,7 +16,7 @@ use std::{
 };
 
 use liquid_core::{Language, Renderable, parser, runtime};
-use liquid_lib::stdlib::{CaseBlock, CommentBlock, IfBlock, RawBlock, UnlessBlock};
+use liquid_lib::stdlib::{CaseBlock, IfBlock, RawBlock, UnlessBlock};
 use thiserror::Error;
 
 pub(crate) use scope::{Escape, Scope};
@@ -34,7 +36,7 @@ static LANGUAGE: LazyLock<Language> = LazyLock::new(|| {
     language.blocks.register("if".into(), Box::new(IfBlock));
     language.blocks.register("unless".into(), Box::new(UnlessBlock));
     language.blocks.register("case".into(), Box::new(CaseBlock));
-    language.blocks.register("comment".into(), Box::new(CommentBlock));
+    language.blocks.register("comment".into(), Box::new(comment::CommentBlock));
     language.blocks.register("raw".into(), Box::new(RawBlock));
     filters::register(&mut language.filters);
     language

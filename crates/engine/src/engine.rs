@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::{
     acts::history,
     audit,
+    caller::Caller,
     clock::Clock,
     decide::{DecideAnswer, DecideError, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
@@ -41,7 +42,6 @@ use crate::{
     quarantine, reading, registry, retention,
     sealed::RowError,
     state::Shared,
-    traffic::Caller,
     writer::{self, Ingest, Job},
 };
 

@@ -16,9 +16,11 @@ pub mod weather;
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::IpAddr, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use model::{LazyObject, Timestamp, Value};
+
+use crate::caller::Caller;
 
 pub use place::PlacesError;
 
@@ -28,15 +30,6 @@ pub struct Enricher {
     devices: device::Devices,
     places: Option<place::Places>,
     forecasts: Option<weather::Forecasts>,
-}
-
-/// What the call itself shows, beside what it says.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Caller<'a> {
-    /// The address it came from; `None` where that is not the person's: a server's call, an import.
-    pub ip: Option<IpAddr>,
-    /// The name that its program gives itself; `None` as above.
-    pub user_agent: Option<&'a str>,
 }
 
 impl Enricher {
@@ -65,6 +58,23 @@ impl Enricher {
         self.complete_place(context, caller);
         campaign::complete(context, properties);
         local::complete(context, at);
+    }
+
+    /// The same of a request made at `at`, with what its place is called in the visitor's language
+    /// (`locale`): templates show that, and conditions read codes and English names. Where nobody told
+    /// the place, that costs a second look into the database.
+    pub fn complete_request(&self, context: &mut LazyObject, at: Timestamp) {
+        self.complete_names(context);
+        self.complete(context, &Caller::default(), None, at);
+    }
+
+    fn complete_names(&self, context: &mut LazyObject) {
+        let Some(places) = self.places.as_ref().filter(|_| !place::is_told(context)) else {
+            return;
+        };
+        let Some(ip) = text(context, "ip").and_then(|ip| ip.parse().ok()) else { return };
+        let names = places.names(ip, text(context, "locale").unwrap_or("en"));
+        complete(context, "location", [("names", names.map(Value::Object))]);
     }
 
     /// Adds the weather of this moment to a context of this moment.

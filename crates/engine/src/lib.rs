@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod backup;
+pub mod caller;
 pub mod clock;
 pub mod decide;
 pub mod definitions;
@@ -48,7 +49,7 @@ mod route;
 mod sealed;
 mod snapshot;
 mod state;
-pub mod traffic;
+mod traffic;
 mod update;
 mod visits;
 mod who;

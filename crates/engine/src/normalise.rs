@@ -22,7 +22,8 @@ use model::{
 };
 
 use crate::{
-    enrich::{Caller, Enricher},
+    caller::Caller,
+    enrich::Enricher,
     ingest::{Arrival, Item, Kept, Rejected},
 };
 

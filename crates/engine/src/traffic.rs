@@ -1,10 +1,10 @@
 //! What is noticed about who sent an event: programs, and the organisation's own people.
 
-use std::net::IpAddr;
-
 use isbot::Bots;
 use model::{LazyObject, Value, event::Marks, value::Object};
 use quality::traffic::{Sighting, Traffic};
+
+use crate::caller::Caller;
 
 /// User agents whose answer is remembered: the common ones, many times over.
 const AGENTS_KNOWN_MAX: usize = 4_096;
@@ -50,18 +50,6 @@ const NOT_BOTS: &[&str] = &[
     "python-urllib",
     "wget",
 ];
-
-/// Who calls, as far as the call itself tells.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Caller<'a> {
-    /// The address it came from.
-    pub ip: Option<IpAddr>,
-    /// What the program calls itself.
-    pub user_agent: Option<&'a str>,
-    /// Whether other headers tell that no person is there: one that gives the address of a crawler's operator, or
-    /// one that names a browser without a screen.
-    pub is_automatic: bool,
-}
 
 /// Which user agents are programs, by a list of patterns.
 #[derive(Debug)]

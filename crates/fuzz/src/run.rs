@@ -23,6 +23,9 @@ const POOL_MAX: usize = 4_096;
 /// Most changes that are made to an input at once.
 const CHANGES_MAX: u32 = 4;
 
+/// How many words of a message tell its kind: what follows says what of many things was expected instead.
+const WORDS_MAX: usize = 6;
+
 /// What became of an input: a few words without anything of the input itself, or each would be new.
 pub type Outcome = String;
 
@@ -81,10 +84,14 @@ fn any(pool: &[Vec<u8>], random: &mut ChaCha8Rng) -> Vec<u8> {
     pool.get(random.random_range(0..pool.len())).cloned().unwrap_or_default()
 }
 
-/// A message without what it quotes and counts, so that messages of one kind are one outcome.
+/// The first words of a message without what it quotes and counts, so that messages of one kind are one
+/// outcome. Where a message shows a piece of the input, what it says of it comes after a sign of equality.
 pub fn kind_of(message: &str) -> Outcome {
-    let unquoted = message.split('`').step_by(2);
-    unquoted.flat_map(|part| part.chars().filter(|letter| !letter.is_ascii_digit())).collect()
+    let said = message.rsplit_once(" = ").map_or(message, |(_, said)| said);
+    let unquoted = said.split(['`', '"']).step_by(2);
+    let words =
+        unquoted.flat_map(|part| part.split(|c: char| !(c.is_ascii_alphabetic() || c == '_')));
+    words.filter(|word| !word.is_empty()).take(WORDS_MAX).collect::<Vec<_>>().join(" ")
 }
 
 fn number(variable: &str) -> Option<u64> {

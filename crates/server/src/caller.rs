@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, header, request::Parts};
 use engine::{
+    caller::Caller,
     definitions::{Source, SourceKind},
-    enrich::Caller,
 };
 
 use crate::{app::App, serve::Peer};
@@ -15,10 +15,18 @@ pub(crate) fn of<'a>(app: &App, source: &Source, parts: &'a Parts) -> Caller<'a>
     match source.kind {
         SourceKind::Public => {
             let user_agent = parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok());
-            Caller { ip: ip(parts, app.options.proxies), user_agent }
+            let is_automatic = is_automatic(&parts.headers);
+            Caller { ip: ip(parts, app.options.proxies), user_agent, is_automatic }
         }
         SourceKind::Server => Caller::default(),
     }
+}
+
+/// Whether headers tell that no person is there. Crawlers give their operator's address (RFC 9110, 10.1.2);
+/// browsers do not.
+fn is_automatic(headers: &HeaderMap) -> bool {
+    let brands = headers.get("sec-ch-ua").and_then(|value| value.to_str().ok());
+    headers.contains_key(header::FROM) || brands.is_some_and(|brands| brands.contains("Headless"))
 }
 
 /// The caller's address, behind so many trusted proxies.

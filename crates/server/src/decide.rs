@@ -15,7 +15,6 @@ use axum::{
 use engine::{
     decide::{DecideAnswer, DecideRequest, Decision},
     definitions::{Scope, Source, SourceKind},
-    enrich,
     normalise::{BrowserSignals, ConsentReader},
 };
 use model::{DecisionId, Key, event::Marks};
@@ -110,7 +109,7 @@ fn decide_request(
         browser = ingest::browser_signals(&parts.headers);
     }
     let instant = at.unwrap_or_else(|| app.engine.now());
-    app.options.enricher.complete(&mut context, &enrich::Caller::default(), None, instant);
+    app.options.enricher.complete_request(&mut context, instant);
     if at.is_none() {
         app.options.enricher.complete_weather(&mut context, instant);
     }

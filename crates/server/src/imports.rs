@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engine::{
-    enrich::Caller,
+    caller::Caller,
     ingest::{EventVerdict, ImportRows, Item},
     normalise::{self, ConsentReader, Envelope, normalise},
 };

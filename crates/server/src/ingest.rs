@@ -11,13 +11,11 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use engine::{
     definitions::{Source, SourceKind},
-    enrich::Caller,
     ingest::{EventVerdict, Item, Rejected},
     normalise::{
         self, BatchError, BrowserSignals, ConsentReader, ConsentSignals, Envelope, MALFORMED_JSON,
         NOT_AN_OBJECT, normalise,
     },
-    traffic,
 };
 use model::{EventKind, event::Marks};
 use serde::{Deserialize, Serialize};
@@ -69,13 +67,7 @@ pub(crate) fn noticed(app: &App, source: &Source, parts: &Parts) -> Marks {
     if source.kind != SourceKind::Public {
         return Marks::default();
     }
-    // Crawlers give their operator's address (RFC 9110, 10.1.2); browsers do not.
-    let is_crawler = parts.headers.contains_key(header::FROM);
-    let brands = parts.headers.get("sec-ch-ua").and_then(|value| value.to_str().ok());
-    let is_headless = brands.is_some_and(|brands| brands.contains("Headless"));
-    let Caller { ip, user_agent } = caller::of(app, source, parts);
-    let is_automatic = is_crawler || is_headless;
-    app.engine.caller_marks(&traffic::Caller { ip, user_agent, is_automatic })
+    app.engine.caller_marks(&caller::of(app, source, parts))
 }
 
 fn single(

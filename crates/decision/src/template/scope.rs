@@ -16,6 +16,8 @@ use serde_json::Value;
 
 use ::model::{LazyObject, value::Object};
 
+use super::members::{Lent, Members};
+
 /// How values are written into the text around them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Escape {
@@ -48,7 +50,7 @@ impl<'a> Scope<'a> {
 
     /// The scope as the templating library wants it.
     pub(super) fn runtime(&self, escape: Escape) -> Variables<'_> {
-        Variables { scope: self, escape, registers: Registers::default() }
+        Variables { scope: self, escape, registers: Registers::default(), lent: Lent::default() }
     }
 
     fn root(&self, name: &str) -> Option<Root<'_>> {
@@ -73,6 +75,9 @@ impl<'a> Scope<'a> {
         }
         match value {
             Value::Array(array) if last.to_kstr() == "size" => Some(Found::Size(array.len())),
+            Value::Object(object) if last.to_kstr() == "size" && !object.contains_key("size") => {
+                Some(Found::Size(object.len()))
+            }
             _ => step(value, last).map(Found::Value),
         }
     }
@@ -124,6 +129,7 @@ pub(super) struct Variables<'a> {
     scope: &'a Scope<'a>,
     escape: Escape,
     registers: Registers,
+    lent: Lent,
 }
 
 impl Variables<'_> {
@@ -141,19 +147,24 @@ impl Variables<'_> {
             }
             Value::String(text) => Liquid::scalar(text.clone()),
             Value::Array(elements) => Liquid::array(elements.iter().map(|v| self.convert(v))),
-            Value::Object(object) => self.convert_object(object),
+            Value::Object(object) => self.members(object).to_value(),
         }
     }
 
     /// An object is written as JSON, its members in their order: the library's own has them in one that
-    /// differs from run to run. Paths that lead into it were followed before.
-    fn convert_object(&self, object: &Object) -> Liquid {
-        if object.is_empty() {
-            return Liquid::Object(liquid_core::Object::new());
-        }
-        let text = serde_json::to_string(object).unwrap_or_default();
+    /// differs from run to run.
+    fn members(&self, object: &Object) -> Members {
+        let text = match object.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(object).unwrap_or_default(),
+        };
         let is_html = self.escape == Escape::Html;
-        Liquid::scalar(if is_html { super::filters::escape_html(&text) } else { text })
+        let text = if is_html { super::filters::escape_html(&text) } else { text };
+        Members::new(text, object.len())
+    }
+
+    fn lend(&self, object: &Object) -> ValueCow<'_> {
+        ValueCow::Borrowed(self.lent.lend(self.members(object)))
     }
 }
 
@@ -173,13 +184,10 @@ impl Runtime for Variables<'_> {
     fn try_get(&self, path: &[ScalarCow<'_>]) -> Option<ValueCow<'_>> {
         Some(match self.scope.find(path) {
             Some(Found::Value(Value::Null)) | None => ValueCow::Borrowed(&Missing),
+            Some(Found::Value(Value::Object(object))) => self.lend(object),
             Some(Found::Value(value)) => ValueCow::Owned(self.convert(value)),
-            Some(Found::Root(Root::Context(context))) => {
-                ValueCow::Owned(self.convert_object(&context.object()))
-            }
-            Some(Found::Root(Root::Profile(fields))) => {
-                ValueCow::Owned(self.convert_object(fields))
-            }
+            Some(Found::Root(Root::Context(context))) => self.lend(&context.object()),
+            Some(Found::Root(Root::Profile(fields))) => self.lend(fields),
             Some(Found::Size(size)) => {
                 ValueCow::Owned(Liquid::scalar(i64::try_from(size).unwrap_or(i64::MAX)))
             }

@@ -124,8 +124,8 @@ fn text_filters() {
         expect!["a & b & c b 0"],
     );
     check(
-        "{{ 'héé' | size }} {{ context.list | size }} {{ context.page | size }}",
-        expect!["3 3 29"],
+        "{{ 'héé' | size }} {{ context.list | size }} {{ context.page | size }} {{ profile | size }}",
+        expect!["3 3 2 2"],
     );
     check(
         "{{ 'a b/å' | url_encode }} {{ context.html | escape }}",
@@ -234,6 +234,26 @@ fn the_profile_is_read_once_and_only_when_asked_for() {
     render("{{ profile.a }}{{ profile.b }}");
     render("{{ profile.c }}");
     assert_eq!(reads.get(), 1);
+}
+
+#[test]
+fn what_is_within_a_comment_is_not_read() {
+    check(
+        "a{% comment %}{{ b | {% if %} {% comment %}x{% endcomment %}{% endcomment %}c",
+        expect!["ac"],
+    );
+    for open in ["{% comment %}", "{% comment %}{% if context.n %}", "{% comment %}{% raw %}"] {
+        let error = render(open, Escape::Nothing).unwrap_err().to_string();
+        assert!(error.contains("Unclosed block"), "{error}");
+    }
+}
+
+#[test]
+fn members_of_objects_are_counted() {
+    check(
+        "{{ context.page.size }} {{ context.list[2].size }} {{ context.page }}",
+        expect![[r#"2 1 {"none":null,"title":"Start"}"#]],
+    );
 }
 
 proptest! {

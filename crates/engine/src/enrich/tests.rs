@@ -62,8 +62,8 @@ fn places() -> (tempfile::NamedTempFile, Enricher) {
     database.metadata.ip_version = IpVersion::V6;
     database.metadata.database_type = "Test-City".to_owned();
     let malmo = json!({
-        "country": {"iso_code": "SE"},
-        "subdivisions": [{"iso_code": "M"}],
+        "country": {"iso_code": "SE", "names": {"en": "Sweden", "de": "Schweden", "pt-BR": "Suécia"}},
+        "subdivisions": [{"iso_code": "M", "names": {"en": "Skåne County", "sv": "Skåne"}}],
         "city": {"names": {"en": "Malmo"}},
         "location": {"latitude": 55.60587, "longitude": 13.00073, "time_zone": "Europe/Stockholm"},
     });
@@ -193,7 +193,7 @@ fn a_page_call_names_its_page_in_its_properties() {
 #[test]
 fn places_are_told_by_addresses_that_are_not_kept() {
     let (_file, enricher) = places();
-    let at = |ip: &str| Caller { ip: Some(ip.parse::<IpAddr>().unwrap()), user_agent: None };
+    let at = |ip: &str| Caller { ip: Some(ip.parse::<IpAddr>().unwrap()), ..Caller::default() };
     expect![[r#"
         local {"date":"2026-11-22","hour":23,"weekday":"sunday"}
         location {"city":"Malmo","country":"SE","latitude":55.61,"longitude":13.0,"region":"M"}
@@ -210,6 +210,30 @@ fn places_are_told_by_addresses_that_are_not_kept() {
     let said = completed(&enricher, said, &at("2001:db8:1::7"));
     assert_eq!(said["location"], json!({"country": "NO"}), "the client knows better");
     assert_eq!(said["local"]["hour"], json!(23));
+}
+
+#[test]
+fn places_have_names_in_the_language_of_a_request() {
+    let (_file, enricher) = places();
+    let names = |context: Value| {
+        let mut context = LazyObject::from(context.as_object().unwrap().clone());
+        enricher.complete_request(&mut context, AT);
+        let names = context.find_at("location.names").cloned().unwrap_or_default();
+        (context.find_at("location.city").cloned().unwrap_or_default(), names)
+    };
+    for (locale, country, region) in [
+        ("de-AT", "Schweden", "Skåne County"),
+        ("pt_PT", "Suécia", "Skåne County"),
+        ("SV-se", "Sweden", "Skåne"),
+        ("", "Sweden", "Skåne County"),
+    ] {
+        let (city, names) = names(json!({"ip": "2001:db8::7", "locale": locale}));
+        assert_eq!(city, "Malmo", "what conditions read is the same in every language");
+        assert_eq!(names, json!({"country": country, "region": region, "city": "Malmo"}));
+    }
+    let told = json!({"ip": "2001:db8::7", "locale": "de", "location": {"country": "NO"}});
+    assert_eq!(names(told), (Value::Null, Value::Null), "the client knows better");
+    assert_eq!(names(json!({"ip": "2001:db8:1::7"})).1, Value::Null, "a place without names");
 }
 
 #[test]

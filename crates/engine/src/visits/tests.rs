@@ -6,7 +6,8 @@ use store::Vault;
 
 use super::*;
 use crate::{
-    enrich::{Caller, Enricher},
+    caller::Caller,
+    enrich::Enricher,
     ingest::Item,
     normalise::{ConsentReader, ConsentSignals, Envelope, normalise},
     record::MetaHead,
