@@ -21,7 +21,8 @@
 //!   of its own where days are counted, and its midnight in UTC where time is.
 //! - An event counts from its own time on, and in a window `(now − d, now]`. No events count 0 and
 //!   sum to 0, but have no last, first or age, so that those are false.
-//! - `most_frequent` and `share` are withheld by any event in the window that may not be read, as sums are.
+//! - `most_frequent` and `share` are withheld where events that may not be read could change the answer by their
+//!   number alone: to which value leads, and to the range in which the share lies. Sums are by any such event.
 //! - The steps of a sequence follow one another in time; of events of the same instant none is later
 //!   than another. An event lies less than `within` after the step before it. `not` with `within` is
 //!   done when that time has passed without such an event; without it, none may lie between its

@@ -389,11 +389,11 @@ fn measured(
         return counted(test, overflow, &(values.len()..=values.len() + unknown));
     }
     if document.get("most_frequent").or(document.get("share")).is_some() {
-        return if unknown > 0 {
-            Possible::EITHER
-        } else {
-            let rows: Vec<&Known> = certain().collect();
-            Possible::exactly(!overflow && frequency::holds(document, &rows))
+        let rows: Vec<Option<&Known>> = seen.iter().map(|(_, row)| row.as_ref()).collect();
+        return match overflow {
+            true if unknown > 0 => Possible::EITHER,
+            true => Possible::exactly(false),
+            false => frequency::possible(document, &rows),
         };
     }
     if let Some(answer) = aged(document, seen, overflow, now) {

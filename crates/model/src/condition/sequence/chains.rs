@@ -249,8 +249,8 @@ impl<'a> Walk<'a> {
         self.sequence.places.get(place)
     }
 
-    /// The places that chains wait for once they have completed `stage`, but for those that they have;
-    /// none after the last.
+    /// The places that chains wait for once they have completed `stage`, those that they have of a set among
+    /// them; none after the last.
     fn awaited(&self, stage: usize) -> Range<usize> {
         self.sequence.stages.get(stage + 1).map_or(0..0, |next| next.places.clone())
     }
