@@ -8,6 +8,7 @@
 //! It is a function of the stored state, the events and the batch's `now` (I3).
 
 mod links;
+mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -40,10 +41,7 @@ use crate::{
     privacy::bars::Bars,
     quarantine,
     reading::Ahead,
-    record::{
-        EventHead, LogEntry, MAX_USERS_PER_ROUTING, MetaHead, StoredConsent, StoredCountry,
-        StoredMeta, StoredUsers, decode, encode,
-    },
+    record::{EventHead, LogEntry, MetaHead, StoredConsent, StoredCountry, StoredMeta, encode},
     route::{self, Route},
     sealed::{Address, Keys, RowError},
     snapshot::{Snapshot, SourceRights},
@@ -87,6 +85,8 @@ pub(crate) struct News {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) identifiers: &'a [Identifier],
+    /// The strand that they were seen through.
+    pub(crate) address: &'a Address,
     /// Canonical position of the observation.
     pub(crate) order: Order,
     /// Whether they may join people.
@@ -142,7 +142,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) bars: &'a Bars,
     pub(crate) snapshot: &'a Snapshot,
     /// The store, and the batch before on its way to it.
-    above: Above<'a>,
+    pub(crate) above: Above<'a>,
     pub(crate) now: Timestamp,
 }
 
@@ -179,6 +179,8 @@ pub(crate) struct Fold<'a> {
     pub(crate) pending: Pending<'a>,
     pub(crate) next_seq: Seq,
     pub(crate) entries: Vec<LogEntry>,
+    /// Events of earlier batches that lie under another strand now.
+    pub(crate) relocated: BTreeMap<Seq, StrandId>,
     /// Pairs that opened a strand in this batch; `None` where the next event of a pair opens one.
     pub(crate) pairs: Opened,
     /// What the pages of this batch's strands say, until they change.
@@ -214,6 +216,7 @@ impl<'a> Fold<'a> {
             pending: Pending::over(ground.above, ground.keys, &ground.caches.pages, next_seq),
             next_seq,
             entries: Vec::new(),
+            relocated: BTreeMap::new(),
             pairs: HashMap::default(),
             routes: HashMap::default(),
             heads: HashMap::default(),
@@ -263,7 +266,7 @@ impl<'a> Fold<'a> {
         let here = self.country(event);
         let is_nothing = |purposes| purposes == PurposeSet::NONE;
         let mut foreknown = None;
-        let mut route = match self.route(address)? {
+        let mut route = match self.place(address, order)? {
             Some(route) => {
                 let is_claim = route.links.iter().any(|link| !link.trusted);
                 if is_claim || route.links.len() < event.identifiers.len() {
@@ -283,7 +286,7 @@ impl<'a> Fold<'a> {
                     return Ok(if is_nothing(purposes) { refused("no_consent") } else { blocked });
                 }
                 foreknown = Some(known);
-                let route = self.bear(address)?;
+                let route = self.bear(address, order)?;
                 if event.marks.has(Marks::UNCOUNTED) {
                     // The strand is there to seal with, and nobody's until an event comes that counts.
                     self.updates.remove(&route.strand);
@@ -315,7 +318,7 @@ impl<'a> Fold<'a> {
         route: Arc<Route>,
         (purposes, moved): (PurposeSet, Option<Country>),
     ) -> Result<(), RowError> {
-        let Ahead { event, dedup, visit, .. } = ahead;
+        let Ahead { event, address, dedup, visit, .. } = ahead;
         self.remember(dedup);
         let order = event.order();
         let counts = !event.marks.has(Marks::UNCOUNTED);
@@ -328,8 +331,9 @@ impl<'a> Fold<'a> {
         if let Some(visit) = &visit {
             visits::write(self.pending.page_mut(route.strand)?, visit.clone())?;
         }
-        let seen =
-            Seen { identifiers: &event.identifiers, order, is_trusted: self.is_trusted(event) };
+        let Some(address) = address else { return Ok(()) };
+        let is_trusted = self.is_trusted(event);
+        let seen = Seen { identifiers: &event.identifiers, address, order, is_trusted };
         let route = self.observe_links(route, seen)?;
         self.tell(&route, (event, order), (purposes, moved), visit);
         Ok(())
@@ -376,12 +380,11 @@ impl<'a> Fold<'a> {
         Ok(route)
     }
 
-    /// Opens a strand for an address that has none.
-    pub(crate) fn bear(&mut self, address: &Address) -> Result<Arc<Route>, RowError> {
+    /// Opens a strand, to which no pair leads yet; of a turn at a shared device, since when it goes on.
+    fn open(&mut self, address: &Address, since: Option<Order>) -> Result<Arc<Route>, RowError> {
         let keys = self.ground.keys;
         let slot = keys.vault.allocate()?;
         let key = Arc::new(keys.vault.key(slot)?);
-        self.separate_users(address)?;
         let strand = StrandId {
             born: self.log(LogEntry::Strand { lane: address.lane }),
             lane: address.lane,
@@ -394,6 +397,7 @@ impl<'a> Fold<'a> {
             unit: keys.unit(&address.routing),
             consents: Consents::default(),
             country: None,
+            since,
             links: Vec::new(),
         };
         let meta = StoredMeta::V1 {
@@ -403,39 +407,15 @@ impl<'a> Fold<'a> {
         };
         let mut page = Page::born(strand, route.meta(), Arc::clone(&route.key));
         page.put(Kind::Meta, &[], &encode(&meta));
+        if let Some(since) = since {
+            page.put(Kind::Since, &[], &keys::order(since));
+        }
         crate::refold::mark(&mut page, &self.ground.snapshot.traits);
         self.pending.bear(page);
-        let row_key = keys::route(address.lane, &address.pair);
-        self.pending.put(Table::Index, row_key, keys::strand(strand));
-        self.pairs.insert(address.pair, Some(strand));
         self.updates.entry(strand).or_default().is_born = true;
         let route = Arc::new(route);
         self.routes.insert(strand, Arc::clone(&route));
         Ok(route)
-    }
-
-    /// Once another user is seen with a routing identifier, its later anonymous events open a new strand.
-    fn separate_users(&mut self, address: &Address) -> Result<(), RowError> {
-        let Some(user) = &address.user else { return Ok(()) };
-        if *user == address.routing {
-            return Ok(());
-        }
-        let keys = self.ground.keys;
-        let anonymous = keys.pair(&address.routing, None);
-        let users_key = keys::users(address.lane, &anonymous);
-        let StoredUsers::V1 { mut users } = match self.pending.get(Table::Index, &users_key)? {
-            Some(row) => decode(&row, "users")?,
-            None => StoredUsers::V1 { users: Vec::new() },
-        };
-        if !users.is_empty() {
-            self.pending.delete(Table::Index, keys::route(address.lane, &anonymous));
-            self.pairs.insert(anonymous, None);
-        }
-        if users.len() < MAX_USERS_PER_ROUTING {
-            users.push(address.pair);
-            self.pending.put(Table::Index, users_key, encode(&StoredUsers::V1 { users }));
-        }
-        Ok(())
     }
 
     /// The country that an event was seen in, where purposes make a difference between countries.
@@ -570,7 +550,13 @@ impl<'a> Fold<'a> {
         if is_known_everywhere && event.consents.spoken().iter().all(holds) {
             return Ok(route);
         }
-        let strands = crate::load::component_strands(&self.pending, route.head)?;
+        self.spread_consents(route.head)?;
+        self.route_of(route.strand)
+    }
+
+    /// Writes what holds for a person on each of their devices.
+    fn spread_consents(&mut self, head: StrandId) -> Result<(), RowError> {
+        let strands = crate::load::component_strands(&self.pending, head)?;
         let ledger = crate::load::ledger_of(&self.pending, &strands)?;
         for strand in strands {
             let page = self.pending.page_mut(strand)?;
@@ -578,7 +564,7 @@ impl<'a> Fold<'a> {
             page.set_meta(MetaHead { consents: ledger.on_device(meta.unit), ..meta });
             self.routes.remove(&strand);
         }
-        self.route_of(route.strand)
+        Ok(())
     }
 
     /// Whether an event names the person with proof. What a public source says about consent binds only the device.

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | Strand | lane u16, born u64 | the strand's page: see [`page`](crate::page) for it and what leaves it |
 //! | Index | lane u16, `01`, hash16 of (routing, user or none) | strand |
-//! | Index | lane u16, `02`, hash16 of routing | the users seen with it |
+//! | Index | lane u16, `02`, hash16 of (routing, none) | `record::StoredTurns`: the users seen with it |
 //! | Index | lane u16, `03`, hash16 of identifier | up to 8 strands; `01` if others follow, `02` if it is closed |
 //! | Index | lane u16, `03`, hash16 of identifier, strand | empty: one of the others |
 //! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32; or the quarantine's entry |
@@ -68,6 +68,8 @@ pub(crate) enum Kind {
     Standing = 0x0d,
     /// xxh3-64 of a trait name → the trait as the person has put it right.
     Stated = 0x0e,
+    /// Of an anonymous strand of a device that several users share: the time and tie from which on its events are.
+    Since = 0x0f,
     /// Head only: audience key → what the version of it says that is to act next.
     Shadow = 0x10,
     /// event name hash, time, seq → what audiences may ask about the event.
@@ -91,6 +93,7 @@ impl Kind {
             0x0c => Self::Country,
             0x0d => Self::Standing,
             0x0e => Self::Stated,
+            0x0f => Self::Since,
             0x10 => Self::Shadow,
             0x80 => Self::Event,
             _ => return None,
@@ -188,9 +191,9 @@ pub(crate) fn routes(lane: Lane) -> [u8; 3] {
     [high, low, 0x01]
 }
 
-/// Which users were seen with a routing identifier.
-pub(crate) fn users(lane: Lane, routing: &Hash16) -> Vec<u8> {
-    index(lane, 0x02, routing)
+/// The turns at a device, by the pair that its anonymous events name.
+pub(crate) fn turns(lane: Lane, anonymous: &Hash16) -> Vec<u8> {
+    index(lane, 0x02, anonymous)
 }
 
 /// The row of the strands that observed an identifier first, and the prefix of those of the others.

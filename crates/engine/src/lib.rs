@@ -50,6 +50,7 @@ mod sealed;
 mod snapshot;
 mod state;
 mod traffic;
+mod turns;
 mod update;
 mod visits;
 mod who;

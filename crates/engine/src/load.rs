@@ -214,7 +214,7 @@ impl Loader<'_> {
     ) -> Result<(), RowError> {
         let records = gathered.profile.records_mut();
         match kind {
-            Kind::Meta | Kind::Component | Kind::Visit | Kind::Act | Kind::Event => {}
+            Kind::Meta | Kind::Component | Kind::Visit | Kind::Act | Kind::Since | Kind::Event => {}
             Kind::Link => {
                 let (StoredLink::V1 { identifier, order, last, .. }, verdict) =
                     route::parse_link(row)?;

@@ -70,7 +70,8 @@ impl Part {
             | Kind::Act
             | Kind::Country
             | Kind::Standing
-            | Kind::Stated => Some(Self::Known),
+            | Kind::Stated
+            | Kind::Since => Some(Self::Known),
             Kind::Component | Kind::Membership | Kind::State | Kind::Shadow => {
                 Some(Self::Audiences)
             }

@@ -19,7 +19,7 @@ use profile::Reason;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{keys, retention::Removed};
+use crate::{keys, retention::Removed, turns::Turns};
 
 /// A stored row that does not read back.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -336,17 +336,11 @@ impl StoredVisit<'_> {
     }
 }
 
-/// The users seen with a routing identifier, as keyed hashes.
+/// The turns at a device that several users share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum StoredUsers {
-    V1 {
-        /// In order of arrival; at most [`MAX_USERS_PER_ROUTING`].
-        users: Vec<keys::Hash16>,
-    },
+pub(crate) enum StoredTurns {
+    V1(Turns),
 }
-
-/// Most different user ids that are told apart behind one routing identifier; further ones share no state with it.
-pub(crate) const MAX_USERS_PER_ROUTING: usize = 128;
 
 /// Where the values of an event are that audiences may ask about: its properties, and the parts of
 /// its context that [`ROW_CONTEXT`] names.

@@ -207,7 +207,8 @@ impl Recorder {
             return Ok(());
         }
         let policy = &fold.ground.snapshot.policy;
-        let (route, known) = match fold.route(&record.address)? {
+        let order = Order { time: record.at, tie: 0 };
+        let (route, known) = match fold.place(&record.address, order)? {
             Some(route) => (Arc::clone(&route), route.consents),
             None => {
                 let known = fold.foreknown(&record.address, &record.identifiers)?;
@@ -292,11 +293,12 @@ impl Recorder {
 
 /// Opens a strand for a visitor whom nobody has seen.
 fn bear(fold: &mut Fold<'_>, record: &Record) -> Result<Arc<Route>, RowError> {
-    let route = fold.bear(&record.address)?;
     let tie = model::hash::event_name(&record.id.to_string());
     let order = Order { time: record.at, tie };
+    let route = fold.bear(&record.address, order)?;
     // A question about somebody proves nothing about who they are: it joins nobody.
-    let seen = Seen { identifiers: &record.identifiers, order, is_trusted: false };
+    let (identifiers, address) = (&record.identifiers, &record.address);
+    let seen = Seen { identifiers, address, order, is_trusted: false };
     fold.observe_links(route, seen)
 }
 

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use model::{PurposeSet, StrandId, Value, value::Object};
+use model::{PurposeSet, StrandId, Value, event::Order, value::Object};
 use profile::{Origin, TraitRules, TraitValue, Traits};
 
 use crate::{
@@ -88,28 +88,41 @@ fn part_name(value: &TraitValue) -> [u8; 8] {
 pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId) -> Result<bool, RowError> {
     let rules = &fold.ground.snapshot.traits;
     let mut has_changed = false;
-    for strand in load::component_strands(&fold.pending, head)? {
-        let page = fold.pending.existing(strand)?;
+    for of_person in load::component_strands(&fold.pending, head)? {
+        let page = fold.pending.existing(of_person)?;
         let marked = page.get(Kind::Trait, MARK).and_then(|row| row.try_into().ok());
-        if marked.map_or(0, u64::from_be_bytes) == rules.epoch() {
-            continue;
+        if marked.map_or(0, u64::from_be_bytes) != rules.epoch() {
+            strand(fold, of_person, &|_| true)?;
+            has_changed = true;
         }
-        let mut traits = of_events(fold, &page)?;
-        // What is no longer told by an event is kept as it was.
-        for (name, value) in untold(&page, &traits)? {
-            traits.take(name, value);
-        }
-        let page = fold.pending.page_mut(strand)?;
-        page.delete_all(Kind::Trait);
-        for (name, _) in traits.iter() {
-            for (row_name, row) in rows_of(&traits, rules, name) {
-                page.put(Kind::Trait, &row_name, &row);
-            }
-        }
-        mark(page, rules);
-        has_changed = true;
     }
     Ok(has_changed)
+}
+
+/// Folds the traits of a strand anew from its events. What is no longer told by an event stays as it was, where
+/// `stays` says so of the place in the order of events that it came from.
+pub(crate) fn strand(
+    fold: &mut Fold<'_>,
+    strand: StrandId,
+    stays: &dyn Fn(Order) -> bool,
+) -> Result<(), RowError> {
+    let rules = &fold.ground.snapshot.traits;
+    let page = fold.pending.existing(strand)?;
+    let mut traits = of_events(fold, &page)?;
+    for (name, value) in untold(&page, &traits)? {
+        if stays(value.origin.order) {
+            traits.take(name, value);
+        }
+    }
+    let page = fold.pending.page_mut(strand)?;
+    page.delete_all(Kind::Trait);
+    for (name, _) in traits.iter() {
+        for (row_name, row) in rows_of(&traits, rules, name) {
+            page.put(Kind::Trait, &row_name, &row);
+        }
+    }
+    mark(page, rules);
+    Ok(())
 }
 
 /// The rows of traits of which no event of a strand says anything.

@@ -42,6 +42,8 @@ pub(crate) struct Route {
     pub(crate) consents: Consents,
     /// Where it was seen last, as far as that matters.
     pub(crate) country: Option<SeenIn>,
+    /// Of an anonymous strand of a shared device, from when on its events are.
+    pub(crate) since: Option<Order>,
     pub(crate) links: Vec<KnownLink>,
 }
 
@@ -63,7 +65,11 @@ impl Route {
         }
         let key = Arc::clone(page.key());
         let country = load::country(page)?;
-        Ok(Self { strand: page.strand(), head, slot, key, unit, consents, country, links })
+        let since = match page.get(Kind::Since, &[]) {
+            Some(row) => Some(keys::parse_order(row).ok_or(Unreadable("turns"))?),
+            None => None,
+        };
+        Ok(Self { strand: page.strand(), head, slot, key, unit, consents, country, since, links })
     }
 }
 

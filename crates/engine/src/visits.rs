@@ -112,7 +112,8 @@ fn neighbours(page: &Page, at: Order) -> Result<Vec<Visit>, RowError> {
     near.map(|(name, row)| read_one(name, row)).collect()
 }
 
-fn read_one(name: &[u8], row: &[u8]) -> Result<Visit, RowError> {
+/// Reads a visit of a strand.
+pub(crate) fn read_one(name: &[u8], row: &[u8]) -> Result<Visit, RowError> {
     let start = keys::parse_order(name).ok_or(Unreadable("visit"))?;
     let stored: StoredVisit<'_> = record::decode(row, "visit")?;
     Ok(stored.into_visit(start))

@@ -6,6 +6,7 @@
 //! nobody.
 
 mod acting;
+mod amend;
 mod backfill;
 mod batch;
 mod committer;

@@ -6,7 +6,9 @@ use model::{Identifier, StrandId};
 use profile::{Reason, identity::MAX_IDENTIFIERS};
 
 use crate::{
-    join, large, proposals,
+    join, large,
+    page::Pages as _,
+    proposals,
     route::{self, KnownLink, Route},
     sealed::RowError,
 };
@@ -20,10 +22,11 @@ impl Fold<'_> {
         route: Arc<Route>,
         seen: Seen<'_>,
     ) -> Result<Arc<Route>, RowError> {
-        let Seen { identifiers, order, is_trusted } = seen;
+        let Seen { identifiers, address, order, is_trusted } = seen;
         let keys = self.ground.keys;
         let mut changed: Option<Route> = None;
         let mut is_new = false;
+        let mut device_seen = None;
         for identifier in identifiers {
             let normalised = identifier.normalised();
             if self.ground.rules.blocked(&normalised) {
@@ -50,6 +53,10 @@ impl Fold<'_> {
                 continue;
             }
             is_new |= !before.is_some_and(is_same);
+            if *identifier == address.routing && before.is_none_or(|link| after.order < link.order)
+            {
+                device_seen = Some(after.order);
+            }
             let is_first = before.is_none();
             let after = self.write_link(&route, normalised, after, is_first)?;
             let route = changed.get_or_insert_with(|| (*route).clone());
@@ -59,10 +66,22 @@ impl Fold<'_> {
         let Some(changed) = changed else { return Ok(route) };
         let route = Arc::new(changed);
         self.routes.insert(route.strand, Arc::clone(&route));
-        if !is_new || !self.may_join(&route, identifiers)? {
+        let is_user = address.user.as_ref().is_some_and(|user| *user != address.routing);
+        let divided = match device_seen.filter(|_| is_user) {
+            Some(order) => self.see_user(address, order)?,
+            None => BTreeSet::new(),
+        };
+        if divided.is_empty() && (!is_new || !self.may_join(&route, identifiers)?) {
             return Ok(route);
         }
-        self.rejoin(route.strand)?;
+        let mut seen = self.rejoin(route.strand)?;
+        for strand in divided {
+            if !seen.contains(&strand) {
+                seen.extend(self.rejoin(strand)?);
+            }
+            let head = self.pending.existing(strand)?.meta().head;
+            self.spread_consents(head)?;
+        }
         self.route_of(route.strand)
     }
 

@@ -5,6 +5,7 @@ use model::{Purpose, hash};
 use serde_json::json;
 
 use super::*;
+use crate::turns::Turn;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -77,8 +78,16 @@ fn records_of_strands_are_pinned() {
     pinned(&said, &expect!["0002040103776562"]);
     pinned(&StoredAssignment::V1 { variant: key("b"), seq: Seq(5) }, &expect!["00016205"]);
     pinned(
-        &StoredUsers::V1 { users: vec![[7; 16]] },
-        &expect!["000107070707070707070707070707070707"],
+        &StoredTurns::V1(Turns {
+            first: Some(Seq(5)),
+            users: vec![Turn {
+                user: [7; 16],
+                is_erased: false,
+                since: ORDER,
+                strand: Some(Seq(6)),
+            }],
+        }),
+        &expect!["00010501070707070707070707070707070707070080b083c59868090106"],
     );
     let visit = StoredVisit::V1 {
         last: ORDER.time,

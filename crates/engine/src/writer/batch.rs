@@ -17,7 +17,7 @@ use crate::{
     sealed::RowError,
     state::Shared,
     writer::{
-        Ingest, Writer,
+        Ingest, Writer, amend,
         committer::{Answer, Reply, Takeoff, refuse},
         flight::{Above, Failed, Flight},
         recent::Recent,
@@ -139,6 +139,14 @@ impl Writer {
     /// been answered.
     fn take_off(&mut self, mut fold: Fold<'_>, calls: &mut Calls) -> Result<(), RowError> {
         let (now, entries) = (fold.ground.now, take(&mut fold.entries));
+        let relocated = take(&mut fold.relocated);
+        let lies = |seq: Seq, entry: &mut LogEntry| {
+            if let (Some(strand), LogEntry::Event { born, .. }) = (relocated.get(&seq), entry) {
+                *born = strand.born;
+            }
+        };
+        let seqs = relocated.keys().copied().collect();
+        amend::log(&fold.ground.above, &mut fold.pending, seqs, &lies)?;
         for (key, row) in self.log_rows(now, &entries) {
             fold.pending.put(Table::Log, key, row);
         }

@@ -27,7 +27,7 @@ use crate::{
         subject::{self, Subject},
     },
     record::{
-        LogEntry, Standing, StoredStanding, StoredState, StoredUsers, Unreadable, decode, encode,
+        LogEntry, Standing, StoredStanding, StoredState, StoredTurns, Unreadable, decode, encode,
     },
     route,
     sealed::RowError,
@@ -378,7 +378,7 @@ impl Act<'_, '_> {
             let (routing, user) = subject::opened_by(page)?;
             let pair = keys.pair(&routing, user.as_ref());
             self.close_pair(strand, pair)?;
-            self.forget_user(strand, keys.pair(&routing, None), pair)?;
+            self.forget_turn(strand, keys.pair(&routing, None), pair)?;
             for opener in [Some(routing), user].into_iter().flatten() {
                 let opener = opener.normalised();
                 let (lane, hash) = (route::holder_lane(&opener), keys.identifier(&opener));
@@ -421,22 +421,22 @@ impl Act<'_, '_> {
         Ok(())
     }
 
-    /// Forgets that a user was seen with a routing identifier.
-    fn forget_user(
+    /// Forgets who was seen with a device, and which strand was theirs.
+    fn forget_turn(
         &mut self,
         strand: StrandId,
         anonymous: Hash16,
         pair: Hash16,
     ) -> Result<(), RowError> {
         let pending = &mut self.fold.pending;
-        let users_key = keys::users(strand.lane, &anonymous);
-        let Some(row) = pending.get(Table::Index, &users_key)? else { return Ok(()) };
-        let StoredUsers::V1 { mut users } = decode(&row, "users")?;
-        users.retain(|user| *user != pair);
-        if users.is_empty() {
-            pending.delete(Table::Index, users_key);
+        let row_key = keys::turns(strand.lane, &anonymous);
+        let Some(row) = pending.get(Table::Index, &row_key)? else { return Ok(()) };
+        let StoredTurns::V1(mut turns) = decode(&row, "turns")?;
+        turns.erase(pair, strand.born);
+        if turns.is_empty() {
+            pending.delete(Table::Index, row_key);
         } else {
-            pending.put(Table::Index, users_key, encode(&StoredUsers::V1 { users }));
+            pending.put(Table::Index, row_key, encode(&StoredTurns::V1(turns)));
         }
         Ok(())
     }

@@ -3,24 +3,23 @@
 //! A round looks at every strand, once a day and once the rules have changed. A step is one fold and
 //! one commit: what it removes, and what follows from that for audiences, traits and timers.
 
-use std::{collections::BTreeSet, ops::ControlFlow, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use model::{Duration, Seq, StrandId, Timestamp, value::Object};
-use store::{KeyRange, Reader, ScanOrder, Table};
+use store::Table;
 
 use crate::{
     body,
     fold::{Fold, Ground},
     keys::{self, Kind},
     page::Pages as _,
-    pending::Pending,
     privacy::{self, RequestKind, subject::Subject},
-    record::{LogEntry, LogRow, StoredRound, Unreadable, decode, encode},
+    record::{LogEntry, StoredRound, Unreadable, encode},
     retention::{Expired, Look, ROUND_KEY, Removed, Round, Rules},
     sealed::RowError,
     snapshot::Snapshot,
     state::Shared,
-    writer::{Writer, backfill::next_strand, flight::Above},
+    writer::{Writer, amend, backfill::next_strand, flight::Above},
 };
 
 /// Strands looked at in one step: some milliseconds of work.
@@ -112,7 +111,9 @@ impl Writer {
         let Step { mut fold, from, seqs, .. } = step;
         if !seqs.is_empty() {
             fold.log(LogEntry::Act { action: "retention".into() });
-            strike(&*shared.store, &mut fold.pending, seqs)?;
+            amend::log(&*shared.store, &mut fold.pending, seqs, &|_, entry| {
+                *entry = LogEntry::Removed
+            })?;
         }
         fold.people()?;
         self.commit_fold(fold)?;
@@ -246,35 +247,4 @@ enum Found {
         removed: Removed,
         has_more: bool,
     },
-}
-
-/// Has the log no longer say what the events at these places were.
-fn strike(
-    reader: &dyn Reader,
-    pending: &mut Pending<'_>,
-    mut seqs: Vec<Seq>,
-) -> Result<(), RowError> {
-    seqs.sort_unstable();
-    let mut rest = &seqs[..];
-    while let Some(&seq) = rest.first() {
-        let mut found = None;
-        let to = keys::log(Seq(seq.0 + 1));
-        let range = KeyRange::new(&[], &to);
-        reader.scan(Table::Log, range, ScanOrder::Descending, &mut |key, row| {
-            found = Some((key.to_vec(), row.to_vec()));
-            ControlFlow::Break(())
-        })?;
-        let (key, row) = found.ok_or(Unreadable("log"))?;
-        let first = key[..].try_into().map(u64::from_be_bytes).map_err(|_| Unreadable("log"))?;
-        let LogRow::V1 { begins, now, next_slot, mut entries } = decode(&row, "log")?;
-        let place = |seq: Seq| usize::try_from(seq.0 - first).ok().filter(|at| *at < entries.len());
-        let count = rest.iter().take_while(|seq| place(**seq).is_some()).count();
-        let places: Vec<usize> = rest.iter().take(count).filter_map(|seq| place(*seq)).collect();
-        for at in places {
-            entries[at] = LogEntry::Removed;
-        }
-        pending.put(Table::Log, key, encode(&LogRow::V1 { begins, now, next_slot, entries }));
-        rest = rest.get(count.max(1)..).unwrap_or_default();
-    }
-    Ok(())
 }

@@ -14,6 +14,7 @@ mod large;
 mod privacy;
 mod refused_data;
 mod retention;
+mod shared_devices;
 mod simulation;
 mod who_is_who;
 mod world;

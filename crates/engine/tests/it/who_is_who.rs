@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{
     acts::{ActError, Ask, Done, Split},
+    definitions::Kind,
     ingest::EventVerdict,
+    people::AudienceChoice,
 };
 use model::{
-    ActId, Duration, Identifier, IdentifierType, Lane, Seq, StrandId, Timestamp, Value,
-    event::Order,
+    ActId, Duration, Identifier, IdentifierType, Lane, ProfileId, Seq, StrandId, Timestamp, Value,
+    condition::Sight, event::Order,
 };
 use profile::{
     IdentityRules,
-    identity::{Link, Ruling, Says, resolve},
+    identity::{Link, Resolution, Ruling, Says, resolve},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::SliceRandom};
 use serde_json::json;
@@ -86,24 +88,25 @@ impl Said {
     }
 }
 
-/// Visits of three users on devices of their own, with mail addresses and phones that they share.
-fn story(random: &mut SmallRng, seed: u64) -> Vec<Story> {
+/// Visits of three users with mail addresses and phones that they share, on devices of their own or of all.
+fn story(random: &mut SmallRng, name: &str, is_shared: bool) -> Vec<Story> {
     let count = random.random_range(8..20);
     let event = |number| {
         let user = random.random_range(0..3);
         let device = random.random_range(0..3);
         let mut ids = Vec::new();
         if random.random_bool(0.8) {
-            ids.push(("anonymous_id", format!("{seed}-d{user}{device}")));
+            let device = if is_shared { device / 2 } else { 10 * user + device };
+            ids.push(("anonymous_id", format!("{name}-d{device}")));
         }
         if ids.is_empty() || random.random_bool(0.4) {
-            ids.push(("user_id", format!("{seed}-u{user}")));
+            ids.push(("user_id", format!("{name}-u{user}")));
         }
         if random.random_bool(0.3) {
-            ids.push(("email", format!("{seed}-{}@x.org", random.random_range(0..3))));
+            ids.push(("email", format!("{name}-{}@x.org", random.random_range(0..3))));
         }
         if random.random_bool(0.15) {
-            ids.push(("phone", format!("+46{seed:04}{}", random.random_range(0..2))));
+            ids.push(("phone", format!("{}{}", area(name), random.random_range(0..2))));
         }
         // Within the lateness bound, each at an instant of its own.
         let ago = Duration(random.random_range(0..40) * 3_600_000 + number as i64);
@@ -112,33 +115,145 @@ fn story(random: &mut SmallRng, seed: u64) -> Vec<Story> {
     (0..count).map(event).collect()
 }
 
+/// With what the phone numbers of a story begin.
+fn area(name: &str) -> String {
+    format!("+46{:05}", name.replace('x', "").parse::<u32>().unwrap())
+}
+
+/// An event as it happened.
+struct Happened {
+    ids: Vec<Identifier>,
+    order: Order,
+    message: String,
+}
+
+impl Happened {
+    fn user(&self) -> Option<&Identifier> {
+        self.ids.iter().find(|i| i.kind == IdentifierType::UserId)
+    }
+
+    fn device(&self) -> Option<&Identifier> {
+        self.ids.iter().find(|i| i.kind == IdentifierType::AnonymousId)
+    }
+
+    /// Who was new at the device last, of an event that names nobody, once somebody else had been there before.
+    fn turn(&self, all: &[Self]) -> Option<Identifier> {
+        if self.user().is_some() {
+            return None;
+        }
+        let here = all.iter().filter(|other| other.device() == self.device());
+        let mut firsts: BTreeMap<&Identifier, Order> = BTreeMap::new();
+        for other in here {
+            if let Some(user) = other.user() {
+                let first = firsts.entry(user).or_insert(other.order);
+                *first = other.order.min(*first);
+            }
+        }
+        let mut users: Vec<(Order, &Identifier)> =
+            firsts.into_iter().map(|(user, first)| (first, user)).collect();
+        users.sort();
+        let last = users.iter().skip(1).rfind(|(first, _)| *first <= self.order);
+        last.map(|(_, user)| (*user).clone())
+    }
+}
+
+/// What opened a strand, and the turn that it is of.
+type Opener = (Identifier, Option<Identifier>, Option<Identifier>);
+
+/// The links that events make, and the strand of each event, numbered by first sight.
+fn links(all: &[Happened]) -> (Vec<Link>, Vec<StrandId>) {
+    let mut openers: BTreeMap<Opener, u64> = BTreeMap::new();
+    let (mut links, mut strands) = (Vec::new(), Vec::new());
+    for event in all {
+        let routing = model::event::routing(&event.ids).unwrap().clone();
+        let next = openers.len() as u64 + 1;
+        let opener = (routing, event.user().cloned(), event.turn(all));
+        let born = *openers.entry(opener).or_insert(next);
+        let strand = StrandId { born: Seq(born), lane: Lane::from_hash(born) };
+        strands.push(strand);
+        links.extend(event.ids.iter().map(|identifier| Link {
+            strand,
+            identifier: identifier.normalised(),
+            order: event.order,
+            last: event.order.time,
+            count: 1,
+            trusted: true,
+        }));
+    }
+    (links, strands)
+}
+
+/// Which of these events belong together.
+fn together(
+    expected: &Resolution,
+    all: &[Happened],
+    strands: &[StrandId],
+) -> BTreeSet<BTreeSet<String>> {
+    let mut by_person: BTreeMap<StrandId, BTreeSet<String>> = BTreeMap::new();
+    for (event, strand) in all.iter().zip(strands) {
+        let person = expected.component_of(*strand).unwrap().head;
+        by_person.entry(person).or_default().insert(event.message.clone());
+    }
+    by_person.into_values().collect()
+}
+
+const EVERYONE: &str = "everyone";
+
+fn define(world: &World) {
+    let has = |key: &str, condition: Value| {
+        world.define(Kind::Audience, json!({"key": key, "condition": condition}));
+    };
+    has(EVERYONE, json!({"event": "Page Viewed"}));
+    has("busy", json!({"event": "Page Viewed", "count": {"op": "gte", "value": 4}}));
+    has("late", json!({"trait": "plan", "op": "gte", "value": 10}));
+}
+
+/// Everyone in an audience.
+fn members(world: &World, audience: &str) -> BTreeSet<ProfileId> {
+    let choice = AudienceChoice::Saved(audience.parse().unwrap());
+    let (mut found, mut cursor): (BTreeSet<_>, Option<String>) = (BTreeSet::new(), None);
+    loop {
+        let page = world.engine.members(&choice, None, cursor.as_deref(), 500).unwrap();
+        found.extend(page.items.iter().map(|member| member.profile));
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return found;
+        }
+    }
+}
+
+/// The people of a story: their events, and what is known of them.
+fn people(world: &World, name: &str) -> BTreeMap<BTreeSet<String>, Value> {
+    let [everyone, busy, late] = [EVERYONE, "busy", "late"].map(|key| members(world, key));
+    let mut people = BTreeMap::new();
+    for id in everyone {
+        let profile = world.engine.profile(id, Sight::Full).unwrap().unwrap();
+        let events = profile["timeline"].as_array().unwrap();
+        let message = |event: &Value| event["message_id"].as_str().unwrap().to_owned();
+        let events: BTreeSet<String> = events.iter().map(message).collect();
+        let mut identifiers: Vec<String> = profile["identifiers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|known| known["value"].as_str().unwrap().to_owned())
+            .collect();
+        identifiers.sort();
+        if events.iter().any(|event| event.starts_with(&format!("{name}-"))) {
+            let known = json!({
+                "identifiers": identifiers, "plan": profile["traits"]["plan"]["value"],
+                "busy": busy.contains(&id), "late": late.contains(&id),
+            });
+            assert!(people.insert(events, known).is_none());
+        }
+    }
+    people
+}
+
 fn known(ids: &[(&'static str, String)]) -> Vec<Identifier> {
     let read = |(kind, value): &(&str, String)| {
         Identifier::new(IdentifierType::parse(kind).unwrap(), value.as_str())
     };
     ids.iter().map(read).collect()
-}
-
-/// The links that an event makes, with strands numbered by first sight.
-fn links(
-    strands: &mut BTreeMap<(Identifier, Option<Identifier>), u64>,
-    ids: &[Identifier],
-    order: Order,
-) -> Vec<Link> {
-    let routing = model::event::routing(ids).unwrap().clone();
-    let user = ids.iter().find(|i| i.kind == IdentifierType::UserId).cloned();
-    let next = strands.len() as u64 + 1;
-    let born = *strands.entry((routing, user)).or_insert(next);
-    let strand = StrandId { born: Seq(born), lane: Lane::from_hash(born) };
-    let link = |identifier: &Identifier| Link {
-        strand,
-        identifier: identifier.normalised(),
-        order,
-        last: order.time,
-        count: 1,
-        trusted: true,
-    };
-    ids.iter().map(link).collect()
 }
 
 /// A random act on whoever holds a random identifier.
@@ -170,33 +285,39 @@ fn act(world: &World, random: &mut SmallRng, seen: &[Identifier]) -> Option<Done
     }
 }
 
+/// Sends one event of a story.
+fn send(world: &mut World, name: &str, end: Timestamp, story: &Story) -> Happened {
+    let Story { ids, ago, number } = story;
+    let sent: Vec<(&str, &str)> = ids.iter().map(|(kind, value)| (*kind, value.as_str())).collect();
+    let (message, at) = (format!("{name}-{number}"), end.saturating_sub(*ago));
+    let event = Sent {
+        ids: &sent,
+        traits: json!({"plan": number}),
+        at: Some(at),
+        message_id: Some(&message),
+        ..Sent::default()
+    };
+    assert_eq!(world.send(event), EventVerdict::Accepted);
+    Happened { ids: known(ids), order: order(&message, at), message }
+}
+
 #[test]
 fn who_is_who_follows_from_events_and_acts_and_not_from_their_arrival() {
-    let mut world = World::new();
     let mut acts = 0;
-    for seed in 0..40 {
+    for seed in 0..48 {
+        let mut world = World::new();
+        define(&world);
         let mut random = SmallRng::seed_from_u64(seed);
-        let mut story = story(&mut random, seed);
+        let name = seed.to_string();
+        let mut story = story(&mut random, &name, seed % 2 == 1);
         let end = world.now();
         story.shuffle(&mut random);
         let mut said = Said::default();
-        let (mut strands, mut all, mut seen) = (BTreeMap::new(), Vec::new(), Vec::new());
-        for Story { ids, ago, number } in &story {
-            let sent: Vec<(&str, &str)> =
-                ids.iter().map(|(kind, value)| (*kind, value.as_str())).collect();
-            let (message, at) = (format!("{seed}-{number}"), end.saturating_sub(*ago));
-            let plan = format!("at {number}");
-            let event = Sent {
-                ids: &sent,
-                traits: json!({"plan": plan}),
-                at: Some(at),
-                message_id: Some(&message),
-                ..Sent::default()
-            };
-            assert_eq!(world.send(event), EventVerdict::Accepted);
-            let ids = known(ids);
-            all.extend(links(&mut strands, &ids, order(&message, at)));
-            seen.extend(ids);
+        let (mut all, mut seen): (Vec<Happened>, Vec<Identifier>) = (Vec::new(), Vec::new());
+        for event in &story {
+            let event = send(&mut world, &name, end, event);
+            seen.extend(event.ids.iter().cloned());
+            all.push(event);
             if random.random_bool(0.3)
                 && let Some(done) = act(&world, &mut random, &seen)
             {
@@ -204,7 +325,8 @@ fn who_is_who_follows_from_events_and_acts_and_not_from_their_arrival() {
                 acts += 1;
             }
         }
-        let expected = resolve(&all, &said.in_force(), &IdentityRules::default());
+        let (links, strands) = links(&all);
+        let expected = resolve(&links, &said.in_force(), &IdentityRules::default());
         let seen: BTreeSet<Identifier> = seen.iter().map(Identifier::normalised).collect();
         let mut heads: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for one in &seen {
@@ -219,10 +341,58 @@ fn who_is_who_follows_from_events_and_acts_and_not_from_their_arrival() {
             }
         }
         assert!(heads.values().all(|found| found.len() == 1), "seed {seed}: {heads:?}");
-        let people: BTreeSet<_> = heads.values().flatten().collect();
-        assert_eq!(people.len(), heads.len(), "seed {seed}: as many people as expected");
+        let found: BTreeSet<_> = heads.values().flatten().collect();
+        assert_eq!(found.len(), heads.len(), "seed {seed}: as many people as expected");
+        let people: BTreeSet<_> = people(&world, &name).into_keys().collect();
+        assert_eq!(people, together(&expected, &all, &strands), "seed {seed}");
     }
     assert!(acts > 50, "{acts} acts were done");
+}
+
+/// Whoever used a shared device when, and whatever came late: the same people in the end, who know the same and
+/// are in the same audiences, after a restart as before.
+#[test]
+fn a_shared_device_is_divided_by_when_things_happened() {
+    let (mut divided, mut late) = (0, 0);
+    for seed in 0..24 {
+        let mut world = World::new();
+        define(&world);
+        let mut results = Vec::new();
+        for arrival in 0..4 {
+            let mut random = SmallRng::seed_from_u64(seed);
+            let name = format!("{seed}x{arrival}");
+            let mut story = story(&mut random, &name, true);
+            story.sort_by_key(|event| std::cmp::Reverse(event.ago));
+            match arrival {
+                0 => {}
+                1 => story.reverse(),
+                _ => story.shuffle(&mut SmallRng::seed_from_u64(seed * 10 + arrival)),
+            }
+            let end = world.now();
+            let mut all = Vec::new();
+            for (number, event) in story.iter().enumerate() {
+                if seed % 6 == 0 && number == 5 {
+                    world.restart();
+                }
+                all.push(send(&mut world, &name, end, event));
+            }
+            let (links, strands) = links(&all);
+            let expected = resolve(&links, &[], &IdentityRules::default());
+            let found = people(&world, &name);
+            let events: BTreeSet<_> = found.keys().cloned().collect();
+            assert_eq!(events, together(&expected, &all, &strands), "{name}");
+            divided += all.iter().filter(|event| event.turn(&all).is_some()).count();
+            late += usize::from(arrival > 0);
+            let common = |text: String| text.replace(&area(&name), "").replace(&name, "");
+            let found: BTreeSet<String> =
+                found.iter().map(|(events, known)| common(format!("{events:?} {known}"))).collect();
+            results.push(found);
+        }
+        for result in &results {
+            assert_eq!(result, &results[0], "seed {seed}");
+        }
+    }
+    assert!(divided > 100 && late > 60, "{divided} events of {late} stories");
 }
 
 fn order(message_id: &str, at: Timestamp) -> Order {
