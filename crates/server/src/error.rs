@@ -121,6 +121,11 @@ impl ApiError {
         self.0.status
     }
 
+    /// Its stable code and its sentence, for a list in which each item fails by itself.
+    pub(crate) fn told(&self) -> (&'static str, &str) {
+        (self.0.code, &self.0.detail)
+    }
+
     /// Adds a fact for programs.
     pub(crate) fn with_extra(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.0.extra = Some((name, value.into()));

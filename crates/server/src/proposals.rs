@@ -10,11 +10,13 @@ use axum::{
 };
 use compact_str::CompactString;
 use engine::{
-    acts::Ask,
+    acts::{ActError, Ask},
     definitions::Token,
     proposals::{NewProposal, PROPOSED_MAX, ProposalId, WEIGHT_NAME_BYTES_MAX, WEIGHTS_MAX},
 };
+use model::Value;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::{
     acts::IdentifierBody,
@@ -25,6 +27,9 @@ use crate::{
     profiles::sight,
     query::{self, checked_limit},
 };
+
+/// Most proposals that one call reviews: each is a commit of its own, of some milliseconds.
+const REVIEWED_MAX: usize = 100;
 
 /// The states that a listing can be asked for.
 const STATES: [&str; 4] = ["open", "accepted", "rejected", "moot"];
@@ -86,6 +91,102 @@ pub(crate) async fn reject(
 ) -> Result<Response, ApiError> {
     let proposal = proposal_id(&id)?;
     Ok(Json(app.engine.act(Ask::Reject { proposal }, &token).await?).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Review {
+    proposals: Vec<Reviewed>,
+    /// That of all proposals that have none of their own.
+    verdict: Option<Verdict>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reviewed {
+    id: String,
+    verdict: Option<Verdict>,
+}
+
+/// What an operator says of a proposal.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Accept,
+    Reject,
+}
+
+impl Verdict {
+    fn ask(self, proposal: ProposalId) -> Ask {
+        match self {
+            Self::Accept => Ask::Accept { proposal },
+            Self::Reject => Ask::Reject { proposal },
+        }
+    }
+
+    /// The state that it brings a proposal into.
+    fn state(self) -> &'static str {
+        match self {
+            Self::Accept => "accepted",
+            Self::Reject => "rejected",
+        }
+    }
+}
+
+/// Accepts and rejects many proposals, each by itself: one that cannot be is told and stops no other.
+///
+/// A call that is repeated, or that was cut short and is made again, does what is left to do.
+pub(crate) async fn review(
+    State(app): State<App>,
+    Extension(token): Extension<Arc<Token>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let bytes = body::read(body, &parts.headers, &app.options).await?;
+    let Review { proposals, verdict: of_all } = body::json(&bytes)?;
+    if proposals.is_empty() || proposals.len() > REVIEWED_MAX {
+        return Err(ApiError::fault("/proposals", "has 1 to 100 items"));
+    }
+    let read = |(at, Reviewed { id, verdict }): (usize, Reviewed)| {
+        let fault = |field, detail| ApiError::fault(format!("/proposals/{at}/{field}"), detail);
+        let proposal: ProposalId =
+            id.parse().map_err(|_| fault("id", "is no id of a merge proposal"))?;
+        let verdict = verdict.or(of_all);
+        let verdict = verdict.ok_or_else(|| fault("verdict", "is missing, here and for all"))?;
+        Ok((proposal, verdict))
+    };
+    let proposals: Vec<_> =
+        proposals.into_iter().enumerate().map(read).collect::<Result<_, ApiError>>()?;
+    let mut told = Vec::new();
+    for (proposal, verdict) in proposals {
+        told.push(review_one(&app, &token, proposal, verdict).await?);
+    }
+    Ok(Json(json!({"proposals": told})).into_response())
+}
+
+/// Accepts or rejects one of many; fails where nothing can be done now.
+async fn review_one(
+    app: &App,
+    token: &Token,
+    proposal: ProposalId,
+    verdict: Verdict,
+) -> Result<Value, ApiError> {
+    let (id, state) = (proposal.to_string(), verdict.state());
+    match app.engine.act(verdict.ask(proposal), token).await {
+        Ok(done) => {
+            let act = done.act.to_string();
+            Ok(json!({"id": id, "state": state, "act": act, "profiles": done.profiles}))
+        }
+        Err(ActError::Decided(_, known)) if known == state => Ok(json!({"id": id, "state": state})),
+        Err(error) => {
+            let error = ApiError::from(error);
+            if error.status().is_server_error() {
+                return Err(error);
+            }
+            let (code, detail) = error.told();
+            Ok(json!({"id": id, "code": code, "detail": detail}))
+        }
+    }
 }
 
 #[derive(Deserialize)]

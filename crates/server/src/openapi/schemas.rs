@@ -37,6 +37,7 @@ pub(super) fn shared() -> Object {
         identity::acts(),
         identity::proposals(),
         identity::new_proposals(),
+        identity::reviews(),
         privacy(),
         retention(),
         access(),

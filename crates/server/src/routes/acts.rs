@@ -132,6 +132,21 @@ pub(super) const ROUTES: &[Route] = &[
         },
     },
     Route {
+        method: "post",
+        path: "/api/v1/merge_proposals/review",
+        aliases: &[],
+        access: scope(Scope::ProfilesWrite),
+        handler: || post(proposals::review),
+        doc: Doc {
+            id: "review_merge_proposals",
+            tag: "profiles",
+            summary: "Accept and reject many proposals, each by itself; repeating it does no harm",
+            query: &[],
+            body: Some("MergeProposalReview"),
+            answer: (200, Some("MergeProposalsReviewed")),
+        },
+    },
+    Route {
         method: "get",
         path: "/api/v1/large_profiles",
         aliases: &[],

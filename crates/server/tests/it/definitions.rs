@@ -85,6 +85,29 @@ async fn preconditions_hold() {
     .assert_eq(&verdicts.join("\n"));
 }
 
+/// Both have read version 1, and neither sees what the other is writing.
+#[tokio::test]
+async fn of_two_operators_who_save_at_once_the_second_is_told() {
+    let server = server();
+    let path = "/api/v1/audiences/pros";
+    server.ok(put(path, &audience("a")).admin()).await;
+    for version in 1..=8 {
+        let save = |plan: &str| {
+            let plan = format!("{plan} {version}");
+            put(path, &audience(&plan)).admin().header("if-match", format!("\"v{version}\""))
+        };
+        let (one, other) =
+            tokio::join!(server.verdict(save("mine")), server.verdict(save("theirs")));
+        let mut verdicts = [one, other];
+        verdicts.sort_unstable();
+        let now = version + 1;
+        let refused = format!("412 version_mismatch: audience `pros` is at version {now}");
+        assert_eq!(verdicts, ["200".to_owned(), refused]);
+    }
+    let versions = server.ok(get(format!("{path}/versions")).admin()).await;
+    assert_eq!(versions["items"].as_array().unwrap().len(), 9, "nothing was lost between them");
+}
+
 #[tokio::test]
 async fn a_state_is_changed_alone_and_a_definition_is_deleted() {
     let server = server();

@@ -137,6 +137,87 @@ async fn a_proposal_is_looked_at_accepted_and_taken_back() {
 }
 
 #[tokio::test]
+async fn many_proposals_are_reviewed_by_one_call_that_may_be_repeated() {
+    let server = server();
+    for (user, address, time) in [
+        ("ann", "a@example.org", "10:00"),
+        ("bob", "a@example.org", "10:01"),
+        ("cid", "c@example.org", "10:02"),
+        ("dan", "c@example.org", "10:03"),
+        ("eve", "e@example.org", "10:04"),
+        ("fay", "e@example.org", "10:05"),
+    ] {
+        let traits = json!({"email": address});
+        let time = format!("2026-11-22T{time}:00Z");
+        let event =
+            json!({"type": "identify", "userId": user, "traits": traits, "timestamp": time});
+        server.track(&event).await;
+    }
+    let open = server.ok(get("/api/v1/merge_proposals").admin()).await;
+    let ids: Vec<&str> =
+        open["items"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    let [eve, cid, ann] = ids[..] else { panic!("{open}") };
+    let nobody: String = ann.chars().rev().collect();
+    let review = |body: Value| post("/api/v1/merge_proposals/review", body.to_string()).admin();
+    let body = json!({"verdict": "accept", "proposals": [
+        {"id": ann}, {"id": cid, "verdict": "reject"}, {"id": nobody}, {"id": eve}, {"id": ann},
+    ]});
+    let told = server.ok(review(body.clone())).await["proposals"].clone();
+    let states = |told: &Value| -> Vec<String> {
+        let told = told.as_array().unwrap().iter();
+        told.map(|one| one["state"].as_str().or(one["code"].as_str()).unwrap().to_owned()).collect()
+    };
+    let expected = ["accepted", "rejected", "not_found", "accepted", "accepted"];
+    assert_eq!(states(&told), expected);
+    assert_eq!(told[4], json!({"id": ann, "state": "accepted"}), "it was so before");
+    let merged = id(&server, "user_id", "ann").await;
+    assert_eq!(told[0]["profiles"], json!([merged]));
+    assert_eq!(id(&server, "user_id", "bob").await, merged);
+    assert_eq!(id(&server, "user_id", "eve").await, id(&server, "user_id", "fay").await);
+    assert_ne!(id(&server, "user_id", "cid").await, id(&server, "user_id", "dan").await);
+
+    let again = server.ok(review(body)).await["proposals"].clone();
+    assert_eq!(states(&again), expected);
+    assert!(again.as_array().unwrap().iter().all(|one| one["act"].is_null()), "{again}");
+    let other = server.ok(review(json!({"verdict": "reject", "proposals": [{"id": ann}]}))).await;
+    assert_eq!(states(&other["proposals"]), ["already_decided"]);
+    let audit = server.ok(get("/api/v1/audit?limit=500").admin()).await;
+    let done = |action: &str| {
+        let items = audit["items"].as_array().unwrap();
+        items.iter().filter(|entry| entry["action"] == action).count()
+    };
+    assert_eq!((done("merge_proposal.accept"), done("merge_proposal.reject")), (2, 1));
+
+    let act = told[0]["act"].as_str().unwrap();
+    server.ok(post(format!("/api/v1/profiles/{merged}/acts/{act}/undo"), "").admin()).await;
+    assert_ne!(id(&server, "user_id", "ann").await, id(&server, "user_id", "bob").await);
+}
+
+#[tokio::test]
+async fn a_review_that_makes_no_sense_is_refused() {
+    let server = server();
+    let id = family(&server).await;
+    let review = |body: Value| post("/api/v1/merge_proposals/review", body.to_string()).admin();
+    let many: Vec<Value> = (0..101).map(|_| json!({"id": id})).collect();
+    for (body, expected) in [
+        (json!({"proposals": []}), "400 invalid_request: /proposals: has 1 to 100"),
+        (json!({"verdict": "accept", "proposals": many}), "400 invalid_request: /proposals: has 1"),
+        (json!({"proposals": [{"id": id}]}), "400 invalid_request: /proposals/0/verdict: is miss"),
+        (
+            json!({"verdict": "accept", "proposals": [{"id": "x"}]}),
+            "400 invalid_request: /proposals/0/id: is no id",
+        ),
+    ] {
+        let verdict = server.verdict(review(body)).await;
+        assert!(verdict.starts_with(expected), "{verdict}");
+    }
+    let token = server.token(&["profiles:read"]).await;
+    let call = post("/api/v1/merge_proposals/review", "{}");
+    let verdict = server.verdict(call.header("authorization", format!("Bearer {token}"))).await;
+    assert!(verdict.starts_with("403"), "{verdict}");
+}
+
+#[tokio::test]
 async fn proposals_are_handed_in_by_identifiers() {
     let server = server();
     family(&server).await;

@@ -187,3 +187,61 @@ pub(super) fn new_proposals() -> Value {
         },
     })
 }
+
+pub(super) fn reviews() -> Value {
+    json!({
+        "MergeProposalReview": {
+            "type": "object",
+            "required": ["proposals"],
+            "additionalProperties": false,
+            "properties": {
+                "verdict": {
+                    "enum": ["accept", "reject"],
+                    "description": "that of all proposals that have none of their own",
+                },
+                "proposals": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 100,
+                    "items": {
+                        "type": "object",
+                        "required": ["id"],
+                        "additionalProperties": false,
+                        "properties": {
+                            "id": {"type": "string"},
+                            "verdict": {"enum": ["accept", "reject"]},
+                        },
+                    },
+                },
+            },
+        },
+        "MergeProposalsReviewed": {
+            "type": "object",
+            "required": ["proposals"],
+            "properties": {
+                "proposals": {
+                    "type": "array",
+                    "description": "what became of each, in the order of the call",
+                    "items": {
+                        "type": "object",
+                        "required": ["id"],
+                        "properties": {
+                            "id": {"type": "string"},
+                            "state": {"enum": ["accepted", "rejected"]},
+                            "act": {
+                                "type": "string",
+                                "description": "by which it can be taken back; absent if it was so before",
+                            },
+                            "profiles": {"type": "array", "items": {"type": "string"}},
+                            "code": {
+                                "enum": ["not_found", "already_decided", "moot", "cannot_merge"],
+                                "description": "why it was left as it is",
+                            },
+                            "detail": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        },
+    })
+}
