@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow};
-use engine::{Engine, EngineError, SystemClock, engine::FirstKeys};
+use engine::{Engine, EngineError, SteadyClock, SystemClock, Uptime, engine::FirstKeys};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 /// How to start one.
@@ -47,7 +47,7 @@ impl Host {
         let address = listener.local_addr().context("reading the bound address")?;
         let (engine, first_keys) = Engine::open(engine::Options {
             dir: options.dir.to_owned(),
-            clock: Arc::new(SystemClock),
+            clock: Arc::new(SteadyClock::new(SystemClock, Uptime::default())),
             cache_bytes: options.cache_bytes,
             write_key: options.write_key,
             token: options.token,

@@ -209,6 +209,7 @@ impl Engine {
         metrics.full_profiles.set(size(people.full));
         metrics.broken_definitions.set(count(shared.registry.snapshot().faults.len()));
         metrics.volumes_unusual.set(count(shared.observation.unusual(shared.clock.now())));
+        metrics.clock_unbelieved.set(shared.clock.unbelieved().0 / 1_000);
         let waiting = shared.quarantine.total();
         metrics.quarantine_entries.set(size(waiting.entries));
         metrics.quarantine_bytes.set(size(waiting.bytes));

@@ -57,5 +57,5 @@ mod who;
 mod writer;
 
 pub use audience::ready_made;
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, SteadyClock, SystemClock, Uptime};
 pub use engine::{Engine, EngineError, FirstKeys, Options};

@@ -30,6 +30,7 @@ pub(crate) struct Metrics {
     pub(crate) cached_bytes: Gauge,
     pub(crate) disk_bytes: Gauge,
     pub(crate) journal_bytes: Gauge,
+    pub(crate) clock_unbelieved: Gauge,
     pub(crate) broken_definitions: Gauge,
     pub(crate) volumes_unusual: Gauge,
     pub(crate) quarantine_entries: Gauge,
@@ -42,75 +43,78 @@ pub(crate) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("concierge");
-        let mut counter = |name: &str, help: &str| {
+        let all = &mut registry;
+        let counter = |all: &mut Registry, name: &str, help: &str| {
             let counter = Counter::default();
-            registry.register(name, help, counter.clone());
+            all.register(name, help, counter.clone());
             counter
         };
-        let accepted = counter("events_accepted", "Events made durable and applied");
-        let duplicates = counter("events_duplicate", "Events that had been applied before");
-        let quarantined = counter("events_quarantined", "Events set aside with a reason");
-        let refused =
-            counter("events_refused", "Events that consent or suppression forbids to keep");
-        let overloaded = counter("ingest_overloaded", "Calls answered with 429");
-        let tokens_refused = counter("identity_tokens_refused", "Tokens that proved nothing");
-        let commits = counter("commits", "Batches committed, one sync each");
-        let committed_bytes = counter("committed_bytes", "Bytes of keys and values committed");
-        let transitions = counter("audience_transitions", "Entries into and exits from audiences");
-        let unreadable = counter("rows_unreadable", "Rows that did not read back");
-        let decisions = counter("decisions", "Placements decided");
-        let decisions_cold = counter("decisions_cold", "Requests that had to read the store");
-        let decisions_unrecorded =
-            counter("decisions_unrecorded", "Requests whose record found the queue full");
-        let decisions_recorded = counter("decisions_recorded", "Requests whose record is durable");
-        let commit_seconds =
-            Histogram::new([0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0]);
-        registry.register_with_unit(
-            "commit",
-            "Time of one commit",
-            Unit::Seconds,
-            commit_seconds.clone(),
-        );
-        let mut gauge = |name: &str, help: &str| {
+        let gauge = |all: &mut Registry, name: &str, help: &str| {
             let gauge = Gauge::default();
-            registry.register(name, help, gauge.clone());
+            all.register(name, help, gauge.clone());
             gauge
         };
+        let steps = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0];
+        let commit_seconds = Histogram::new(steps);
+        let help = "Time of one commit";
+        all.register_with_unit("commit", help, Unit::Seconds, commit_seconds.clone());
         Self {
-            queue: gauge("ingest_queue_events", "Events waiting for the writer"),
-            cached_people: gauge("cached_people", "Decoded profiles in memory"),
-            cached_bytes: gauge("cached_bytes", "Bytes of decoded profiles in memory"),
-            disk_bytes: gauge("disk_bytes", "Bytes of the store on disk"),
-            journal_bytes: gauge("journal_bytes", "Bytes of the store's journals"),
-            volumes_unusual: gauge(
-                "volumes_unusual",
-                "Events of a source whose number in the last full hour was unusual",
+            accepted: counter(all, "events_accepted", "Events made durable and applied"),
+            duplicates: counter(all, "events_duplicate", "Events that had been applied before"),
+            quarantined: counter(all, "events_quarantined", "Events set aside with a reason"),
+            refused: counter(
+                all,
+                "events_refused",
+                "Events that consent or suppression forbids to keep",
             ),
-            quarantine_entries: gauge("quarantine_entries", "Events that wait in the quarantine"),
-            quarantine_bytes: gauge("quarantine_bytes", "Bytes of the events that wait there"),
-            broken_definitions: gauge("broken_definitions", "Definitions that cannot act"),
-            merge_proposals: gauge("merge_proposals", "Proposals to merge people"),
-            large_profiles: gauge("large_profiles", "Profiles with more than 100 identifiers"),
-            full_profiles: gauge("full_profiles", "Profiles that have stopped growing"),
-            registry,
-            accepted,
-            duplicates,
-            quarantined,
-            refused,
-            overloaded,
-            tokens_refused,
-            commits,
-            committed_bytes,
+            overloaded: counter(all, "ingest_overloaded", "Calls answered with 429"),
+            tokens_refused: counter(all, "identity_tokens_refused", "Tokens that proved nothing"),
+            commits: counter(all, "commits", "Batches committed, one sync each"),
+            committed_bytes: counter(all, "committed_bytes", "Bytes of keys and values committed"),
+            transitions: counter(
+                all,
+                "audience_transitions",
+                "Entries into and exits from audiences",
+            ),
+            unreadable: counter(all, "rows_unreadable", "Rows that did not read back"),
+            decisions: counter(all, "decisions", "Placements decided"),
+            decisions_cold: counter(all, "decisions_cold", "Requests that had to read the store"),
+            decisions_unrecorded: counter(
+                all,
+                "decisions_unrecorded",
+                "Requests whose record found the queue full",
+            ),
+            decisions_recorded: counter(
+                all,
+                "decisions_recorded",
+                "Requests whose record is durable",
+            ),
+            queue: gauge(all, "ingest_queue_events", "Events waiting for the writer"),
+            cached_people: gauge(all, "cached_people", "Decoded profiles in memory"),
+            cached_bytes: gauge(all, "cached_bytes", "Bytes of decoded profiles in memory"),
+            disk_bytes: gauge(all, "disk_bytes", "Bytes of the store on disk"),
+            journal_bytes: gauge(all, "journal_bytes", "Bytes of the store's journals"),
+            clock_unbelieved: gauge(all, "clock_unbelieved_seconds", CLOCK_UNBELIEVED),
+            volumes_unusual: gauge(all, "volumes_unusual", VOLUMES_UNUSUAL),
+            quarantine_entries: gauge(
+                all,
+                "quarantine_entries",
+                "Events that wait in the quarantine",
+            ),
+            quarantine_bytes: gauge(all, "quarantine_bytes", "Bytes of the events that wait there"),
+            broken_definitions: gauge(all, "broken_definitions", "Definitions that cannot act"),
+            merge_proposals: gauge(all, "merge_proposals", "Proposals to merge people"),
+            large_profiles: gauge(all, "large_profiles", "Profiles with more than 100 identifiers"),
+            full_profiles: gauge(all, "full_profiles", "Profiles that have stopped growing"),
             commit_seconds,
-            transitions,
-            unreadable,
-            decisions,
-            decisions_cold,
-            decisions_unrecorded,
-            decisions_recorded,
+            registry,
         }
     }
 }
+
+const CLOCK_UNBELIEVED: &str =
+    "How far the machine's clock has stepped, while that is not believed";
+const VOLUMES_UNUSUAL: &str = "Events of a source whose number in the last full hour was unusual";
 
 impl Metrics {
     /// All series as text.

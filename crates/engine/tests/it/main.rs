@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a step that fails is a test that fails")]
 
 mod audiences;
+mod clock;
 mod consent;
 mod decisions;
 mod durability;
