@@ -559,10 +559,12 @@ impl<'a> Fold<'a> {
         let strands = crate::load::component_strands(&self.pending, head)?;
         let ledger = crate::load::ledger_of(&self.pending, &strands)?;
         for strand in strands {
-            let page = self.pending.page_mut(strand)?;
-            let meta = page.meta();
-            page.set_meta(MetaHead { consents: ledger.on_device(meta.unit), ..meta });
-            self.routes.remove(&strand);
+            let meta = self.pending.existing(strand)?.meta();
+            let now = MetaHead { consents: ledger.on_device(meta.unit), ..meta };
+            if now != meta {
+                self.pending.page_mut(strand)?.set_meta(now);
+                self.routes.remove(&strand);
+            }
         }
         Ok(())
     }

@@ -105,6 +105,8 @@ pub(crate) struct Closure {
     pub(crate) links: Vec<StoredObservation>,
     acts: BTreeMap<ActId, Act>,
     strands: BTreeSet<StrandId>,
+    /// What their pages say in plain.
+    metas: Metas,
 }
 
 /// An act that speaks of identifiers of a closure: the part it puts each of them in.
@@ -126,6 +128,7 @@ impl Closure {
         let mut queue = VecDeque::from([start]);
         while let Some(strand) = queue.pop_front() {
             let page = pages.existing(strand)?;
+            closure.metas.insert(strand, page.meta());
             let mut others = closure.take_acts(pages.reader(), &page)?;
             for observation in links_of(&page)? {
                 let lane = route::holder_lane(&observation.link.identifier);
@@ -252,12 +255,9 @@ pub(crate) fn rejoin(
 ) -> Result<Rejoined, RowError> {
     let closure = Closure::of(pending, rules, start)?;
     let resolution = resolve(&closure.links(), &closure.rulings(), rules);
-    let mut metas = Metas::new();
-    for component in &resolution.components {
-        for &strand in &component.strands {
-            metas.insert(strand, pending.existing(strand)?.meta());
-        }
-    }
+    let of_people = resolution.components.iter().flat_map(|component| &component.strands);
+    let metas: Metas =
+        of_people.filter_map(|strand| Some((*strand, *closure.metas.get(strand)?))).collect();
     let news = write_verdicts(pending, &closure.links, &resolution.refusals, &metas)?;
     close(pending, &closure.links, &resolution, &news)?;
     let proposals = unjoined(&closure.links, &resolution, news, rules);
@@ -439,20 +439,26 @@ fn unjoined(
     found
 }
 
-/// Writes a component's strands, and the head and consent of each of them.
+/// Writes a component's strands, and the head and consent of each of them. Pages that say so already are not
+/// written again: somebody with hundreds of strands who comes with one more changes two.
 fn write_component(pending: &mut Pending<'_>, component: &Component) -> Result<(), RowError> {
-    let head = pending.page_mut(component.head)?;
-    head.delete_all(Kind::Component);
-    if component.strands.len() > 1 {
-        for &strand in &component.strands {
-            head.put(Kind::Component, &keys::strand(strand), &[]);
-        }
+    let Component { head, strands, .. } = component;
+    let listed = if strands.len() > 1 { strands.as_slice() } else { &[] };
+    let names: BTreeSet<Vec<u8>> = listed.iter().map(|strand| keys::strand(*strand)).collect();
+    let page = pending.existing(*head)?;
+    if !page.of_kind(Kind::Component).map(|(name, _)| name).eq(names.iter().map(Vec::as_slice)) {
+        let page = pending.page_mut(*head)?;
+        page.delete_all(Kind::Component);
+        names.iter().for_each(|name| page.put(Kind::Component, name, &[]));
     }
-    let ledger = load::ledger_of(pending, &component.strands)?;
-    for &strand in &component.strands {
-        let page = pending.page_mut(strand)?;
-        let consents = ledger.on_device(page.meta().unit);
-        page.set_meta(MetaHead { head: component.head, consents, ..page.meta() });
+    let ledger = load::ledger_of(pending, strands)?;
+    for &strand in strands {
+        let meta = pending.existing(strand)?.meta();
+        let consents = ledger.on_device(meta.unit);
+        let now = MetaHead { head: *head, consents, ..meta };
+        if now != meta {
+            pending.page_mut(strand)?.set_meta(now);
+        }
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     pub(crate) decisions_cold: Counter,
     pub(crate) decisions_unrecorded: Counter,
     pub(crate) decisions_recorded: Counter,
+    pub(crate) pages_looked_at: Counter,
+    pub(crate) pages_written: Counter,
     pub(crate) queue: Gauge,
     pub(crate) cached_people: Gauge,
     pub(crate) cached_bytes: Gauge,
@@ -54,8 +56,7 @@ impl Default for Metrics {
             all.register(name, help, gauge.clone());
             gauge
         };
-        let steps = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0];
-        let commit_seconds = Histogram::new(steps);
+        let commit_seconds = Histogram::new(COMMIT_STEPS);
         let help = "Time of one commit";
         all.register_with_unit("commit", help, Unit::Seconds, commit_seconds.clone());
         Self {
@@ -89,6 +90,8 @@ impl Default for Metrics {
                 "decisions_recorded",
                 "Requests whose record is durable",
             ),
+            pages_looked_at: counter(all, "pages_looked_at", "Pages that events were folded over"),
+            pages_written: counter(all, "pages_written", "Pages that were changed"),
             queue: gauge(all, "ingest_queue_events", "Events waiting for the writer"),
             cached_people: gauge(all, "cached_people", "Decoded profiles in memory"),
             cached_bytes: gauge(all, "cached_bytes", "Bytes of decoded profiles in memory"),
@@ -112,6 +115,8 @@ impl Default for Metrics {
     }
 }
 
+/// The bounds of the steps that commits are counted in, in seconds.
+const COMMIT_STEPS: [f64; 10] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0];
 const CLOCK_UNBELIEVED: &str =
     "How far the machine's clock has stepped, while that is not believed";
 const VOLUMES_UNUSUAL: &str = "Events of a source whose number in the last full hour was unusual";

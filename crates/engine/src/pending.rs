@@ -5,6 +5,7 @@
 //! and becomes one atomic [`Batch`] at the end.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, HashMap},
     ops::{Bound, ControlFlow},
     sync::Arc,
@@ -78,6 +79,8 @@ pub(crate) struct Pending<'a> {
     writes: Writes,
     /// Pages that are changed.
     pages: ChangedPages,
+    /// How many pages were looked at that are not.
+    looked_at: Cell<u64>,
 }
 
 /// Pages that differ from what is stored.
@@ -98,7 +101,7 @@ impl<'a> Pending<'a> {
         born_from: Seq,
     ) -> Self {
         let (writes, pages) = (Writes::default(), HashMap::default());
-        Self { base, keys, known, born_from, writes, pages }
+        Self { base, keys, known, born_from, writes, pages, looked_at: Cell::new(0) }
     }
 
     /// Adds the page of a strand that is born.
@@ -120,6 +123,7 @@ impl<'a> Pending<'a> {
         if self.born_from <= strand.born {
             return Ok(None);
         }
+        self.looked_at.set(self.looked_at.get() + 1);
         let flying = self.base.flight.and_then(|flight| flight.page(strand).cloned());
         match flying.or_else(|| self.known.get(&strand)) {
             Some(page) => Ok(Some(page)),
@@ -140,6 +144,11 @@ impl<'a> Pending<'a> {
     /// What this batch has written under a key.
     pub(crate) fn written(&self, table: Table, key: &[u8]) -> Option<Bytes> {
         self.writes.get(table, key).cloned().flatten()
+    }
+
+    /// How many pages were looked at, in memory or not, that had not been changed by then.
+    pub(crate) fn looked_at(&self) -> u64 {
+        self.looked_at.get()
     }
 
     /// Takes the writes and the changed pages out.

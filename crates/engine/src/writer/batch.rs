@@ -150,7 +150,10 @@ impl Writer {
         for (key, row) in self.log_rows(now, &entries) {
             fold.pending.put(Table::Log, key, row);
         }
+        let metrics = &self.shared.metrics;
+        metrics.pages_looked_at.inc_by(fold.pending.looked_at());
         let flight = Arc::new(Flight::of(&mut fold)?);
+        metrics.pages_written.inc_by(flight.page_count() as u64);
         self.settle()?;
         self.advance(now, entries.len());
         self.timers.add(&fold.timers);

@@ -84,6 +84,11 @@ impl Flight {
         Ok(())
     }
 
+    /// How many pages it changes.
+    pub(crate) fn page_count(&self) -> usize {
+        self.pages.len()
+    }
+
     /// Lets readers see it, once it is committed.
     pub(crate) fn publish(&self, caches: &Caches) {
         let generations = &caches.generations;

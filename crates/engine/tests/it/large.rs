@@ -2,6 +2,7 @@
 
 use engine::{
     acts::{ActError, Ask},
+    definitions::Kind,
     ingest::EventVerdict,
 };
 use model::{Duration, Value};
@@ -150,4 +151,55 @@ fn the_hundredth_merge_waits_for_an_operator() {
     assert_eq!(proposals(&world).len(), 1, "what was taken back is open again");
     assert_eq!(large(&world)[0]["identifiers"], 104);
     all_is_well(&mut world, &[USER]);
+}
+
+/// What a metric counts.
+fn counted(world: &World, metric: &str) -> u64 {
+    let metrics = world.engine.metrics();
+    let line = metrics.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {metric} in {metrics}")).parse().unwrap()
+}
+
+/// How many pages are looked at and written for each of `count` events.
+fn pages_per_event(world: &mut World, ids: &[(&str, &str)], count: u64) -> [u64; 2] {
+    let metrics = ["concierge_pages_looked_at_total", "concierge_pages_written_total"];
+    let before = metrics.map(|metric| counted(world, metric));
+    for _ in 0..count {
+        world.see(ids, "Page Viewed", json!({}));
+    }
+    [0, 1].map(|at| (counted(world, metrics[at]) - before[at]).div_ceil(count))
+}
+
+/// A person with a thousand identifiers and hundreds of devices, each of them a strand.
+#[test]
+fn an_event_of_a_large_person_costs_what_anybodys_does() {
+    let mut world = World::new();
+    let condition = json!({"event": "Page Viewed", "count": {"op": "gte", "value": 3}});
+    world.define(Kind::Audience, json!({"key": "busy", "condition": condition}));
+    let small = [("anonymous_id", "of ann"), ("user_id", "ann")];
+    world.see(&small, "Page Viewed", json!({}));
+    let anybodys = pages_per_event(&mut world, &small, 20);
+    let device = |n: usize| [("anonymous_id", format!("a{n}")), ("user_id", "test".into())];
+    for from in (0..960).step_by(15) {
+        let external = |n| (format!("external:k{n}"), format!("v{n}"));
+        let external: Vec<_> = (from..from + 15).map(external).collect();
+        let mut ids = vec![("anonymous_id", "a0"), USER];
+        ids.extend(external.iter().map(|(kind, value)| (kind.as_str(), value.as_str())));
+        world.see(&ids, "Page Viewed", json!({}));
+    }
+    let mut for_a_device = Vec::new();
+    for many in [50, 300] {
+        let from = counted(&world, "concierge_pages_written_total");
+        let pairs: Vec<_> = (many - 40..many).map(device).collect();
+        see_all(&mut world, &pairs);
+        for_a_device.push(counted(&world, "concierge_pages_written_total") - from);
+        let more: Vec<_> = (many..many + 200).map(device).collect();
+        see_all(&mut world, &more);
+    }
+    let large = [("anonymous_id", "a49"), USER];
+    world.see(&large, "Page Viewed", json!({}));
+    assert_eq!(world.profile(USER.0, USER.1).unwrap()["aliases"].as_array().unwrap().len(), 480);
+    assert_eq!(pages_per_event(&mut world, &large, 20), anybodys);
+    // One more device looks at all others, to find who is who, and writes no more of them.
+    assert_eq!(for_a_device[0], for_a_device[1], "pages written for the same number of devices");
 }
