@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::world::{Sent, World};
 
-const AUDIENCES: [(&str, &str); 11] = [
+const AUDIENCES: [(&str, &str); 12] = [
     ("viewers", r#"{"event":"View","within":"2h","count":{"op":"gte","value":2}}"#),
     (
         "spenders",
@@ -32,6 +32,10 @@ const AUDIENCES: [(&str, &str); 11] = [
     (
         "lingering",
         r#"{"event":"Visit Started","within":{"visit":"current"},"since":{"op":"gte","value":"25m"}}"#,
+    ),
+    (
+        "at_once",
+        r#"{"sequence":[{"any_order":[{"event":"View"},{"event":"Order"}]}],"same_visit":true,"finished_within":"2h"}"#,
     ),
     ("pro", r#"{"trait":"plan","op":"eq","value":"pro"}"#),
     (

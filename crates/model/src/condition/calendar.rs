@@ -16,11 +16,14 @@ pub enum Unit {
     Week,
     /// From the first.
     Month,
-    /// From the first of January, April, July or October.
+    /// From the first of January, April, July or October, where years begin in January.
     Quarter,
-    /// From the first of January.
+    /// From the first of January, where years begin then.
     Year,
 }
+
+/// The number of the month with which years begin, unless something else is said.
+pub(super) const JANUARY: i8 = 1;
 
 /// In whose time zone a calendar is read.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +70,18 @@ impl Unit {
     /// When the period began in which `instant` lies, or the one so many periods before it (after
     /// it, where negative). `None` beyond the years of the calendar.
     pub(super) fn start(self, instant: Timestamp, zone: &TimeZone, ago: i64) -> Option<Timestamp> {
-        let date = self.first_day(day(instant, zone)?)?;
+        self.start_in(JANUARY, instant, zone, ago)
+    }
+
+    /// The same where years begin with the month of this number, and quarters with every third from it on.
+    pub(super) fn start_in(
+        self,
+        year_begins: i8,
+        instant: Timestamp,
+        zone: &TimeZone,
+        ago: i64,
+    ) -> Option<Timestamp> {
+        let date = self.first_day(day(instant, zone)?, year_begins)?;
         let span = match self {
             Self::Day => ago.days(),
             Self::Week => ago.weeks(),
@@ -78,17 +92,20 @@ impl Unit {
         start_of_day(date.checked_sub(span).ok()?, zone)
     }
 
-    fn first_day(self, date: Date) -> Option<Date> {
-        let first_of = |month| Date::new(date.year(), month, 1).ok();
+    fn first_day(self, date: Date, year_begins: i8) -> Option<Date> {
+        let first_of_every = |months: i16| {
+            let since = i16::from((date.month() - year_begins).rem_euclid(12)) % months;
+            Date::new(date.year(), date.month(), 1).ok()?.checked_sub(since.months()).ok()
+        };
         match self {
             Self::Day => Some(date),
             Self::Week => {
                 let since_monday = i64::from(date.weekday().to_monday_zero_offset());
                 date.checked_sub(since_monday.days()).ok()
             }
-            Self::Month => first_of(date.month()),
-            Self::Quarter => first_of((date.month() - 1) / 3 * 3 + 1),
-            Self::Year => first_of(1),
+            Self::Month => first_of_every(1),
+            Self::Quarter => first_of_every(3),
+            Self::Year => first_of_every(12),
         }
     }
 }

@@ -274,7 +274,7 @@ fn window(generator: &mut SchemaGenerator) -> Schema {
         object(json_schema!({"from": duration, "to": duration}), &["from", "to"]),
         object(json_schema!({"after": instant, "before": instant}), &[]),
         object(
-            json_schema!({"calendar": calendar, "timezone": zone(), "with_current": {"type": "boolean"}}),
+            json_schema!({"calendar": calendar, "timezone": zone(), "with_current": {"type": "boolean"}, "year_begins": {"type": "integer", "minimum": 1, "maximum": 12}}),
             &["calendar"],
         ),
     ];

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     EventPattern, Fact, Facts, Truth, Verdict,
-    calendar::{Unit, Zone},
+    calendar::{JANUARY, Unit, Zone},
     comparison::instant,
     evaluate::known_rows,
     visits,
@@ -42,6 +42,8 @@ pub enum Window {
         last: u16,
         /// In whose time zone.
         zone: Zone,
+        /// The number of the month with which years begin; 1 unless quarters or years are asked for.
+        year_begins: i8,
     },
     /// What is later than something else.
     Since(Anchor),
@@ -122,9 +124,9 @@ impl Window {
                 until: None,
                 moves: Moves::Never { before: *before },
             },
-            Self::Calendar { unit, first, last, zone } => {
+            Self::Calendar { unit, first, last, zone, year_begins } => {
                 let zone = zone.of(facts).ok_or(Verdict::lasting(Truth::Withheld))?;
-                let start = |ago| unit.start(now, &zone, ago);
+                let start = |ago| unit.start_in(*year_begins, now, &zone, ago);
                 let turn =
                     start(-1).unwrap_or(Timestamp::MAX).max(super::evaluate::next_instant(now));
                 let end = start(i64::from(*last) - 1);
@@ -160,11 +162,14 @@ impl Window {
                 };
                 Value::Object(ends.into_iter().filter_map(known).collect())
             }
-            Self::Calendar { unit, first, last, zone } => {
+            Self::Calendar { unit, first, last, zone, year_begins } => {
                 let mut value =
                     json!({"calendar": words(*unit, *first, *last), "timezone": zone.to_string()});
                 if *last == 0 && *first > 0 {
                     value["with_current"] = true.into();
+                }
+                if *year_begins != JANUARY {
+                    value["year_begins"] = (*year_begins).into();
                 }
                 value
             }
@@ -300,10 +305,14 @@ impl fmt::Display for Window {
                 f.write_str(joint)?;
                 before.map_or(Ok(()), |before| write!(f, "before {before}"))
             }
-            Self::Calendar { unit, first, last, zone } => {
+            Self::Calendar { unit, first, last, zone, year_begins } => {
                 let current = if *last == 0 && *first > 0 { " and the present one" } else { "" };
                 let joint = if matches!((unit, first), (Unit::Day, 0 | 1)) { "" } else { "in " };
-                write!(f, "{joint}{}{current} ({zone})", words(*unit, *first, *last))
+                write!(f, "{joint}{}{current} ({zone})", words(*unit, *first, *last))?;
+                match *year_begins {
+                    JANUARY => Ok(()),
+                    month => write!(f, ", years from month {month} on"),
+                }
             }
             Self::Since(Anchor::Event(pattern)) => write!(f, "since the last {pattern}"),
             Self::Since(Anchor::Trait(path)) => write!(f, "since the instant in trait {path}"),

@@ -4,7 +4,7 @@ use super::{Reader, comparison::path, pattern, positive};
 use crate::{
     Duration, Key, Timestamp, Value,
     condition::{
-        calendar::{Unit, Zone},
+        calendar::{JANUARY, Unit, Zone},
         window::{Anchor, Window},
     },
     value::Object,
@@ -106,7 +106,7 @@ fn fixed(reader: &mut Reader, window: &Object) -> Option<Window> {
 }
 
 fn calendar(reader: &mut Reader, window: &Object) -> Option<Window> {
-    reader.refuse_unknown(window, &["calendar", "timezone", "with_current"]);
+    reader.refuse_unknown(window, &["calendar", "timezone", "with_current", "year_begins"]);
     let zone = zone(reader, window);
     let with_current = match window.get("with_current") {
         None => Some(false),
@@ -114,6 +114,17 @@ fn calendar(reader: &mut Reader, window: &Object) -> Option<Window> {
         Some(_) => {
             reader.fault_at("with_current", "`with_current` is true or false");
             None
+        }
+    };
+    let year_begins = match window.get("year_begins") {
+        None => Some(JANUARY),
+        Some(month) => {
+            let month = month.as_i64().and_then(|month| i8::try_from(month).ok());
+            let month = month.filter(|month| (1..=12).contains(month));
+            if month.is_none() {
+                reader.fault_at("year_begins", "`year_begins` is the number of a month, 1 to 12");
+            }
+            month
         }
     };
     let periods = window.get("calendar").and_then(Value::as_str).and_then(periods);
@@ -125,8 +136,12 @@ fn calendar(reader: &mut Reader, window: &Object) -> Option<Window> {
         );
         return None;
     };
-    let last = if with_current? { 0 } else { last };
-    Some(Window::Calendar { unit, first, last, zone: zone? })
+    let (last, year_begins) = (if with_current? { 0 } else { last }, year_begins?);
+    if year_begins != JANUARY && !matches!(unit, Unit::Quarter | Unit::Year) {
+        reader.fault_at("year_begins", "`year_begins` goes with quarters and years");
+        return None;
+    }
+    Some(Window::Calendar { unit, first, last, zone: zone?, year_begins })
 }
 
 /// The time zone that a field names; UTC without one.

@@ -34,9 +34,10 @@ pub(super) fn of(
         let zone = zone(window, facts).ok_or(Possible::EITHER)?;
         let (unit, first, last) = periods(words);
         let last = if window["with_current"] == Value::Bool(true) { 0 } else { last };
-        let present = number(&unit, &zone, now);
+        let begins = window["year_begins"].as_i64().unwrap_or(1);
+        let present = number_in(begins, &unit, &zone, now);
         return Ok(Box::new(move |time| {
-            let period = number(&unit, &zone, time);
+            let period = number_in(begins, &unit, &zone, time);
             lies(period < present - first, time > now || period > present - last)
         }));
     }
@@ -149,6 +150,11 @@ fn periods(words: &str) -> (String, i64, i64) {
 
 /// The number of the period of an instant; periods that follow one another differ by one.
 pub(super) fn number(unit: &str, zone: &TimeZone, time: i64) -> i64 {
+    number_in(1, unit, zone, time)
+}
+
+/// The same where years begin with a month.
+fn number_in(begins: i64, unit: &str, zone: &TimeZone, time: i64) -> i64 {
     let instant = jiff::Timestamp::from_millisecond(time).unwrap_or_default();
     let date = zone.to_datetime(instant).date();
     let epoch = jiff::civil::date(1970, 1, 1);
@@ -158,8 +164,8 @@ pub(super) fn number(unit: &str, zone: &TimeZone, time: i64) -> i64 {
         // The epoch was a Thursday.
         "week" => (days + 3).div_euclid(7),
         "month" => year * 12 + month,
-        "quarter" => year * 4 + month / 3,
-        "year" => year,
+        "quarter" => (year * 12 + month - (begins - 1)).div_euclid(3),
+        "year" => (year * 12 + month - (begins - 1)).div_euclid(12),
         _ => days,
     }
 }

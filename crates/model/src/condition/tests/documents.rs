@@ -216,8 +216,14 @@ pub(super) fn calendar() -> impl Strategy<Value = Value> {
         (select(vec!["this", "last"]), unit()).prop_map(|(which, unit)| format!("{which}_{unit}")),
         (1..5, unit()).prop_map(|(count, unit)| format!("last_{count}_{unit}s")),
     ];
-    (words, zone(), any::<bool>()).prop_map(|(words, zone, with_current)| {
-        json!({"calendar": words, "timezone": zone, "with_current": with_current})
+    let begins = prop::option::of(1..=12_i64);
+    (words, zone(), any::<bool>(), begins).prop_map(|(words, zone, with_current, begins)| {
+        let mut window = json!({"calendar": words, "timezone": zone, "with_current": with_current});
+        let is_long = ["quarter", "year"].iter().any(|unit| words.contains(unit));
+        if let Some(begins) = begins.filter(|_| is_long) {
+            window["year_begins"] = begins.into();
+        }
+        window
     })
 }
 

@@ -157,7 +157,7 @@ fn faults_of_memberships_and_windows_say_what_would_be_right() {
             /all/1/entered_within: `entered_within` is longer than nothing, as in "30d"
             /all/2: this asks about a membership in two ways, `entered_within` and `left_within`; combine two in `all`
             /all/3/within/since: `since` is an object: {"event":…}, {"trait":…} or {"audience":…}
-            /all/4/within/since: `since` is not a field here; there are calendar, timezone, with_current
+            /all/4/within/since: `since` is not a field here; there are calendar, timezone, with_current, year_begins
             /all/5/within/since/trait: `trait` is not a field here; there are event, where
         "#]],
     );
