@@ -7,7 +7,7 @@ use std::{
 
 use model::{
     Key, Purpose,
-    condition::{Condition, EventName, Names, Rule, Truth, Verdict},
+    condition::{Condition, EventName, Names, Quota, Rule, Truth, Verdict},
     consent::PurposeKey,
     definition::Fault,
     hash,
@@ -45,6 +45,7 @@ pub struct Audience {
     purpose: Purpose,
     rule: Rule,
     request_only: bool,
+    reads_accounts: bool,
     stage: Option<Stage>,
 }
 
@@ -115,7 +116,13 @@ impl Audience {
     /// Its answer follows from other definitions too, so that it may change with them although its own version stays.
     pub(crate) fn follows_others(&self) -> bool {
         let needs = self.rule.needs();
-        !needs.computed.is_empty() || !needs.audiences.is_empty()
+        !needs.computed.is_empty() || !needs.audiences.is_empty() || needs.accounts
+    }
+
+    /// It asks about accounts, itself or through another, so it is looked at anew wherever an exact answer is needed:
+    /// what others do can change it, and is recorded of this person a little later.
+    pub fn reads_accounts(&self) -> bool {
+        self.reads_accounts
     }
 
     /// It reads the request's context, itself or through another, so it is answered within requests and never stored.
@@ -136,9 +143,14 @@ pub struct Catalog {
     fingerprint: u64,
     index: Index,
     unconditional: Touched,
+    /// Audiences that conditions ask about the members of accounts, and how many must be in.
+    watched: Members,
     /// The purposes of those that are false for somebody without data.
     conditional_purposes: Vec<Purpose>,
 }
+
+/// Audiences, and how many members of an account must be in each of them.
+type Members = BTreeMap<Key, BTreeSet<Quota>>;
 
 /// What is wrong with which audience.
 type Faults = BTreeMap<Key, Vec<Fault>>;
@@ -193,6 +205,7 @@ impl Catalog {
 
     fn of(mut audiences: Vec<Audience>, mut shadows: Vec<Audience>, traits_epoch: u64) -> Self {
         let mut request_only = BTreeSet::new();
+        let mut of_accounts = BTreeSet::new();
         let asks_the_request = |audience: &Audience, request_only: &BTreeSet<Key>| {
             let needs = audience.rule.needs();
             !needs.contexts.is_empty()
@@ -203,6 +216,12 @@ impl Catalog {
             if audience.request_only {
                 request_only.insert(audience.key().clone());
             }
+            let needs = audience.rule.needs();
+            let follows = |key: &Key| of_accounts.contains(key);
+            if needs.accounts || needs.audiences.iter().any(follows) {
+                audience.reads_accounts = true;
+                of_accounts.insert(audience.key().clone());
+            }
         }
         // What is never stored has nothing to be computed ahead of time.
         shadows.retain(|shadow| !asks_the_request(shadow, &request_only));
@@ -211,6 +230,10 @@ impl Catalog {
         by_key.sort_by(|a, b| audiences[*a].key().cmp(audiences[*b].key()));
         let fingerprint = fingerprint(&audiences) ^ traits_epoch;
         let all: Vec<&Audience> = audiences.iter().chain(&shadows).collect();
+        let mut watched = Members::new();
+        for audience in &all {
+            watch(&mut watched, &audience.rule.needs().members);
+        }
         let index = Index::new(&all, audiences.len());
         let (mut unconditional, conditional_purposes) = newborn::unconditional(&audiences);
         index.touch(&mut unconditional, &Change::Shadows);
@@ -222,8 +245,29 @@ impl Catalog {
             fingerprint,
             index,
             unconditional,
+            watched,
             conditional_purposes,
         }
+    }
+
+    /// The same where other conditions ask about the members of accounts too. Everyone is to be evaluated anew, since
+    /// it is not known of anybody whether they are in one that nobody asked for before.
+    #[must_use]
+    pub fn watching(mut self, members: &Members) -> Self {
+        let mut names = String::new();
+        for key in members.keys() {
+            names.push_str(&format!("{key};"));
+        }
+        if !names.is_empty() {
+            self.fingerprint ^= hash::event_name(&names);
+        }
+        watch(&mut self.watched, members);
+        self
+    }
+
+    /// The audiences that conditions ask about the members of accounts, and how many must be in.
+    pub fn watched(&self) -> &Members {
+        &self.watched
     }
 
     /// The audiences, each after those it refers to.
@@ -274,7 +318,7 @@ impl Catalog {
     pub fn fingerprint_with_shadows(&self) -> u64 {
         match self.shadows.as_slice() {
             [] => self.fingerprint,
-            shadows => fingerprint(self.audiences.iter().chain(shadows)),
+            shadows => self.fingerprint ^ fingerprint(shadows),
         }
     }
 
@@ -312,6 +356,12 @@ impl Catalog {
             needed.entry(name.clone()).or_default().extend(properties.iter().cloned());
         }
         needed
+    }
+}
+
+fn watch(watched: &mut Members, more: &Members) {
+    for (key, quotas) in more {
+        watched.entry(key.clone()).or_default().extend(quotas);
     }
 }
 
@@ -362,6 +412,7 @@ fn parse(live: Vec<Live>, names: &Names, faults: &mut Faults) -> BTreeMap<Key, A
                     purpose,
                     rule,
                     request_only,
+                    reads_accounts: false,
                     stage: None,
                 };
                 sound.insert(key, audience);
@@ -394,6 +445,7 @@ fn parse_stages(
                     purpose: *purpose,
                     rule,
                     request_only: false,
+                    reads_accounts: false,
                     stage: Some(stage),
                 };
                 sound.insert(key, audience);
@@ -465,6 +517,9 @@ fn references(audience: &Audience) -> Vec<(String, &Key)> {
         };
         if let Some((place, key)) = condition.audience() {
             found.push((at(place), key));
+        }
+        if let Condition::Account(account) = condition {
+            found.extend(account.members().into_iter().map(|(place, key, _)| (at(&place), key)));
         }
         if let Condition::Stage(stage) = condition {
             found.extend(stage.reads().iter().map(|key| (at("/stage"), key)));

@@ -8,7 +8,7 @@ use std::{
 
 use model::{
     Key, Purpose, Timestamp, UnitId, Value,
-    condition::{EventName, Fact, Facts, Membership, Rows, Truth, Verdict},
+    condition::{Account, EventName, Fact, Facts, Membership, Rows, Truth, Verdict},
     consent::PurposeKey,
     value::Path,
 };
@@ -137,6 +137,10 @@ impl Facts for InPlace<'_> {
 
     fn unit(&self) -> UnitId {
         self.person.unit()
+    }
+
+    fn account(&self, place: usize) -> Option<Fact<&dyn Account>> {
+        self.person.account(place)
     }
 }
 

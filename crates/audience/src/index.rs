@@ -35,6 +35,8 @@ pub enum Change<'a> {
     Consent(Purpose),
     /// The audience at this position of the catalog.
     Audience(usize),
+    /// Something about the accounts that the person belongs to.
+    Accounts,
     /// Versions are computed that are to act next.
     Shadows,
     /// Anything may have changed: a merge, a split, an erasure, new definitions.
@@ -104,6 +106,8 @@ pub(crate) struct Index {
     events: FxHashMap<u64, Vec<EventReader>>,
     /// By the first part of the path: a path is found under its first part or, with dots in a key, as a whole.
     traits: FxHashMap<CompactString, Vec<usize>>,
+    /// Those that ask about accounts.
+    accounts: Vec<usize>,
     /// Those that ask about consent themselves, whatever for.
     consents: Vec<usize>,
     purposes: FxHashMap<Purpose, Vec<usize>>,
@@ -135,6 +139,9 @@ impl Index {
         let needs = audience.rule().needs();
         if !needs.purposes.is_empty() {
             self.consents.push(position);
+        }
+        if needs.accounts {
+            self.accounts.push(position);
         }
         for path in &needs.traits {
             let readers = self.traits.entry(first_part(path.as_str()).into()).or_default();
@@ -200,6 +207,7 @@ impl Index {
                 let folded_for = self.purposes.get(&purpose).into_iter().flatten();
                 folded_for.chain(&self.consents).for_each(|p| self.insert(touched, *p));
             }
+            Change::Accounts => self.accounts.iter().for_each(|p| self.insert(touched, *p)),
             Change::Audience(position) => self.insert(touched, position),
             Change::Shadows => self.shadows.clone().for_each(|position| touched.insert(position)),
             Change::Everything => self.stored.iter().for_each(|p| touched.insert(*p)),

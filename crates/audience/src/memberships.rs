@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{
     Key, Purpose, Timestamp, UnitId, Value,
-    condition::{EventName, Fact, Facts, Membership, Rows, Truth, Verdict},
+    condition::{Account, EventName, Fact, Facts, Membership, Rows, Truth, Verdict},
     consent::PurposeKey,
     value::Path,
     weight,
@@ -258,7 +258,8 @@ impl Memberships {
         entry: Option<&Entry>,
         now: Timestamp,
     ) -> Option<Membership> {
-        if audience.request_only() || now < self.evaluated_at {
+        // Others may have changed what an account says, and nobody has looked at this person since.
+        if audience.request_only() || audience.reads_accounts() || now < self.evaluated_at {
             return None;
         }
         match entry {
@@ -307,6 +308,11 @@ impl Memberships {
     /// The entry of an audience, whichever version it was evaluated for.
     pub fn entry(&self, key: &Key) -> Option<&Entry> {
         self.place(key).ok().and_then(|place| self.entries.get(place))
+    }
+
+    /// What was recorded last about an audience, whatever has happened since.
+    pub fn recorded(&self, key: &Key) -> Truth {
+        self.entry(key).map_or(Truth::False, Entry::truth)
     }
 
     fn place(&self, key: &Key) -> Result<usize, usize> {
@@ -454,6 +460,10 @@ impl Facts for Folded<'_> {
 
     fn unit(&self) -> UnitId {
         self.person.unit()
+    }
+
+    fn account(&self, place: usize) -> Option<Fact<&dyn Account>> {
+        self.person.account(place)
     }
 }
 

@@ -161,7 +161,8 @@ impl Compiler {
         // person has.
         drop(template.render(&scope, escape, &mut room));
         if let Some(root) = scope.unknown_root() {
-            let known = if self.profile { "`profile` or `context`" } else { "`context`" };
+            let known =
+                if self.profile { "`profile`, `account` or `context`" } else { "`context`" };
             let error = TemplateError::UnknownVariable(root, known);
             self.faults.push(Fault::new(pointer, error.to_string()));
         }

@@ -19,7 +19,7 @@ use model::{
     event::Marks,
     value::{Object, Path},
 };
-use profile::{Component, Profile, PurposePolicy, view::Derived};
+use profile::{Account, Component, Profile, PurposePolicy, view::Derived};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -203,6 +203,7 @@ fn marks(shared: &Shared, snapshot: &Snapshot, request: &DecideRequest) -> Marks
 /// Whom a request is about, in full.
 struct Subject<'a> {
     profile: &'a Profile,
+    accounts: &'a [Arc<Account>],
     memberships: &'a Memberships,
     wins: &'a BTreeMap<Key, Vec<Timestamp>>,
     unit: UnitId,
@@ -226,7 +227,8 @@ impl Subject<'_> {
             // What the browser of whoever looks says is not what the persona says.
             (around.said, around.country) = (Consents::default(), persona.country());
         }
-        let views = Views::of(self.profile, &snapshot.policy).within(around);
+        let views =
+            Views::of(self.profile, &snapshot.policy).among(self.accounts, snapshot).within(around);
         let sight =
             match (request.sight(), preview.is_some_and(|preview| preview.profile.is_some())) {
                 // Whoever looks is not the person.
@@ -326,7 +328,8 @@ impl decision::Person for Person<'_> {
             let place = condition::standing(&stages.reached, facts, self.now).stage?;
             Some((key.to_string(), stages.keys.get(place)?.as_str().into()))
         });
-        let derived = Derived { computed, stages: stages.collect() };
+        let derived =
+            Derived { computed, stages: stages.collect(), account: seen.current_account() };
         let is_hidden =
             |name: &str| self.sight != Sight::Full && self.snapshot.traits.is_sensitive(name);
         seen.view.fields(derived, &is_hidden, public_only)
@@ -418,7 +421,9 @@ impl Decider {
         let is_left_alone = marks.has(Marks::BOT.with(Marks::UNCOUNTED))
             || shared.bars.suppresses(&shared.keys, &request.identifiers);
         let found = found.as_ref();
-        let subject = Subject { profile, memberships, wins, unit, device, found, is_left_alone };
+        let accounts = &who::accounts(shared, profile)?;
+        let subject =
+            Subject { profile, accounts, memberships, wins, unit, device, found, is_left_alone };
         let outcomes = subject.outcomes(&snapshot, request, None, now);
         shared.metrics.decisions.inc_by(outcomes.len() as u64);
         // What does not count leaves nothing behind.
@@ -459,8 +464,10 @@ impl Decider {
         // What is stored was computed with other definitions, or at another instant.
         let memberships = Memberships::default();
         let is_as_caller = preview.persona.is_none() && preview.profile.is_none();
+        let accounts = who::accounts(shared, &profile)?;
         let subject = Subject {
             profile: &profile,
+            accounts: &accounts,
             memberships: &memberships,
             wins: &wins,
             unit: profile.unit(),

@@ -22,6 +22,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::{
+    accounts,
     acts::history,
     audit,
     caller::Caller,
@@ -431,6 +432,27 @@ impl Engine {
     /// The id of the profile that holds an identifier.
     pub fn find_profile(&self, identifier: &Identifier) -> Result<Option<ProfileId>, EngineError> {
         Ok(show::find(self.shared(), identifier)?)
+    }
+
+    /// A page of accounts, those who belong to each counted.
+    pub fn accounts(&self, cursor: Option<&str>, limit: usize) -> Result<Page<Value>, EngineError> {
+        Ok(accounts::list::accounts(self.shared(), cursor, limit)?)
+    }
+
+    /// An account by its id.
+    pub fn account(&self, id: &str) -> Result<Option<Value>, EngineError> {
+        let snapshot = self.shared().registry.snapshot();
+        Ok(accounts::list::account(self.shared(), &snapshot, id)?)
+    }
+
+    /// A page of the people who belong to an account; `None` when there is no such account.
+    pub fn account_members(
+        &self,
+        id: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Page<Value>>, EngineError> {
+        Ok(accounts::list::members(self.shared(), id, cursor, limit)?)
     }
 
     /// The profile as contract.md gives it (identifiers, traits, consents, audiences, recent

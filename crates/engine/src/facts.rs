@@ -1,26 +1,36 @@
 //! A person's data as conditions see it: a view for a purpose, with or without a request around it.
 
-use std::{cell::OnceCell, collections::BTreeMap, fmt};
+use std::{cell::OnceCell, collections::BTreeMap, fmt, sync::Arc};
 
 use audience::{FactsByPurpose, InPlace, Memberships};
 use model::{
     Consents, Country, Key, LazyObject, Purpose, Timestamp, UnitId, Value,
-    condition::{EventName, Fact, Facts, Membership, Names, Rows, Sight},
+    condition::{self, EventName, Fact, Facts, Membership, Names, Rows, Sight},
     consent::PurposeKey,
     value::{Object, Path},
 };
-use profile::{Profile, PurposePolicy, TraitRules, View};
+use profile::{Account, AccountView, Around, Profile, PurposePolicy, TraitRules, View};
 
 use crate::snapshot::Snapshot;
 
 /// A view, and the context of the request where there is one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) view: View<'a>,
     pub(crate) context: Option<&'a LazyObject>,
+    /// The accounts that the person belongs to, the one that was told of last first.
+    pub(crate) accounts: Vec<Fact<AccountView<'a>>>,
 }
 
 impl Seen<'_> {
+    /// The current account as templates see it.
+    pub(crate) fn current_account(&self) -> Option<Object> {
+        match self.accounts.first() {
+            Some(Fact::Known(account)) => Some(account.fields()),
+            _ => None,
+        }
+    }
+
     /// The values at `now` of the computed traits of this view's purpose that are `wanted`. What is
     /// withheld or missing, or may not be shown, is left out.
     pub(crate) fn computed(
@@ -71,6 +81,14 @@ impl Facts for Seen<'_> {
     fn unit(&self) -> UnitId {
         self.view.unit()
     }
+
+    fn account(&self, place: usize) -> Option<Fact<&dyn condition::Account>> {
+        self.accounts.get(place).map(|account| match account {
+            Fact::Known(account) => Fact::Known(account as &dyn condition::Account),
+            Fact::Missing => Fact::Missing,
+            Fact::Withheld => Fact::Withheld,
+        })
+    }
 }
 
 /// One view for each purpose of the workspace, made when it is asked for: most requests are about one.
@@ -79,6 +97,7 @@ pub(crate) struct Views<'a> {
     profile: &'a Profile,
     policy: &'a PurposePolicy,
     request: Option<Request<'a>>,
+    around: Option<Around<'a>>,
     seen: Vec<(Purpose, OnceCell<Seen<'a>>)>,
 }
 
@@ -100,7 +119,12 @@ impl<'a> Views<'a> {
         let service = std::iter::once(Purpose::SERVICE);
         let purposes = service.chain(policy.rules().iter().map(|rule| rule.purpose));
         let seen = purposes.map(|purpose| (purpose, OnceCell::new())).collect();
-        Self { profile, policy, request: None, seen }
+        Self { profile, policy, request: None, around: None, seen }
+    }
+
+    /// The views of a person among their accounts. Without, of those that they belong to nothing is known.
+    pub(crate) fn among(self, accounts: &'a [Arc<Account>], snapshot: &'a Snapshot) -> Self {
+        Self { around: Some(Around { accounts, audiences: snapshot }), ..self }
     }
 
     /// The views of a person within a request.
@@ -117,11 +141,16 @@ impl<'a> Views<'a> {
     fn look(&self, purpose: Purpose) -> Seen<'a> {
         let view = self.profile.view(self.policy, purpose);
         let Some(Request { context, said, device, country }) = self.request else {
-            return Seen { view, context: None };
+            return Seen { view, context: None, accounts: self.accounts(&view) };
         };
         let view = device.map_or(view, |device| view.on_device(device));
         let view = country.map_or(view, |country| view.in_country(country));
-        Seen { view: view.narrowed(said), context: Some(context) }
+        let view = view.narrowed(said);
+        Seen { view, context: Some(context), accounts: self.accounts(&view) }
+    }
+
+    fn accounts(&self, view: &View<'a>) -> Vec<Fact<AccountView<'a>>> {
+        self.around.map_or_else(Vec::new, |around| view.accounts(around))
     }
 }
 
@@ -159,6 +188,10 @@ impl Facts for Serviced<'_> {
         None
     }
 
+    fn account(&self, place: usize) -> Option<Fact<&dyn condition::Account>> {
+        (place == 0).then_some(Fact::Withheld)
+    }
+
     fn unit(&self) -> UnitId {
         self.0.unit()
     }
@@ -187,6 +220,10 @@ impl Facts for Closed {
 
     fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
         None
+    }
+
+    fn account(&self, place: usize) -> Option<Fact<&dyn condition::Account>> {
+        (place == 0).then_some(Fact::Withheld)
     }
 
     fn unit(&self) -> UnitId {
@@ -238,6 +275,10 @@ impl Facts for Sighted<'_> {
 
     fn unit(&self) -> UnitId {
         self.inside.unit()
+    }
+
+    fn account(&self, place: usize) -> Option<Fact<&dyn condition::Account>> {
+        self.inside.account(place)
     }
 
     fn sight(&self) -> Sight {

@@ -23,11 +23,12 @@ use model::{
     hash,
     value::Object,
 };
-use profile::{Assignment, ConsentLedger, IdentityRules, SeenIn, Statement};
+use profile::{Assignment, Belonging, ConsentLedger, IdentityRules, SeenIn, Statement};
 use rustc_hash::FxBuildHasher;
 use store::{Reader as _, Table};
 
 use crate::{
+    accounts::{Accounts, SharedAccount},
     body::PackedEvent,
     consent,
     definitions::{SourceIdentity, SourceKind},
@@ -76,6 +77,8 @@ pub(crate) struct News {
     pub(crate) purposes: PurposeSet,
     pub(crate) is_identified: bool,
     pub(crate) traits: Object,
+    /// What it says of the person's belonging to an account.
+    pub(crate) belonging: Option<Belonging>,
     pub(crate) row: Option<(EventName, EventRow)>,
     /// The event as a visit of its own, where a live definition reads visits.
     pub(crate) visit: Option<profile::Visit>,
@@ -112,6 +115,8 @@ pub(crate) struct Update {
     pub(crate) is_due: bool,
     /// Definitions changed.
     pub(crate) is_stale: bool,
+    /// Something about an account that the person belongs to changed.
+    pub(crate) has_other_accounts: bool,
     /// Versions of audiences that are to act next have not been evaluated.
     pub(crate) lacks_shadows: bool,
     /// The person is new: all there is to know of them is in the news.
@@ -127,6 +132,7 @@ impl Update {
         self.is_rejoined |= other.is_rejoined;
         self.is_due |= other.is_due;
         self.is_stale |= other.is_stale;
+        self.has_other_accounts |= other.has_other_accounts;
         self.lacks_shadows |= other.lacks_shadows;
         self.recorded.extend(other.recorded);
         self.is_born |= other.is_born;
@@ -166,6 +172,12 @@ impl<'a> Ground<'a> {
         }
     }
 
+    /// An account as the batch before left it, if it is in memory.
+    pub(crate) fn account(&self, name: &Hash16) -> Option<SharedAccount> {
+        let flying = self.above.flight.and_then(|flight| flight.account(name));
+        flying.or_else(|| self.caches.accounts.get(name).map(Some))
+    }
+
     /// The strand that a pair opened as the batch before left it, if that batch changed it; within,
     /// `None` where the next event of the pair opens a new one.
     fn opened(&self, pair: &Hash16) -> Option<Option<StrandId>> {
@@ -188,6 +200,10 @@ pub(crate) struct Fold<'a> {
     /// Heads that changed in this batch, by strand.
     heads: HashMap<StrandId, StrandId, FxBuildHasher>,
     updates: BTreeMap<StrandId, Update>,
+    /// Accounts that were looked at.
+    pub(crate) accounts: Accounts,
+    /// Accounts whose members are to be looked at, or are no more.
+    pub(crate) walks: Vec<(Hash16, bool)>,
     /// Heads that are none any more.
     pub(crate) gone: BTreeSet<StrandId>,
     /// Identifiers whose holders changed.
@@ -221,6 +237,8 @@ impl<'a> Fold<'a> {
             routes: HashMap::default(),
             heads: HashMap::default(),
             updates: BTreeMap::new(),
+            accounts: Accounts::default(),
+            walks: Vec::new(),
             gone: BTreeSet::new(),
             identifiers: Vec::new(),
             people: Vec::new(),
@@ -334,8 +352,9 @@ impl<'a> Fold<'a> {
         let Some(address) = address else { return Ok(()) };
         let is_trusted = self.is_trusted(event);
         let seen = Seen { identifiers: &event.identifiers, address, order, is_trusted };
+        let belonging = self.state_account(route.strand, event, (order, purposes))?;
         let route = self.observe_links(route, seen)?;
-        self.tell(&route, (event, order), (purposes, moved), visit);
+        self.tell(&route, (event, order), (purposes, moved), (visit, belonging));
         Ok(())
     }
 
@@ -577,7 +596,7 @@ impl<'a> Fold<'a> {
     }
 
     /// Whether the identifiers of an event may join people: not mere claims from a source that demands proof.
-    fn is_trusted(&self, event: &Event) -> bool {
+    pub(crate) fn is_trusted(&self, event: &Event) -> bool {
         let is_believed = |rights: &SourceRights| {
             rights.source.kind == SourceKind::Server || rights.identity == SourceIdentity::Open
         };
@@ -613,7 +632,7 @@ impl<'a> Fold<'a> {
         route: &Route,
         (event, order): (&Event, Order),
         (purposes, country): (PurposeSet, Option<Country>),
-        visit: Option<profile::Visit>,
+        (visit, belonging): (Option<profile::Visit>, Option<Belonging>),
     ) {
         let projection = &self.ground.snapshot.projection;
         let visit = visit.filter(|_| visits::number(projection).is_some());
@@ -623,7 +642,8 @@ impl<'a> Fold<'a> {
             let row = EventRow { time: event.event_time, tie: order.tie, purposes, values };
             (known.clone(), row)
         });
-        let says_nothing = event.traits.is_empty() && event.consents.is_empty();
+        let says_nothing =
+            event.traits.is_empty() && event.consents.is_empty() && belonging.is_none();
         if row.is_none() && visit.is_none() && says_nothing && country.is_none() {
             return;
         }
@@ -637,6 +657,7 @@ impl<'a> Fold<'a> {
             purposes,
             is_identified: self.is_identified(event),
             traits: event.traits.clone(),
+            belonging,
             row,
             visit,
         };
@@ -669,7 +690,7 @@ impl<'a> Fold<'a> {
         for head in gone {
             crate::update::forget(self, head)?;
         }
-        Ok(())
+        self.settle_accounts()
     }
 }
 

@@ -9,6 +9,10 @@
 //! | Index | lane u16, `02`, hash16 of (routing, none) | `record::StoredTurns`: the users seen with it |
 //! | Index | lane u16, `03`, hash16 of identifier | up to 8 strands; `01` if others follow, `02` if it is closed |
 //! | Index | lane u16, `03`, hash16 of identifier, strand | empty: one of the others |
+//! | Index | lane u16, `04`, hash16 of an account, `01` | how many people belong to it, u32 |
+//! | Index | lane u16, `04`, hash16 of an account, `02`, strand | empty: the strand tells of the account |
+//! | Index | lane u16, `04`, hash16 of an account, `03`, trait u64, inverted position, strand | empty: who said it |
+//! | Index | lane u16, `04`, hash16 of an account, `04`, version u32, audience | members in it and not, u32 each |
 //! | Dedup | lane u16, hash16 of (source, message id) | received, seconds u32; or the quarantine's entry |
 //! | Quarantine | `00`, instant u64, seq u64 | `quarantine::StoredHead` |
 //! | Quarantine | `01`, instant u64, seq u64, a byte for each row | `quarantine::StoredRest`, sealed |
@@ -24,6 +28,7 @@
 //! | Meta | `73`, head | `record::StoredLarge` |
 //! | Meta | `74` | how many large people there are, and how many of them are full, u64 each |
 //! | Meta | `72`, hash16 of an identifier or nothing | how many proposals name it, or are there, u64 |
+//! | Meta | `75`, hash16 of an account | `accounts::record::StoredWalk` |
 //! | Meta | `54` | `record::StoredRound` |
 //! | Meta | `60` to `65` | privacy requests and what they bar: see `privacy::rows` |
 //! | Import | digest, 32 bytes | rows applied u64 |
@@ -72,6 +77,12 @@ pub(crate) enum Kind {
     Since = 0x0f,
     /// Head only: audience key → what the version of it says that is to act next.
     Shadow = 0x10,
+    /// hash16 of an account → that the person belongs to it, or has left it.
+    Account = 0x11,
+    /// hash16 of an account, xxh3-64 of a trait name → a trait of the account as this strand was told it.
+    AccountTrait = 0x12,
+    /// Head only: hash16 of an account → what the person was counted as among its members.
+    Counted = 0x13,
     /// event name hash, time, seq → what audiences may ask about the event.
     Event = 0x80,
 }
@@ -95,6 +106,9 @@ impl Kind {
             0x0e => Self::Stated,
             0x0f => Self::Since,
             0x10 => Self::Shadow,
+            0x11 => Self::Account,
+            0x12 => Self::AccountTrait,
+            0x13 => Self::Counted,
             0x80 => Self::Event,
             _ => return None,
         })
@@ -214,6 +228,42 @@ fn index(lane: Lane, kind: u8, hash: &Hash16) -> Vec<u8> {
     key.push(kind);
     key.extend_from_slice(hash);
     key
+}
+
+/// The prefix of the rows of an account.
+pub(crate) fn account(name: &Hash16) -> Vec<u8> {
+    index(account_lane(name), ACCOUNT, name)
+}
+
+/// The lane of an account's rows.
+fn account_lane(name: &Hash16) -> Lane {
+    Lane::from_hash(name.first_chunk().map_or(0, |head| u64::from_be_bytes(*head)))
+}
+
+const ACCOUNT: u8 = 0x04;
+
+/// The prefix of the accounts of a lane.
+pub(crate) fn accounts(lane: Lane) -> [u8; 3] {
+    let [high, low] = lane.get().to_be_bytes();
+    [high, low, ACCOUNT]
+}
+
+/// Reads the name of an account in the key of one of its rows.
+pub(crate) fn parse_account(key: &[u8]) -> Option<Hash16> {
+    key.get(3..19)?.try_into().ok()
+}
+
+/// The prefix of how far members of accounts have been looked at.
+pub(crate) const WALK: u8 = 0x75;
+
+/// How far the members of an account have been looked at.
+pub(crate) fn walk(account: &Hash16) -> Vec<u8> {
+    [&[WALK], &account[..]].concat()
+}
+
+/// Reads the account in such a key.
+pub(crate) fn parse_walk(key: &[u8]) -> Option<Hash16> {
+    key.get(1..)?.try_into().ok()
 }
 
 /// An act on people; it is cut into rows.

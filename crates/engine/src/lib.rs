@@ -18,6 +18,7 @@ pub mod privacy;
 pub mod quarantine;
 pub mod retention;
 
+mod accounts;
 mod audit;
 mod body;
 mod cache;

@@ -16,6 +16,7 @@ use profile::{
 use store::StrandKey;
 
 use crate::{
+    accounts::{self, CountedIn},
     body,
     keys::{self, EventKey, Kind},
     page::{Page, Pages},
@@ -44,6 +45,8 @@ pub(crate) struct Person {
     pub(crate) wins: BTreeMap<Key, Vec<Timestamp>>,
     /// What they visited, where a live definition reads visits; their timeline shows the same.
     pub(crate) visits: Visits,
+    /// What they were counted as among the members of their accounts.
+    pub(crate) counted: Vec<CountedIn>,
     /// The projection its timeline was decoded with.
     pub(crate) epoch: u64,
 }
@@ -58,6 +61,8 @@ impl Person {
             + self.profile.weight()
             + self.memberships.weight()
             + self.visits.weight()
+            + self.counted.iter().map(CountedIn::weight).sum::<usize>()
+            + weight::block(self.counted.capacity() * size_of::<CountedIn>())
             + weight::map::<Key, Vec<Timestamp>>(self.wins.len())
             + self.wins.iter().map(wins).sum::<usize>()
     }
@@ -131,6 +136,7 @@ struct Gathered {
     due: Option<Timestamp>,
     wins: BTreeMap<Key, Vec<Timestamp>>,
     visits: Visits,
+    counted: Vec<CountedIn>,
 }
 
 impl Gathered {
@@ -147,6 +153,7 @@ impl Gathered {
             due: None,
             wins: BTreeMap::new(),
             visits: Visits::default(),
+            counted: Vec::new(),
         }
     }
 
@@ -157,8 +164,9 @@ impl Gathered {
         profile.recompose(Component { head, strands, identifiers }, unit);
         let memberships = Memberships::restore(&snapshot.audiences, self.fingerprint, self.entries)
             .with_shadows(&snapshot.audiences, self.shadows);
+        let (due, wins, counted) = (self.due, self.wins, self.counted);
         let epoch = snapshot.epoch();
-        Person { profile, memberships, due: self.due, wins: self.wins, visits, epoch }
+        Person { profile, memberships, due, wins, visits, counted, epoch }
     }
 }
 
@@ -214,7 +222,13 @@ impl Loader<'_> {
     ) -> Result<(), RowError> {
         let records = gathered.profile.records_mut();
         match kind {
-            Kind::Meta | Kind::Component | Kind::Visit | Kind::Act | Kind::Since | Kind::Event => {}
+            Kind::Meta
+            | Kind::Component
+            | Kind::Visit
+            | Kind::Act
+            | Kind::Since
+            | Kind::AccountTrait
+            | Kind::Event => {}
             Kind::Link => {
                 let (StoredLink::V1 { identifier, order, last, .. }, verdict) =
                     route::parse_link(row)?;
@@ -247,10 +261,12 @@ impl Loader<'_> {
                 records.assignments.insert(experience, assignment);
             }
             // Rows of a former head may wait for their removal. How far somebody had come is kept.
-            Kind::Shadow | Kind::State if page.strand() != gathered.head => {}
+            Kind::Shadow | Kind::State | Kind::Counted if page.strand() != gathered.head => {}
             Kind::Membership if page.strand() != gathered.head && !name.contains(&b'.') => {}
             Kind::Membership => gathered.entries.push(entry(name, row)?),
             Kind::Shadow => gathered.shadows.push(entry(name, row)?),
+            Kind::Account => drop(records.accounts.take(accounts::belonging(row)?)),
+            Kind::Counted => gathered.counted.push(accounts::counted_in(name, row)?),
             Kind::State => {
                 let StoredState::V1 { due, fingerprint } = record::decode(row, "state")?;
                 gathered.due = due;

@@ -71,8 +71,10 @@ impl Part {
             | Kind::Country
             | Kind::Standing
             | Kind::Stated
-            | Kind::Since => Some(Self::Known),
-            Kind::Component | Kind::Membership | Kind::State | Kind::Shadow => {
+            | Kind::Since
+            | Kind::Account
+            | Kind::AccountTrait => Some(Self::Known),
+            Kind::Component | Kind::Membership | Kind::State | Kind::Shadow | Kind::Counted => {
                 Some(Self::Audiences)
             }
             Kind::Win => Some(Self::Wins),

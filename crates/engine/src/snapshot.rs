@@ -98,7 +98,7 @@ impl Snapshot {
         let (decisions, decision_faults) = decisions(documents, &policy, &names);
         let (plan, plan_faults) = plan(documents);
         let (traffic, traffic_faults) = traffic(documents);
-        Self {
+        let mut compiled = Self {
             version: documents.saves(),
             sources: Arc::new(sources(documents)),
             parties: Arc::new(parties(documents)),
@@ -120,8 +120,17 @@ impl Snapshot {
             decision_faults,
             plan_faults,
             traffic_faults,
+        };
+        compiled.watch();
+        compiled.with_faults(documents)
+    }
+
+    /// Has members of accounts counted for all that decisions ask as well.
+    fn watch(&mut self) {
+        let members = &self.decisions.needs().members;
+        if !members.is_empty() {
+            self.audiences = Arc::new(audience::Catalog::clone(&self.audiences).watching(members));
         }
-        .with_faults(documents)
     }
 
     /// Compiles what a change of a definition of kind `changed` can have changed, and takes over the rest.
@@ -161,6 +170,9 @@ impl Snapshot {
                 next.projection = Arc::new(projection);
             }
         }
+        if next.decisions.needs().members != self.decisions.needs().members {
+            next.compile_audiences(documents);
+        }
         next.with_faults(documents)
     }
 
@@ -169,6 +181,7 @@ impl Snapshot {
         (names, self.name_faults) = self::names(documents, &self.policy, &self.traits);
         (self.names, self.audiences, self.audience_faults) =
             audiences(documents, &self.policy, &names);
+        self.watch();
     }
 
     fn compile_decisions(&mut self, documents: &Documents) {
@@ -224,6 +237,14 @@ impl Snapshot {
     pub(crate) fn faults_of(&self, kind: Kind, key: &Key) -> &[Fault] {
         let of = |broken: &&Broken| broken.0 == kind && broken.1 == *key;
         self.faults.iter().find(of).map_or(&[], |(_, _, faults)| faults)
+    }
+}
+
+impl profile::accounts::Audiences for Snapshot {
+    fn acting(&self, audience: &Key) -> Option<(u32, Purpose)> {
+        // What only requests can answer is counted of nobody.
+        let audience = self.audiences.get(audience).filter(|audience| !audience.request_only())?;
+        Some((audience.version(), audience.purpose()))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{
 
 use model::StrandId;
 use parking_lot::Mutex;
+use profile::Account;
 use profile::IdentityRules;
 use store::Store;
 
@@ -36,12 +37,16 @@ use crate::{
 const PEOPLE_SHARE: usize = 9;
 const PAGES_SHARE: usize = 6;
 const HOLDERS_SHARE: usize = 1;
+/// What of the share of holders accounts take: there are few of them, each asked for by all its members.
+const ACCOUNTS_PART: usize = 4;
 
 /// Decoded state in memory.
 #[derive(Debug)]
 pub(crate) struct Caches {
     /// From an identifier to the head of the one component that holds it.
     pub(crate) holders: Cache<Hash16, StrandId>,
+    /// Accounts by name.
+    pub(crate) accounts: Cache<Hash16, Arc<Account>>,
     /// By head.
     pub(crate) people: Cache<StrandId, SharedPerson>,
     /// Pages as they are stored: read ahead for the writer, which changes them.
@@ -56,7 +61,10 @@ impl Caches {
     pub(crate) fn new(bytes: usize) -> Self {
         let share = |parts| bytes / 16 * parts;
         Self {
-            holders: Cache::new(share(HOLDERS_SHARE), |_| 96),
+            holders: Cache::new(share(HOLDERS_SHARE) / ACCOUNTS_PART * (ACCOUNTS_PART - 1), |_| 96),
+            accounts: Cache::new(share(HOLDERS_SHARE) / ACCOUNTS_PART, |account| {
+                account.weight() + 96
+            }),
             people: Cache::new(share(PEOPLE_SHARE), |person| person.weight() + 96),
             pages: Cache::new(share(PAGES_SHARE), |page| page.weight() + 96),
             pairs: Pairs::default(),

@@ -27,6 +27,7 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, update: &Update) -> Re
         || update.is_due
         || update.is_stale
         || is_visiting
+        || update.news.iter().any(|news| news.belonging.is_some())
         || !touched.is_empty();
     let has_facts =
         |n: &News| !n.traits.is_empty() || !n.consents.is_empty() || n.country.is_some();
@@ -65,7 +66,8 @@ pub(crate) fn person(fold: &mut Fold<'_>, head: StrandId, update: &Update) -> Re
     if !is_cold {
         update.recorded.iter().for_each(|recorded| remember(&mut person, recorded));
     }
-    evaluate(fold, &mut person, head, update, &touched);
+    evaluate(fold, &mut person, head, update, &touched)?;
+    fold.count_in_accounts(head, &mut person)?;
     if update.is_rejoined {
         // What was read of those who were somebody else until now must be written again under this head.
         let page = fold.pending.page_mut(head)?;
@@ -99,6 +101,10 @@ fn touched(fold: &Fold<'_>, update: &Update) -> Touched {
     if update.is_rejoined || update.is_stale {
         catalog.touch(&mut touched, &Change::Everything);
         return touched;
+    }
+    let belongs = update.news.iter().any(|news| news.belonging.is_some());
+    if update.has_other_accounts || belongs {
+        catalog.touch(&mut touched, &Change::Accounts);
     }
     if update.lacks_shadows {
         catalog.touch(&mut touched, &Change::Shadows);
@@ -142,6 +148,10 @@ fn observe(person: &mut Person, ground: &Ground<'_>, news: &News, is_cold: bool)
         traits: &news.traits,
         row,
     });
+    // Whom the strand belongs to may have changed since; then the person was read with what is left.
+    if let Some(belonging) = news.belonging.as_ref().filter(|_| !is_cold) {
+        person.profile.belong(belonging.clone());
+    }
     let Person { profile, visits, .. } = person;
     let visit = news.visit.as_ref().filter(|_| !is_cold);
     visit.is_some_and(|visit| visits::observe(visits, visit, projection, profile, ground.now))
@@ -210,10 +220,12 @@ fn evaluate(
     head: StrandId,
     update: &Update,
     touched: &Touched,
-) {
+) -> Result<(), RowError> {
+    let accounts = fold.accounts_around(&person.profile)?;
     let ground = fold.ground;
     let catalog = &ground.snapshot.audiences;
-    let views = Views::of(&person.profile, &ground.snapshot.policy);
+    let views =
+        Views::of(&person.profile, &ground.snapshot.policy).among(&accounts, ground.snapshot);
     let due = person.memberships.next_due().filter(|due| *due <= ground.now);
     let mut transitions = 0;
     if let Some(due) = due {
@@ -233,6 +245,7 @@ fn evaluate(
         transitions += person.memberships.update(catalog, &views, &touched, ground.now).len();
     }
     fold.transitions += transitions;
+    Ok(())
 }
 
 /// Writes what memberships say that is new, those of shadows included.
@@ -379,6 +392,10 @@ pub(crate) fn forget(fold: &mut Fold<'_>, head: StrandId) -> Result<(), RowError
     page.delete_all(Kind::Membership);
     page.delete_all(Kind::Shadow);
     page.delete_all(Kind::State);
+    let has_counted = page.of_kind(Kind::Counted).next().is_some();
+    if has_counted {
+        fold.uncount(head)?;
+    }
     if let Some(StoredState::V1 { due: Some(due), .. }) = state {
         fold.pending.delete(Table::Timer, keys::timer(head, due));
     }

@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use model::{Identifier, IdentifierType, StrandId, UnitId};
+use profile::{Account, Profile};
 use store::{Reader, Table};
 
 use crate::{
+    accounts,
     keys::{self, Hash16, Kind},
     load::{Loader, Person, SharedPerson},
     page::{Page, Pages},
@@ -159,6 +161,28 @@ pub(crate) fn person(
     let person = Arc::new(read(shared, snapshot, head)?);
     caches.people.offer(head, Arc::clone(&person), generation, &caches.generations);
     Ok((person, true))
+}
+
+/// The accounts that a person belongs to. Nothing is looked up for somebody who belongs to none.
+pub(crate) fn accounts(shared: &Shared, profile: &Profile) -> Result<Vec<Arc<Account>>, RowError> {
+    let mut found = Vec::new();
+    for said in profile.records().accounts.iter().filter(|said| said.is_member) {
+        found.extend(account(shared, &accounts::name(&shared.keys, &said.account))?);
+    }
+    Ok(found)
+}
+
+/// An account, from the cache or the store.
+pub(crate) fn account(shared: &Shared, name: &Hash16) -> Result<Option<Arc<Account>>, RowError> {
+    let caches = &shared.caches;
+    if let Some(account) = caches.accounts.get(name) {
+        return Ok(Some(account));
+    }
+    let generation = caches.generations.of(name);
+    let Some(account) = accounts::account(&Latest(shared), name)? else { return Ok(None) };
+    let account = Arc::new(account);
+    caches.accounts.offer(*name, Arc::clone(&account), generation, &caches.generations);
+    Ok(Some(account))
 }
 
 /// Reads a person from the pages of their strands, each as it was last published or stored.

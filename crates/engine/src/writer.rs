@@ -27,6 +27,7 @@ use store::{Batch, Reader, ScanOrder, StoreError, Table};
 use tokio::sync::oneshot;
 
 use crate::{
+    accounts::walk::Walks,
     ingest::{EventVerdict, ImportRows, IngestError},
     messages, pairs,
     priority::yield_to_requests,
@@ -90,6 +91,8 @@ pub(crate) struct Writer {
     /// The instant of the last batch.
     now: Timestamp,
     timers: timers::Timers,
+    /// Accounts whose members are to be looked at.
+    walks: Walks,
     backfill: Option<backfill::Backfill>,
     erasures: privacy::Erasures,
     sweep: sweep::Sweep,
@@ -141,6 +144,7 @@ impl Writer {
         end: LogEnd,
     ) -> Result<Self, RowError> {
         let timers = timers::Timers::read(&*shared.store)?;
+        let walks = Walks::read(&*shared.store)?;
         let backfill = backfill::Backfill::if_due(&shared)?;
         let erasures = privacy::Erasures::read(&shared)?;
         let LogEnd { next_seq, now, .. } = end;
@@ -156,6 +160,7 @@ impl Writer {
             next_seq,
             now,
             timers,
+            walks,
             backfill,
             next_counts: started.saturating_add(COUNTS_INTERVAL),
             erasures,
@@ -224,6 +229,7 @@ impl Writer {
         let now = self.shared.clock.now();
         let is_busy = self.backfill.as_ref().is_some_and(|b| b.is_due(now))
             || self.timers.is_due(now)
+            || !self.walks.is_empty()
             || self.erasures.is_due(now)
             || self.retention.is_due(&self.shared.registry.snapshot().retention, now)
             || self.pairs.is_due()

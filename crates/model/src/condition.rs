@@ -41,6 +41,10 @@
 //! - Of a membership the last two transitions are recorded, at their logged instants: `for_at_least` and
 //!   `entered_within` count from the last entry, `left_within` from the last time they left. Where none is
 //!   recorded they are false. That it may no longer be known counts as leaving.
+//! - `account` asks of the accounts that a person belongs to; what stands in `where` is asked of one account at a
+//!   time. `all` and `none` hold for somebody who belongs to none, `any` and `current` do not. `members` counts
+//!   everybody who belongs to the account, the person too; of whom it may not be known whether they are in the
+//!   audience, they may be or not.
 //! - A window `since` something holds what is later than that: than the newest such event, the instant in a
 //!   trait, the last recorded entry into an audience. Without it nothing is measured and the condition is
 //!   false; where it may not be read the answer is withheld.
@@ -48,6 +52,7 @@
 //!   on holds what is no older than its first event, whoever reports it. Where no visit goes on the condition
 //!   is false; where the visit may not be read the answer is withheld.
 
+mod account;
 mod area;
 mod calendar;
 mod comparison;
@@ -79,6 +84,7 @@ use compact_str::CompactString;
 
 use crate::{Key, Purpose, Timestamp, UnitId, Value, consent::PurposeKey, value::Path};
 
+pub use account::{Account, AccountTest, Belonging, Quota, Share, Which};
 pub use area::{Area, Point, Polygon};
 pub use calendar::{Unit, Zone};
 pub use comparison::{Bound, Literal, Op, Test, TextLiteral};
@@ -194,6 +200,15 @@ pub trait Facts {
     fn consents_to(&self, purpose: &PurposeKey) -> Option<bool>;
     /// What traffic buckets hash.
     fn unit(&self) -> UnitId;
+    /// The account at a place among those that the person belongs to, the one that was told of last first;
+    /// `None` behind the last.
+    fn account(&self, _place: usize) -> Option<Fact<&dyn Account>> {
+        None
+    }
+    /// The account that is asked about, inside a condition on accounts.
+    fn this_account(&self) -> Option<&dyn Account> {
+        None
+    }
     /// How much those may see to whom the answer goes.
     fn sight(&self) -> Sight {
         Sight::Full

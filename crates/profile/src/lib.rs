@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod accounts;
 pub mod assignments;
 pub mod computed;
 pub mod consent;
@@ -12,6 +13,7 @@ pub mod traits;
 pub mod view;
 pub mod visits;
 
+pub use accounts::{Account, AccountView, Around, Belonging, Belongings};
 pub use assignments::{Assignment, Assignments};
 pub use computed::ComputedTraitDocument;
 pub use consent::{ConsentLedger, PurposePolicy, PurposeRule, Statement};

@@ -13,8 +13,8 @@ use model::{
 };
 
 use crate::{
-    Assignment, Assignments, Component, ConsentLedger, PackedComponent, PurposePolicy,
-    RefusedTrait, ServiceView, Statement, Timeline, Traits, View,
+    Assignment, Assignments, Belonging, Belongings, Component, ConsentLedger, PackedComponent,
+    PurposePolicy, RefusedTrait, ServiceView, Statement, Timeline, Traits, View,
 };
 
 /// When a person was seen.
@@ -60,6 +60,8 @@ pub struct Records {
     pub restricted: bool,
     /// What the person has put right. It holds whatever sources say, before and after.
     pub stated: Traits,
+    /// The accounts that the person belongs to.
+    pub accounts: Belongings,
 }
 
 /// A person.
@@ -123,6 +125,7 @@ impl Profile {
             suppressed: false,
             restricted: false,
             stated: Traits::default(),
+            accounts: Belongings::default(),
         };
         Self { records }
     }
@@ -162,6 +165,11 @@ impl Profile {
         self.records.assignments.insert(experience, assignment);
     }
 
+    /// Takes in what was said of the person's belonging to an account.
+    pub fn belong(&mut self, said: Belonging) {
+        self.records.accounts.take(said);
+    }
+
     /// Sets whether the person is to be left alone.
     pub fn suppress(&mut self, suppressed: bool) {
         self.records.suppressed = suppressed;
@@ -186,6 +194,7 @@ impl Profile {
         ours.suppressed |= theirs.suppressed;
         ours.restricted |= theirs.restricted;
         ours.stated.merge(&theirs.stated);
+        ours.accounts.merge(&theirs.accounts);
         ours.seen = match (ours.seen, theirs.seen) {
             (Some(a), Some(b)) => Some(a.merged(b)),
             (a, b) => a.or(b),
@@ -221,6 +230,7 @@ impl Profile {
             + records.consents.weight()
             + records.timeline.weight()
             + records.assignments.weight()
+            + records.accounts.weight()
     }
 }
 

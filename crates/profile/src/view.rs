@@ -10,7 +10,7 @@ use model::{
     value::{Object, Path},
 };
 
-use crate::{Assignment, Profile, PurposePolicy, Records, TraitValue};
+use crate::{AccountView, Around, Assignment, Profile, PurposePolicy, Records, TraitValue};
 
 /// A person through one purpose: the only door to a person's data for whatever decides.
 ///
@@ -106,10 +106,7 @@ impl<'a> View<'a> {
 
     /// The value of one trait, if it may be read; `null`, which a removed trait has, is no value.
     fn read(&self, value: &'a TraitValue) -> Fact<&'a Value> {
-        if !value.origin.purposes.contains(self.purpose) {
-            return Fact::Withheld;
-        }
-        if value.value.is_null() { Fact::Missing } else { Fact::Known(&value.value) }
+        readable(value, self.purpose)
     }
 
     /// What holds of a trait: what the person has put right, else what sources say.
@@ -123,19 +120,25 @@ impl<'a> View<'a> {
         if !self.open() {
             return Fact::Withheld;
         }
-        if let Some(value) = self.known(path.as_str()) {
-            return self.read(value);
+        found(path, self.purpose, |name| self.known(name))
+    }
+
+    /// The accounts that the person belongs to, the one that was told of last first.
+    ///
+    /// Where it may not be read whether they belong to one, that account is withheld.
+    pub fn accounts(&self, around: Around<'a>) -> Vec<Fact<AccountView<'a>>> {
+        if !self.open() {
+            return vec![Fact::Withheld];
         }
-        let Some((name, rest)) = path.as_str().split_once('.') else { return Fact::Missing };
-        let Some(value) = self.known(name) else { return Fact::Missing };
-        match self.read(value) {
-            Fact::Known(Value::Object(inner)) => {
-                let found = Path::parse(rest).and_then(|rest| rest.find(inner));
-                found.map_or(Fact::Missing, Fact::Known)
+        let all = self.records.accounts.newest_first().into_iter();
+        let seen = all.filter_map(|said| match said.origin.purposes.contains(self.purpose) {
+            false => Some(Fact::Withheld),
+            true if said.is_member => {
+                Some(Fact::Known(AccountView::new(said, around, self.purpose)))
             }
-            Fact::Known(_) => Fact::Missing,
-            other => other,
-        }
+            true => None,
+        });
+        seen.collect()
     }
 
     /// The events of a name. Rows collected without the purpose are among them with their time, so
@@ -184,7 +187,7 @@ impl<'a> View<'a> {
             .filter_map(|(name, value)| readable((name.as_str(), value)))
             .collect();
         let id = model::ProfileId(self.records.component.head()).to_string();
-        let fields: Object = [
+        let mut fields: Object = [
             ("id".to_owned(), Value::String(id)),
             ("traits".to_owned(), Value::Object(traits)),
             ("computed".to_owned(), Value::Object(derived.computed)),
@@ -192,10 +195,42 @@ impl<'a> View<'a> {
         ]
         .into_iter()
         .collect();
+        if let Some(account) = derived.account {
+            fields.insert("account".to_owned(), Value::Object(account));
+        }
         match public_only {
             None => fields,
             Some(paths) => pick(&fields, paths),
         }
+    }
+}
+
+/// The value of a trait, if it may be read for a purpose; `null`, which a removed trait has, is no value.
+pub(crate) fn readable(value: &TraitValue, purpose: Purpose) -> Fact<&Value> {
+    if !value.origin.purposes.contains(purpose) {
+        return Fact::Withheld;
+    }
+    if value.value.is_null() { Fact::Missing } else { Fact::Known(&value.value) }
+}
+
+/// The value at a path among traits: a trait of that very name, else what the rest of the path leads to in one.
+pub(crate) fn found<'a>(
+    path: &Path,
+    purpose: Purpose,
+    known: impl Fn(&str) -> Option<&'a TraitValue>,
+) -> Fact<&'a Value> {
+    if let Some(value) = known(path.as_str()) {
+        return readable(value, purpose);
+    }
+    let Some((name, rest)) = path.as_str().split_once('.') else { return Fact::Missing };
+    let Some(value) = known(name) else { return Fact::Missing };
+    match readable(value, purpose) {
+        Fact::Known(Value::Object(inner)) => {
+            let found = Path::parse(rest).and_then(|rest| rest.find(inner));
+            found.map_or(Fact::Missing, Fact::Known)
+        }
+        Fact::Known(_) => Fact::Missing,
+        other => other,
     }
 }
 
@@ -206,6 +241,8 @@ pub struct Derived {
     pub computed: Object,
     /// The keys of the stages in which the person is, by the key of their definition.
     pub stages: Object,
+    /// The current account.
+    pub account: Option<Object>,
 }
 
 /// The parts of `fields` that `paths` lead to, at the same places.

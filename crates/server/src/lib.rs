@@ -23,6 +23,7 @@ mod query;
 mod streamed;
 
 // The paths, by domain.
+mod accounts;
 mod audiences;
 mod audit;
 mod backup;

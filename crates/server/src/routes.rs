@@ -1,5 +1,6 @@
 //! Which paths there are: tables from which the router, the rights and the OpenAPI document are all built.
 
+mod accounts;
 mod acts;
 mod audiences;
 mod bulk;
@@ -169,9 +170,17 @@ macro_rules! pixel {
 
 /// Every route. Where two paths could match a call, the one with fewer parameters does.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    [ROUTES, acts::ROUTES, audiences::ROUTES, quality::ROUTES, previews::ROUTES, privacy::ROUTES]
-        .into_iter()
-        .flatten()
+    [
+        ROUTES,
+        accounts::ROUTES,
+        acts::ROUTES,
+        audiences::ROUTES,
+        quality::ROUTES,
+        previews::ROUTES,
+        privacy::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The routes that have no table of their own.

@@ -145,10 +145,13 @@ fn reads_context_only(needs: &Needs) -> bool {
         audiences,
         computed,
         stages,
+        accounts,
+        members: _,
         purposes,
         longest_window: _,
     } = needs;
-    events.is_empty()
+    !accounts
+        && events.is_empty()
         && traits.is_empty()
         && audiences.is_empty()
         && computed.is_empty()
@@ -340,10 +343,13 @@ fn reads_events_only(needs: &Needs) -> bool {
         audiences,
         computed,
         stages,
+        accounts,
+        members: _,
         purposes,
         longest_window: _,
     } = needs;
-    traits.is_empty()
+    !accounts
+        && traits.is_empty()
         && contexts.is_empty()
         && audiences.is_empty()
         && computed.is_empty()
@@ -438,8 +444,22 @@ pub(super) fn nothing() -> Needs {
 
 /// Adds what `more` reads to `needs`.
 fn add_needs(needs: &mut Needs, more: &Needs) {
-    let Needs { events, traits, contexts, audiences, computed, stages, purposes, longest_window } =
-        more;
+    let Needs {
+        events,
+        traits,
+        contexts,
+        audiences,
+        computed,
+        stages,
+        accounts,
+        members,
+        purposes,
+        longest_window,
+    } = more;
+    needs.accounts |= accounts;
+    for (audience, quotas) in members {
+        needs.members.entry(audience.clone()).or_default().extend(quotas);
+    }
     // None is a lifetime, which no window outlasts.
     needs.longest_window = needs.longest_window.zip(*longest_window).map(|(a, b)| a.max(b));
     for (name, properties) in events {

@@ -33,6 +33,8 @@ pub(crate) struct Scope<'a> {
     /// Where profile fields come from; asked at most once, and only by a template that reads one.
     source: Option<&'a dyn Fn() -> Object>,
     profile: OnceCell<Object>,
+    /// What is read of an account by somebody who belongs to none.
+    no_account: Object,
     /// Roots that were read and do not exist, so that a check can name them.
     unknown: RefCell<BTreeSet<String>>,
 }
@@ -40,7 +42,8 @@ pub(crate) struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// A scope with `context`, and with `profile` where fields may be read at all.
     pub(crate) fn new(context: &'a LazyObject, profile: Option<&'a dyn Fn() -> Object>) -> Self {
-        Self { context, source: profile, profile: OnceCell::new(), unknown: RefCell::default() }
+        let (no_account, unknown) = (Object::new(), RefCell::default());
+        Self { context, source: profile, profile: OnceCell::new(), no_account, unknown }
     }
 
     /// The first root that was read and does not exist.
@@ -56,7 +59,13 @@ impl<'a> Scope<'a> {
     fn root(&self, name: &str) -> Option<Root<'_>> {
         match (name, self.source) {
             ("context", _) => Some(Root::Context(self.context)),
-            ("profile", Some(source)) => Some(Root::Profile(self.profile.get_or_init(source))),
+            ("profile", Some(source)) => Some(Root::Fields(self.profile.get_or_init(source))),
+            // The current account of the profile, by a name of its own.
+            ("account", Some(source)) => {
+                let account = self.profile.get_or_init(source).get("account");
+                let account = account.and_then(Value::as_object);
+                Some(Root::Fields(account.unwrap_or(&self.no_account)))
+            }
             _ => {
                 self.unknown.borrow_mut().insert(name.to_owned());
                 None
@@ -87,14 +96,14 @@ impl<'a> Scope<'a> {
 #[derive(Clone, Copy)]
 enum Root<'a> {
     Context(&'a LazyObject),
-    Profile(&'a Object),
+    Fields(&'a Object),
 }
 
 impl<'a> Root<'a> {
     fn get(self, name: &str) -> Option<&'a Value> {
         match self {
             Self::Context(context) => context.get(name),
-            Self::Profile(fields) => fields.get(name),
+            Self::Fields(fields) => fields.get(name),
         }
     }
 }
@@ -187,7 +196,7 @@ impl Runtime for Variables<'_> {
             Some(Found::Value(Value::Object(object))) => self.lend(object),
             Some(Found::Value(value)) => ValueCow::Owned(self.convert(value)),
             Some(Found::Root(Root::Context(context))) => self.lend(&context.object()),
-            Some(Found::Root(Root::Profile(fields))) => self.lend(fields),
+            Some(Found::Root(Root::Fields(fields))) => self.lend(fields),
             Some(Found::Size(size)) => {
                 ValueCow::Owned(Liquid::scalar(i64::try_from(size).unwrap_or(i64::MAX)))
             }

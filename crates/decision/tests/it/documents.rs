@@ -58,11 +58,11 @@ fn what_is_new_in_an_experience_is_checked_too() {
             /schedule/hours/1/to: write a time of day as hours and minutes: 09:30
             /schedule/timezone: this is no name of the time zone database, such as Europe/Stockholm
             /never_after/1: this may ask about events only
-            /never_after/2: a condition has one of the fields all, any, not, at_least, trait, context, computed, event, sequence, audience, stage, consent, bucket
+            /never_after/2: a condition has one of the fields all, any, not, at_least, trait, context, computed, event, sequence, audience, stage, account, consent, bucket
             /variants/0/editions/0: an edition is for a `locale`, for those of whom `when` holds, or both
             /variants/0/editions/1/locale: this is no language tag, such as sv or sv-SE
             /variants/0/editions/2/when/event: `event` is the name of an event, 1 to 200 bytes
-            /variants/0/editions/2/content/x: `y` is not a variable here: use `profile` or `context`
+            /variants/0/editions/2/content/x: `y` is not a variable here: use `profile`, `account` or `context`
         "#]],
     );
 }
@@ -90,10 +90,10 @@ fn every_fault_of_an_experience_is_told_at_once() {
             /variants/1/key: there is another variant `a`
             /variants/2/key: `holdout` is what held-out units are recorded with
             /purpose: nothing is shown under the purpose `service`
-            /eligibility/all/0/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, {"calendar":"this_month"}, or {"since":{"event":…}}
+            /eligibility/all/0/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, {"calendar":"this_month"}, {"since":{"event":…}}, or {"visit":"current"}
             /schedule/end: the end must be after the start
             /variants/0/weight: 1 of 1000002 is less than a ten-thousandth
-            /variants/0/content/x/0: `user` is not a variable here: use `profile` or `context`
+            /variants/0/content/x/0: `user` is not a variable here: use `profile`, `account` or `context`
         "#]],
     );
     check_experience(

@@ -11,6 +11,7 @@ use profile::{View, traits, view::Derived};
 use serde_json::json;
 
 use crate::{
+    accounts::book::Book,
     body,
     export::{ExportRequest, ExportSummary, Table, Take},
     facts::{Asked, Seen, Views},
@@ -32,6 +33,7 @@ pub(super) struct Export<'a> {
     shared: &'a Shared,
     snapshot: &'a Snapshot,
     pages: &'a Stored<'a>,
+    book: Book<'a>,
     documents: Documents<'a>,
     request: &'a ExportRequest,
     now: Timestamp,
@@ -53,9 +55,9 @@ impl<'a> Export<'a> {
             let others = others.filter(|audience| audience.purpose() != request.purpose);
             summary.audiences_withheld = others.count() as u64;
         }
-        let documents = Documents::over(pages.reader);
+        let (book, documents) = (Book::of(pages), Documents::over(pages.reader));
         let now = shared.clock.now();
-        Self { shared, snapshot, pages, documents, request, now, summary, take }
+        Self { shared, snapshot, pages, book, documents, request, now, summary, take }
     }
 
     pub(super) fn summary(self) -> ExportSummary {
@@ -80,7 +82,7 @@ impl<'a> Export<'a> {
         }
         match self.request.table {
             Table::Profiles => Ok(self.profile(person, &view)),
-            Table::Memberships => Ok(self.memberships(person)),
+            Table::Memberships => self.memberships(person),
             Table::Events => self.events(person),
             Table::Decisions => self.decisions(person),
             Table::Consents => Ok(ControlFlow::Continue(())),
@@ -95,7 +97,7 @@ impl<'a> Export<'a> {
 
     fn profile(&mut self, person: &Person, view: &View<'_>) -> ControlFlow<()> {
         let records = person.profile.records();
-        let seen = Seen { view: *view, context: None };
+        let seen = Seen { view: *view, context: None, accounts: Vec::new() };
         let (sight, rules) = (self.request.sight, &self.snapshot.traits);
         let computed = seen.computed(&self.snapshot.names, sight, |_| true, self.now);
         let derived = Derived { computed, ..Derived::default() };
@@ -123,8 +125,10 @@ impl<'a> Export<'a> {
         }))
     }
 
-    fn memberships(&mut self, person: &Person) -> ControlFlow<()> {
-        let views = Views::of(&person.profile, &self.snapshot.policy);
+    fn memberships(&mut self, person: &Person) -> Result<ControlFlow<()>, RowError> {
+        let accounts = self.book.around(&person.profile)?;
+        let views =
+            Views::of(&person.profile, &self.snapshot.policy).among(&accounts, self.snapshot);
         let catalog = &self.snapshot.audiences;
         let asked = Asked::new(&views, self.snapshot, &person.memberships, self.now);
         for audience in catalog.audiences().iter().filter(|audience| !audience.is_stage()) {
@@ -146,10 +150,10 @@ impl<'a> Export<'a> {
                 "valid_until": membership.valid_until,
             }));
             if passed.is_break() {
-                return passed;
+                return Ok(passed);
             }
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 
     fn consents(&mut self, person: &Person) -> ControlFlow<()> {

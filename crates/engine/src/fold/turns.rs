@@ -287,6 +287,7 @@ impl Fold<'_> {
         self.see_again(to, from, &is_of_turn, moved)?;
         for told in moved.iter().filter(|told| told.head.counts) {
             self.visit_again(to, told)?;
+            self.state_account(to, &told.event, (told.order(), told.head.purposes))?;
         }
         for (link, hash) in self.links_of(to, moved) {
             self.write_moved_link(&hash, link)?;
@@ -338,6 +339,10 @@ impl Fold<'_> {
         refold::strand(self, strand, &|order| !orders.contains(&order))?;
         self.say_again(strand, from, &is_of_turn, stays)?;
         self.see_again(strand, from, &is_of_turn, stays)?;
+        self.drop_accounts(from)?;
+        for told in stays.iter().filter(|told| told.head.counts) {
+            self.state_account(strand, &told.event, (told.order(), told.head.purposes))?;
+        }
         self.shorten_visits(from, stays, moved)?;
         // Who refused everything has no links, and is found by the device's name all the same.
         let has_word = self.pending.existing(strand)?.of_kind(Kind::Consent).next().is_some();

@@ -1,14 +1,16 @@
 //! Who is in an audience at an instant: evaluated over full histories, one person after the other.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use audience::Memberships;
 use model::{
     IdentifierType, Key, ProfileId, StrandId, Timestamp,
     condition::{Condition, Facts, Membership, Rule, Sight, Truth},
 };
+use profile::Account;
 
 use crate::{
+    accounts::book::Book,
     definitions::{DefinitionError, Kind},
     facts::{Asked, Views},
     keys,
@@ -72,7 +74,7 @@ fn chosen(
                 .and_then(|condition| Rule::link(condition, &names, purpose))
                 .map_err(|faults| DefinitionError::Invalid(under("/condition", faults)))?;
             let needed = [&snapshot.audiences.needed_events(), &rule.needs().events];
-            let projection = std::sync::Arc::new(Projection::new(needed));
+            let projection = Arc::new(Projection::new(needed));
             Ok((Choice::Draft(Box::new(rule)), snapshot.projected(projection)))
         }
     }
@@ -92,7 +94,8 @@ pub(crate) fn explain(
         let frozen = shared.store.snapshot()?;
         let pages = Stored { reader: &*frozen, keys: &shared.keys };
         let person = Loader { pages: &pages, snapshot: &asking.snapshot }.person(head)?;
-        Ok(Some(asking.explain(&person)))
+        let accounts = Book::of(&pages).around(&person.profile)?;
+        Ok(Some(asking.explain(&person, &accounts)))
     });
     explained.map_err(|error| DefinitionError::Unavailable(error.to_string()))
 }
@@ -106,12 +109,13 @@ fn count(
     let frozen = shared.store.snapshot()?;
     let pages = Stored { reader: &*frozen, keys: &shared.keys };
     let loader = Loader { pages: &pages, snapshot: &asking.snapshot };
+    let book = Book::of(&pages);
     let mut members =
         Members { count: 0, evaluated: 0, withheld: 0, items: Vec::new(), next_cursor: None };
     heads(&*frozen, &mut |head| {
         let Some(person) = somebody(&loader, head)? else { return Ok(ControlFlow::Continue(())) };
         members.evaluated += 1;
-        let (truth, since) = asking.answer(&person);
+        let (truth, since) = asking.answer(&person, &book.around(&person.profile)?);
         match truth {
             Truth::False => {}
             Truth::Withheld => members.withheld += 1,
@@ -132,7 +136,7 @@ fn count(
 }
 
 /// The person at a head, who is left out where they do not read back or only events came that do not count.
-pub(super) fn somebody(loader: &Loader<'_>, head: StrandId) -> Result<Option<Person>, RowError> {
+pub(crate) fn somebody(loader: &Loader<'_>, head: StrandId) -> Result<Option<Person>, RowError> {
     match loader.person(head) {
         Ok(person) => Ok(person.profile.records().seen.is_some().then_some(person)),
         // Somebody's damaged rows must not hide everyone else.
@@ -153,12 +157,16 @@ impl Asking {
     }
 
     /// Whether a person is in it, and since when, where that is known.
-    pub(super) fn answer(&self, person: &Person) -> (Truth, Option<Timestamp>) {
-        self.ask(person, |answer, _, _| (answer.truth, answer.since))
+    pub(super) fn answer(
+        &self,
+        person: &Person,
+        accounts: &[Arc<Account>],
+    ) -> (Truth, Option<Timestamp>) {
+        self.ask((person, accounts), |answer, _, _| (answer.truth, answer.since))
     }
 
-    fn explain(&self, person: &Person) -> Explained {
-        self.ask(person, |answer, rule, facts| Explained {
+    fn explain(&self, person: &Person, accounts: &[Arc<Account>]) -> Explained {
+        self.ask((person, accounts), |answer, rule, facts| Explained {
             profile: person.profile.id(),
             member: answer.truth,
             since: answer.since,
@@ -170,12 +178,13 @@ impl Asking {
     /// Evaluates the audience, and hands the answer on with its rule and what the rule reads.
     fn ask<T>(
         &self,
-        person: &Person,
+        (person, accounts): (&Person, &[Arc<Account>]),
         then: impl FnOnce(Membership, Option<&Rule>, &dyn Facts) -> T,
     ) -> T {
         let outside = Memberships::default();
         let memberships = if self.is_now { &person.memberships } else { &outside };
-        let views = Views::of(&person.profile, &self.snapshot.policy);
+        let views =
+            Views::of(&person.profile, &self.snapshot.policy).among(accounts, &self.snapshot);
         let asked = Asked::new(&views, &self.snapshot, memberships, self.now).sighted(self.sight);
         match &self.choice {
             Choice::Saved(key) => {
@@ -201,7 +210,7 @@ fn unseen(truth: Truth, valid_until: Option<Timestamp>) -> Membership {
     Membership { truth, since: None, previous: None, valid_until }
 }
 
-pub(super) fn member(person: &Person, since: Option<Timestamp>) -> Member {
+pub(crate) fn member(person: &Person, since: Option<Timestamp>) -> Member {
     let identifiers = person.profile.records().component.unpack().identifiers;
     let user = identifiers.iter().find(|known| known.identifier.kind == IdentifierType::UserId);
     Member {

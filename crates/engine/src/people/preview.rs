@@ -5,10 +5,14 @@
 //! are asked of the same people. Whoever comes before it ends is a random sample of all. A person
 //! counts where their head lies.
 
+use std::sync::Arc;
+
 use audience::Estimate;
 use model::{Key, Lane, StrandId, Timestamp, condition::Truth, hash, id::LANE_COUNT};
+use profile::Account;
 
 use crate::{
+    accounts::book::Book,
     definitions::DefinitionError,
     facts::{Asked, Views},
     load::{Loader, Person},
@@ -51,17 +55,18 @@ fn count(
     goes_on: GoesOn<'_>,
 ) -> Result<Preview, RowError> {
     let mut found = Found::default();
-    let sample =
-        sample(shared, &asking.snapshot, goes_on, &mut |person| match asking.answer(person) {
-            (Truth::False, _) => {}
-            (Truth::Withheld, _) => found.withheld += 1,
-            (Truth::True, since) => {
-                found.members += 1;
-                if found.items.len() < limit {
-                    found.items.push(members::member(person, since));
-                }
+    let sample = sample(shared, &asking.snapshot, goes_on, &mut |person, accounts| match asking
+        .answer(person, accounts)
+    {
+        (Truth::False, _) => {}
+        (Truth::Withheld, _) => found.withheld += 1,
+        (Truth::True, since) => {
+            found.members += 1;
+            if found.items.len() < limit {
+                found.items.push(members::member(person, since));
             }
-        })?;
+        }
+    })?;
     Ok(Preview {
         count: sample.all(found.members),
         withheld: sample.all(found.withheld),
@@ -85,9 +90,9 @@ pub(crate) fn difference(
     let live = snapshot.audiences.get(key);
     let mut counts = [0_u64; 3];
     let (mut entering, mut leaving) = (Vec::new(), Vec::new());
-    let sample = sample(shared, &snapshot, goes_on, &mut |person| {
+    let sample = sample(shared, &snapshot, goes_on, &mut |person, accounts| {
         let (Some(live), Some(shadow)) = (live, shadow) else { return };
-        let views = Views::of(&person.profile, &snapshot.policy);
+        let views = Views::of(&person.profile, &snapshot.policy).among(accounts, &snapshot);
         let asked = Asked::new(&views, &snapshot, &person.memberships, now);
         let membership = asked.facts(live.purpose()).membership(key);
         let is_in = membership.is_some_and(|membership| membership.truth.is_true());
@@ -139,11 +144,12 @@ fn sample(
     shared: &Shared,
     snapshot: &Snapshot,
     goes_on: GoesOn<'_>,
-    look_at: &mut dyn FnMut(&Person),
+    look_at: &mut dyn FnMut(&Person, &[Arc<Account>]),
 ) -> Result<Sample, RowError> {
     let frozen = shared.store.snapshot()?;
     let pages = Stored { reader: &*frozen, keys: &shared.keys };
     let loader = Loader { pages: &pages, snapshot };
+    let book = Book::of(&pages);
     let mut evaluated = 0;
     // In lanes.
     let mut part = 0.0;
@@ -160,7 +166,7 @@ fn sample(
             }
             if let Some(person) = members::somebody(&loader, head)? {
                 evaluated += 1;
-                look_at(&person);
+                look_at(&person, &book.around(&person.profile)?);
             }
             looked_at += 1;
         }

@@ -1,6 +1,6 @@
 //! A person as the management API shows one: everything that is stored, for those who may see it.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use model::{
     Basis, Event, Identifier, ProfileId, PurposeSet, Seq, StrandId, Timestamp, Value,
@@ -9,11 +9,12 @@ use model::{
         computed::{Reading, Score},
     },
 };
-use profile::{Profile, Records, TraitRules};
+use profile::{Account, Profile, Records, TraitRules};
 use serde_json::{Map, json};
 use store::{Reader, Table};
 
 use crate::{
+    accounts::book::Book,
     body,
     definitions::Page,
     join,
@@ -28,6 +29,9 @@ use crate::{
     state::Shared,
     visits, who,
 };
+
+/// A person with the accounts that they belong to.
+type Among<'a> = (&'a Person, &'a [Arc<Account>]);
 
 /// Most visits of a profile document.
 const MAX_VISITS_SHOWN: usize = 10;
@@ -63,6 +67,7 @@ pub(crate) fn profile(
         recent.items.iter_mut().for_each(|event| mask(&snapshot.traits, event));
     }
     let records = person.profile.records();
+    let accounts = Book::of(&pages).around(&person.profile)?;
     let refused = refused_links(&pages, &person)?;
     Ok(Some(json!({
         "id": person.profile.id(),
@@ -73,8 +78,9 @@ pub(crate) fn profile(
         "traits": traits(&person, snapshot, sight),
         "computed": computed(shared, snapshot, &person, sight),
         "consents": consents(&person, snapshot),
-        "audiences": audiences(shared, snapshot, &person),
-        "stages": stages(shared, snapshot, &person),
+        "accounts": belongings(snapshot, &person),
+        "audiences": audiences(shared, snapshot, (&person, &accounts)),
+        "stages": stages(shared, snapshot, (&person, &accounts)),
         "assignments": assignments(&person),
         "first_seen": records.seen.map(|seen| seen.first),
         "last_seen": records.seen.map(|seen| seen.last),
@@ -177,7 +183,7 @@ fn computed(
     read.collect()
 }
 
-fn purpose_keys(snapshot: &Snapshot, purposes: PurposeSet) -> Vec<String> {
+pub(crate) fn purpose_keys(snapshot: &Snapshot, purposes: PurposeSet) -> Vec<String> {
     let rules = snapshot.policy.rules().iter();
     rules.filter(|rule| purposes.contains(rule.purpose)).map(|rule| rule.key.to_string()).collect()
 }
@@ -206,9 +212,29 @@ fn consents(person: &Person, snapshot: &Snapshot) -> Map<String, Value> {
     shown.collect()
 }
 
-fn audiences(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String, Value> {
+/// The accounts that a person belongs to, the one that was told of last first.
+fn belongings(snapshot: &Snapshot, person: &Person) -> Vec<Value> {
+    let all = person.profile.records().accounts.newest_first().into_iter();
+    let shown = all.filter(|said| said.is_member).map(|said| {
+        json!({
+            "id": said.account,
+            "role": said.role.as_ref().map(|role| &role.name),
+            "source": said.origin.source,
+            "at": said.origin.order.time,
+            "purposes": purpose_keys(snapshot, said.origin.purposes),
+        })
+    });
+    shown.collect()
+}
+
+fn audiences(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    (person, accounts): Among<'_>,
+) -> Map<String, Value> {
     let now = shared.clock.now();
-    let views = crate::facts::Views::of(&person.profile, &snapshot.policy);
+    let views =
+        crate::facts::Views::of(&person.profile, &snapshot.policy).among(accounts, snapshot);
     let asked = crate::facts::Asked::new(&views, snapshot, &person.memberships, now);
     let shown = snapshot.audiences.audiences().iter().filter(|audience| !audience.is_stage());
     let answers = shown.filter_map(|audience| {
@@ -235,9 +261,14 @@ fn visits(pages: &dyn Pages, person: &Person) -> Result<Vec<Value>, RowError> {
 }
 
 /// The stage in which the person is of each definition, and since when they have reached each of the others.
-fn stages(shared: &Shared, snapshot: &Snapshot, person: &Person) -> Map<String, Value> {
+fn stages(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    (person, accounts): Among<'_>,
+) -> Map<String, Value> {
     let now = shared.clock.now();
-    let views = crate::facts::Views::of(&person.profile, &snapshot.policy);
+    let views =
+        crate::facts::Views::of(&person.profile, &snapshot.policy).among(accounts, snapshot);
     let asked = crate::facts::Asked::new(&views, snapshot, &person.memberships, now);
     let shown = snapshot.names.stages.iter().map(|(key, stages)| {
         let facts = asked.facts(stages.purpose);

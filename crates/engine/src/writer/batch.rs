@@ -6,6 +6,7 @@ use model::{Seq, StrandId, Timestamp};
 use store::{Reader, StoreError, Table};
 
 use crate::{
+    accounts::walk::Walks,
     fold::{Fold, Ground},
     ingest::{EventVerdict, ImportRows, IngestError},
     keys,
@@ -59,7 +60,7 @@ impl Writer {
         let above = Above { flight: flight.as_deref(), store: &*shared.store };
         let due = self.timers.take_due(&above, now, TIMERS_PER_BATCH);
         let records: Vec<_> = self.records.try_iter().take(RECORDS_PER_BATCH).collect();
-        if calls.is_empty() && due.is_empty() && records.is_empty() {
+        if calls.is_empty() && due.is_empty() && records.is_empty() && self.walks.is_empty() {
             return;
         }
         let (work, replies): (Vec<_>, Vec<_>) =
@@ -103,6 +104,9 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
+        if let Some(account) = self.walks.next() {
+            fold.walk(&account)?;
+        }
         fold.people()?;
         self.take_off(fold, calls)?;
         self.lineups = recorder.into_lineups();
@@ -125,6 +129,10 @@ impl Writer {
             // What it would have changed is as it was: timers on disk, lineups not stored.
             self.timers.restore(&due);
             self.lineups = Arc::default();
+            match Walks::read(&*self.shared.store) {
+                Ok(walks) => self.walks = walks,
+                Err(error) => tracing::error!(%error, "could not read which accounts changed"),
+            }
             RowError::Behind
         })
     }
@@ -157,6 +165,7 @@ impl Writer {
         self.settle()?;
         self.advance(now, entries.len());
         self.timers.add(&fold.timers);
+        self.walks.note(&fold.walks);
         let messages = take(&mut fold.messages);
         let takeoff = Takeoff {
             flight: Arc::clone(&flight),

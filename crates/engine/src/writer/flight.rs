@@ -15,6 +15,7 @@ use rustc_hash::FxBuildHasher;
 use store::{Batch, KeyRange, Reader, ScanOrder, StoreError, StrandKey, Table, Visit};
 
 use crate::{
+    accounts::{self, SharedAccount},
     fold::Fold,
     keys::Hash16,
     load::{Person, SharedPerson},
@@ -35,6 +36,7 @@ pub(crate) struct Flight {
     /// The rows of the pages, each with its strand's key.
     laid: Vec<(Arc<StrandKey>, Vec<Laid>)>,
     pairs: Opened,
+    accounts: accounts::Changed,
     people: HashMap<StrandId, SharedPerson, FxBuildHasher>,
     /// Heads that changed and are not among the people.
     dropped: HashSet<StrandId, FxBuildHasher>,
@@ -63,6 +65,7 @@ impl Flight {
             pages,
             laid,
             pairs: std::mem::take(&mut fold.pairs),
+            accounts: fold.accounts.changed(),
             people: people.map(|person| (person.profile.id().0, person)).collect(),
             dropped: stale.chain(std::mem::take(&mut fold.gone)).collect(),
             identifiers: std::mem::take(&mut fold.identifiers),
@@ -97,6 +100,7 @@ impl Flight {
         self.dropped.iter().for_each(|head| generations.raise(head));
         self.people.keys().for_each(|head| generations.raise(head));
         self.pages.keys().for_each(|strand| generations.raise(strand));
+        self.accounts.keys().for_each(|account| generations.raise(account));
         for (pair, strand) in &self.pairs {
             match strand {
                 Some(strand) => caches.pairs.set(*pair, *strand),
@@ -105,6 +109,12 @@ impl Flight {
         }
         self.identifiers.iter().for_each(|hash| caches.holders.remove(hash));
         self.dropped.iter().for_each(|head| caches.people.remove(head));
+        for (name, account) in &self.accounts {
+            match account {
+                Some(account) => caches.accounts.publish(*name, Arc::clone(account)),
+                None => caches.accounts.remove(name),
+            }
+        }
         for (strand, page) in &self.pages {
             caches.pages.publish(*strand, Arc::clone(page));
         }
@@ -131,6 +141,11 @@ impl Flight {
     /// The page of a strand, if it changed.
     pub(crate) fn page(&self, strand: StrandId) -> Option<&Arc<Page>> {
         self.pages.get(&strand)
+    }
+
+    /// An account, if it changed.
+    pub(crate) fn account(&self, name: &Hash16) -> Option<SharedAccount> {
+        self.accounts.get(name).cloned()
     }
 
     /// The strand that a pair opened, if it changed; within, `None` where the pair will open one.

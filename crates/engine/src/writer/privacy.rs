@@ -14,6 +14,7 @@ use store::{Batch, Reader, ScanOrder, Table};
 use tokio::sync::oneshot;
 
 use crate::{
+    accounts,
     definitions::AuditEntry,
     fold::{Fold, Ground},
     keys::{self, Hash16, Kind},
@@ -397,6 +398,7 @@ impl Act<'_, '_> {
                 let (lane, hash) = keys::act_holders(act);
                 route::release(&mut self.fold.pending, lane, &hash, strand)?;
             }
+            accounts::forget(self.fold, page)?;
             if let Some(row) = page.get(Kind::State, &[]) {
                 let StoredState::V1 { due, .. } = decode(row, "state")?;
                 if let Some(due) = due {

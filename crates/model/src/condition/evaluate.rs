@@ -75,6 +75,12 @@ impl Condition {
                 None => Verdict::lasting(Truth::False),
             },
             Self::Stage(stage) => stage.evaluate(facts, now),
+            Self::Account(account) => account.evaluate(facts, now),
+            Self::Belonging { of, test } => Verdict::lasting(test.answer(of.fact(facts))),
+            Self::Members { quota, audience } => {
+                let share = facts.this_account().map(|account| account.share(audience));
+                Verdict::lasting(share.unwrap_or_default().meets(*quota))
+            }
             Self::Consent(purpose) => {
                 Verdict::lasting(facts.consents_to(purpose).unwrap_or(false).into())
             }
@@ -88,7 +94,12 @@ impl Condition {
 /// Whether at least `count` of `parts` hold. `all` and `any` are its extremes.
 ///
 /// It stops as soon as the parts seen decide it; the answer then lasts as long as each of the parts that decided it.
-fn at_least(count: usize, parts: &[Condition], facts: &dyn Facts, now: Timestamp) -> Verdict {
+pub(super) fn at_least(
+    count: usize,
+    parts: &[Condition],
+    facts: &dyn Facts,
+    now: Timestamp,
+) -> Verdict {
     // So many parts that do not hold decide against it.
     let against = parts.len().saturating_sub(count).saturating_add(1);
     let (mut holding, mut failing) = (0, 0);

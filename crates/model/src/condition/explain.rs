@@ -3,8 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    ComputedTest, Condition, EventCondition, EventPattern, Fact, Facts, Measure, Membership,
-    Standing, Statistic, Truth,
+    AccountTest, ComputedTest, Condition, EventCondition, EventPattern, Fact, Facts, Measure,
+    Membership, Standing, Statistic, Truth,
     comparison::{Operand, Test},
     names::as_ref,
     syntax::Filter,
@@ -65,6 +65,9 @@ pub(super) fn finding(condition: &Condition, facts: &dyn Facts, now: Timestamp) 
             let since = since.map_or(String::new(), |since| format!(" since {since}"));
             format!("{condition}: {place}{since}")
         }
+        Condition::Account(_) => format!("{condition}: {}", AccountTest::found(facts)),
+        // Only asked of an account, of which nothing is shown.
+        Condition::Belonging { .. } | Condition::Members { .. } => condition.to_string(),
         Condition::Consent(purpose) => {
             let state = match facts.consents_to(purpose) {
                 Some(true) => "granted",
@@ -250,6 +253,9 @@ impl fmt::Display for Condition {
                 let length = stage.for_at_least.as_ref();
                 length.map_or(Ok(()), |length| write!(f, " for at least {length}"))
             }
+            Self::Account(account) => account.fmt(f),
+            Self::Belonging { of, test } => write!(f, "{} {test}", of.as_str()),
+            Self::Members { quota, audience } => write!(f, "{quota} in audience {audience}"),
             Self::Consent(purpose) => write!(f, "consents to {purpose}"),
             Self::Bucket { salt, below } => write!(f, "bucket of \"{salt}\" below {below}"),
         }

@@ -3,6 +3,7 @@
 //! The document may come from anyone. Nesting is measured without recursion and size is counted before anything
 //! descends, and the descent itself stops at [`MAX_RULE_DEPTH`].
 
+mod account;
 mod comparison;
 mod measure;
 mod sequence;
@@ -36,7 +37,7 @@ const MAX_SALT_BYTES: usize = 128;
 const MAX_JSON_DEPTH: usize = MAX_RULE_DEPTH * 3 + 8;
 
 /// The kinds of condition, each with the fields it may have.
-const KINDS: [(&str, &[&str]); 13] = [
+const KINDS: [(&str, &[&str]); 16] = [
     ("all", &["all"]),
     ("any", &["any"]),
     ("not", &["not"]),
@@ -68,6 +69,9 @@ const KINDS: [(&str, &[&str]); 13] = [
     ("sequence", &["sequence", "within", "span", "finished_within", "strict", "same_visit"]),
     ("audience", &["audience", "for_at_least", "ever", "entered_within", "left_within"]),
     ("stage", &["stage", "in", "for_at_least"]),
+    ("account", &["account", "where"]),
+    ("membership", &["membership", "op", "value", "ignore_case"]),
+    ("members", &["members", "count", "in"]),
     ("consent", &["consent"]),
     ("bucket", &["bucket"]),
 ];
@@ -136,7 +140,8 @@ fn condition(reader: &mut Reader, document: &Value, depth: usize) -> Option<Cond
     let object = reader.object(document, "a condition is an object, as in {\"trait\":…}")?;
     let kinds = || KINDS.into_iter().filter(|(kind, _)| object.contains_key(*kind));
     let Some((kind, fields)) = kinds().next() else {
-        let known: Vec<&str> = KINDS.into_iter().map(|(kind, _)| kind).collect();
+        let all = KINDS.into_iter().map(|(kind, _)| kind);
+        let known: Vec<&str> = all.filter(|kind| account::may_stand(reader, kind)).collect();
         reader.fault(format!("a condition has one of the fields {}", known.join(", ")));
         return None;
     };
@@ -144,6 +149,9 @@ fn condition(reader: &mut Reader, document: &Value, depth: usize) -> Option<Cond
         reader.fault(format!(
             "a condition is of one kind, and this one has both `{kind}` and `{other}`; combine two in `all` or `any`"
         ));
+        return None;
+    }
+    if !account::is_at_place(reader, kind) {
         return None;
     }
     reader.refuse_unknown(object, fields);
@@ -162,6 +170,9 @@ fn condition(reader: &mut Reader, document: &Value, depth: usize) -> Option<Cond
         "sequence" => sequence::read(reader, object),
         "audience" => audience(reader, object),
         "stage" => stage(reader, object),
+        "account" => account::read(reader, object, depth),
+        "membership" => account::belonging(reader, object),
+        "members" => account::members(reader, object),
         "consent" => {
             const HELP: &str = "`consent` is the key of a purpose, as in \"personalization\"";
             reader.parsed::<PurposeKey>(object, kind, HELP).map(Condition::Consent)

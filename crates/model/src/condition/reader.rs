@@ -16,6 +16,8 @@ pub(super) struct Reader {
     faults: Vec<Fault>,
     /// How many regular expressions have been read.
     patterns: usize,
+    /// What is read is asked of an account.
+    in_account: bool,
 }
 
 impl Reader {
@@ -25,6 +27,19 @@ impl Reader {
 
     pub(super) fn faults(&self) -> &[Fault] {
         &self.faults
+    }
+
+    /// Whether what is read is asked of an account.
+    pub(super) fn in_account(&self) -> bool {
+        self.in_account
+    }
+
+    /// Reads what is asked of an account.
+    pub(super) fn of_account<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.in_account, true);
+        let result = read(self);
+        self.in_account = before;
+        result
     }
 
     /// Counts one more regular expression, and tells how many there are.

@@ -5,6 +5,7 @@
 //! two can be held against each other by property tests here, in `audience` and in simulations. It is
 //! slow, expects a document that parses, and takes anything else as false.
 
+mod account;
 mod area;
 mod dated;
 mod frequency;
@@ -81,6 +82,9 @@ fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
     }
     if document.get("sequence").is_some() {
         return sequence::possible(document, facts, now);
+    }
+    if let Some(answer) = account::possible(document, facts, now) {
+        return answer;
     }
     plain(document, facts, now)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Anchor, Condition, EventName, EventPattern, Facts, Names, Subject, Verdict, Window,
+    Anchor, Condition, EventName, EventPattern, Facts, Names, Quota, Subject, Verdict, Window,
     calendar::Zone, explain, sequence::Whole, visits,
 };
 use crate::{
@@ -25,6 +25,11 @@ pub struct Needs {
     pub computed: BTreeMap<Key, u32>,
     /// Stages, by the keys of their definitions.
     pub stages: BTreeSet<Key>,
+    /// It asks about accounts.
+    pub accounts: bool,
+    /// Audiences that it asks about the members of accounts, each with how many must be in; they are among
+    /// `audiences` as well.
+    pub members: BTreeMap<Key, BTreeSet<Quota>>,
     /// Purposes asked about by `{"consent": …}`.
     pub purposes: BTreeSet<PurposeKey>,
     /// The longest window over events, nothing when there are none; `None` when some event
@@ -271,6 +276,13 @@ impl Needs {
             }
             Condition::Audience { key, .. } => {
                 self.audiences.insert(key.clone());
+            }
+            Condition::Account(account) => {
+                self.accounts = true;
+                for (_, audience, quota) in account.members() {
+                    self.audiences.insert(audience.clone());
+                    self.members.entry(audience.clone()).or_default().insert(quota);
+                }
             }
             Condition::Consent(purpose) => {
                 self.purposes.insert(purpose.clone());

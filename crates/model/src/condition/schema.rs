@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use super::{
-    Condition, Pair, When,
+    Belonging, Condition, Pair, When, Which,
     area::{MAX_CORNERS, MAX_KM},
     calendar::Unit,
     comparison::Op,
@@ -65,6 +65,7 @@ impl JsonSchema for Condition {
                 }),
                 &["stage", "in"],
             ),
+            account(generator),
             object(
                 json_schema!({"consent": generator.subschema_for::<PurposeKey>()}),
                 &["consent"],
@@ -73,6 +74,59 @@ impl JsonSchema for Condition {
         ];
         json_schema!({
             "description": "A condition: who is in an audience, who is eligible, which branch a journey takes.",
+            "anyOf": kinds
+        })
+    }
+}
+
+/// Something about the accounts of a person. What is asked of an account is a condition as well, of fewer kinds.
+fn account(generator: &mut SchemaGenerator) -> Schema {
+    let which: Vec<&str> = Which::ALL.into_iter().map(|(_, word)| word).collect();
+    let of_account = generator.subschema_for::<OfAccount>();
+    let conditions = json_schema!({"type": "array", "items": of_account, "maxItems": 256});
+    object(json_schema!({"account": {"enum": which}, "where": conditions}), &["account"])
+}
+
+/// A condition that is asked of an account.
+struct OfAccount;
+
+impl JsonSchema for OfAccount {
+    fn schema_name() -> Cow<'static, str> {
+        "AccountCondition".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let condition = generator.subschema_for::<Self>();
+        let parts = json_schema!({"type": "array", "items": condition, "maxItems": 256});
+        let some =
+            json_schema!({"type": "array", "items": condition, "minItems": 1, "maxItems": 256});
+        let quota = object(
+            json_schema!({"count": {"type": "integer", "minimum": 1}, "of": some}),
+            &["count", "of"],
+        );
+        let mut membership = test("membership", generator);
+        let words: Vec<&str> = Belonging::ALL.into_iter().map(|(_, word)| word).collect();
+        if let Some(properties) = membership.get_mut("properties") {
+            properties["membership"] = json!({ "enum": words });
+        }
+        let members = json_schema!({
+            "members": {"enum": ["any", "all", "none", "at_least"]},
+            "count": {"type": "integer", "minimum": 1},
+            "in": generator.subschema_for::<Key>()
+        });
+        let kinds = [
+            object(json_schema!({"all": parts}), &["all"]),
+            object(json_schema!({"any": some}), &["any"]),
+            object(json_schema!({"not": condition}), &["not"]),
+            object(json_schema!({"at_least": quota}), &["at_least"]),
+            test("trait", generator),
+            with_trait("trait", generator),
+            dated("trait", generator),
+            membership,
+            object(members, &["members", "in"]),
+        ];
+        json_schema!({
+            "description": "What is asked of one account of a person.",
             "anyOf": kinds
         })
     }

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use serde_json::{Map, json};
 
 use super::{
-    ComputedTest, EventName, Row, StageTest,
+    AccountTest, Belonging, ComputedTest, EventName, Quota, Row, StageTest,
     calendar::{Unit, Zone},
     comparison::{Bound, Literal, Operand, Test},
     dated::Dated,
@@ -65,6 +65,22 @@ pub enum Condition {
     },
     /// The person is in one of some stages.
     Stage(Box<StageTest>),
+    /// Something about the accounts that the person belongs to.
+    Account(Box<AccountTest>),
+    /// What is known of the person's belonging to an account compares; only asked of an account.
+    Belonging {
+        /// What of it.
+        of: Belonging,
+        /// What it must be.
+        test: Test,
+    },
+    /// So many of the members are in an audience; only asked of an account.
+    Members {
+        /// How many.
+        quota: Quota,
+        /// The audience.
+        audience: Key,
+    },
     /// The purpose is granted.
     Consent(PurposeKey),
     /// The person's unit falls into the first share of a salt's buckets.
@@ -246,6 +262,9 @@ impl Condition {
                 }
                 value
             }
+            Self::Account(account) => account.to_value(),
+            Self::Belonging { of, test } => tested("membership", of.as_str(), test),
+            Self::Members { quota, audience } => quota.to_value(audience),
             Self::Consent(purpose) => json!({ "consent": purpose }),
             Self::Bucket { salt, below } => {
                 let share = f64::from(*below) / f64::from(crate::hash::BUCKET_COUNT);

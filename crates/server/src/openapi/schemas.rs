@@ -1,5 +1,6 @@
 //! Schemas of bodies and answers that are not definitions, written by hand beside the types they describe.
 
+mod accounts;
 mod audiences;
 mod identity;
 mod quality;
@@ -31,6 +32,7 @@ pub(super) fn shared() -> Object {
         decisions(),
         previews(),
         people(),
+        accounts::schemas(),
         audiences::schemas(),
         audiences::edits(),
         audiences::ready_made(),

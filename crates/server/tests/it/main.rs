@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, what cannot be is a failure")]
 
 mod access;
+mod accounts;
 mod bad_input;
 mod context;
 mod data_quality;

@@ -353,6 +353,7 @@ pub(super) fn leaf() -> impl Strategy<Value = Value> {
     let consent = select(vec!["personalization", "marketing", "unheard_of"]);
     let path = || select(vec!["t", "t.a", "hidden", "none"]);
     prop_oneof![
+        4 => account().boxed(),
         4 => (path(), test()).prop_map(|(path, test)| with("trait", path, test)).boxed(),
         1 => (path(), test()).prop_map(|(path, test)| with("context", path, test)).boxed(),
         2 => pair().boxed(),
@@ -363,6 +364,36 @@ pub(super) fn leaf() -> impl Strategy<Value = Value> {
         1 => consent.prop_map(|key| json!({ "consent": key })).boxed(),
         1 => bucket.boxed(),
     ]
+}
+
+/// A condition on accounts.
+fn account() -> impl Strategy<Value = Value> {
+    let path = || select(vec!["t", "t.a", "hidden", "none"]);
+    let members = (select(vec!["any", "all", "none", "at_least"]), 1..4_u32, audience()).prop_map(
+        |(members, count, audience)| match members {
+            "at_least" => json!({"members": members, "count": count, "in": audience}),
+            _ => json!({"members": members, "in": audience}),
+        },
+    );
+    let role = select(vec!["admin", "guest"]);
+    let of_account = prop_oneof![
+        (path(), test()).prop_map(|(path, test)| with("trait", path, test)),
+        members,
+        role.prop_map(|role| json!({"membership": "role", "op": "eq", "value": role})),
+    ];
+    let parts = of_account.prop_recursive(2, 6, 3, |part| {
+        prop_oneof![
+            vec(part.clone(), 0..3).prop_map(|parts| json!({ "all": parts })),
+            vec(part.clone(), 1..3).prop_map(|parts| json!({ "any": parts })),
+            part.prop_map(|part| json!({ "not": part })),
+        ]
+    });
+    (select(vec!["any", "all", "none", "current"]), vec(parts, 0..3)).prop_map(|(which, parts)| {
+        if parts.is_empty() {
+            return json!({ "account": which });
+        }
+        json!({"account": which, "where": parts})
+    })
 }
 
 pub(super) fn document() -> impl Strategy<Value = Value> {
@@ -403,6 +434,11 @@ const WORDS: &[&str] = &[
     "share",
     "most_frequent",
     "audience",
+    "account",
+    "members",
+    "membership",
+    "role",
+    "current",
     "for_at_least",
     "consent",
     "bucket",

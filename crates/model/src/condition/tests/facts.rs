@@ -7,7 +7,8 @@ use serde::Deserialize;
 use crate::{
     Key, Purpose, PurposeSet, Timestamp, UnitId, Value,
     condition::{
-        EventName, EventRow, Fact, Facts, Membership, RowValues, Rows, Run, Truth, visits,
+        Account, EventName, EventRow, Fact, Facts, Membership, RowValues, Rows, Run, Share, Truth,
+        visits,
     },
     consent::PurposeKey,
     value::{Object, Path},
@@ -33,6 +34,45 @@ pub(super) struct Person {
     pub(super) audiences: BTreeMap<String, Member>,
     pub(super) consents: BTreeMap<String, bool>,
     pub(super) unit: u64,
+    /// The one that was told of last first.
+    pub(super) accounts: Vec<Belongs>,
+}
+
+/// An account that the person belongs to.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Belongs {
+    pub(super) id: Value,
+    pub(super) role: Value,
+    pub(super) traits: Object,
+    pub(super) withheld_traits: BTreeSet<String>,
+    /// By audience.
+    pub(super) members: BTreeMap<String, Share>,
+    /// Whether they belong to it may not be read.
+    pub(super) withheld: bool,
+}
+
+impl Account for Belongs {
+    fn id(&self) -> &Value {
+        &self.id
+    }
+
+    fn role(&self) -> Fact<&Value> {
+        if self.role.is_null() { Fact::Missing } else { Fact::Known(&self.role) }
+    }
+
+    fn trait_value(&self, path: &Path) -> Fact<&Value> {
+        let name = path.as_str().split('.').next().unwrap();
+        match path.find(&self.traits) {
+            _ if self.withheld_traits.contains(name) => Fact::Withheld,
+            Some(value) => Fact::Known(value),
+            None => Fact::Missing,
+        }
+    }
+
+    fn share(&self, audience: &Key) -> Share {
+        self.members.get(audience.as_str()).copied().unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -201,5 +241,10 @@ impl Facts for Person {
 
     fn unit(&self) -> UnitId {
         UnitId(self.unit)
+    }
+
+    fn account(&self, place: usize) -> Option<Fact<&dyn Account>> {
+        let account = self.accounts.get(place)?;
+        Some(if account.withheld { Fact::Withheld } else { Fact::Known(account) })
     }
 }

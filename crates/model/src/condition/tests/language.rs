@@ -50,7 +50,7 @@ fn faults_say_what_would_be_right() {
     check(
         json!({"series": []}),
         expect![[r#"
-            : a condition has one of the fields all, any, not, at_least, trait, context, computed, event, sequence, audience, stage, consent, bucket
+            : a condition has one of the fields all, any, not, at_least, trait, context, computed, event, sequence, audience, stage, account, consent, bucket
         "#]],
     );
     check(
@@ -302,6 +302,8 @@ fn needs_name_all_that_is_read() {
             },
             computed: {},
             stages: {},
+            accounts: false,
+            members: {},
             purposes: {
                 PurposeKey(
                     Key(

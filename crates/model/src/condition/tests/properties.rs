@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::{
     documents::{calendar, daily, document, hostile, measure, sequence, test, value, with},
-    facts::{Events, Member, Person, READABLE, Track, Visited, Visits},
+    facts::{Belongs, Events, Member, Person, READABLE, Track, Visited, Visits},
 };
 use crate::{
     Duration, PurposeSet, Timestamp, Value,
-    condition::{Condition, EventRow, RowValues, Rule, Truth, reference, visits::PAUSE},
+    condition::{Condition, EventRow, RowValues, Rule, Share, Truth, reference, visits::PAUSE},
     value::{Object, Path},
 };
 
@@ -52,8 +52,9 @@ fn visits() -> impl Strategy<Value = Visits> {
 fn person() -> impl Strategy<Value = Person> {
     let overflow = prop::bool::weighted(0.2);
     let traits = (value(), value(), -20..60_i64, visits());
-    (traits, rows(0.2), rows(0.0), overflow, any::<u64>(), 0..30_i64).prop_map(
-        |((t, u, d, visits), a, b, overflow, unit, since)| {
+    let accounts = vec(account(), 0..3);
+    (traits, rows(0.2), rows(0.0), overflow, any::<u64>(), 0..30_i64, accounts).prop_map(
+        |((t, u, d, visits), a, b, overflow, unit, since, accounts)| {
             let d = Value::from(Timestamp(d * 500).to_string());
             let known = [("t".to_owned(), t.clone()), ("u".to_owned(), u), ("d".to_owned(), d)];
             let member = |truth, since: i64| Member {
@@ -78,8 +79,28 @@ fn person() -> impl Strategy<Value = Person> {
                 consents: [("personalization".to_owned(), true), ("marketing".to_owned(), false)]
                     .into(),
                 unit,
+                accounts,
                 ..Person::default()
             }
+        },
+    )
+}
+
+fn account() -> impl Strategy<Value = Belongs> {
+    let role = select(vec![Value::Null, "admin".into(), "guest".into()]);
+    let share = (0..3_u32, 0..3_u32, 0..2_u32).prop_map(|(inside, outside, unknown)| Share {
+        members: inside + outside + unknown,
+        inside,
+        outside,
+    });
+    (value(), role, share.clone(), share, prop::bool::weighted(0.2)).prop_map(
+        |(t, role, one, other, withheld)| Belongs {
+            id: "acme".into(),
+            role,
+            traits: Object::from_iter([("t".to_owned(), t)]),
+            withheld_traits: ["hidden".to_owned()].into(),
+            members: [("in".to_owned(), one), ("out".to_owned(), other)].into(),
+            withheld,
         },
     )
 }
