@@ -68,7 +68,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Let seeded shoppers with known truths act against a server
     Simulate(simulate::SimulateArgs),
-    /// Write people, events, memberships, consents, decisions or definitions to files
+    /// Write people, events, memberships, consents, decisions, accounts or definitions to files
     Export(export::ExportArgs),
     /// Keep a copy of everything while the server runs, and one of the keys apart from it
     Backup(backup::BackupArgs),

@@ -37,6 +37,11 @@ enum What {
     Consents(rows::RowsArgs),
     /// What was decided
     Decisions(rows::TimedArgs),
+    /// Accounts (companies, groups) with their traits
+    Accounts(rows::RowsArgs),
+    /// Who belongs to which account
+    #[command(name = "account_members")]
+    AccountMembers(rows::RowsArgs),
     /// Definitions, one file each
     Definitions(definitions::DefinitionsArgs),
 }
@@ -48,6 +53,8 @@ pub(crate) fn run(settings: &Settings, args: &ExportArgs) -> Outcome {
         What::Consents(args) => rows::Export::of(&lake::table::CONSENTS, args),
         What::Events(args) => args.of(&lake::table::EVENTS),
         What::Decisions(args) => args.of(&lake::table::DECISIONS),
+        What::Accounts(args) => rows::Export::of(&lake::table::ACCOUNTS, args),
+        What::AccountMembers(args) => rows::Export::of(&lake::table::ACCOUNT_MEMBERS, args),
         What::Memberships(args) => args.of(&lake::table::MEMBERSHIPS),
         What::Definitions(to) => {
             let target = Target::open(settings, &args.flags)?;

@@ -34,12 +34,23 @@ pub enum Table {
     Consents,
     /// What was decided.
     Decisions,
+    /// Accounts that people belong to.
+    Accounts,
+    /// Who belongs to which account.
+    AccountMembers,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Profiles, Self::Events, Self::Memberships, Self::Consents, Self::Decisions];
+    pub const ALL: [Self; 7] = [
+        Self::Profiles,
+        Self::Events,
+        Self::Memberships,
+        Self::Consents,
+        Self::Decisions,
+        Self::Accounts,
+        Self::AccountMembers,
+    ];
 
     /// The word it is written with.
     pub const fn name(self) -> &'static str {
@@ -49,6 +60,8 @@ impl Table {
             Self::Memberships => "memberships",
             Self::Consents => "consents",
             Self::Decisions => "decisions",
+            Self::Accounts => "accounts",
+            Self::AccountMembers => "account_members",
         }
     }
 

@@ -71,7 +71,8 @@ impl Kind {
 
 impl Table {
     /// All tables.
-    pub const ALL: [&'static Self; 5] = [&PROFILES, &EVENTS, &MEMBERSHIPS, &CONSENTS, &DECISIONS];
+    pub const ALL: [&'static Self; 7] =
+        [&PROFILES, &EVENTS, &MEMBERSHIPS, &CONSENTS, &DECISIONS, &ACCOUNTS, &ACCOUNT_MEMBERS];
 
     /// The table of this name.
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -88,6 +89,7 @@ const fn perhaps(name: &'static str, kind: Kind, meaning: &'static str) -> Colum
 }
 
 const PROFILE: Column = always("profile", Kind::Text, "the person: the profile's id");
+const ACCOUNT: Column = always("account", Kind::Text, "the account's id");
 const USER_ID: Column = perhaps("user_id", Kind::Text, "the user id, where one is known");
 
 /// People.
@@ -201,5 +203,28 @@ pub static DECISIONS: Table = Table {
         perhaps("held_out_of", Kind::Text, "the experience that a holdout kept from the person"),
         perhaps("holdout", Kind::Text, "the holdout that did"),
         always("definitions_version", Kind::Integer, "the version of all definitions together"),
+    ],
+};
+
+/// Accounts.
+pub static ACCOUNTS: Table = Table {
+    name: "accounts",
+    row: "an account that anybody belongs to, as far as the purpose may know",
+    columns: &[
+        ACCOUNT,
+        always("traits", Kind::Json, "object of its traits by name, those withheld left out"),
+    ],
+};
+
+/// Who belongs to which account.
+pub static ACCOUNT_MEMBERS: Table = Table {
+    name: "account_members",
+    row: "a person who belongs to an account",
+    columns: &[
+        ACCOUNT,
+        PROFILE,
+        USER_ID,
+        perhaps("role", Kind::Text, "the person's role there, where one was told"),
+        always("said_at", Kind::Time, "event time of what says so"),
     ],
 };

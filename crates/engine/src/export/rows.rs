@@ -1,21 +1,22 @@
 //! The rows of one person, table by table.
 
-use std::ops::ControlFlow;
+use std::{collections::HashSet, ops::ControlFlow};
 
 use model::{
     Basis, Event, IdentifierType, Seq, StrandId, Timestamp, Value,
-    condition::{Sight, Truth},
+    condition::{Fact, Sight, Truth},
     value::Object,
 };
-use profile::{View, traits, view::Derived};
+use profile::{View, accounts::Around, traits, view::Derived};
+use rustc_hash::FxBuildHasher;
 use serde_json::json;
 
 use crate::{
-    accounts::book::Book,
+    accounts::{self, book::Book},
     body,
     export::{ExportRequest, ExportSummary, Table, Take},
     facts::{Asked, Seen, Views},
-    keys::{self, Kind},
+    keys::{self, Hash16, Kind},
     load::Person,
     page::{Pages, Stored},
     people::show,
@@ -35,6 +36,8 @@ pub(super) struct Export<'a> {
     pages: &'a Stored<'a>,
     book: Book<'a>,
     documents: Documents<'a>,
+    /// The accounts that were handed out, by their names: each is told once.
+    told: HashSet<Hash16, FxBuildHasher>,
     request: &'a ExportRequest,
     now: Timestamp,
     summary: ExportSummary,
@@ -56,8 +59,8 @@ impl<'a> Export<'a> {
             summary.audiences_withheld = others.count() as u64;
         }
         let (book, documents) = (Book::of(pages), Documents::over(pages.reader));
-        let now = shared.clock.now();
-        Self { shared, snapshot, pages, book, documents, request, now, summary, take }
+        let (told, now) = (HashSet::default(), shared.clock.now());
+        Self { shared, snapshot, pages, book, documents, told, request, now, summary, take }
     }
 
     pub(super) fn summary(self) -> ExportSummary {
@@ -85,6 +88,7 @@ impl<'a> Export<'a> {
             Table::Memberships => self.memberships(person),
             Table::Events => self.events(person),
             Table::Decisions => self.decisions(person),
+            Table::Accounts | Table::AccountMembers => self.accounts(person, &view),
             Table::Consents => Ok(ControlFlow::Continue(())),
         }
     }
@@ -149,6 +153,37 @@ impl<'a> Export<'a> {
                 "since": membership.since,
                 "valid_until": membership.valid_until,
             }));
+            if passed.is_break() {
+                return Ok(passed);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The accounts of which it may be known that the person belongs to them.
+    fn accounts(&mut self, person: &Person, view: &View<'_>) -> Passed {
+        let around = self.book.around(&person.profile)?;
+        let around = Around { accounts: &around, audiences: self.snapshot };
+        for account in view.accounts(around) {
+            let Fact::Known(account) = account else { continue };
+            let mut fields = account.fields();
+            let id = fields.remove("id").unwrap_or_default();
+            let name = id.as_str().unwrap_or_default();
+            let passed = if self.request.table == Table::AccountMembers {
+                let said = person.profile.records().accounts.get(name);
+                let said_at = said.map(|said| said.origin.order.time);
+                self.pass(json!({
+                    "account": id,
+                    "profile": person.profile.id(),
+                    "user_id": user_id(person),
+                    "role": fields.remove("role"),
+                    "said_at": said_at,
+                }))
+            } else if self.told.insert(accounts::name(&self.shared.keys, name)) {
+                self.pass(json!({"account": id, "traits": fields.remove("traits")}))
+            } else {
+                continue;
+            };
             if passed.is_break() {
                 return Ok(passed);
             }

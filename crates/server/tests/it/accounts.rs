@@ -51,6 +51,16 @@ impl Server {
         self.ok(call).await["decisions"][0]["content"]["text"].as_str().unwrap().to_owned()
     }
 
+    /// The rows of a table, without the summary behind them.
+    async fn exported(&self, asked: &str) -> Vec<Value> {
+        let answer = self.call(get(format!("/api/v1/export/{asked}")).admin()).await;
+        let text = String::from_utf8(answer.body).unwrap();
+        let mut rows: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(rows.pop().unwrap()["summary"].is_object());
+        rows
+    }
+
     async fn account(&self, id: &str) -> Value {
         self.ok(get(format!("/api/v1/accounts/{id}")).admin()).await
     }
@@ -129,6 +139,18 @@ async fn what_somebody_refused_tells_their_colleagues_nothing() {
         .track(&json!({"type": "page", "userId": "cleo", "properties": {"path": "/pricing"}}))
         .await;
     assert_eq!(server.sees("cleo").await, "nothing", "the newest word may not be read");
+
+    // Exports say as much for each purpose.
+    let mut exported = Vec::new();
+    for asked in ["accounts?purpose=personalization", "accounts?purpose=analytics"] {
+        exported.extend(server.exported(asked).await.iter().map(|row| row["traits"].clone()));
+    }
+    let readable = json!({"name": "Acme"});
+    assert_eq!(exported, [readable, json!({"name": "Acme", "employees": 1000})]);
+    let members = server.exported("account_members?purpose=personalization").await;
+    let users: Vec<&Value> = members.iter().map(|row| &row["user_id"]).collect();
+    assert_eq!(users, ["cleo"]);
+    assert_eq!(server.exported("account_members?purpose=analytics").await.len(), 2);
 }
 
 #[tokio::test]
