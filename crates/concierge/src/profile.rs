@@ -80,6 +80,7 @@ fn told(profile: &Value) -> String {
     };
     part("identifiers", rows(profile.get("identifiers"), &["type", "value"]));
     part("traits: value, source, time", rows(profile.get("traits"), &["value", "source", "at"]));
+    part("accounts: id, role, time", rows(profile.get("accounts"), &["id", "role", "at"]));
     part(
         "consents: what was said, whether it is granted",
         rows(profile.get("consents"), &["said", "granted"]),
@@ -152,6 +153,7 @@ mod tests {
             "id": "0001",
             "identifiers": [{"type": "user_id", "value": "u1"}, {"type": "anonymous_id", "value": "a1"}],
             "traits": {"plan": {"value": "pro", "source": "web", "at": "2026-01-01T00:00:00.000Z"}},
+            "accounts": [{"id": "acme", "role": "admin", "at": "2026-01-01T00:00:00.000Z", "source": "web"}],
             "consents": {"marketing": {"granted": false, "said": "denied"}},
             "audiences": {"vip": {"member": "true", "since": "2026-01-01T00:00:00.000Z", "valid_until": null}},
             "timeline": [{"at": "2026-01-01T00:00:00.000Z", "name": "Order Completed", "properties": {"revenue": 5}}],
@@ -165,6 +167,9 @@ mod tests {
 
             traits: value, source, time
               plan  pro  web  2026-01-01T00:00:00.000Z
+
+            accounts: id, role, time
+              acme  admin  2026-01-01T00:00:00.000Z
 
             consents: what was said, whether it is granted
               marketing  denied  false

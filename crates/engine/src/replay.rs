@@ -4,10 +4,12 @@ use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use audience::{Entry, Memberships};
 use model::{ActId, Consents, Event, ProfileId, Seq, StrandId, Timestamp};
+use profile::{Origin, TraitValue};
 use serde_json::{Value, json};
 use store::{KeyRange, ScanOrder, Table};
 
 use crate::{
+    accounts::list,
     acts::history,
     load::{Loader, Person},
     page::Stored,
@@ -86,6 +88,13 @@ pub(crate) fn export(shared: &Arc<Shared>) -> Result<BTreeMap<String, Value>, Ro
         people.insert(ProfileId(head).to_string(), canonical(shared, &person)?);
         Ok(ControlFlow::Continue(()))
     })?;
+    list::each(&pages, None, &mut |_, account| {
+        let traits: BTreeMap<_, _> =
+            account.traits.iter().map(|(n, t)| (n.to_string(), word(t))).collect();
+        let key = format!("account {}", account.id);
+        people.insert(key, json!({"id": account.id, "members": account.members, "traits": traits}));
+        ControlFlow::Continue(())
+    })?;
     Ok(people)
 }
 
@@ -94,14 +103,13 @@ fn canonical(shared: &Shared, person: &Person) -> Result<Value, RowError> {
     let component = records.component.unpack();
     let timeline =
         show::page(shared, &shared.registry.snapshot_full(), &person.profile, None, 1_000)?;
-    let traits: BTreeMap<_, _> = records
-        .traits
+    let traits: BTreeMap<_, _> =
+        records.traits.iter().map(|(name, t)| (name.to_string(), word(t))).collect();
+    let accounts: Vec<_> = records
+        .accounts
         .iter()
-        .map(|(name, t)| {
-            (
-                name.to_string(),
-                json!([t.value, t.origin.source, t.origin.order, t.origin.purposes.0]),
-            )
+        .map(|said| {
+            json!([said.account, said.is_member, said.origin.order, said.origin.purposes.0])
         })
         .collect();
     let consents = records.consents.statements().map(|said| {
@@ -113,9 +121,16 @@ fn canonical(shared: &Shared, person: &Person) -> Result<Value, RowError> {
         "consents": consents.collect::<Vec<_>>(),
         "identifiers": component.identifiers,
         "traits": traits,
+        "accounts": accounts,
         "timeline": timeline.items,
         "memberships": memberships(&person.memberships),
     }))
+}
+
+/// What was said of a trait, and where.
+fn word(value: &TraitValue) -> Value {
+    let Origin { order, source, purposes } = &*value.origin;
+    json!([value.value, source, order, purposes.0])
 }
 
 /// Members and since when; until when is not canonical, since a stored bound may be earlier than need be.

@@ -29,6 +29,7 @@ use tokio::sync::oneshot;
 use crate::{
     accounts::walk::Walks,
     ingest::{EventVerdict, ImportRows, IngestError},
+    keys::Hash16,
     messages, pairs,
     priority::yield_to_requests,
     reading::Taken,
@@ -229,12 +230,17 @@ impl Writer {
         let now = self.shared.clock.now();
         let is_busy = self.backfill.as_ref().is_some_and(|b| b.is_due(now))
             || self.timers.is_due(now)
-            || !self.walks.is_empty()
+            || self.walking().is_some()
             || self.erasures.is_due(now)
             || self.retention.is_due(&self.shared.registry.snapshot().retention, now)
             || self.pairs.is_due()
             || self.messages.is_due();
         if is_busy { Duration::ZERO } else { TICK }
+    }
+
+    /// The account some of whose members are to be looked at next, while the store takes writes.
+    fn walking(&self) -> Option<Hash16> {
+        self.walks.next().filter(|_| self.shared.failure().is_none())
     }
 
     /// One step of learning which pairs had opened strands before the start.

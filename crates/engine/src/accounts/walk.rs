@@ -37,12 +37,7 @@ impl Walks {
         Ok(Self(waiting))
     }
 
-    /// Whether there is nothing to do.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The account whose turn it is.
+    /// The account whose turn it is, if there is anything to do.
     pub(crate) fn next(&self) -> Option<Hash16> {
         self.0.front().copied()
     }

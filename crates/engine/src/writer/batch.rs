@@ -60,7 +60,7 @@ impl Writer {
         let above = Above { flight: flight.as_deref(), store: &*shared.store };
         let due = self.timers.take_due(&above, now, TIMERS_PER_BATCH);
         let records: Vec<_> = self.records.try_iter().take(RECORDS_PER_BATCH).collect();
-        if calls.is_empty() && due.is_empty() && records.is_empty() && self.walks.is_empty() {
+        if calls.is_empty() && due.is_empty() && records.is_empty() && self.walking().is_none() {
             return;
         }
         let (work, replies): (Vec<_>, Vec<_>) =
@@ -104,7 +104,7 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        if let Some(account) = self.walks.next() {
+        if let Some(account) = self.walking() {
             fold.walk(&account)?;
         }
         fold.people()?;
