@@ -63,10 +63,14 @@ impl Sweep {
 
     /// Whether there is a step to do now.
     pub(super) fn is_due(&self, rules: &Rules, now: Timestamp) -> bool {
-        let have_changed = self.rules.as_ref().is_some_and(|known| **known != *rules);
         !rules.is_empty()
             && self.next_step <= now
-            && (self.round.is_some() || self.next_round <= now || have_changed)
+            && (self.round.is_some() || self.next_round <= now || self.is_by_others(rules))
+    }
+
+    /// Whether the round that is on, or was last, is by other rules.
+    fn is_by_others(&self, rules: &Rules) -> bool {
+        self.rules.as_ref().is_some_and(|known| **known != *rules)
     }
 }
 
@@ -94,6 +98,10 @@ impl Writer {
         // It looks at what is stored.
         self.settle()?;
         let mut round = self.retention.round.unwrap_or_else(|| Round::begun(now));
+        if self.retention.is_by_others(&snapshot.retention) {
+            // Whoever was looked at by the rules before is looked at again.
+            self.retention.from = vec![0];
+        }
         self.retention.rules = Some(Arc::clone(&snapshot.retention));
         let above = Above { flight: None, store: &*shared.store };
         let fold = Fold::new(Ground::of(shared, snapshot, above, now), self.next_seq);
