@@ -27,6 +27,7 @@ mod proof;
 mod quarantine;
 mod ready_made;
 mod serving;
+mod signals;
 mod stages;
 mod tiers;
 mod traffic;
