@@ -4,7 +4,7 @@ use std::{collections::HashSet, ops::ControlFlow};
 
 use model::{
     Basis, Event, IdentifierType, Seq, StrandId, Timestamp, Value,
-    condition::{Fact, Sight, Truth},
+    condition::{Account as _, Fact, Sight, Truth},
     value::Object,
 };
 use profile::{View, accounts::Around, traits, view::Derived};
@@ -166,21 +166,23 @@ impl<'a> Export<'a> {
         let around = Around { accounts: &around, audiences: self.snapshot };
         for account in view.accounts(around) {
             let Fact::Known(account) = account else { continue };
-            let mut fields = account.fields();
-            let id = fields.remove("id").unwrap_or_default();
-            let name = id.as_str().unwrap_or_default();
+            let name = account.id().as_str().unwrap_or_default();
             let passed = if self.request.table == Table::AccountMembers {
                 let said = person.profile.records().accounts.get(name);
-                let said_at = said.map(|said| said.origin.order.time);
+                let role = match account.role() {
+                    Fact::Known(role) => Some(role),
+                    Fact::Missing | Fact::Withheld => None,
+                };
                 self.pass(json!({
-                    "account": id,
+                    "account": account.id(),
                     "profile": person.profile.id(),
                     "user_id": user_id(person),
-                    "role": fields.remove("role"),
-                    "said_at": said_at,
+                    "role": role,
+                    "said_at": said.map(|said| said.origin.order.time),
                 }))
             } else if self.told.insert(accounts::name(&self.shared.keys, name)) {
-                self.pass(json!({"account": id, "traits": fields.remove("traits")}))
+                let traits = account.fields().remove("traits");
+                self.pass(json!({"account": account.id(), "traits": traits}))
             } else {
                 continue;
             };
