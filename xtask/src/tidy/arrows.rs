@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("decision", &["model"]),
     ("quality", &["model"]),
     ("matching", &[]),
+    ("stats", &[]),
     ("fuzz", &[]),
     ("store", &["model"]),
     ("engine", &["model", "profile", "audience", "decision", "quality", "store"]),

@@ -14,6 +14,7 @@ const PURE: &[&str] = &[
     "crates/audience/",
     "crates/decision/",
     "crates/matching/",
+    "crates/stats/",
 ];
 
 /// Paths by which the world would enter, each with the way in which it should.
