@@ -98,11 +98,11 @@ class Server:
         elif complaints:
             raise ServerFailure("the server complained:\n" + "\n".join(complaints))
 
-    def request(self, method, path, body=None, **query):
-        """Calls the management interface; answers the status and the decoded body."""
+    def request(self, method, path, body=None, secret=TOKEN, **query):
+        """Calls the management interface, or another with its `secret`; answers the status and the decoded body."""
         url = self.url + path + ("?" + urllib.parse.urlencode(query) if query else "")
         request = urllib.request.Request(url, method=method)
-        request.add_header("Authorization", f"Bearer {TOKEN}")
+        request.add_header("Authorization", f"Bearer {secret}")
         if body is not None:
             request.data = json.dumps(body).encode()
             request.add_header("Content-Type", "application/json")
@@ -119,12 +119,22 @@ class Server:
             raise ServerFailure(f"GET {path} {query} answered {status}: {body}")
         return body
 
-    def post(self, path, body):
+    def post(self, path, body, secret=TOKEN):
         """Asks for something that must succeed."""
-        status, answer = self.request("POST", path, body)
+        status, answer = self.request("POST", path, body, secret)
         if status != 200:
             raise ServerFailure(f"POST {path} answered {status}: {answer}")
         return answer
+
+    def put(self, path, document):
+        """Saves a definition, which must be sound."""
+        status, answer = self.request("PUT", path, document)
+        if status not in (200, 201):
+            raise ServerFailure(f"PUT {path} answered {status}: {answer}")
+
+    def track(self, event):
+        """Sends one event, and waits until it counts."""
+        self.post("/v1/batch", {"batch": [event]}, WRITE_KEY)
 
     def run(self, *arguments):
         """Runs a command of the program against this server; answers what it wrote to standard output."""

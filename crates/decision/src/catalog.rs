@@ -186,6 +186,16 @@ impl Catalog {
         self.sound().filter(|placement| placement.state == State::Live).map(|p| &p.reference)
     }
 
+    /// The placements that answer as feature flags, by key: live and paused ones, and broken ones, which say so.
+    pub fn flags(&self) -> impl Iterator<Item = &Key> {
+        self.placements.iter().filter(|(_, entry)| entry.is_flag()).map(|(key, _)| key)
+    }
+
+    /// Whether a placement is one of [`Catalog::flags`].
+    pub fn is_flag(&self, placement: &Key) -> bool {
+        self.placements.get(placement).is_some_and(Entry::is_flag)
+    }
+
     /// The experiences that compete for a placement, paused ones included, in the order of
     /// arbitration.
     pub fn by_placement(&self, placement: &Key) -> impl Iterator<Item = &Reference> {
@@ -234,6 +244,10 @@ impl Entry {
             Self::Sound(placement) => Some(placement),
             Self::Broken { .. } => None,
         }
+    }
+
+    fn is_flag(&self) -> bool {
+        self.sound().is_none_or(|placement| matches!(placement.state, State::Live | State::Paused))
     }
 }
 

@@ -6,16 +6,22 @@ use model::{DecisionId, Key, Timestamp, UnitId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::{
+    Reference,
+    outcome::{ConsentBasis, Holdout, Reason},
+};
+
 /// The first byte of every token: the layout that follows it.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 /// How much of the keyed hash a token carries: 128 bits, far beyond guessing.
 const MAC_BYTES: usize = 16;
 /// Room for most tokens before they become text.
 const TOKEN_BYTES: usize = 192;
 /// Longest token that is looked at, in characters; the longest that is written is shorter.
-pub const MAX_TOKEN_BYTES: usize = 512;
+pub const MAX_TOKEN_BYTES: usize = 640;
 
-/// What a token says. The order of fields is part of the layout.
+/// What a token says: of an outcome that an experience won, all that its record holds but for the candidates that lost
+/// and what was known of the person. The order of fields is part of the layout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenClaims {
     /// The decision.
@@ -25,15 +31,19 @@ pub struct TokenClaims {
     /// What was hashed.
     pub unit: UnitId,
     /// The placement.
-    pub placement: Key,
+    pub placement: Reference,
     /// The experience that won.
-    pub experience: Key,
-    /// Its variant, or [`crate::HELD_OUT`].
+    pub experience: Reference,
+    /// Its variant; of a held-out unit, that it would have got.
     pub variant: Key,
+    /// The holdout that kept the unit from it.
+    pub holdout: Option<Holdout>,
+    /// Why.
+    pub reason: Reason,
     /// The probability of this outcome given the winner.
     pub propensity: f64,
-    /// The version of the experience.
-    pub experience_version: u64,
+    /// The consent that was relied on.
+    pub consent: ConsentBasis,
     /// The version of all definitions together.
     pub definitions_version: u64,
 }

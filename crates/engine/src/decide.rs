@@ -10,10 +10,11 @@ use std::{
 
 use audience::Memberships;
 use crossbeam_channel::Sender;
-use decision::{Outcome, TokenClaims};
+pub use decision::Reason;
+use decision::{Outcome, Reference, TokenClaims};
 use model::{
-    Consents, Country, DecisionId, Identifier, Key, LazyObject, Purpose, StrandId, Timestamp,
-    UnitId,
+    Consents, Country, DecisionId, Identifier, Key, LazyObject, Purpose, SourceKey, StrandId,
+    Timestamp, UnitId,
     condition::{self, Facts, Sight},
     definition::Fault,
     event::Marks,
@@ -59,6 +60,8 @@ pub struct DecideRequest {
     pub marks: Marks,
     /// Called with a write key of a public source and no identity token: sees public fields only.
     pub public: bool,
+    /// The source that asks; none where a token does.
+    pub source: Option<SourceKey>,
     /// The caller may not see sensitive values: none is filled in, and explanations show none.
     pub masked: bool,
     /// The signed preview that says as whom, and what, to decide.
@@ -541,16 +544,19 @@ impl Decider {
         (decision, at, unit): (DecisionId, Timestamp, UnitId),
     ) -> Option<String> {
         let won = outcome.won()?;
-        let held_out = outcome.shadow.is_some().then(|| decision::HELD_OUT.parse().ok()).flatten();
+        let shadow = outcome.shadow.as_ref();
+        let version = outcome.placement_version?;
         let claims = TokenClaims {
             decision,
             at,
             unit,
-            placement: outcome.placement.clone(),
-            experience: won.key.clone(),
-            variant: outcome.variant.clone().or(held_out)?,
+            placement: Reference { key: outcome.placement.clone(), version },
+            experience: won.clone(),
+            variant: outcome.variant.as_ref().or(shadow.map(|shadow| &shadow.variant))?.clone(),
+            holdout: shadow.map(|shadow| shadow.holdout.clone()),
+            reason: outcome.reason,
             propensity: outcome.propensity,
-            experience_version: won.version,
+            consent: outcome.consent,
             definitions_version: snapshot.version,
         };
         Some(claims.encode(&self.token_key))

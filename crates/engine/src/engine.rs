@@ -358,6 +358,21 @@ impl Engine {
         self.inner.decider.decide(self.shared(), request)
     }
 
+    /// The version of all definitions together that decisions are made from.
+    pub fn definitions_version(&self) -> u64 {
+        self.shared().registry.snapshot().version
+    }
+
+    /// The keys of the placements that answer as feature flags.
+    pub fn flags(&self) -> Vec<Key> {
+        self.shared().registry.snapshot().decisions.flags().cloned().collect()
+    }
+
+    /// Whether a placement answers as a feature flag.
+    pub fn is_flag(&self, placement: &Key) -> bool {
+        self.shared().registry.snapshot().decisions.is_flag(placement)
+    }
+
     /// Signs a preview that can be looked at until `expires_at`; its faults where it is not sound, or names a
     /// profile that is not there.
     pub fn sign_preview(

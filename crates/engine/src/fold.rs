@@ -17,7 +17,8 @@ use std::{
 
 use compact_str::CompactString;
 use model::{
-    Consents, Country, Event, Identifier, Key, Lane, PurposeSet, Seq, StrandId, Timestamp, UnitId,
+    Consents, Country, Event, Identifier, Key, Lane, PurposeSet, Seq, SourceKey, StrandId,
+    Timestamp, UnitId,
     condition::{EventName, EventRow},
     event::{Marks, Order},
     hash,
@@ -32,6 +33,7 @@ use crate::{
     body::PackedEvent,
     consent,
     definitions::{SourceIdentity, SourceKind},
+    flag_use::{FlagUse, Unbelieved},
     ingest::EventVerdict,
     keys::{self, Hash16, Kind},
     load::SharedPerson,
@@ -43,6 +45,7 @@ use crate::{
     quarantine,
     reading::Ahead,
     record::{EventHead, LogEntry, MetaHead, StoredConsent, StoredCountry, StoredMeta, encode},
+    recording::Record,
     route::{self, Route},
     sealed::{Address, Keys, RowError},
     snapshot::{Snapshot, SourceRights},
@@ -222,6 +225,10 @@ pub(crate) struct Fold<'a> {
     pub(crate) set_aside: Vec<quarantine::Change>,
     /// What was folded, for those who count and those who watch.
     pub(crate) observed: Vec<Observed>,
+    /// Evaluations of flags that were used, to be recorded.
+    pub(crate) flag_uses: Vec<Record>,
+    /// How many uses of flags proved nothing.
+    pub(crate) flag_uses_refused: u64,
 }
 
 impl<'a> Fold<'a> {
@@ -248,6 +255,8 @@ impl<'a> Fold<'a> {
             messages: Vec::new(),
             set_aside: Vec::new(),
             observed: Vec::new(),
+            flag_uses: Vec::new(),
+            flag_uses_refused: 0,
         }
     }
 
@@ -354,7 +363,39 @@ impl<'a> Fold<'a> {
         let seen = Seen { identifiers: &event.identifiers, address, order, is_trusted };
         let belonging = self.state_account(route.strand, event, (order, purposes))?;
         let route = self.observe_links(route, seen)?;
+        if let Some(flag_use) = &ahead.flag_use {
+            self.use_flag(flag_use, event, address, &route)?;
+        }
         self.tell(&route, (event, order), (purposes, moved), (visit, belonging));
+        Ok(())
+    }
+
+    /// Has the evaluation of a flag that was used recorded, once.
+    fn use_flag(
+        &mut self,
+        flag_use: &Result<FlagUse, Unbelieved>,
+        event: &Event,
+        address: &Address,
+        route: &Route,
+    ) -> Result<(), RowError> {
+        let Ground { now, snapshot, .. } = self.ground;
+        let units = [route.unit, self.pending.existing(route.head)?.meta().unit];
+        let used = flag_use.as_ref().map_err(|unbelieved| *unbelieved);
+        let used = used.and_then(|used| Ok((used, used.instant(event, now, units)?)));
+        let Ok((used, at)) = used else {
+            self.flag_uses_refused += 1;
+            return Ok(());
+        };
+        let before = self.pending.get(Table::Dedup, &used.dedup)?;
+        if before.is_some_and(|before| !is_expired(&before, now)) {
+            return Ok(());
+        }
+        // What they were in is what they are in before this event; somebody who is not in memory is new.
+        let person = self.ground.person(&route.head);
+        let memberships = person.as_ref().map(|person| &person.memberships);
+        let record = Record::of_use(&used.claims, event, address, (at, snapshot), memberships);
+        self.flag_uses.extend(record);
+        self.remember(&used.dedup);
         Ok(())
     }
 
@@ -597,11 +638,15 @@ impl<'a> Fold<'a> {
 
     /// Whether the identifiers of an event may join people: not mere claims from a source that demands proof.
     pub(crate) fn is_trusted(&self, event: &Event) -> bool {
+        event.marks.has(Marks::PROVEN) || self.believes(&event.source)
+    }
+
+    /// Whether what a source says of who is whom needs no proof.
+    pub(crate) fn believes(&self, source: &SourceKey) -> bool {
         let is_believed = |rights: &SourceRights| {
             rights.source.kind == SourceKind::Server || rights.identity == SourceIdentity::Open
         };
-        event.marks.has(Marks::PROVEN)
-            || self.ground.snapshot.sources.get(&event.source).is_none_or(is_believed)
+        self.ground.snapshot.sources.get(source).is_none_or(is_believed)
     }
 
     /// Writes the event's log entry, its body and its row in the timeline.

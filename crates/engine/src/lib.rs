@@ -26,6 +26,7 @@ mod consent;
 mod credentials;
 mod explain;
 mod facts;
+mod flag_use;
 mod fold;
 mod join;
 mod keys;

@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) decisions_cold: Counter,
     pub(crate) decisions_unrecorded: Counter,
     pub(crate) decisions_recorded: Counter,
+    pub(crate) flag_uses_refused: Counter,
     pub(crate) pages_looked_at: Counter,
     pub(crate) pages_written: Counter,
     pub(crate) queue: Gauge,
@@ -80,16 +81,13 @@ impl Default for Metrics {
             unreadable: counter(all, "rows_unreadable", "Rows that did not read back"),
             decisions: counter(all, "decisions", "Placements decided"),
             decisions_cold: counter(all, "decisions_cold", "Requests that had to read the store"),
-            decisions_unrecorded: counter(
-                all,
-                "decisions_unrecorded",
-                "Requests whose record found the queue full",
-            ),
+            decisions_unrecorded: counter(all, "decisions_unrecorded", DECISIONS_UNRECORDED),
             decisions_recorded: counter(
                 all,
                 "decisions_recorded",
                 "Requests whose record is durable",
             ),
+            flag_uses_refused: counter(all, "flag_uses_refused", FLAG_USES_REFUSED),
             pages_looked_at: counter(all, "pages_looked_at", "Pages that events were folded over"),
             pages_written: counter(all, "pages_written", "Pages that were changed"),
             queue: gauge(all, "ingest_queue_events", "Events waiting for the writer"),
@@ -119,6 +117,8 @@ impl Default for Metrics {
 const COMMIT_STEPS: [f64; 10] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0];
 const CLOCK_UNBELIEVED: &str =
     "How far the machine's clock has stepped, while that is not believed";
+const DECISIONS_UNRECORDED: &str = "Requests whose record found the queue full";
+const FLAG_USES_REFUSED: &str = "Uses of flags whose token is forged, old or somebody else's";
 const VOLUMES_UNUSUAL: &str = "Events of a source whose number in the last full hour was unusual";
 
 impl Metrics {

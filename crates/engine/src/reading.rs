@@ -22,6 +22,7 @@ use store::{StoreError, Table};
 
 use crate::{
     body::PackedEvent,
+    flag_use::{FlagUse, Unbelieved},
     ingest::{EventVerdict, Item, Rejected},
     keys,
     priority::yield_to_requests,
@@ -55,6 +56,8 @@ pub(crate) struct Ahead {
     pub(crate) entry: Option<EntryKey>,
     /// What the tracking plan has against it.
     pub(crate) breach: Option<Breach>,
+    /// The evaluation of a flag that it says was used.
+    pub(crate) flag_use: Option<Result<FlagUse, Unbelieved>>,
 }
 
 impl Ahead {
@@ -81,7 +84,9 @@ impl Ahead {
         let packed = PackedEvent::of(&event).ok();
         let visit = visits::of(&event, event.order());
         let dedup = keys::dedup(lane, &message);
-        Self { event, address, dedup, new_as_of: None, packed, visit, entry, breach: None }
+        let flag_use = address.as_ref().and_then(|address| FlagUse::of(&event, address, keys));
+        let (new_as_of, breach) = (None, None);
+        Self { event, address, dedup, new_as_of, packed, visit, entry, breach, flag_use }
     }
 }
 
@@ -179,10 +184,11 @@ fn read_event(
     ahead: &Ahead,
     address: &Address,
 ) -> Result<(), RowError> {
-    let Ahead { event, visit, .. } = ahead;
+    let Ahead { event, visit, flag_use, .. } = ahead;
     let Some(strand) = who::strand(shared, address)? else { return Ok(()) };
     let Some(page) = who::page(shared, strand)? else { return Ok(()) };
-    let needs_person = !event.traits.is_empty()
+    let needs_person = flag_use.is_some()
+        || !event.traits.is_empty()
         || !event.consents.is_empty()
         || snapshot.projection.name(hash::event_name(&event.name)).is_some()
         || visit.is_some() && visits::number(&snapshot.projection).is_some();

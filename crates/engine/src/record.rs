@@ -761,6 +761,8 @@ pub(crate) enum StoredPlacement<'a> {
     Lineup(LineupId),
     /// One without candidates: unknown, broken or paused.
     Named { key: Cow<'a, Key>, version: Option<u64> },
+    /// One of which a token told what won; who lost is not known.
+    Told { placement: Cow<'a, Reference>, winner: Cow<'a, Reference> },
 }
 
 /// Names a [`StoredLineup`] by a hash of it.

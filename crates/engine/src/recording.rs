@@ -10,10 +10,10 @@ mod lineup;
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use audience::{Entry, Memberships};
-use decision::Outcome;
+use decision::{HELD_OUT, Holdout, Outcome, TokenClaims};
 use model::{
-    Consents, Country, DecisionId, Identifier, Key, PurposeSet, StrandId, Timestamp,
-    condition::Names, event::Order,
+    Consents, Country, DecisionId, Event, Identifier, Key, PurposeSet, SourceKey, StrandId,
+    Timestamp, condition::Names, event::Order,
 };
 use profile::Assignment;
 use store::{Table, seal::MAX_PLAINTEXT_BYTES};
@@ -48,6 +48,8 @@ pub(crate) struct Record {
     head: Option<StrandId>,
     identifiers: Vec<Identifier>,
     said: Consents,
+    /// The source that asked; none where a token did.
+    source: Option<SourceKey>,
     /// Where the person was, if the request said so and that matters.
     country: Option<Country>,
     /// A [`StoredDecision`], encoded.
@@ -98,11 +100,70 @@ impl Record {
             head,
             identifiers: request.identifiers.clone(),
             said: request.consents,
+            source: request.source.clone(),
             country: request.country(&snapshot.policy),
             body: body(answered)?,
             lineups: Arc::clone(&snapshot.lineups),
             assigned,
             won,
+        })
+    }
+}
+
+impl Record {
+    /// The record of a decision of which only now is known that somebody met it: by its token, when `at` it was used.
+    pub(crate) fn of_use(
+        claims: &TokenClaims,
+        event: &Event,
+        address: &Address,
+        (at, snapshot): (Timestamp, &Snapshot),
+        memberships: Option<&Memberships>,
+    ) -> Option<Self> {
+        let TokenClaims { decision: id, placement, experience, variant, holdout, .. } = claims;
+        let members = memberships.map(|memberships| members(&snapshot.names, memberships));
+        let outcome = StoredOutcome {
+            placement: StoredPlacement::Told {
+                placement: Cow::Borrowed(placement),
+                winner: Cow::Borrowed(experience),
+            },
+            verdicts: vec![(None, 1)],
+            variant: holdout.is_none().then_some(Cow::Borrowed(variant)),
+            shadow: holdout.as_ref().map(|from| (Cow::Borrowed(variant), Cow::Borrowed(from))),
+            reason: claims.reason,
+            propensity: claims.propensity,
+            consent: claims.consent,
+        };
+        let record = StoredDecision::V1 {
+            definitions_version: claims.definitions_version,
+            first: id.count(),
+            memberships: members.unwrap_or_default(),
+            outcomes: vec![outcome],
+            context: Some(Cow::Borrowed(event.context.text())),
+        };
+        let assigned = match holdout {
+            None => Some(variant.clone()),
+            Some(Holdout::Experience) => HELD_OUT.parse().ok(),
+            Some(Holdout::Global(_)) => None,
+        };
+        let mut counted = snapshot.decisions.by_placement(&placement.key);
+        let mut counted = counted.by_ref().zip(snapshot.decisions.capped(&placement.key));
+        let is_counted = counted.any(|(one, capped)| capped && one.key == experience.key);
+        Some(Self {
+            id: *id,
+            at,
+            address: address.clone(),
+            head: None,
+            identifiers: event.identifiers.clone(),
+            said: event.consents,
+            source: Some(event.source.clone()),
+            country: None,
+            body: encoded(record)?,
+            lineups: Arc::clone(&snapshot.lineups),
+            assigned: assigned
+                .map(|variant| (experience.key.clone(), variant))
+                .into_iter()
+                .collect(),
+            won: is_counted.then(|| experience.key.clone()).into_iter().collect(),
         })
     }
 }
@@ -116,16 +177,18 @@ fn is_capped(snapshot: &Snapshot, outcome: &Outcome) -> bool {
 
 fn body(answered: &Answered<'_>) -> Option<Vec<u8>> {
     let Answered { first, snapshot, request, memberships, outcomes, .. } = *answered;
-    let members = memberships.entries().iter().filter(|entry| entry.truth().is_true());
-    let members = members.map(Entry::key).filter(|key| is_told(&snapshot.names, memberships, key));
     let outcomes = outcomes.iter().map(|outcome| stored(&snapshot.lineups, outcome));
-    let mut record = StoredDecision::V1 {
+    encoded(StoredDecision::V1 {
         definitions_version: snapshot.version,
         first: first.count(),
-        memberships: members.map(Cow::Borrowed).collect(),
+        memberships: members(&snapshot.names, memberships),
         outcomes: outcomes.collect::<Option<_>>()?,
         context: Some(Cow::Borrowed(request.context.text())),
-    };
+    })
+}
+
+/// The bytes of a record, without its context where that makes it too long.
+fn encoded(mut record: StoredDecision<'_>) -> Option<Vec<u8>> {
     // Records have lengths that are known, and nothing in them refuses to be written.
     let write = |record: &StoredDecision<'_>| {
         postcard::to_extend(record, Vec::with_capacity(RECORD_BYTES_USUAL)).ok()
@@ -137,6 +200,13 @@ fn body(answered: &Answered<'_>) -> Option<Vec<u8>> {
     let StoredDecision::V1 { context, .. } = &mut record;
     *context = None;
     write(&record).filter(|body| body.len() <= MAX_PLAINTEXT_BYTES)
+}
+
+/// The memberships that are recorded with a decision.
+fn members<'a>(names: &Names, memberships: &'a Memberships) -> Vec<Cow<'a, Key>> {
+    let members = memberships.entries().iter().filter(|entry| entry.truth().is_true());
+    let told = members.map(Entry::key).filter(|key| is_told(names, memberships, key));
+    told.map(Cow::Borrowed).collect()
 }
 
 /// Whether a membership is recorded with a decision: any audience, but of stages only the furthest that is reached.
@@ -296,9 +366,12 @@ fn bear(fold: &mut Fold<'_>, record: &Record) -> Result<Arc<Route>, RowError> {
     let tie = model::hash::event_name(&record.id.to_string());
     let order = Order { time: record.at, tie };
     let route = fold.bear(&record.address, order)?;
-    // A question about somebody proves nothing about who they are: it joins nobody.
+    // A question about somebody proves nothing about who they are: it joins nobody. That what was asked about a single
+    // identifier is about whoever will turn out to hold it, needs no proof from those whose events need none.
     let (identifiers, address) = (&record.identifiers, &record.address);
-    let seen = Seen { identifiers, address, order, is_trusted: false };
+    let is_believed = record.source.as_ref().is_none_or(|source| fold.believes(source));
+    let is_trusted = is_believed && identifiers.len() == 1;
+    let seen = Seen { identifiers, address, order, is_trusted };
     fold.observe_links(route, seen)
 }
 

@@ -1,7 +1,7 @@
 //! Rows under a strand's key, and the workspace's keyed hashes.
 
 use bytes::Bytes;
-use model::{Event, Identifier, SourceKey, UnitId};
+use model::{DecisionId, Event, Identifier, SourceKey, UnitId};
 use serde::{Serialize, de::DeserializeOwned};
 use store::{SealError, StoreError, StrandKey, Vault, VaultError};
 use thiserror::Error;
@@ -10,6 +10,9 @@ use crate::{
     keys::Hash16,
     record::{Unreadable, decode, encode},
 };
+
+/// Names the key that decision tokens are signed with.
+const TOKEN_CONTEXT: &str = "concierge 2026 decision token";
 
 /// Why stored state could not be read or changed.
 #[derive(Debug, Error)]
@@ -68,6 +71,16 @@ impl Keys {
     pub(crate) fn unit(&self, routing: &Identifier) -> UnitId {
         let hash = self.vault.hash("unit", &written(routing));
         UnitId(hash.first_chunk().map_or(0, |head| u64::from_be_bytes(*head)))
+    }
+
+    /// The key that decision tokens are signed with.
+    pub(crate) fn token(&self) -> [u8; 32] {
+        self.vault.derive(TOKEN_CONTEXT)
+    }
+
+    /// Names the use of a decision, as if it were a message.
+    pub(crate) fn flag_use(&self, decision: DecisionId) -> Hash16 {
+        self.vault.hash("flag use", &decision.0.to_be_bytes())
     }
 
     /// Seals `record` for the row at `row_key`, after the plain `head`.

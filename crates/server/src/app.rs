@@ -12,7 +12,7 @@ use axum::{Router, extract::State, response::Response};
 use engine::Engine;
 use tokio::sync::Semaphore;
 
-use crate::{error::ApiError, gate, metrics::Metrics, options::Options, routes};
+use crate::{error::ApiError, gate, metrics::Metrics, ofrep, options::Options, routes};
 
 /// How many reads that may touch the disk run at once; the rest wait.
 const READS_MAX: usize = 16;
@@ -38,6 +38,7 @@ pub(crate) struct Shared {
     scans: Semaphore,
     previews: Semaphore,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) flag_streams: Arc<Semaphore>,
     request_ids: RequestIds,
 }
 
@@ -60,6 +61,7 @@ impl App {
             scans: Semaphore::new(SCANS_MAX),
             previews: Semaphore::new(PREVIEWS_MAX),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            flag_streams: Arc::new(Semaphore::new(ofrep::STREAMS_MAX)),
             request_ids: RequestIds::new(),
         }))
     }

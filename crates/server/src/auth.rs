@@ -25,6 +25,11 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim()).filter(|secret| !secret.is_empty())
 }
 
+/// The key of a client of feature flags: a write key or a token.
+pub(crate) fn api_key(headers: &HeaderMap) -> Option<&str> {
+    text(headers, "x-api-key").filter(|secret| !secret.is_empty())
+}
+
 /// The user of a Basic header or the secret of a Bearer one. Clients send their write key as the
 /// user with an empty password.
 fn authorization(headers: &HeaderMap) -> Option<Cow<'_, str>> {

@@ -8,11 +8,13 @@ use axum::{
 /// How long a browser may remember the answer to a preflight. Two hours is the most that browsers grant.
 const MAX_AGE_SECONDS: &str = "7200";
 /// What is allowed whether a browser asks for it or not.
-const KNOWN_HEADERS: [&str; 8] = [
+const KNOWN_HEADERS: [&str; 10] = [
     "authorization",
     "content-type",
     "content-encoding",
+    "if-none-match",
     "x-write-key",
+    "x-api-key",
     "x-retry-count",
     "prefer",
     "anonymousid",
@@ -27,7 +29,7 @@ pub(crate) fn open(mut response: Response) -> Response {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("retry-after, x-request-id"),
+        HeaderValue::from_static("etag, retry-after, x-request-id"),
     );
     response
 }

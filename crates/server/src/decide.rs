@@ -17,15 +17,15 @@ use engine::{
     definitions::{Scope, Source, SourceKind},
     normalise::{BrowserSignals, ConsentReader},
 };
-use model::{DecisionId, Key, event::Marks};
+use model::{Consents, DecisionId, Key, LazyObject, SourceKey, Timestamp, event::Marks};
 
 use crate::{app::App, auth, body, cors, error::ApiError, gate, ingest, metrics::Area};
 
-pub(crate) use request::PLACEMENTS_MAX;
 use request::Sent;
+pub(crate) use request::{Identifiers, PLACEMENTS_MAX};
 
 /// Largest body of a decision request, in bytes: a context is small.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Answers a decision request.
 pub(crate) async fn handle(State(app): State<App>, request: Request) -> Response {
@@ -38,7 +38,9 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let bytes = body::read_limited(body, &parts.headers, BODY_BYTES_MAX).await?;
     let sent: Sent<'_> = request::parse(&bytes)?;
-    let caller = caller(app, &parts, &sent)?;
+    let secret = auth::secret(&parts.headers, &parts.uri);
+    let write_key = secret.as_deref().or(sent.write_key.as_deref());
+    let caller = Caller::of(app, write_key, auth::bearer(&parts.headers))?;
     if !matches!(caller, Caller::Token { .. }) && (sent.explain || sent.at.is_some()) {
         let detail = "`explain` and `at` need a token with the scope `decide`";
         return Err(ApiError::forbidden("token_required", detail));
@@ -58,11 +60,11 @@ pub(crate) fn decide(app: &App, request: &DecideRequest) -> Result<DecideAnswer,
 
 /// Who asks.
 #[derive(Clone, Debug)]
-enum Caller {
+pub(crate) enum Caller {
     /// A browser or an app with its public key.
     Public(Source),
     /// A server with its write key.
-    Server,
+    Server(Source),
     /// A token with the scope for it.
     Token {
         /// It may see sensitive values, too.
@@ -70,25 +72,77 @@ enum Caller {
     },
 }
 
-fn caller(app: &App, parts: &Parts, sent: &Sent<'_>) -> Result<Caller, ApiError> {
-    let secret = auth::secret(&parts.headers, &parts.uri);
-    let write_key = secret.as_deref().or(sent.write_key.as_deref());
-    if let Some(source) = write_key.and_then(|key| app.engine.source(key)) {
-        return Ok(match source.kind {
-            SourceKind::Public => Caller::Public(source),
-            SourceKind::Server => Caller::Server,
-        });
+impl Caller {
+    /// Whoever has a secret: a source with its write key, or a token that may decide.
+    pub(crate) fn of(
+        app: &App,
+        write_key: Option<&str>,
+        token: Option<&str>,
+    ) -> Result<Self, ApiError> {
+        if let Some(source) = write_key.and_then(|key| app.engine.source(key)) {
+            return Ok(match source.kind {
+                SourceKind::Public => Self::Public(source),
+                SourceKind::Server => Self::Server(source),
+            });
+        }
+        match token.and_then(|secret| app.engine.token(secret)) {
+            Some(token) if token.allows(Scope::Decide) => {
+                Ok(Self::Token { sees_all: token.allows(Scope::ProfilesSensitive) })
+            }
+            Some(_) => Err(gate::missing_scope(Scope::Decide)),
+            None if write_key.is_some() => {
+                let detail = "this is neither a source's write key nor a token";
+                Err(ApiError::unauthorized("write_key_unknown", detail))
+            }
+            None => Err(auth::missing_write_key()),
+        }
     }
-    match auth::bearer(&parts.headers).and_then(|secret| app.engine.token(secret)) {
-        Some(token) if token.allows(Scope::Decide) => {
-            Ok(Caller::Token { sees_all: token.allows(Scope::ProfilesSensitive) })
+
+    /// The source whose write key it has.
+    pub(crate) fn source(&self) -> Option<&SourceKey> {
+        match self {
+            Self::Public(source) | Self::Server(source) => Some(&source.key),
+            Self::Token { .. } => None,
         }
-        Some(_) => Err(gate::missing_scope(Scope::Decide)),
-        None if write_key.is_some() => {
-            let detail = "this is neither a source's write key nor a token";
-            Err(ApiError::unauthorized("write_key_unknown", detail))
+    }
+
+    /// Whether it proved nothing about who it is.
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self, Self::Public(_))
+    }
+}
+
+/// What a request says beside whom it is about and what is wanted.
+pub(crate) struct Situation {
+    pub(crate) context: LazyObject,
+    pub(crate) consents: Consents,
+    pub(crate) marks: Marks,
+}
+
+impl Situation {
+    /// What the context says, completed by what the call itself shows of a browser.
+    pub(crate) fn of(
+        app: &App,
+        parts: &Parts,
+        caller: &Caller,
+        mut context: LazyObject,
+        at: Option<Timestamp>,
+    ) -> Self {
+        let mut marks = Marks::default();
+        let mut browser = BrowserSignals::default();
+        if let Caller::Public(source) = caller {
+            request::fill_context(&mut context, parts, app.options.proxies);
+            marks = ingest::noticed(app, source, parts);
+            browser = ingest::browser_signals(&parts.headers);
         }
-        None => Err(auth::missing_write_key()),
+        let instant = at.unwrap_or_else(|| app.engine.now());
+        app.options.enricher.complete_request(&mut context, instant);
+        if at.is_none() {
+            app.options.enricher.complete_weather(&mut context, instant);
+        }
+        let signals = app.engine.consent_signals();
+        let consents = ConsentReader { signals: &signals, browser }.read(|name| context.get(name));
+        Self { context, consents, marks }
     }
 }
 
@@ -100,21 +154,8 @@ fn decide_request(
 ) -> Result<DecideRequest, ApiError> {
     let at = sent.instant()?;
     let placements = sent.placement_keys()?;
-    let mut context = sent.context.unwrap_or_default();
-    let mut marks = Marks::default();
-    let mut browser = BrowserSignals::default();
-    if let Caller::Public(source) = &caller {
-        request::fill_context(&mut context, parts, app.options.proxies);
-        marks = ingest::noticed(app, source, parts);
-        browser = ingest::browser_signals(&parts.headers);
-    }
-    let instant = at.unwrap_or_else(|| app.engine.now());
-    app.options.enricher.complete_request(&mut context, instant);
-    if at.is_none() {
-        app.options.enricher.complete_weather(&mut context, instant);
-    }
-    let signals = app.engine.consent_signals();
-    let consents = ConsentReader { signals: &signals, browser }.read(|name| context.get(name));
+    let context = sent.context.unwrap_or_default();
+    let Situation { context, consents, marks } = Situation::of(app, parts, &caller, context, at);
     Ok(DecideRequest {
         identifiers: sent.identifiers.into_sound()?,
         placements,
@@ -124,7 +165,8 @@ fn decide_request(
         record: sent.record,
         at,
         marks,
-        public: matches!(caller, Caller::Public(_)),
+        public: caller.is_public(),
+        source: caller.source().cloned(),
         // Content may need what only its reader is to see; who asks for reasons looks at it.
         masked: sent.explain && !matches!(caller, Caller::Token { sees_all: true }),
         preview: sent.preview.filter(|token| !token.is_empty()).map(Into::into),

@@ -34,6 +34,7 @@ mod export;
 mod health;
 mod imports;
 mod ingest;
+mod ofrep;
 mod pixel;
 mod previews;
 mod privacy;

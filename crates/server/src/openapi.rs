@@ -98,7 +98,7 @@ fn operation(route: &Route, path: &str, kind: Option<Kind>, alias: usize) -> Val
         "summary": doc.summary,
         "parameters": parameters(path, doc.query),
         "responses": responses,
-        "security": security(route.access),
+        "security": security(path, route.access),
     });
     if let Some(operation) = operation.as_object_mut() {
         if let Some(body) = doc.body {
@@ -125,6 +125,7 @@ fn response(schema: Option<&str>, kind: Option<Kind>) -> Value {
         }
         Some("Bytes") => json!({"description": "OK", "content": {"application/octet-stream": {}}}),
         Some("Lines") => json!({"description": "OK", "content": {"application/x-ndjson": {}}}),
+        Some("EventStream") => json!({"description": "OK", "content": {"text/event-stream": {}}}),
         Some("Gif") => json!({"description": "Always", "content": {"image/gif": {}}}),
         Some(schema) => json!({
             "description": "OK",
@@ -181,12 +182,17 @@ fn parameters(path: &str, query: &[Parameter]) -> Vec<Value> {
     in_path.chain(in_query).collect()
 }
 
-fn security(access: Access) -> Value {
+fn security(path: &str, access: Access) -> Value {
     match access {
         Access::Open => json!([]),
         Access::WriteKey => json!([{"write_key_basic": []}, {"write_key_header": []}]),
         Access::WriteKeyOrToken => {
-            json!([{"write_key_basic": []}, {"write_key_header": []}, {"token": []}])
+            let mut ways =
+                json!([{"write_key_basic": []}, {"write_key_header": []}, {"token": []}]);
+            if let (true, Some(ways)) = (path.starts_with("/ofrep/"), ways.as_array_mut()) {
+                ways.push(json!({"flag_key": []}));
+            }
+            ways
         }
         Access::Token(_) => json!([{"token": []}]),
     }
@@ -201,6 +207,12 @@ fn security_schemes() -> Value {
             "description": "a source's write key as the user, with an empty password; also as Bearer, as `writeKey` in the query or the body",
         },
         "write_key_header": {"type": "apiKey", "in": "header", "name": "X-Write-Key"},
+        "flag_key": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "a write key or a token, for feature flags",
+        },
     })
 }
 

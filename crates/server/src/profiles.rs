@@ -141,6 +141,7 @@ pub(crate) async fn explain(
         record: false,
         at,
         public: false,
+        source: None,
         masked: sight == Sight::Masked,
         preview: None,
     };

@@ -4,6 +4,7 @@ mod accounts;
 mod acts;
 mod audiences;
 mod bulk;
+mod ofrep;
 mod previews;
 mod privacy;
 mod quality;
@@ -175,6 +176,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         accounts::ROUTES,
         acts::ROUTES,
         audiences::ROUTES,
+        ofrep::ROUTES,
         quality::ROUTES,
         previews::ROUTES,
         privacy::ROUTES,

@@ -7,17 +7,9 @@ import { test } from 'node:test'
 import RudderStack from '@rudderstack/rudder-sdk-node'
 import { Analytics as Segment } from '@segment/analytics-node'
 
-const SERVER = environment('CONCIERGE_SERVER')
-const WRITE_KEY = environment('CONCIERGE_WRITE_KEY')
-const TOKEN = environment('CONCIERGE_TOKEN')
+import { SERVER, WRITE_KEY, get, person } from './support/concierge.js'
 
 const LARGE_BATCH_EVENTS = 250
-
-function environment(name) {
-  const value = process.env[name]
-  assert.ok(value, `${name} is not set; run this through \`make test-node\``)
-  return value
-}
 
 // A client whose `send` notes every call, and whose `deliver` ends when each call was answered.
 function noting(client, flush) {
@@ -48,16 +40,6 @@ function rudderstack(gzip) {
     while (client.queue.length > 0)
   })
 }
-
-async function get(path, query = {}) {
-  const url = `${SERVER}${path}?${new URLSearchParams(query)}`
-  const answer = await fetch(url, { headers: { authorization: `Bearer ${TOKEN}` } })
-  const text = await answer.text()
-  assert.equal(answer.status, 200, `${url} answered ${answer.status}: ${text}`)
-  return JSON.parse(text)
-}
-
-const person = (userId) => get('/api/v1/profiles/lookup', { type: 'user_id', value: userId })
 
 // How often each event name is on the person's timeline.
 async function eventNames(profile) {
@@ -93,7 +75,7 @@ for (const [vendor, make] of Object.entries(VENDORS)) {
     send('alias', { ...who, previousId: `${vendor}-node-earlier` })
     await deliver()
 
-    const profile = await person(who.userId)
+    const profile = await person('user_id', who.userId)
     assert.equal(profile.traits.plan.value, 'pro')
     assert.equal(profile.traits.seats.value, 3)
     assert.deepEqual(await eventNames(profile), {
@@ -105,11 +87,7 @@ for (const [vendor, make] of Object.entries(VENDORS)) {
       Group: 1,
       Alias: 1,
     })
-    const byDevice = await get('/api/v1/profiles/lookup', {
-      type: 'anonymous_id',
-      value: device.anonymousId,
-    })
-    assert.equal(byDevice.id, profile.id)
+    assert.equal((await person('anonymous_id', device.anonymousId)).id, profile.id)
   })
 
   test(`${vendor}: a message sent twice arrives once`, async () => {
@@ -119,7 +97,7 @@ for (const [vendor, make] of Object.entries(VENDORS)) {
       send('track', { ...who, event: 'Order Completed', messageId: `${vendor}-node-message` })
       await deliver()
     }
-    assert.deepEqual(await eventNames(await person(who.userId)), { 'Order Completed': 1 })
+    assert.deepEqual(await eventNames(await person('user_id', who.userId)), { 'Order Completed': 1 })
   })
 
   test(`${vendor}: a large batch arrives whole`, async () => {
@@ -129,6 +107,6 @@ for (const [vendor, make] of Object.entries(VENDORS)) {
       send('track', { ...who, event: 'Step', properties: { number } })
     }
     await deliver()
-    assert.deepEqual(await eventNames(await person(who.userId)), { Step: LARGE_BATCH_EVENTS })
+    assert.deepEqual(await eventNames(await person('user_id', who.userId)), { Step: LARGE_BATCH_EVENTS })
   })
 }

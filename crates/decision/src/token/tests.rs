@@ -1,7 +1,7 @@
 //! Tokens survive their text form, and only with their key.
 
 use expect_test::expect;
-use model::{DecisionId, Timestamp, UnitId};
+use model::{DecisionId, PurposeSet, Timestamp, UnitId};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,11 +13,13 @@ fn claims() -> TokenClaims {
         decision: DecisionId(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
         at: Timestamp(1_790_000_000_000),
         unit: UnitId(0xe6fa_c472_eaf3_dff4),
-        placement: "home_hero".parse().unwrap(),
-        experience: "welcome_back".parse().unwrap(),
+        placement: Reference { key: "home_hero".parse().unwrap(), version: 2 },
+        experience: Reference { key: "welcome_back".parse().unwrap(), version: 3 },
         variant: "b".parse().unwrap(),
+        holdout: None,
+        reason: Reason::Split,
         propensity: 0.5,
-        experience_version: 3,
+        consent: ConsentBasis { asked: PurposeSet(2), granted: PurposeSet(2) },
         definitions_version: 42,
     }
 }
@@ -29,8 +31,8 @@ fn the_layout_stays() {
     let (start, end) = written.split_at(61);
     let in_lines = format!("{start}\n{end}");
     expect![[r#"
-        Ae-br834rNGRgd633prx2aKjAoCwg8WYaPS_z9eujrH95gEJaG9tZV9oZXJvD
-        HdlbGNvbWVfYmFjawFiAAAAAAAA4D8DKnfPjx4vAv95cRJTy22tEK8"#]]
+        Au-br834rNGRgd633prx2aKjAoCwg8WYaPS_z9eujrH95gEJaG9tZV9oZXJvA
+        gx3ZWxjb21lX2JhY2sDAWIAAQAAAAAAAOA_AgIq3qLlPVwa0KX4ym28MEjDVA"#]]
     .assert_eq(&in_lines);
     assert_eq!(TokenClaims::verify(&written, &KEY), Ok(claims()));
 }
@@ -53,11 +55,13 @@ fn the_longest_token_is_read() {
         decision: DecisionId(u128::MAX),
         at: Timestamp(i64::MIN),
         unit: UnitId(u64::MAX),
-        placement: longest.clone(),
-        experience: longest.clone(),
-        variant: longest,
+        placement: Reference { key: longest.clone(), version: u64::MAX },
+        experience: Reference { key: longest.clone(), version: u64::MAX },
+        variant: longest.clone(),
+        holdout: Some(Holdout::Global(longest)),
+        reason: Reason::Error,
         propensity: 0.1,
-        experience_version: u64::MAX,
+        consent: ConsentBasis { asked: PurposeSet::ALL, granted: PurposeSet::ALL },
         definitions_version: u64::MAX,
     };
     let token = claims.encode(&KEY);

@@ -139,6 +139,7 @@ fn answers(engine: &Engine) -> Value {
             at: None,
             marks: model::event::Marks::default(),
             public: false,
+            source: None,
             masked: false,
             preview: None,
         });

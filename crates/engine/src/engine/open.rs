@@ -34,8 +34,6 @@ const JOBS_READ_MAX: usize = 64;
 /// Decision records waiting for the writer: 50 ms at the highest rate a machine of two cores
 /// serves, several times over.
 const RECORDS_MAX: usize = 16_384;
-/// Names the key that decision tokens are signed with.
-const TOKEN_CONTEXT: &str = "concierge 2026 decision token";
 /// Names the key that previews are signed with.
 const PREVIEW_CONTEXT: &str = "concierge 2026 preview";
 
@@ -50,9 +48,8 @@ pub(super) fn over(
     options: Options,
 ) -> Result<(Engine, Option<FirstKeys>), EngineError> {
     let (shared, end) = shared(store, &options)?;
-    let vault = &shared.keys.vault;
-    let signing =
-        SigningKeys { token: vault.derive(TOKEN_CONTEXT), preview: vault.derive(PREVIEW_CONTEXT) };
+    let preview = shared.keys.vault.derive(PREVIEW_CONTEXT);
+    let signing = SigningKeys { token: shared.keys.token(), preview };
     let first =
         if shared.credentials.is_empty() { Some(first_keys(&shared, &options)?) } else { None };
     let (jobs, jobs_taken) = crossbeam_channel::bounded(JOBS_MAX);

@@ -270,17 +270,22 @@ fn decisions_and_lineups_are_pinned() {
         StoredOutcome { shadow: Some((Cow::Owned(key("b")), holdout)), ..outcome(vec![(None, 1)]) };
     let placement = StoredPlacement::Named { key: Cow::Owned(key("odd")), version: None };
     let unknown = StoredOutcome { placement, ..outcome(Vec::new()) };
+    let placement = StoredPlacement::Told {
+        placement: Cow::Owned(Reference { key: key("hero"), version: 2 }),
+        winner: Cow::Owned(Reference { key: key("sale"), version: 3 }),
+    };
+    let told = StoredOutcome { placement, ..outcome(vec![(None, 1)]) };
     let record = StoredDecision::V1 {
         definitions_version: 300,
         first: 5,
         memberships: vec![Cow::Owned(key("vip"))],
-        outcomes: vec![shown, held_out, unknown],
+        outcomes: vec![shown, held_out, unknown, told],
         context: Some(r#"{"page":{"path":"/"}}"#.into()),
     };
     pinned(
         &record,
         &expect![
-            "00ac02050103766970030009090909090909090201030900010101620001000000000000e03f0602000909090909090909010001000101620102000000000000f03f000001036f64640000000002000000000000f03f000001157b2270616765223a7b2270617468223a222f227d7d"
+            "00ac02050103766970040009090909090909090201030900010101620001000000000000e03f0602000909090909090909010001000101620102000000000000f03f000001036f64640000000002000000000000f03f000002046865726f020473616c6503010001000002000000000000f03f000001157b2270616765223a7b2270617468223a222f227d7d"
         ],
     );
 }

@@ -105,12 +105,18 @@ impl<'a> Documents<'a> {
     fn decided(&mut self, id: DecisionId, outcome: StoredOutcome<'_>) -> Result<Decided, RowError> {
         let StoredOutcome { placement, verdicts, variant, shadow, reason, propensity, consent } =
             outcome;
+        let mut told = Vec::new();
         let (placement, placement_version, lineup) = match placement {
             StoredPlacement::Lineup(id) => {
                 let StoredLineup::V1 { placement, candidates } = self.lineup(id)?;
                 (placement.key.clone(), Some(placement.version), &candidates[..])
             }
             StoredPlacement::Named { key, version } => (key.into_owned(), version, &[][..]),
+            StoredPlacement::Told { placement, winner } => {
+                let Reference { key, version } = placement.into_owned();
+                told.push(winner.into_owned());
+                (key, Some(version), &told[..])
+            }
         };
         let verdicts =
             verdicts.iter().flat_map(|&(why_not, count)| (0..count).map(move |_| why_not));

@@ -94,7 +94,9 @@ impl Writer {
             fold.update(head).is_due = true;
         }
         let mut recorder = Recorder::after(&self.lineups);
-        for record in records {
+        let used = take(&mut fold.flag_uses);
+        shared.metrics.flag_uses_refused.inc_by(fold.flag_uses_refused);
+        for record in records.iter().chain(&used) {
             match recorder.write(&mut fold, record) {
                 Ok(()) => calls.recorded += 1,
                 Err(RowError::Unreadable(error)) => {

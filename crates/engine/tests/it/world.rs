@@ -272,6 +272,7 @@ pub(crate) fn request(ids: &[(&str, &str)], placement: &str) -> DecideRequest {
         record: true,
         at: None,
         public: false,
+        source: None,
         masked: false,
         preview: None,
     }

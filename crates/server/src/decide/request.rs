@@ -100,7 +100,7 @@ impl Sent<'_> {
 
 /// Identifiers by their types' names. Empty and `null` values count as absent, numbers as their digits.
 #[derive(Default)]
-pub(super) struct Identifiers {
+pub(crate) struct Identifiers {
     found: Vec<Identifier>,
     fault: Option<Fault>,
 }
@@ -108,13 +108,19 @@ pub(super) struct Identifiers {
 impl Identifiers {
     /// The identifiers, or the first fault among them.
     pub(super) fn into_sound(self) -> Result<Vec<Identifier>, ApiError> {
+        self.into_found().map_err(|fault| ApiError::fault(fault.pointer, fault.detail))
+    }
+
+    /// The identifiers, or the first fault among them.
+    pub(crate) fn into_found(self) -> Result<Vec<Identifier>, Fault> {
         match self.fault {
-            Some(fault) => Err(ApiError::fault(fault.pointer, fault.detail)),
+            Some(fault) => Err(fault),
             None => Ok(self.found),
         }
     }
 
-    fn add(&mut self, name: &str, value: &Value) {
+    /// Adds what an object's member says.
+    pub(crate) fn add(&mut self, name: &str, value: &Value) {
         let text: CompactString = match value {
             Value::String(text) => text.as_str().into(),
             Value::Number(number) if !number.is_f64() => number.to_string().into(),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audiences;
+mod flags;
 mod identity;
 mod quality;
 
@@ -30,6 +31,7 @@ pub(super) fn shared() -> Object {
         verdicts(),
         imports(),
         decisions(),
+        flags::schemas(),
         previews(),
         people(),
         accounts::schemas(),

@@ -155,3 +155,19 @@ async fn answers_are_for_this_person_alone() {
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("access-control-allow-origin"), "*");
 }
+
+#[tokio::test]
+async fn somebody_who_was_asked_about_before_they_were_known_is_known_once_they_are() {
+    let server = with_experience().await;
+    let ask = json!({"identifiers": {"user_id": "u1"}, "placements": ["home_hero"]});
+    for call in [decide(&ask).source(), decide(&ask).admin()] {
+        assert_eq!(server.ok(call).await["decisions"][0]["reason"], "default");
+    }
+    let traits = json!({"plan": "pro"});
+    server
+        .track(&json!({"type": "identify", "userId": "u1", "anonymousId": "a1", "traits": traits}))
+        .await;
+    for call in [decide(&ask).source(), decide(&ask).admin()] {
+        assert_eq!(server.ok(call).await["decisions"][0]["reason"], "targeting_match");
+    }
+}

@@ -229,7 +229,7 @@ async fn browsers_may_call_with_headers_that_no_version_had_before() {
     let answer = server.call(question).await;
     assert_eq!(answer.status.as_u16(), 204);
     assert_eq!(answer.header("vary"), "access-control-request-headers");
-    expect!["authorization, content-type, content-encoding, x-write-key, x-retry-count, prefer, anonymousid, x-request-id, sentat, rsa-retry-attempt"]
+    expect!["authorization, content-type, content-encoding, if-none-match, x-write-key, x-api-key, x-retry-count, prefer, anonymousid, x-request-id, sentat, rsa-retry-attempt"]
         .assert_eq(answer.header("access-control-allow-headers"));
     let many: Vec<String> = (0..10_000).map(|count| format!("x-{count}")).collect();
     let question = Call::new("OPTIONS", "/v1/track");

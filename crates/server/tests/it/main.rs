@@ -13,6 +13,7 @@ mod document;
 mod edits;
 mod experiences;
 mod export;
+mod flags;
 mod fuzz;
 mod harness;
 mod identity;

@@ -32,13 +32,15 @@ async function read(path, query = {}) {
 
 // A browser without a screen says that it is none of a person: its events are marked, and are to count all the same.
 export async function countPrograms() {
-  const rule = { state: 'live', mark: 'bot', known_bots: true, counts: true }
-  const answer = await fetch(`${SERVER}/api/v1/traffic_rules/browsers`, {
-    method: 'PUT',
-    headers: { authorization: `Bearer ${TOKEN}` },
-    body: JSON.stringify(rule),
-  })
-  assert.ok(answer.ok, `the traffic rule was answered with ${answer.status}`)
+  await define('traffic_rules', 'browsers', { state: 'live', mark: 'bot', known_bots: true, counts: true })
+}
+
+// Saves a definition.
+export async function define(kind, key, document) {
+  const url = `${SERVER}/api/v1/${kind}/${key}`
+  const headers = { authorization: `Bearer ${TOKEN}` }
+  const answer = await fetch(url, { method: 'PUT', headers, body: JSON.stringify(document) })
+  assert.ok(answer.ok, `${url} was answered with ${answer.status}: ${await answer.text()}`)
 }
 
 // The person who holds an identifier, or null.
@@ -55,6 +57,13 @@ export async function events(type, value) {
     cursor = page.next_cursor
   }
   return found.reverse()
+}
+
+// What was decided for whoever holds an identifier, newest first.
+export async function decisions(type, value) {
+  const { id } = await person(type, value)
+  const { items } = await read(`/api/v1/profiles/${id}/decisions`)
+  return items.flatMap((record) => record.decisions)
 }
 
 // How often each name is among events.

@@ -4,6 +4,9 @@ import { createReadStream } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { MODULES } from './flags.js'
 
 const { resolve } = createRequire(import.meta.url)
 
@@ -12,6 +15,16 @@ const SCRIPTS = {
   '/segment.js': join(dirname(resolve('@segment/analytics-next/package.json')), 'dist/umd/index.js'),
   '/rudderstack.js': join(dirname(resolve('@rudderstack/analytics-js/bundled')), '../umd/index.js'),
 }
+
+// The modules that OpenFeature's packages are made of, as browsers load them.
+const module = (name, file) => join(dirname(fileURLToPath(import.meta.resolve(name))), file)
+const FILES = {
+  '@openfeature/core': module('@openfeature/core', 'index.js'),
+  '@openfeature/web-sdk': module('@openfeature/web-sdk', 'index.js'),
+  '@openfeature/ofrep-core': module('@openfeature/ofrep-core', 'index.esm.js'),
+  '@openfeature/ofrep-web-provider': module('@openfeature/ofrep-web-provider', 'index.esm.js'),
+}
+for (const [name, path] of Object.entries(MODULES)) SCRIPTS[path] = FILES[name]
 
 const EMPTY_PAGE = '<!doctype html><title>Elsewhere</title>'
 

@@ -1,0 +1,70 @@
+//! Uses of feature flags: the event `Flag Used` brings the token of an evaluation back, of which the server did not
+//! know whether anybody would meet it, and with that it is recorded like any decision that was asked for by itself.
+//!
+//! A token that is forged, too old, or of somebody else is passed over, and counted; the event is kept as it is.
+//! However often one evaluation is used, it is recorded once.
+
+use decision::TokenClaims;
+use model::{Duration, Event, EventKind, Timestamp, UnitId, value::Path};
+
+use crate::{
+    keys,
+    sealed::{Address, Keys},
+};
+
+/// The name of the event.
+const NAME: &str = "Flag Used";
+/// The property that has the token.
+const TOKEN: &str = "token";
+/// How old a token may be. As long as messages are told from their copies, since uses are by the same means.
+const LASTS: Duration = Duration(crate::fold::DEDUP_WINDOW_SECONDS * 1_000);
+
+/// An evaluation that was used.
+#[derive(Debug)]
+pub(crate) struct FlagUse {
+    pub(crate) claims: TokenClaims,
+    /// The key of the entry by which further uses of it are known.
+    pub(crate) dedup: [u8; 18],
+}
+
+impl FlagUse {
+    /// What an event tells of; `None` where that is no use of a flag. An error where its token is none of ours.
+    pub(crate) fn of(
+        event: &Event,
+        address: &Address,
+        keys: &Keys,
+    ) -> Option<Result<Self, Unbelieved>> {
+        if event.name != NAME || event.kind != EventKind::Track || event.historical {
+            return None;
+        }
+        let token = event.properties.find(&Path::parse(TOKEN)?)?.as_str()?;
+        Some(match TokenClaims::verify(token, &keys.token()) {
+            Ok(claims) => {
+                let dedup = keys::dedup(address.lane, &keys.flag_use(claims.decision));
+                Ok(Self { claims, dedup })
+            }
+            Err(_) => Err(Unbelieved),
+        })
+    }
+
+    /// The instant of the use that an event reports at `now`; none where the token is too old for it, or was given to
+    /// none of `units`.
+    pub(crate) fn instant(
+        &self,
+        event: &Event,
+        now: Timestamp,
+        units: [UnitId; 2],
+    ) -> Result<Timestamp, Unbelieved> {
+        let TokenClaims { at, unit, .. } = self.claims;
+        let is_fresh = now <= at.saturating_add(LASTS);
+        if !is_fresh || !units.contains(&unit) {
+            return Err(Unbelieved);
+        }
+        // Nothing is used before it was evaluated, or in the future.
+        Ok(event.event_time.min(now).max(at))
+    }
+}
+
+/// A token that proves no use of a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unbelieved;
