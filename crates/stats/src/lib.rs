@@ -5,10 +5,14 @@ pub mod sample;
 mod undefined;
 pub use undefined::Undefined;
 
+mod quadrature;
 mod special;
 
+pub mod draws;
 pub mod effect;
+pub mod exact;
 pub mod fixed;
 pub mod gate;
+pub mod looks;
 pub mod sequence;
 pub mod split;

@@ -134,9 +134,7 @@ impl Sums {
     /// With fewer than two units, or when some value is neither 0 nor 1.
     pub fn as_share(&self) -> Result<Estimate, Undefined> {
         let value = self.mean()?;
-        if !self.is_binary() {
-            return Err(Undefined::Impossible { reason: "a share is of values 0 and 1" });
-        }
+        self.check_binary()?;
         if self.count < 2 {
             return Err(Undefined::OneUnit);
         }
@@ -160,6 +158,14 @@ impl Sums {
     fn is_binary(&self) -> bool {
         let non_zero = float(self.non_zero);
         self.sum == non_zero && self.sum_of_squares == non_zero
+    }
+
+    pub(crate) fn check_binary(&self) -> Result<(), Undefined> {
+        if self.is_binary() {
+            Ok(())
+        } else {
+            Err(Undefined::Impossible { reason: "a share is of values 0 and 1" })
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), Undefined> {

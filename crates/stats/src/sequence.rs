@@ -43,6 +43,38 @@ pub fn asymptotic(
     })
 }
 
+/// The mixture sequential probability ratio test (mSPRT), with effects drawn from a normal distribution around 0.
+///
+/// With v the variance of the estimate and τ the deviation of effects that are looked for, on the effect's scale:
+/// ln Λ = ½ ln(v/(v+τ²)) + τ²θ²/(2v(v+τ²)), p = min(1, 1/Λ),
+/// half-width √(v(v+τ²)/τ² · (2 ln(1/α) + ln((v+τ²)/v))).
+///
+/// Assumes that the [gate](crate::gate) is open, and that τ was set before anything was seen. Two-sided.
+/// Sources: Johari, Koomen, Pekelis, Walsh, "Peeking at A/B tests", KDD 2017, and "Always valid inference",
+/// Operations Research 70(3), 2022.
+///
+/// # Errors
+/// When the effect is none that [`Effect::new`] makes, or `effects_deviation` is not positive.
+pub fn mixture(
+    effect: &Effect,
+    level: Level,
+    effects_deviation: f64,
+) -> Result<Inference, Undefined> {
+    let z = effect.z()?;
+    positive("the deviation of effects", effects_deviation)?;
+    // Everything in units of the standard error, so that squares stay in range.
+    let ratio = finite("the deviation of effects", effects_deviation / effect.std_error)?;
+    let square = finite("the deviation of effects", ratio * ratio)?;
+    let growth = square.ln_1p();
+    let ln_e_value = -0.5 * growth + 0.5 * z * z * (square / (1.0 + square));
+    let std_errors = ((1.0 + square) / square * (-2.0 * level.alpha().ln() + growth)).sqrt();
+    Ok(Inference {
+        interval: effect.around(std_errors)?,
+        p_value: always_valid(ln_e_value),
+        ln_e_value: Some(finite("the evidence", ln_e_value)?),
+    })
+}
+
 /// min(1, 1/e).
 pub(crate) fn always_valid(ln_e_value: f64) -> f64 {
     (-ln_e_value).exp().min(1.0)

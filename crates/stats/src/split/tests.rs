@@ -4,7 +4,10 @@ use super::*;
 
 proptest! {
     #[test]
-    fn counts_as_planned_are_no_mismatch(units in 10u64..1_000_000, weights in prop::collection::vec(1u64..100, 2..20)) {
+    fn counts_as_planned_are_no_mismatch(
+        units in 10u64..1_000_000,
+        weights in prop::collection::vec(1u64..100, 2..20),
+    ) {
         let counts: Vec<u64> = weights.iter().map(|weight| units * weight).collect();
         let weights: Vec<f64> = weights.iter().map(|weight| float(*weight)).collect();
         prop_assert!(chi_squared(&counts, &weights).unwrap().p_value > 0.999_999);
