@@ -44,7 +44,7 @@ demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 # --- test --------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-fuzz test-vendor test-python test-node test-browser test-duckdb test-splink ## run every test, installing what the tests need
+test: test-rust test-fuzz test-vendor test-python test-node test-browser test-duckdb test-splink test-policies ## run every test, installing what the tests need
 
 .PHONY: test-rust
 test-rust: ## unit, property and integration tests of the workspace
@@ -93,6 +93,19 @@ test-duckdb: $(BINARY) $(VENV)/ready ## audiences over real orders, compared wit
 .PHONY: test-splink
 test-splink: $(BINARY) $(VENV)/ready ## linkage of records whose truth is known, beside Splink
 	@$(PYTHON) -m pytest tests/splink
+
+# Policies are compared with packages that want versions of their own.
+POLICIES_VENV := $(CONCIERGE_CACHE)/venv-policies
+
+.PHONY: test-policies
+test-policies: $(POLICIES_VENV)/ready ## bandits and off-policy estimates, beside obp, MABWiser and SciPy
+	@cargo build --quiet --locked -p stats --example policies
+	@POLICIES_BINARY="$(CARGO_TARGET_DIR)/debug/examples/policies" \
+	  $(POLICIES_VENV)/bin/python -m pytest -c tests/pytest.ini --confcutdir=tests/policies tests/policies
+
+# Every package is named, so none is looked for: obp names versions that this Python has not.
+$(POLICIES_VENV)/ready: tests/policies/requirements.txt tests/harness/make-venv.sh
+	@bash tests/harness/make-venv.sh "$(POLICIES_VENV)" tests/policies/requirements.txt --no-deps --ignore-requires-python
 
 # Cargo decides what is out of date, so this rule always asks it.
 .PHONY: $(BINARY)

@@ -16,3 +16,6 @@ pub mod gate;
 pub mod looks;
 pub mod sequence;
 pub mod split;
+
+pub mod off_policy;
+pub mod policy;

@@ -1,0 +1,83 @@
+//! Reading out an experiment whose shares changed: the difference in means, stratified by epochs of constant shares.
+//!
+//! Where shares follow the data and rates drift with time, plain means compare different times (Simpson's paradox):
+//! an arm that got most of its units in good weeks looks good. Within an epoch shares were constant, so the
+//! difference in it is unbiased, and so is any weighted mean of such differences whose weights do not
+//! depend on the outcomes.
+//!
+//! Source: Optimizely, "Stats Accelerator: acceleration under time-varying signals". The rigorous extensions are
+//! V. Hadad et al., PNAS 2021, and I. Waudby-Smith et al., "Anytime-valid off-policy inference for contextual
+//! bandits", 2022.
+
+use super::{PolicyError, moments, number};
+use crate::sample::Sums;
+
+/// What was seen of two arms while shares were constant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// Units of the arm that began in this epoch.
+    pub arm: Sums,
+    /// Units of the control that did.
+    pub control: Sums,
+    /// Units of all arms that did: what the epoch weighs.
+    pub units: u64,
+}
+
+/// A difference in means over epochs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stratified {
+    /// Σ wₑ (ȳₑ − ȳₑ,control).
+    pub difference: f64,
+    /// The variance of the difference.
+    pub variance: f64,
+    /// Σ wₑ ȳₑ,control, for a relative difference.
+    pub control_mean: f64,
+    /// Units of the epochs that count.
+    pub units: u64,
+    /// Units of epochs that were left out, in which one of the two arms had fewer than two units. The difference says
+    /// nothing of those times.
+    pub left_out: u64,
+}
+
+/// The difference in means between an arm and the control: δ = Σwₑ(ȳₑ − ȳₑ,c), wₑ the epoch's part of the units,
+/// Var δ = Σwₑ²(sₑ²/nₑ + sₑ,c²/nₑ,c).
+///
+/// Assumes that units are divided at random within an epoch, that a unit counts in the epoch in which it began, and
+/// that epochs end at times that do not depend on their own outcomes.
+///
+/// Errors: no epoch in which both arms have two units ([`PolicyError::TooFewUnits`]), or sums that cannot be.
+pub fn difference(epochs: &[Epoch]) -> Result<Stratified, PolicyError> {
+    let counts = |epoch: &&Epoch| epoch.arm.count >= 2 && epoch.control.count >= 2;
+    let units: u64 = epochs.iter().filter(counts).map(|epoch| epoch.units).sum();
+    let all: u64 = epochs.iter().map(|epoch| epoch.units).sum();
+    if units == 0 {
+        let fewest = |epoch: &Epoch| epoch.arm.count.min(epoch.control.count);
+        let count = epochs.iter().map(fewest).max().unwrap_or_default();
+        return Err(PolicyError::TooFewUnits { arm: 0, count, minimum: 2 });
+    }
+    let nothing = Stratified {
+        difference: 0.0,
+        variance: 0.0,
+        control_mean: 0.0,
+        units,
+        left_out: all - units,
+    };
+    epochs.iter().filter(counts).try_fold(nothing, |sum, epoch| {
+        let weight = number(epoch.units) / number(units);
+        let (mean, variance) = mean_and_variance(0, &epoch.arm)?;
+        let (control_mean, control_variance) = mean_and_variance(1, &epoch.control)?;
+        Ok(Stratified {
+            difference: sum.difference + weight * (mean - control_mean),
+            variance: sum.variance + weight * weight * (variance + control_variance),
+            control_mean: sum.control_mean + weight * control_mean,
+            ..sum
+        })
+    })
+}
+
+/// The mean and s²/n, the variance of it.
+fn mean_and_variance(arm: usize, sums: &Sums) -> Result<(f64, f64), PolicyError> {
+    let (mean, centred) = moments(arm, sums)?;
+    let n = number(sums.count);
+    Ok((mean, centred / (n - 1.0) / n))
+}
