@@ -21,8 +21,8 @@ pub(crate) enum Draw {
     Holdout,
     /// Where a unit lies in an exclusion group.
     Group,
-    /// Whether a unit is held out of everything.
-    Global,
+    /// Whether a shared holdout holds a unit; the first of them were global.
+    Shared,
 }
 
 impl Draw {
@@ -33,7 +33,7 @@ impl Draw {
             Self::Variant => "variant:",
             Self::Holdout => "holdout:",
             Self::Group => "group:",
-            Self::Global => "global:",
+            Self::Shared => "global:",
         }
     }
 }
@@ -77,7 +77,7 @@ mod tests {
     proptest! {
         #[test]
         fn equals_the_models_bucket(unit: u64, text in "[a-z0-9_é-]{0,32}") {
-            for draw in [Draw::Traffic, Draw::Variant, Draw::Holdout, Draw::Group, Draw::Global] {
+            for draw in [Draw::Traffic, Draw::Variant, Draw::Holdout, Draw::Group, Draw::Shared] {
                 let slow = hash::bucket(&format!("{}{text}", draw.prefix()), UnitId(unit));
                 prop_assert_eq!(Salt::new(draw, &text).bucket(UnitId(unit)), slow);
             }

@@ -15,8 +15,10 @@ use model::{
 };
 
 use crate::{
-    ExperienceDocument, PlacementDocument, Reference, Share, bucket::Salt, content::Content,
-    document::Cap,
+    Divisions, ExperienceDocument, PlacementDocument, Reference, Share,
+    bucket::Salt,
+    content::Content,
+    document::{Cap, RampStep},
 };
 
 pub(crate) use edition::{Edition, fitting};
@@ -38,6 +40,8 @@ pub struct Defined<'a> {
     pub purposes: &'a dyn Fn(&PurposeKey) -> Option<Purpose>,
     /// What conditions may name.
     pub names: &'a Names,
+    /// Holdouts that experiences share, and exclusion groups.
+    pub divisions: &'a Divisions,
 }
 
 impl fmt::Debug for Defined<'_> {
@@ -92,6 +96,8 @@ pub(crate) struct Placement {
     pub(crate) reference: Reference,
     pub(crate) state: State,
     pub(crate) default: Option<Content>,
+    /// The address of its default, where its content is an address that visitors are led to.
+    pub(crate) leads_to: Option<String>,
     pub(crate) matches: Option<Rule>,
     /// Live and paused experiences, in the order of arbitration.
     pub(crate) candidates: Vec<Experience>,
@@ -110,10 +116,14 @@ pub(crate) struct Experience {
     pub(crate) schedule: Schedule,
     pub(crate) exclusion: Option<Exclusion>,
     pub(crate) page_group: Option<Key>,
-    pub(crate) traffic: Share,
+    /// The share that takes part before the first step of the ramp.
+    traffic: Share,
+    ramp: Box<[RampStep]>,
     pub(crate) traffic_salt: Salt,
     pub(crate) cap: Option<Cap>,
     pub(crate) shared_caps: Box<[SharedCap]>,
+    /// The shared holdouts that cover it, those of all experiences first, then by key.
+    pub(crate) holdouts: Box<[SharedHoldout]>,
     pub(crate) holdout: Share,
     pub(crate) holdout_salt: Salt,
     pub(crate) variants: Vec<Variant>,
@@ -131,6 +141,16 @@ pub(crate) struct Variant {
     pub(crate) end: u32,
 }
 
+/// A holdout that several experiences share.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedHoldout {
+    pub(crate) key: Key,
+    /// The name under which it is kept whether a unit is in it.
+    pub(crate) name: Key,
+    pub(crate) share: Share,
+    pub(crate) salt: Salt,
+}
+
 /// A cap on all experiences of a group together.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedCap {
@@ -144,6 +164,7 @@ pub(crate) struct SharedCap {
 #[derive(Clone, Debug)]
 pub(crate) struct Exclusion {
     pub(crate) group: Key,
+    pub(crate) slot: Key,
     pub(crate) from: Share,
     pub(crate) to: Share,
     pub(crate) salt: Salt,
@@ -196,6 +217,12 @@ impl Catalog {
         self.placements.get(placement).is_some_and(Entry::is_flag)
     }
 
+    /// Where a live placement whose content is an address leads by default; none where it is no such placement.
+    pub fn leads_to(&self, placement: &Key) -> Option<&str> {
+        let sound = self.placements.get(placement).and_then(Entry::sound);
+        sound.filter(|placement| placement.state == State::Live)?.leads_to.as_deref()
+    }
+
     /// The experiences that compete for a placement, paused ones included, in the order of
     /// arbitration.
     pub fn by_placement(&self, placement: &Key) -> impl Iterator<Item = &Reference> {
@@ -205,6 +232,12 @@ impl Catalog {
     /// Whether the wins of the experiences of [`Catalog::by_placement`] are counted for a cap.
     pub fn capped(&self, placement: &Key) -> impl Iterator<Item = bool> {
         self.candidates(placement).map(Experience::is_capped)
+    }
+
+    /// The shared holdouts that cover an experience of a placement, in the order in which they are asked.
+    pub fn shared_holdouts(&self, placement: &Key, experience: &Key) -> impl Iterator<Item = &Key> {
+        let found = self.candidates(placement).find(|known| known.reference.key == *experience);
+        found.into_iter().flat_map(|known| &known.holdouts).map(|holdout| &holdout.key)
     }
 
     fn candidates(&self, placement: &Key) -> impl Iterator<Item = &Experience> {
@@ -255,6 +288,25 @@ impl Experience {
     /// Whether its wins are counted.
     fn is_capped(&self) -> bool {
         self.cap.is_some() || !self.shared_caps.is_empty()
+    }
+
+    /// The share of eligible units that take part at `now`.
+    pub(crate) fn traffic(&self, now: Timestamp) -> Share {
+        let begun = self.ramp.iter().rev().find(|step| step.at <= now);
+        begun.map_or(self.traffic, |step| step.traffic)
+    }
+
+    /// The probability with which no shared holdout holds a unit.
+    pub(crate) fn in_no_shared_holdout(&self) -> f64 {
+        self.holdouts.iter().map(|holdout| holdout.share.rest()).product()
+    }
+
+    /// The probability with which a shared holdout is the first that holds a unit.
+    pub(crate) fn held_by(&self, key: &Key) -> f64 {
+        let before = self.holdouts.iter().take_while(|holdout| holdout.key != *key);
+        let share = self.holdouts.iter().find(|holdout| holdout.key == *key).map(|one| one.share);
+        before.map(|holdout| holdout.share.rest()).product::<f64>()
+            * share.map_or(0.0, Share::fraction)
     }
 
     /// How many variants can still be drawn.

@@ -9,6 +9,8 @@ mod award;
 mod gates;
 mod page;
 
+use std::sync::LazyLock;
+
 use model::{
     Key, LazyObject, Timestamp, UnitId,
     condition::{EventName, Fact, Facts, Membership, Rows, Truth},
@@ -18,7 +20,7 @@ use model::{
 };
 
 use crate::{
-    Catalog, GlobalHoldout, Person, Request,
+    Catalog, Person, Request,
     catalog::{Entry, Experience, Placement},
     content::Content,
     explanation::{Stage, Step, Trace},
@@ -34,6 +36,14 @@ pub const MAX_PLACEMENTS: usize = 50;
 /// What an assignment holds for a unit that is held out of an experience. No variant may have this
 /// key.
 pub const HELD_OUT: &str = "holdout";
+/// What it holds for a unit that a shared holdout was drawn for and does not hold.
+pub const NOT_HELD_OUT: &str = "in";
+
+/// The name under which it is kept whether a unit is in a shared holdout; no experience has such a key.
+pub fn holdout_name(holdout: &Key) -> Key {
+    static HOLDOUT: LazyLock<Option<Key>> = LazyLock::new(|| HELD_OUT.parse().ok());
+    HOLDOUT.as_ref().map_or_else(|| holdout.clone(), |within| holdout.within(within))
+}
 
 /// Decides for `person` at `now`: one outcome per placement asked for, in that order.
 ///
@@ -44,7 +54,7 @@ pub const HELD_OUT: &str = "holdout";
 /// **Stickiness.** An assignment beats every draw of the experience (I8), so that a person whose
 /// unit changes at login or merge keeps what they first saw: they stay in the traffic unless it is
 /// 0, in the exclusion slot (of the first experience by key, if a merge brought several), out of
-/// the holdout or in it unless it is 0, and with their variant as long as it has a weight above 0.
+/// each holdout or in it unless it is 0, and with their variant as long as it has a weight above 0.
 /// A retired or removed variant is drawn anew among the others.
 ///
 /// **Propensity.** The probability of the outcome given the winner: for a variant, that of being in
@@ -64,8 +74,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Vec<Outcome> {
     let unit = person.unit();
-    let global = request.global_holdout.filter(|holdout| holdout.holds(unit));
-    let decision = Decision { person, request, now, unit, global, taken: &[] };
+    let decision = Decision { person, request, now, unit, taken: &[] };
     let Some(keys) = request.placements else {
         let here = catalog.sound().filter(|p| p.state == State::Live && decision.exists(p));
         return decision.page(here.take(MAX_PLACEMENTS).map(Ok).collect());
@@ -91,8 +100,6 @@ struct Decision<'a> {
     request: &'a Request<'a>,
     now: Timestamp,
     unit: UnitId,
-    /// The global holdout, when it holds this unit.
-    global: Option<&'a GlobalHoldout>,
     /// Page groups of which another placement shows an experience.
     taken: &'a [Key],
 }
@@ -259,6 +266,7 @@ impl Outcome {
             candidates: Vec::new(),
             consent: ConsentBasis::default(),
             assignment: None,
+            holdouts: Vec::new(),
             explanation: Vec::new(),
         }
     }

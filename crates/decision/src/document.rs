@@ -98,9 +98,16 @@ pub struct ExperienceDocument {
     /// How units are divided over variants.
     #[serde(default)]
     pub allocation: Allocation,
+    /// Whether it compares different things, or the same with itself.
+    #[serde(default, skip_serializing_if = "Mode::is_usual")]
+    pub mode: Mode,
     /// The share of eligible units that take part at all.
     #[serde(default = "everything")]
     pub traffic: Share,
+    /// Other shares from an instant on, in the order of their instants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub ramp: Vec<RampStep>,
     /// Which experience wins a placement: the higher priority, then the smaller key.
     #[serde(default)]
     pub priority: i32,
@@ -134,6 +141,37 @@ pub struct ExperienceDocument {
 fn everything() -> Share {
     Share::ALL
 }
+
+/// What an experience compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Variants that differ.
+    #[default]
+    Ab,
+    /// Variants that are the same, so that what is measured must show no difference.
+    Aa,
+}
+
+impl Mode {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Self::Ab
+    }
+}
+
+/// From an instant on, another share of units takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RampStep {
+    /// The first instant.
+    pub at: Timestamp,
+    /// The share of eligible units that take part from then on.
+    pub traffic: Share,
+}
+
+/// Most steps of a ramp.
+pub const MAX_RAMP_STEPS: usize = 50;
 
 /// One of the things an experience can show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -259,6 +297,15 @@ impl Schedule {
     fn is_always(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Whether both act at some instant, whatever their hours.
+    pub fn meets(&self, other: &Self) -> bool {
+        let begins_before_end = |a: &Self, b: &Self| match (a.start, b.end) {
+            (Some(start), Some(end)) => start < end,
+            _ => true,
+        };
+        begins_before_end(self, other) && begins_before_end(other, self)
+    }
 }
 
 /// How often an experience may be shown.
@@ -307,14 +354,12 @@ pub struct Cap {
     pub within: Duration,
 }
 
-/// A fixed range of an exclusion group's units.
+/// A slot of an exclusion group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExclusionSlot {
     /// The group.
     pub group: Key,
-    /// Where the range starts, included.
-    pub from: Share,
-    /// Where the range ends, not included.
-    pub to: Share,
+    /// The slot's key within it.
+    pub slot: Key,
 }

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+pub mod division;
 pub mod document;
 pub mod share;
 
 mod bucket;
 pub mod catalog;
 mod content;
+mod redirect;
 mod schema;
 mod template;
 
@@ -16,10 +18,11 @@ pub mod person;
 pub mod token;
 
 pub use catalog::{Broken, Catalog, Defined, Kind, Versioned};
-pub use decide::{HELD_OUT, MAX_PLACEMENTS, decide};
+pub use decide::{HELD_OUT, MAX_PLACEMENTS, NOT_HELD_OUT, decide, holdout_name};
+pub use division::{Divisions, ExclusionGroupDocument, HoldoutDocument};
 pub use document::{ExperienceDocument, PlacementDocument};
 pub use explanation::{Stage, Step};
 pub use outcome::{Candidate, ConsentBasis, Holdout, Outcome, Reason, Reference, Shadow, WhyNot};
-pub use person::{GlobalHoldout, Person, Request};
+pub use person::{Person, Request};
 pub use share::Share;
 pub use token::{TokenClaims, TokenError};

@@ -127,8 +127,8 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Holdout {
-    /// The workspace's global holdout of this key.
-    Global(Key),
+    /// The one of this key, which several experiences share.
+    Shared(Key),
     /// The experience's own.
     Experience,
 }
@@ -190,6 +190,9 @@ pub struct Outcome {
     /// The assignment to record for the winner: a variant's key or [`crate::HELD_OUT`]. `None` when
     /// nothing new was drawn.
     pub assignment: Option<Key>,
+    /// The shared holdouts of the winner that were drawn anew, and whether the unit is in each; to be recorded under
+    /// [`crate::holdout_name`].
+    pub holdouts: Vec<(Key, bool)>,
     /// How it came about; empty unless asked for.
     pub explanation: Vec<Step>,
 }

@@ -8,11 +8,6 @@ use model::{
     value::{Object, Path},
 };
 
-use crate::{
-    Share,
-    bucket::{Draw, Salt},
-};
-
 /// The person a decision is for: a profile's view, or a visitor nobody has seen yet.
 ///
 /// It is the only door to a person's data, and every question about it names a purpose (I10).
@@ -30,9 +25,10 @@ pub trait Person {
     fn unit(&self) -> UnitId;
     /// Whether the person is suppressed, which the service purpose may always know.
     fn suppressed(&self) -> bool;
-    /// The effective assignment to `experience`: the earliest of the component (I8). A variant's
-    /// key, or [`crate::HELD_OUT`].
-    fn assignment(&self, experience: &Key) -> Option<&Key>;
+    /// The effective assignment to an experience: the earliest of the component (I8). A variant's
+    /// key, or [`crate::HELD_OUT`]. Of a shared holdout, under its [`crate::holdout_name`],
+    /// [`crate::HELD_OUT`] or something else.
+    fn assignment(&self, name: &Key) -> Option<&Key>;
     /// How many recorded wins of `experience`, shadow wins included, lie after `since`; asked under
     /// the service purpose.
     fn wins_since(&self, experience: &Key, since: Timestamp) -> u32;
@@ -53,31 +49,6 @@ pub struct Request<'a> {
     pub public: bool,
     /// Whether each outcome tells how it came about.
     pub explain: bool,
-    /// The workspace's global holdout, where there is one.
-    pub global_holdout: Option<&'a GlobalHoldout>,
     /// Variants by their experiences that are shown whatever gates and draws say, so that each can be looked at.
     pub forced: Option<&'a BTreeMap<Key, Key>>,
-}
-
-/// A share of all units for whom no experience is shown, so that the sum of all can be measured.
-#[derive(Clone, Debug)]
-pub struct GlobalHoldout {
-    /// The key of its definition.
-    pub key: Key,
-    /// The share held out.
-    pub share: Share,
-    salt: Salt,
-}
-
-impl GlobalHoldout {
-    /// The holdout `key`, salted with its key.
-    pub fn new(key: Key, share: Share) -> Self {
-        let salt = Salt::new(Draw::Global, key.as_str());
-        Self { key, share, salt }
-    }
-
-    /// Whether `unit` is held out.
-    pub fn holds(&self, unit: UnitId) -> bool {
-        self.share.contains(self.salt.bucket(unit))
-    }
 }

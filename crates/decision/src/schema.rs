@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use model::{Value, definition::Fault, value::Object};
 
-use crate::template;
+use crate::{redirect, template};
 
 /// Deepest nesting of a content schema, and so of content that is described.
 const MAX_DEPTH: usize = 16;
@@ -32,7 +32,16 @@ pub(crate) struct Schema {
     /// Elements of an array.
     count: Bounds,
     range: Bounds,
-    html: bool,
+    format: Format,
+}
+
+/// What a string is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Format {
+    #[default]
+    Text,
+    Html,
+    Redirect,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,7 +134,14 @@ impl Schema {
 
     /// Whether strings here are HTML, so that what templates fill in must be escaped.
     pub(crate) fn is_html(&self) -> bool {
-        self.html
+        self.format == Format::Html
+    }
+
+    /// Whether content of this schema always has an address that visitors are led to.
+    pub(crate) fn redirects(&self) -> bool {
+        let is_address = |schema: &Self| schema.format == Format::Redirect;
+        self.properties.get(redirect::MEMBER).is_some_and(is_address)
+            && self.required.iter().any(|name| name == redirect::MEMBER)
     }
 
     fn check_value(&self, value: &Value, pointer: &str, faults: &mut Vec<Fault>) {
@@ -135,6 +151,9 @@ impl Schema {
             let names: Vec<_> = types.iter().map(|kind| kind.name()).collect();
             faults.push(Fault::new(pointer, format!("must be {}", names.join(" or "))));
             return;
+        }
+        if let (Format::Redirect, Some(text)) = (self.format, value.as_str()) {
+            faults.extend(redirect::fault(text).map(|detail| Fault::new(pointer, detail)));
         }
         let filled_in_later = value.as_str().is_some_and(template::is_template);
         if let Some(choices) = &self.choices
@@ -274,7 +293,11 @@ fn read_keyword(
             true
         }
         "format" => {
-            schema.html = value == "html";
+            schema.format = match value.as_str() {
+                Some("html") => Format::Html,
+                Some(redirect::FORMAT) => Format::Redirect,
+                _ => Format::Text,
+            };
             value.is_string()
         }
         "minLength" => set(&mut schema.length.least, value),

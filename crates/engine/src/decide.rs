@@ -90,7 +90,6 @@ impl DecideRequest {
             context: &self.context,
             public: self.public,
             explain: self.explain,
-            global_holdout: None,
             forced: preview.map(|preview| &preview.variants),
         }
     }

@@ -41,11 +41,15 @@ pub enum Kind {
     TrafficRule,
     /// How long what was taken in is kept.
     RetentionRule,
+    /// Experiences of which a unit takes part in at most one.
+    ExclusionGroup,
+    /// Units to whom none of some experiences is shown.
+    Holdout,
 }
 
 impl Kind {
     /// All kinds, in the order in which one may refer to those before it.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Purpose,
         Self::Source,
         Self::Trait,
@@ -53,6 +57,8 @@ impl Kind {
         Self::Audience,
         Self::Stages,
         Self::Placement,
+        Self::ExclusionGroup,
+        Self::Holdout,
         Self::Experience,
         Self::EventSchema,
         Self::TrafficRule,
@@ -73,6 +79,8 @@ impl Kind {
             Self::EventSchema => "event_schemas",
             Self::TrafficRule => "traffic_rules",
             Self::RetentionRule => "retention_rules",
+            Self::ExclusionGroup => "exclusion_groups",
+            Self::Holdout => "holdouts",
         }
     }
 
@@ -90,6 +98,8 @@ impl Kind {
             Self::EventSchema => "event schema",
             Self::TrafficRule => "traffic rule",
             Self::RetentionRule => "retention rule",
+            Self::ExclusionGroup => "exclusion group",
+            Self::Holdout => "holdout",
         }
     }
 

@@ -373,6 +373,21 @@ impl Engine {
         self.shared().registry.snapshot().decisions.is_flag(placement)
     }
 
+    /// Where a live placement whose content is an address leads by default; none where it is no such placement.
+    pub fn leads_to(&self, placement: &Key) -> Option<String> {
+        self.shared().registry.snapshot().decisions.leads_to(placement).map(str::to_owned)
+    }
+
+    /// A name for a visitor who brought none, which nobody guesses.
+    ///
+    /// # Errors
+    /// When the operating system has no randomness.
+    pub fn new_anonymous_id(&self) -> Result<String, EngineError> {
+        let mut bytes = [0; 16];
+        open::random(&mut bytes)?;
+        Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    }
+
     /// Signs a preview that can be looked at until `expires_at`; its faults where it is not sound, or names a
     /// profile that is not there.
     pub fn sign_preview(

@@ -1,5 +1,6 @@
 //! Uses of feature flags: the event `Flag Used` brings the token of an evaluation back, of which the server did not
 //! know whether anybody would meet it, and with that it is recorded like any decision that was asked for by itself.
+//! `Redirect Followed` does the same for a visitor who is about to be led somewhere.
 //!
 //! A token that is forged, too old, or of somebody else is passed over, and counted; the event is kept as it is.
 //! However often one evaluation is used, it is recorded once.
@@ -12,8 +13,10 @@ use crate::{
     sealed::{Address, Keys},
 };
 
-/// The name of the event.
-const NAME: &str = "Flag Used";
+/// The names of the events.
+const NAMES: [&str; 2] = ["Flag Used", REDIRECT_FOLLOWED];
+/// The name of the event that the server sends itself before it leads a visitor somewhere.
+pub const REDIRECT_FOLLOWED: &str = "Redirect Followed";
 /// The property that has the token.
 const TOKEN: &str = "token";
 /// How old a token may be. As long as messages are told from their copies, since uses are by the same means.
@@ -34,7 +37,10 @@ impl FlagUse {
         address: &Address,
         keys: &Keys,
     ) -> Option<Result<Self, Unbelieved>> {
-        if event.name != NAME || event.kind != EventKind::Track || event.historical {
+        if !NAMES.contains(&event.name.as_str())
+            || event.kind != EventKind::Track
+            || event.historical
+        {
             return None;
         }
         let token = event.properties.find(&Path::parse(TOKEN)?)?.as_str()?;

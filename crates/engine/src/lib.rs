@@ -61,3 +61,4 @@ mod writer;
 pub use audience::ready_made;
 pub use clock::{Clock, ManualClock, SteadyClock, SystemClock, Uptime};
 pub use engine::{Engine, EngineError, FirstKeys, Options};
+pub use flag_use::REDIRECT_FOLLOWED;

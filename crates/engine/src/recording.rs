@@ -10,7 +10,7 @@ mod lineup;
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use audience::{Entry, Memberships};
-use decision::{HELD_OUT, Holdout, Outcome, TokenClaims};
+use decision::{HELD_OUT, Holdout, NOT_HELD_OUT, Outcome, TokenClaims, holdout_name};
 use model::{
     Consents, Country, DecisionId, Event, Identifier, Key, PurposeSet, SourceKey, StrandId,
     Timestamp, condition::Names, event::Order,
@@ -89,6 +89,8 @@ impl Record {
             if let Some(variant) = &outcome.assignment {
                 assigned.push((winner.key.clone(), variant.clone()));
             }
+            assigned
+                .extend(outcome.holdouts.iter().filter_map(|(holdout, held)| kept(holdout, *held)));
             if is_capped(snapshot, outcome) {
                 won.push(winner.key.clone());
             }
@@ -143,8 +145,19 @@ impl Record {
         let assigned = match holdout {
             None => Some(variant.clone()),
             Some(Holdout::Experience) => HELD_OUT.parse().ok(),
-            Some(Holdout::Global(_)) => None,
+            Some(Holdout::Shared(_)) => None,
         };
+        let assigned = assigned.map(|variant| (experience.key.clone(), variant));
+        // Those asked before the one that holds the unit did not hold it.
+        let asked = snapshot.decisions.shared_holdouts(&placement.key, &experience.key);
+        let mut drawn = Vec::new();
+        for asked in asked {
+            let held = *holdout == Some(Holdout::Shared(asked.clone()));
+            drawn.extend(kept(asked, held));
+            if held {
+                break;
+            }
+        }
         let mut counted = snapshot.decisions.by_placement(&placement.key);
         let mut counted = counted.by_ref().zip(snapshot.decisions.capped(&placement.key));
         let is_counted = counted.any(|(one, capped)| capped && one.key == experience.key);
@@ -159,13 +172,16 @@ impl Record {
             country: None,
             body: encoded(record)?,
             lineups: Arc::clone(&snapshot.lineups),
-            assigned: assigned
-                .map(|variant| (experience.key.clone(), variant))
-                .into_iter()
-                .collect(),
+            assigned: assigned.into_iter().chain(drawn).collect(),
             won: is_counted.then(|| experience.key.clone()).into_iter().collect(),
         })
     }
+}
+
+/// How it is kept whether a unit is in a shared holdout.
+fn kept(holdout: &Key, held: bool) -> Option<(Key, Key)> {
+    let answer = if held { HELD_OUT } else { NOT_HELD_OUT };
+    Some((holdout_name(holdout), answer.parse().ok()?))
 }
 
 /// Whether the win of an outcome is counted for a cap. The winner is the last candidate that was looked at.

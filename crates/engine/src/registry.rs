@@ -25,6 +25,7 @@ use model::{
     definition::{Fault, State},
     value::Object,
 };
+use serde_json::json;
 use store::{Reader, StoreError};
 
 use crate::{
@@ -108,6 +109,15 @@ pub(crate) struct Act<'a> {
     pub(crate) now: Timestamp,
     /// The log of such acts.
     pub(crate) audit: &'a AuditLog,
+}
+
+/// How a save is written down.
+#[derive(Clone, Copy)]
+struct Why<'a> {
+    action: &'static str,
+    /// The reason, where there is more to it than that somebody wanted it.
+    because: Option<&'a str>,
+    act: Act<'a>,
 }
 
 impl Registry {
@@ -261,7 +271,8 @@ impl Registry {
         let documents = self.documents.load();
         expected(&documents, kind, key, expect)?;
         let draft = Draft::new(&documents, kind, key, document)?;
-        self.prepare(&documents, draft, switch, ("definition.put", act))
+        let why = Why { action: "definition.put", because: None, act };
+        self.prepare(&documents, draft, switch, why)
     }
 
     /// Prepares changing the state of a definition, which makes a new version.
@@ -278,7 +289,27 @@ impl Registry {
         let mut document = existing(&documents, kind, key)?.definition.document.clone();
         document.insert("state".into(), state.to_string().into());
         let draft = Draft::new(&documents, kind, key, document)?;
-        self.prepare(&documents, draft, Switch::default(), ("definition.state", act))
+        let why = Why { action: "definition.state", because: None, act };
+        self.prepare(&documents, draft, Switch::default(), why)
+    }
+
+    /// Prepares pausing a live experience for a reason that is written down with it.
+    pub(crate) fn prepare_stop(
+        &self,
+        key: &Key,
+        because: &str,
+        act: Act<'_>,
+    ) -> Result<Prepared, DefinitionError> {
+        let (kind, documents) = (Kind::Experience, self.documents.load());
+        let known = existing(&documents, kind, key)?;
+        if known.definition.state != State::Live {
+            return Ok(Prepared { definition: known.definition.clone(), change: None });
+        }
+        let mut document = known.definition.document.clone();
+        document.insert("state".into(), State::Paused.to_string().into());
+        let draft = Draft::new(&documents, kind, key, document)?;
+        let why = Why { action: "experience.stop", because: Some(because), act };
+        self.prepare(&documents, draft, Switch::default(), why)
     }
 
     fn prepare(
@@ -286,7 +317,7 @@ impl Registry {
         documents: &Documents,
         draft: Draft,
         switch: Switch,
-        (action, act): (&'static str, Act<'_>),
+        Why { action, because, act }: Why<'_>,
     ) -> Result<Prepared, DefinitionError> {
         if let Some(same) = draft.same() {
             return Ok(Prepared { definition: same.clone(), change: None });
@@ -300,7 +331,10 @@ impl Registry {
         let mut writes = self.version_writes(&known, &key, documents.saves())?;
         writes.extend(edits::write_of_change(edited, &documents, &key));
         writes.extend(number.map(|number| stored::number_write(&key, number)));
-        let change = difference(old.as_ref(), Some(&known.definition.document));
+        let mut change = difference(old.as_ref(), Some(&known.definition.document));
+        if let Some(because) = because {
+            change = json!({"because": because, "changes": change});
+        }
         writes.extend(audit_writes(action, &known.definition, &key, change, act)?);
         let change = Some(Change { writes, documents, snapshot });
         Ok(Prepared { definition: known.definition, change })

@@ -5,7 +5,7 @@ mod projection;
 use std::{collections::BTreeMap, sync::Arc};
 
 use audience::{AudienceDocument, StagesDocument};
-use decision::{ExperienceDocument, PlacementDocument};
+use decision::{Divisions, ExperienceDocument, PlacementDocument};
 use model::{
     Country, Key, Purpose, SourceKey,
     condition::{NamedTrait, Names},
@@ -159,7 +159,9 @@ impl Snapshot {
                     next.compile_decisions(documents);
                 }
             }
-            Kind::Placement | Kind::Experience => next.compile_decisions(documents),
+            Kind::Placement | Kind::Experience | Kind::ExclusionGroup | Kind::Holdout => {
+                next.compile_decisions(documents);
+            }
             Kind::EventSchema => (next.plan, next.plan_faults) = plan(documents),
             Kind::TrafficRule => (next.traffic, next.traffic_faults) = traffic(documents),
             Kind::RetentionRule => next.retention = Arc::new(retention(documents)),
@@ -283,7 +285,8 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
                 _ => None,
             });
             let purposes = &purposes(&snapshot.policy);
-            let defined = decision::Defined { purposes, names: &snapshot.names };
+            let divisions = &divisions(documents, |_| true);
+            let defined = decision::Defined { purposes, names: &snapshot.names, divisions };
             decision::Catalog::check_experience(document, placement, defined)
         }
         Ok(Typed::EventSchema(document)) => Plan::check_schema(document),
@@ -294,7 +297,9 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
             | Typed::Source(_)
             | Typed::Trait(_)
             | Typed::ComputedTrait(_)
-            | Typed::RetentionRule(_),
+            | Typed::RetentionRule(_)
+            | Typed::ExclusionGroup(_)
+            | Typed::Holdout(_),
         )
         | Err(_) => Vec::new(),
     }
@@ -302,7 +307,15 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
 
 /// Whether definitions of a kind ask about events.
 fn changes_projection(kind: Kind) -> bool {
-    !matches!(kind, Kind::Source | Kind::EventSchema | Kind::TrafficRule | Kind::RetentionRule)
+    !matches!(
+        kind,
+        Kind::Source
+            | Kind::EventSchema
+            | Kind::TrafficRule
+            | Kind::RetentionRule
+            | Kind::ExclusionGroup
+            | Kind::Holdout
+    )
 }
 
 /// The purposes: the built-in ones with the workspace's own defaults, and the live ones it defined.
@@ -567,7 +580,11 @@ fn decisions(
     let (catalog, broken) = decision::Catalog::compile(
         &placements.collect::<Vec<_>>(),
         &experiences.collect::<Vec<_>>(),
-        decision::Defined { purposes: &purposes(policy), names },
+        decision::Defined {
+            purposes: &purposes(policy),
+            names,
+            divisions: &divisions(documents, Known::acts),
+        },
     );
     let broken = broken.into_iter().map(|broken| {
         let kind = match broken.kind {
@@ -577,6 +594,20 @@ fn decisions(
         (kind, broken.key, broken.faults)
     });
     (Arc::new(catalog), Arc::new(broken.collect()))
+}
+
+/// The holdouts and exclusion groups among which a choice is made.
+fn divisions(documents: &Documents, is_chosen: impl Fn(&Known) -> bool) -> Divisions {
+    let chosen = |kind| documents.of(kind).map(|(_, known)| known).filter(|known| is_chosen(known));
+    let holdouts = chosen(Kind::Holdout).filter_map(|known| match &known.typed {
+        Ok(Typed::Holdout(document)) => Some(document.clone()),
+        _ => None,
+    });
+    let exclusion_groups = chosen(Kind::ExclusionGroup).filter_map(|known| match &known.typed {
+        Ok(Typed::ExclusionGroup(document)) => Some(document.clone()),
+        _ => None,
+    });
+    Divisions { holdouts: holdouts.collect(), exclusion_groups: exclusion_groups.collect() }
 }
 
 fn traffic(documents: &Documents) -> (Arc<Traffic>, Arc<Vec<Broken>>) {

@@ -42,6 +42,7 @@ mod profiles;
 mod proposals;
 mod quarantine;
 mod ready_made;
+mod redirects;
 mod retention;
 mod settings;
 mod tokens;

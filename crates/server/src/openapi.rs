@@ -126,6 +126,10 @@ fn response(schema: Option<&str>, kind: Option<Kind>) -> Value {
         Some("Bytes") => json!({"description": "OK", "content": {"application/octet-stream": {}}}),
         Some("Lines") => json!({"description": "OK", "content": {"application/x-ndjson": {}}}),
         Some("EventStream") => json!({"description": "OK", "content": {"text/event-stream": {}}}),
+        Some("Redirect") => json!({
+            "description": "where to go on",
+            "headers": {"Location": {"schema": {"type": "string"}}},
+        }),
         Some("Gif") => json!({"description": "Always", "content": {"image/gif": {}}}),
         Some(schema) => json!({
             "description": "OK",
@@ -158,6 +162,8 @@ fn singular(kind: Kind) -> &'static str {
         Kind::EventSchema => "EventSchema",
         Kind::TrafficRule => "TrafficRule",
         Kind::RetentionRule => "RetentionRule",
+        Kind::ExclusionGroup => "ExclusionGroup",
+        Kind::Holdout => "Holdout",
     }
 }
 

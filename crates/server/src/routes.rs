@@ -8,6 +8,7 @@ mod ofrep;
 mod previews;
 mod privacy;
 mod quality;
+mod redirects;
 
 use axum::{
     extract::{Request, State},
@@ -178,6 +179,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         audiences::ROUTES,
         ofrep::ROUTES,
         quality::ROUTES,
+        redirects::ROUTES,
         previews::ROUTES,
         privacy::ROUTES,
     ]

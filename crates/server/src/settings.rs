@@ -89,7 +89,7 @@ fn cached(document: Json<serde_json::Value>) -> Response {
 }
 
 /// Protocol and host under which the browser reached us, for clients that are told where to send.
-fn public_address(app: &App, headers: &HeaderMap) -> Option<(String, String)> {
+pub(crate) fn public_address(app: &App, headers: &HeaderMap) -> Option<(String, String)> {
     if let Some(url) = &app.options.public_url {
         let (protocol, host) = url.split_once("://")?;
         return Some((protocol.to_owned(), host.trim_end_matches('/').to_owned()));

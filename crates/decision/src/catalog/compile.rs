@@ -14,15 +14,20 @@ use model::{
 };
 
 use super::{
-    Broken, Catalog, Defined, Entry, Exclusion, Experience, Kind, Placement, SharedCap, Variant,
-    Versioned, edition,
+    Broken, Catalog, Defined, Entry, Exclusion, Experience, Kind, Placement, SharedCap,
+    SharedHoldout, Variant, Versioned, edition,
     schedule::{Period, Schedule},
 };
 use crate::{
-    ExperienceDocument, HELD_OUT, PlacementDocument, Reference,
+    Divisions, ExperienceDocument, HELD_OUT, PlacementDocument, Reference,
     bucket::{Draw, MAX_SALT_BYTES, Salt},
     content::Content,
-    document::{self, Cap, MAX_SHARED_CAPS, MAX_VARIANTS},
+    decide::holdout_name,
+    division::Slot,
+    document::{
+        self, Cap, ExclusionSlot, MAX_RAMP_STEPS, MAX_SHARED_CAPS, MAX_VARIANTS, Mode, RampStep,
+    },
+    redirect,
     schema::Schema,
 };
 
@@ -121,6 +126,7 @@ fn compile_placement(
     let default = document.default.as_ref();
     let default = default.map(|content| Content::compile(content, &schema, "/default", false));
     let default = keep(default.transpose(), &mut faults).flatten();
+    let leads_to = keep(leads_to(document, &schema), &mut faults).flatten();
     let matches = document.matches.as_ref().map(|condition| rule(condition, "/match", None));
     let matches = keep(matches.transpose(), &mut faults).flatten();
     if let Some(rule) = &matches
@@ -133,8 +139,24 @@ fn compile_placement(
     }
     let reference = Reference { key: document.key.clone(), version };
     let state = document.state;
-    let placement = Placement { reference, state, default, matches, candidates: Vec::new() };
+    let candidates = Vec::new();
+    let placement = Placement { reference, state, default, leads_to, matches, candidates };
     Ok((placement, schema))
+}
+
+/// Where a placement whose content is an address leads by default: a visitor must be led somewhere.
+fn leads_to(document: &PlacementDocument, schema: &Schema) -> Result<Option<String>, Vec<Fault>> {
+    if !schema.redirects() {
+        return Ok(None);
+    }
+    let url = document.default.as_ref().and_then(|content| content.get(redirect::MEMBER));
+    match url.and_then(Value::as_str) {
+        Some(url) => Ok(Some(url.to_owned())),
+        None => {
+            let detail = "a placement that redirects needs a default `url`";
+            Err(vec![Fault::new("/default", detail)])
+        }
+    }
 }
 
 fn reads_context_only(needs: &Needs) -> bool {
@@ -205,6 +227,9 @@ fn compile_experience(
 ) -> Result<Experience, Vec<Fault>> {
     let mut faults = Vec::new();
     check_numbers(document, &mut faults);
+    check_ramp(&document.ramp, &mut faults);
+    check_mode(document, &mut faults);
+    let exclusion = keep(exclusion(document, groups, defined.divisions), &mut faults).flatten();
     let purpose = (defined.purposes)(&document.purpose);
     if purpose.is_none() {
         let detail = format!("purpose `{}` does not exist", document.purpose);
@@ -234,12 +259,14 @@ fn compile_experience(
         eligibility,
         never_after,
         schedule,
-        exclusion: exclusion(document, groups),
+        exclusion,
         page_group: document.page_group.clone(),
         traffic: document.traffic,
+        ramp: document.ramp.clone().into(),
         traffic_salt: Salt::new(Draw::Traffic, salt),
         cap: document.caps.per_person,
         shared_caps: shared_caps(document, groups),
+        holdouts: shared_holdouts(document, defined.divisions),
         holdout: document.holdout,
         holdout_salt: Salt::new(Draw::Holdout, salt),
         variants,
@@ -256,11 +283,6 @@ fn check_numbers(document: &ExperienceDocument, faults: &mut Vec<Fault>) {
         faults.push(Fault::new("/salt", format!("a salt has 1 to {MAX_SALT_BYTES} bytes")));
     }
     check_caps(document, faults);
-    if let Some(slot) = &document.exclusion_group
-        && slot.to <= slot.from
-    {
-        faults.push(Fault::new("/exclusion_group/to", "must be greater than `from`"));
-    }
     if let Some(control) = &document.control
         && !document.variants.iter().any(|variant| variant.key == *control)
     {
@@ -404,16 +426,75 @@ fn boundary(sum: u64, total: NonZeroU64) -> u32 {
     u32::try_from(buckets).unwrap_or(BUCKET_COUNT)
 }
 
-fn exclusion(document: &ExperienceDocument, groups: &Groups) -> Option<Exclusion> {
-    let slot = document.exclusion_group.as_ref()?;
-    let members = groups.exclusion.get(&slot.group).into_iter().flatten();
-    Some(Exclusion {
-        group: slot.group.clone(),
-        from: slot.from,
-        to: slot.to,
-        salt: Salt::new(Draw::Group, slot.group.as_str()),
+fn exclusion(
+    document: &ExperienceDocument,
+    groups: &Groups,
+    divisions: &Divisions,
+) -> Result<Option<Exclusion>, Vec<Fault>> {
+    let Some(ExclusionSlot { group, slot }) = &document.exclusion_group else { return Ok(None) };
+    let Some(found) = divisions.exclusion_groups.iter().find(|known| known.key == *group) else {
+        let detail = format!("exclusion group `{group}` does not exist");
+        return Err(vec![Fault::new("/exclusion_group/group", detail)]);
+    };
+    let Some(Slot { from, to, .. }) = found.slot(slot) else {
+        let detail = format!("exclusion group `{group}` has no slot `{slot}`");
+        return Err(vec![Fault::new("/exclusion_group/slot", detail)]);
+    };
+    let members = groups.exclusion.get(group).into_iter().flatten();
+    Ok(Some(Exclusion {
+        group: group.clone(),
+        slot: slot.clone(),
+        from: *from,
+        to: *to,
+        salt: Salt::new(Draw::Group, group.as_str()),
         rivals: members.filter(|(key, _)| *key != document.key).cloned().collect(),
-    })
+    }))
+}
+
+/// The shared holdouts that cover an experience: those of all experiences first, since they are asked first.
+fn shared_holdouts(document: &ExperienceDocument, divisions: &Divisions) -> Box<[SharedHoldout]> {
+    let covering = divisions.holdouts.iter().filter(|holdout| holdout.covers(&document.tags));
+    let mut covering: Vec<_> = covering.collect();
+    covering.sort_by_key(|holdout| (!holdout.experience_tags.is_empty(), &holdout.key));
+    let compiled = covering.into_iter().map(|holdout| SharedHoldout {
+        key: holdout.key.clone(),
+        name: holdout_name(&holdout.key),
+        share: holdout.share,
+        salt: Salt::new(Draw::Shared, holdout.salt.as_deref().unwrap_or(holdout.key.as_str())),
+    });
+    compiled.collect()
+}
+
+fn check_ramp(ramp: &[RampStep], faults: &mut Vec<Fault>) {
+    if ramp.len() > MAX_RAMP_STEPS {
+        let detail = format!("a ramp has at most {MAX_RAMP_STEPS} steps");
+        faults.push(Fault::new("/ramp", detail));
+    }
+    for (place, pair) in ramp.windows(2).enumerate() {
+        if let [before, after] = pair
+            && after.at <= before.at
+        {
+            let detail = "a step comes after the one before it";
+            faults.push(Fault::new(format!("/ramp/{}/at", place + 1), detail));
+        }
+    }
+}
+
+/// What is compared with itself must be the same.
+fn check_mode(document: &ExperienceDocument, faults: &mut Vec<Fault>) {
+    if document.mode != Mode::Aa {
+        return;
+    }
+    let Some((first, others)) = document.variants.split_first() else { return };
+    if others.is_empty() {
+        faults.push(Fault::new("/variants", "an A/A test has two variants or more"));
+    }
+    for (place, other) in (1..).zip(others) {
+        if (&other.content, &other.editions) != (&first.content, &first.editions) {
+            let detail = "the variants of an A/A test have the same content";
+            faults.push(Fault::new(format!("/variants/{place}/content"), detail));
+        }
+    }
 }
 
 /// Parses and compiles a condition that stands at `pointer`, with what it may name for a purpose.

@@ -5,7 +5,7 @@ use model::{Key, value::Path};
 use super::{Decision, HELD_OUT};
 use crate::{
     Share,
-    catalog::{Experience, Placement, Variant, fitting},
+    catalog::{Experience, Placement, SharedHoldout, Variant, fitting},
     content::Content,
     explanation::{Stage, Step, Trace},
     outcome::{Holdout, Outcome, Reason, Shadow},
@@ -22,7 +22,7 @@ impl Decision<'_> {
         trace: &mut Trace,
     ) -> Outcome {
         let assigned = self.person.assignment(&winner.reference.key);
-        let holdout = self.holdout(winner, assigned, trace);
+        let (holdout, holdouts) = self.holdout(winner, assigned, trace);
         let Some(variant) = self.variant(winner, assigned, trace) else {
             // Ranges cover every bucket, so this is a placement without variants, which compiling
             // refuses.
@@ -43,7 +43,7 @@ impl Decision<'_> {
         let known = assigned.map(Key::as_str);
         let assignment = drawn.filter(|drawn| known != Some(drawn));
         let assignment = assignment.and_then(|drawn| drawn.parse().ok());
-        Outcome { assignment, ..outcome }
+        Outcome { assignment, holdouts, ..outcome }
     }
 
     /// The variant that the request wants to see in this placement.
@@ -81,21 +81,59 @@ impl Decision<'_> {
         Outcome { propensity: 1.0, ..outcome }
     }
 
-    /// The holdout that keeps this unit from the winner, the global one first.
+    /// The holdout that keeps this unit from the winner, shared ones first; and the shared ones that were drawn anew.
     fn holdout(
+        &self,
+        winner: &Experience,
+        assigned: Option<&Key>,
+        trace: &mut Trace,
+    ) -> (Option<Holdout>, Vec<(Key, bool)>) {
+        let mut drawn = Vec::new();
+        for shared in &winner.holdouts {
+            let (held, is_new) = self.shared_holdout(shared, &winner.reference.key, trace);
+            if is_new {
+                drawn.push((shared.key.clone(), held));
+            }
+            if held {
+                return (Some(Holdout::Shared(shared.key.clone())), drawn);
+            }
+        }
+        (self.own_holdout(winner, assigned, trace), drawn)
+    }
+
+    /// Whether a shared holdout holds this unit, and whether that was drawn anew.
+    fn shared_holdout(
+        &self,
+        shared: &SharedHoldout,
+        winner: &Key,
+        trace: &mut Trace,
+    ) -> (bool, bool) {
+        let kept = self.person.assignment(&shared.name);
+        let bucket = shared.salt.bucket(self.unit);
+        let is_kept_in = kept.is_none_or(|kept| kept.as_str() == HELD_OUT);
+        let is_drawn = kept.is_some() || shared.share.contains(bucket);
+        let held = shared.share != Share::NONE && is_kept_in && is_drawn;
+        trace.step(|| {
+            let SharedHoldout { key, share, .. } = shared;
+            let text = match kept {
+                Some(kept) => format!("holdout `{key}`: decided before, `{kept}`"),
+                None => {
+                    format!("holdout `{key}`: bucket {bucket}, held out below {}", share.buckets())
+                }
+            };
+            Step::note(Stage::Holdout, text).of(winner).gate(!held)
+        });
+        (held, kept.is_none())
+    }
+
+    /// Whether the winner's own holdout keeps this unit from it.
+    fn own_holdout(
         &self,
         winner: &Experience,
         assigned: Option<&Key>,
         trace: &mut Trace,
     ) -> Option<Holdout> {
         let key = &winner.reference.key;
-        if let Some(global) = self.global {
-            trace.step(|| {
-                let text = format!("held out of everything by `{}`", global.key);
-                Step::note(Stage::Holdout, text).of(key).gate(false)
-            });
-            return Some(Holdout::Global(global.key.clone()));
-        }
         if winner.holdout == Share::NONE {
             return None;
         }
@@ -147,8 +185,8 @@ impl Decision<'_> {
         trace: &mut Trace,
     ) -> Outcome {
         let propensity = match &holdout {
-            Holdout::Global(_) => self.global_share().fraction(),
-            Holdout::Experience => self.global_share().rest() * winner.holdout.fraction(),
+            Holdout::Shared(key) => winner.held_by(key),
+            Holdout::Experience => winner.in_no_shared_holdout() * winner.holdout.fraction(),
         };
         let experience = winner.reference.clone();
         let shadow = Some(Shadow { experience, variant: variant.key.clone(), holdout });
@@ -191,7 +229,7 @@ impl Decision<'_> {
             }
         };
         let propensity =
-            self.global_share().rest() * winner.holdout.rest() * variant.share().fraction();
+            winner.in_no_shared_holdout() * winner.holdout.rest() * variant.share().fraction();
         Outcome {
             experience: Some(winner.reference.clone()),
             variant: Some(variant.key.clone()),
@@ -221,9 +259,5 @@ impl Decision<'_> {
     /// The fields a template may see: all, unless the caller proved nothing.
     fn visible_fields<'e>(&self, winner: &'e Experience) -> Option<&'e [Path]> {
         self.request.public.then_some(&*winner.public_fields)
-    }
-
-    fn global_share(&self) -> Share {
-        self.request.global_holdout.map_or(Share::NONE, |holdout| holdout.share)
     }
 }

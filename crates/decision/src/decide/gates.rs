@@ -131,8 +131,9 @@ impl Decision<'_> {
                 format!("in group `{}` the person takes part in `{owner}`", exclusion.group)
             }
             None => format!(
-                "bucket {bucket} of group `{}`, slot {} to {}",
+                "bucket {bucket} of group `{}`, slot `{}` {} to {}",
                 exclusion.group,
+                exclusion.slot,
                 exclusion.from.buckets(),
                 exclusion.to.buckets()
             ),
@@ -141,7 +142,7 @@ impl Decision<'_> {
 
     fn traffic(&self, candidate: &mut InTrace<'_>) -> Result<(), WhyNot> {
         let experience = candidate.experience;
-        let traffic = experience.traffic;
+        let traffic = experience.traffic(self.now);
         // Full traffic needs neither a draw nor an assignment, and is what most experiences have.
         let drawn = || traffic.contains(experience.traffic_salt.bucket(self.unit));
         let sticky = || self.person.assignment(&experience.reference.key).is_some();

@@ -58,7 +58,7 @@ fn the_longest_token_is_read() {
         placement: Reference { key: longest.clone(), version: u64::MAX },
         experience: Reference { key: longest.clone(), version: u64::MAX },
         variant: longest.clone(),
-        holdout: Some(Holdout::Global(longest)),
+        holdout: Some(Holdout::Shared(longest)),
         reason: Reason::Error,
         propensity: 0.1,
         consent: ConsentBasis { asked: PurposeSet::ALL, granted: PurposeSet::ALL },

@@ -74,7 +74,7 @@ fn every_fault_of_an_experience_is_told_at_once() {
             "purpose": "service", "salt": "", "control": "z",
             "schedule": {"start": "2026-11-22", "end": "2026-11-21"},
             "caps": {"per_person": {"count": 0, "within": "0s"}},
-            "exclusion_group": {"group": "g", "from": 0.5, "to": 0.5},
+            "exclusion_group": {"group": "g", "slot": "s"},
             "eligibility": {"all": [{"event": "x", "within": "soon"}]},
             "variants": [
                 {"key": "a", "weight": 1, "content": {"x": ["{{ user.name }}"]}},
@@ -85,10 +85,10 @@ fn every_fault_of_an_experience_is_told_at_once() {
             /salt: a salt has 1 to 64 bytes
             /caps/per_person/count: a cap of 0 shows nothing: pause the experience instead
             /caps/per_person/within: must be longer than nothing
-            /exclusion_group/to: must be greater than `from`
             /control: there is no variant `z`
             /variants/1/key: there is another variant `a`
             /variants/2/key: `holdout` is what held-out units are recorded with
+            /exclusion_group/group: exclusion group `g` does not exist
             /purpose: nothing is shown under the purpose `service`
             /eligibility/all/0/within: `within` is a duration, as in "30d", or an object: {"from":"60d","to":"30d"} ago, {"after":"2026-01-01","before":"2026-02-01"}, {"calendar":"this_month"}, {"since":{"event":…}}, or {"visit":"current"}
             /schedule/end: the end must be after the start
@@ -174,7 +174,8 @@ fn documents_refuse_unknown_fields_and_survive_a_round_trip() {
         "control": "a", "allocation": {"kind": "fixed"}, "traffic": 0.5, "priority": -2,
         "schedule": {"start": "2026-11-21T00:00:00Z"}, "holdout": 0.1, "salt": "s",
         "caps": {"per_person": {"count": 1, "within": "7d"}}, "public_fields": ["first_name"],
-        "exclusion_group": {"group": "g", "from": 0, "to": 0.5}, "eligibility": {"all": []},
+        "exclusion_group": {"group": "g", "slot": "s"}, "mode": "aa",
+        "ramp": [{"at": "2026-11-21T00:00:00Z", "traffic": 1}], "eligibility": {"all": []},
     }));
     let text = serde_json::to_string(&full).unwrap();
     assert_eq!(serde_json::from_str::<ExperienceDocument>(&text).unwrap(), full);

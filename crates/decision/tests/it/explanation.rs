@@ -1,11 +1,11 @@
 //! How decisions are explained.
 
-use decision::{Catalog, GlobalHoldout, Request, Share, Step, Versioned, decide};
+use decision::{Catalog, Divisions, Request, Step, Versioned, decide};
 use expect_test::{Expect, expect};
 use model::{LazyObject, Timestamp, condition::Truth};
 use serde_json::{Value, json};
 
-use crate::person::{TestPerson, Written, defined, key};
+use crate::person::{TestPerson, Written, divided, group, holdout, key};
 
 /// One line per step.
 fn told(steps: &[Step]) -> String {
@@ -25,7 +25,7 @@ fn told(steps: &[Step]) -> String {
     steps.iter().map(line).collect()
 }
 
-fn check(experiences: &[Value], person: Value, global: Option<&GlobalHoldout>, expected: Expect) {
+fn check(experiences: &[Value], person: Value, global: Option<f64>, expected: Expect) {
     let placement = json!({"key": "home", "state": "live", "default": {"title": "default"}});
     let version = |document| Versioned { version: 1, document };
     let placement = version(serde_json::from_value(placement).unwrap());
@@ -36,7 +36,9 @@ fn check(experiences: &[Value], person: Value, global: Option<&GlobalHoldout>, e
             document: serde_json::from_value(document.clone()).unwrap(),
         })
         .collect();
-    let (catalog, broken) = Catalog::compile(&[placement], &experiences, defined());
+    let holdouts = global.map(|share| holdout("everything", share)).into_iter().collect();
+    let divisions = Divisions { holdouts, exclusion_groups: vec![group("home", &[(0.0, 0.5)])] };
+    let (catalog, broken) = Catalog::compile(&[placement], &experiences, divided(&divisions));
     assert_eq!(broken, []);
     let context = LazyObject::default();
     let written: Written = serde_json::from_value(person).unwrap();
@@ -46,7 +48,6 @@ fn check(experiences: &[Value], person: Value, global: Option<&GlobalHoldout>, e
         context: &context,
         public: false,
         explain: true,
-        global_holdout: global,
         forced: None,
     };
     let outcome = decide(&catalog, &person, &request, Timestamp(1_790_000_000_000)).remove(0);
@@ -62,7 +63,7 @@ fn hero() -> Value {
         ]},
         "traffic": 0.95, "holdout": 0.05,
         "caps": {"per_person": {"count": 3, "within": "7d"}},
-        "exclusion_group": {"group": "home", "from": 0, "to": 0.5},
+        "exclusion_group": {"group": "home", "slot": "s0"},
         "variants": [{"key": "a", "content": {"title": "A"}}, {"key": "b", "content": {"title": "B"}}],
     })
 }
@@ -87,7 +88,7 @@ fn a_winner_is_explained_from_person_to_content() {
             eligibility hero   yes      all of 2 [/eligibility]
             eligibility hero   yes      trait plan is "pro", wanted eq "pro" [/eligibility/all/0]
             eligibility hero   yes      trait age is 40, wanted gte 18 [/eligibility/all/1]
-            exclusion   hero   yes      bucket 595 of group `home`, slot 0 to 5000
+            exclusion   hero   yes      bucket 595 of group `home`, slot `s0` 0 to 5000
             traffic     hero   yes      bucket 9172, traffic below 9500
             caps        hero   yes      shown 0 times within 1w, at most 3
             consent     second yes      purpose `personalization` is granted
@@ -166,28 +167,27 @@ fn assignments_and_holdouts_are_told() {
         content     hero   -        the content of `b`
     "#]],
     );
-    let everything = GlobalHoldout::new(key("everything"), Share::ALL);
     check(
         &[document],
         person,
-        Some(&everything),
+        Some(1.0),
         expect![[r#"
-        person      -      -        a known person, unit e6fac472eaf3dff4
-        consent     hero   yes      purpose `personalization` is granted
-        suppression hero   yes      the person is not suppressed
-        schedule    hero   yes      the experience acts now, 2026-09-21T14:13:20.000Z
-        eligibility hero   yes      eligible
-        eligibility hero   yes      all of 2 [/eligibility]
-        eligibility hero   yes      trait plan is "pro", wanted eq "pro" [/eligibility/all/0]
-        eligibility hero   yes      trait age is 40, wanted gte 18 [/eligibility/all/1]
-        exclusion   hero   yes      in group `home` the person takes part in `hero`
-        traffic     hero   yes      bucket 9172, traffic below 1000, kept by an assignment
-        caps        hero   yes      shown 0 times within 1w, at most 3
-        arbitration hero   yes      the only one that passed every gate, priority 3
-        holdout     hero   no       held out of everything by `everything`
-        variant     hero   -        `b` by assignment
-        content     -      -        the placement's default content
-    "#]],
+            person      -      -        a known person, unit e6fac472eaf3dff4
+            consent     hero   yes      purpose `personalization` is granted
+            suppression hero   yes      the person is not suppressed
+            schedule    hero   yes      the experience acts now, 2026-09-21T14:13:20.000Z
+            eligibility hero   yes      eligible
+            eligibility hero   yes      all of 2 [/eligibility]
+            eligibility hero   yes      trait plan is "pro", wanted eq "pro" [/eligibility/all/0]
+            eligibility hero   yes      trait age is 40, wanted gte 18 [/eligibility/all/1]
+            exclusion   hero   yes      in group `home` the person takes part in `hero`
+            traffic     hero   yes      bucket 9172, traffic below 1000, kept by an assignment
+            caps        hero   yes      shown 0 times within 1w, at most 3
+            arbitration hero   yes      the only one that passed every gate, priority 3
+            holdout     hero   no       holdout `everything`: bucket 193, held out below 10000
+            variant     hero   -        `b` by assignment
+            content     -      -        the placement's default content
+        "#]],
     );
 }
 

@@ -1,8 +1,10 @@
 //! A person made of literal facts.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
 
-use decision::{Defined, Person};
+use decision::{
+    Defined, Divisions, ExclusionGroupDocument, HELD_OUT, HoldoutDocument, NOT_HELD_OUT, Person,
+};
 use model::{
     Key, LazyObject, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Names, Rows, Truth},
@@ -10,6 +12,7 @@ use model::{
     value::{Object, Path},
 };
 use serde::Deserialize;
+use serde_json::json;
 
 /// Reads a file of cases.
 pub(crate) fn spec<T: serde::de::DeserializeOwned>(name: &str) -> T {
@@ -23,9 +26,29 @@ pub(crate) fn key(text: &str) -> Key {
 
 /// No definitions but the built-in purposes.
 pub(crate) fn defined() -> Defined<'static> {
+    static NONE: Divisions = Divisions { holdouts: Vec::new(), exclusion_groups: Vec::new() };
+    divided(&NONE)
+}
+
+/// The same with holdouts and exclusion groups.
+pub(crate) fn divided(divisions: &Divisions) -> Defined<'_> {
     static NAMES: Names =
         Names { computed: BTreeMap::new(), stages: BTreeMap::new(), traits_epoch: 0 };
-    Defined { purposes: &purposes, names: &NAMES }
+    Defined { purposes: &purposes, names: &NAMES, divisions }
+}
+
+/// The exclusion group `key` with slots of these ranges, called `s0` and so on.
+pub(crate) fn group(key: &str, slots: &[(f64, f64)]) -> ExclusionGroupDocument {
+    let slots = slots.iter().enumerate();
+    let slots: Vec<_> = slots
+        .map(|(place, (from, to))| json!({"key": format!("s{place}"), "from": from, "to": to}))
+        .collect();
+    serde_json::from_value(json!({"key": key, "state": "live", "slots": slots})).unwrap()
+}
+
+/// A holdout of all experiences.
+pub(crate) fn holdout(key: &str, share: f64) -> HoldoutDocument {
+    serde_json::from_value(json!({"key": key, "state": "live", "share": share})).unwrap()
 }
 
 /// The built-in purposes, under their keys.
@@ -51,6 +74,9 @@ pub(crate) struct Written {
     pub(crate) audiences: BTreeMap<Key, Truth>,
     #[serde(default)]
     pub(crate) assignments: BTreeMap<Key, Key>,
+    /// Whether they are in shared holdouts, where that was drawn before.
+    #[serde(default)]
+    pub(crate) holdouts: BTreeMap<Key, bool>,
     #[serde(default)]
     pub(crate) wins: BTreeMap<Key, Vec<Timestamp>>,
 }
@@ -114,8 +140,11 @@ impl Person for TestPerson {
         self.written.suppressed
     }
 
-    fn assignment(&self, experience: &Key) -> Option<&Key> {
-        self.written.assignments.get(experience)
+    fn assignment(&self, name: &Key) -> Option<&Key> {
+        static ANSWERS: LazyLock<[Key; 2]> = LazyLock::new(|| [NOT_HELD_OUT, HELD_OUT].map(key));
+        let Some((_, holdout)) = name.parts() else { return self.written.assignments.get(name) };
+        let held = *self.written.holdouts.get(&holdout)?;
+        Some(&ANSWERS[usize::from(held)])
     }
 
     fn wins_since(&self, experience: &Key, since: Timestamp) -> u32 {

@@ -55,7 +55,6 @@ fn ask(catalog: &Catalog, person: Written, explain: bool) -> Outcome {
         context: &context,
         public: false,
         explain,
-        global_holdout: None,
         forced: None,
     };
     decide(catalog, &person, &request, NOW).remove(0)

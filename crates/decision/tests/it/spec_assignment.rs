@@ -1,18 +1,18 @@
 //! `spec/assignment.json`: who takes part, who is held out, who gets which variant.
 
-use decision::{Catalog, GlobalHoldout, Outcome, Reason, Request, Share, Versioned, decide};
+use decision::{Catalog, Divisions, Outcome, Reason, Request, Versioned, decide};
 use model::{LazyObject, Timestamp, UnitId, hash};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::person::{TestPerson, Written, defined, key, spec};
+use crate::person::{TestPerson, Written, divided, group, holdout, key, spec};
 
 #[derive(Deserialize)]
 struct Spec {
     ranges: Vec<Ranges>,
     cases: Vec<Case>,
     slots: Vec<Slot>,
-    global_holdouts: Vec<Global>,
+    holdouts: Vec<Held>,
 }
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ struct Slot {
 }
 
 #[derive(Deserialize)]
-struct Global {
+struct Held {
     key: String,
     share: f64,
     unit: String,
@@ -55,7 +55,7 @@ fn outcome(
     weights: &[u32],
     unit: &str,
     document: serde_json::Value,
-    global: Option<&GlobalHoldout>,
+    divisions: &Divisions,
 ) -> Outcome {
     let variants: Vec<_> = weights
         .iter()
@@ -69,7 +69,7 @@ fn outcome(
     let (catalog, broken) = Catalog::compile(
         &[Versioned { version: 1, document: serde_json::from_value(placement).unwrap() }],
         &[Versioned { version: 1, document: serde_json::from_value(experience).unwrap() }],
-        defined(),
+        divided(divisions),
     );
     assert_eq!(broken, []);
     let (context, home) = (LazyObject::default(), [key("home")]);
@@ -80,7 +80,6 @@ fn outcome(
         context: &context,
         public: false,
         explain: false,
-        global_holdout: global,
         forced: None,
     };
     decide(&catalog, &person, &request, Timestamp(0)).remove(0)
@@ -89,6 +88,7 @@ fn outcome(
 #[test]
 fn ranges_match_the_cases() {
     let spec: Spec = spec("assignment.json");
+    let none = Divisions::default();
     for case in &spec.ranges {
         // Enough units to meet every range of a hundredth or more, and many boundaries closely.
         for i in 0..2_000_u64 {
@@ -96,7 +96,7 @@ fn ranges_match_the_cases() {
             let bucket = hash::bucket("variant:hero", unit);
             let owner = case.ranges.iter().position(|[from, to]| *from <= bucket && bucket < *to);
             let owner = owner.unwrap();
-            let outcome = outcome(&case.weights, &unit.to_string(), json!({}), None);
+            let outcome = outcome(&case.weights, &unit.to_string(), json!({}), &none);
             assert_eq!(outcome.variant, Some(key(&format!("v{owner}"))), "{:?}", case.weights);
             let [from, to] = case.ranges[owner];
             assert!((outcome.propensity - f64::from(to - from) / 10_000.0).abs() < 1e-12);
@@ -110,7 +110,7 @@ fn assignments_match_the_cases() {
     let spec: Spec = spec("assignment.json");
     for case in &spec.cases {
         let document = json!({"salt": case.salt, "traffic": case.traffic, "holdout": case.holdout});
-        let outcome = outcome(&case.weights, &case.unit, document, None);
+        let outcome = outcome(&case.weights, &case.unit, document, &Divisions::default());
         let variant = key(&format!("v{}", case.variant));
         match outcome.reason {
             Reason::Excluded => assert!(!case.in_traffic),
@@ -128,17 +128,19 @@ fn assignments_match_the_cases() {
 }
 
 #[test]
-fn slots_and_global_holdouts_match_the_cases() {
+fn slots_and_shared_holdouts_match_the_cases() {
     let spec: Spec = spec("assignment.json");
-    for Slot { group, from, to, unit, in_slot } in &spec.slots {
-        let slot = json!({"exclusion_group": {"group": group, "from": from, "to": to}});
-        let outcome = outcome(&[1], unit, slot, None);
+    for Slot { group: name, from, to, unit, in_slot } in &spec.slots {
+        let exclusion_groups = vec![group(name, &[(*from, *to)])];
+        let divisions = Divisions { exclusion_groups, ..Divisions::default() };
+        let slot = json!({"exclusion_group": {"group": name, "slot": "s0"}});
+        let outcome = outcome(&[1], unit, slot, &divisions);
         assert_eq!(outcome.reason == Reason::TargetingMatch, *in_slot);
     }
-    for Global { key: name, share, unit, held_out } in &spec.global_holdouts {
-        let global = GlobalHoldout::new(key(name), Share::from_fraction(*share).unwrap());
-        let outcome = outcome(&[1], unit, json!({}), Some(&global));
+    for Held { key: name, share, unit, held_out } in &spec.holdouts {
+        let divisions = Divisions { holdouts: vec![holdout(name, *share)], ..Divisions::default() };
+        let outcome = outcome(&[1], unit, json!({}), &divisions);
         assert_eq!(outcome.reason == Reason::Holdout, *held_out);
     }
-    assert!(!spec.slots.is_empty() && !spec.global_holdouts.is_empty());
+    assert!(!spec.slots.is_empty() && !spec.holdouts.is_empty());
 }

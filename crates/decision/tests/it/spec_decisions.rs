@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use decision::{
-    Catalog, ExperienceDocument, GlobalHoldout, Outcome, PlacementDocument, Request, Share,
-    Versioned, decide,
+    Catalog, Divisions, ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, Outcome,
+    PlacementDocument, Request, Versioned, decide,
 };
 use model::{Key, LazyObject, Timestamp, Value, value::Object};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::person::{TestPerson, Written, defined, spec};
+use crate::person::{TestPerson, Written, divided, spec};
 
 #[derive(Deserialize)]
 struct Spec {
@@ -23,6 +23,10 @@ struct Case {
     name: String,
     placements: Vec<PlacementDocument>,
     experiences: Vec<ExperienceDocument>,
+    #[serde(default)]
+    holdouts: Vec<HoldoutDocument>,
+    #[serde(default)]
+    exclusion_groups: Vec<ExclusionGroupDocument>,
     person: Written,
     request: WrittenRequest,
     now: Timestamp,
@@ -39,14 +43,7 @@ struct WrittenRequest {
     context: Object,
     #[serde(default)]
     public: bool,
-    global_holdout: Option<WrittenHoldout>,
     forced: Option<BTreeMap<Key, Key>>,
-}
-
-#[derive(Deserialize)]
-struct WrittenHoldout {
-    key: Key,
-    share: Share,
 }
 
 fn versioned<D>(documents: Vec<D>) -> Vec<Versioned<D>> {
@@ -63,6 +60,8 @@ fn written(outcome: &Outcome) -> Value {
     set("variant", outcome.variant.as_ref().map(|variant| json!(variant)));
     set("content", outcome.content.as_ref().map(|content| json!(content)));
     set("assignment", outcome.assignment.as_ref().map(|assignment| json!(assignment)));
+    let holdouts: BTreeMap<_, _> = outcome.holdouts.iter().cloned().collect();
+    set("holdouts", (!holdouts.is_empty()).then(|| json!(holdouts)));
     // Written to nine places, so that cases need not spell what floats make of 0.99 times 0.5.
     let propensity = (outcome.propensity * 1e9).round() / 1e9;
     set("propensity", (propensity < 1.0).then(|| json!(propensity)));
@@ -90,7 +89,9 @@ fn decisions_match_the_cases() {
     for case in spec.cases {
         let name = &case.name;
         let (placements, experiences) = (versioned(case.placements), versioned(case.experiences));
-        let (catalog, broken) = Catalog::compile(&placements, &experiences, defined());
+        let Case { holdouts, exclusion_groups, .. } = case;
+        let divisions = Divisions { holdouts, exclusion_groups };
+        let (catalog, broken) = Catalog::compile(&placements, &experiences, divided(&divisions));
         let broken: Vec<_> = broken
             .iter()
             .map(|broken| {
@@ -99,16 +100,14 @@ fn decisions_match_the_cases() {
             })
             .collect();
         assert_eq!(broken, case.broken, "{name}");
-        let WrittenRequest { placements, context, public, global_holdout, forced } = case.request;
+        let WrittenRequest { placements, context, public, forced } = case.request;
         let context = LazyObject::from(context);
-        let global = global_holdout.map(|holdout| GlobalHoldout::new(holdout.key, holdout.share));
         let person = TestPerson::new(case.person, &context);
         let request = Request {
             placements: placements.as_deref(),
             context: &context,
             public,
             explain: false,
-            global_holdout: global.as_ref(),
             forced: forced.as_ref(),
         };
         let outcomes = decide(&catalog, &person, &request, case.now);

@@ -18,6 +18,9 @@ use crate::{
     writer::{self, Acting, Filing, Job, Operation, PreparedOperation},
 };
 
+/// In whose name experiences are stopped that do harm.
+const GUARDRAILS: &str = "guardrails";
+
 /// Where the answer to an operation goes.
 type Reply<T> = oneshot::Sender<Result<T, DefinitionError>>;
 
@@ -85,6 +88,23 @@ impl Engine {
     ) -> Result<Definition, DefinitionError> {
         self.save(kind, actor, move |shared, act| {
             shared.registry.prepare_state(kind, &key, state, expect, act)
+        })
+        .await
+    }
+
+    /// Pauses a live experience that does harm, in the name of its guardrails; `because` says by which metric and how
+    /// much, and stands in the audit log. One that is not live stays as it is.
+    ///
+    /// # Errors
+    /// As for any save; what an operator saved meanwhile is never overwritten.
+    pub async fn stop_experience(
+        &self,
+        key: Key,
+        because: String,
+    ) -> Result<Definition, DefinitionError> {
+        let actor = Token { name: GUARDRAILS.into(), scopes: vec![Scope::DefinitionsPublish] };
+        self.save(Kind::Experience, &actor, move |shared, act| {
+            shared.registry.prepare_stop(&key, &because, act)
         })
         .await
     }

@@ -1,15 +1,19 @@
 //! A person as the management API shows one: everything that is stored, for those who may see it.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+    sync::Arc,
+};
 
 use model::{
-    Basis, Event, Identifier, ProfileId, PurposeSet, Seq, StrandId, Timestamp, Value,
+    Basis, Event, Identifier, Key, ProfileId, PurposeSet, Seq, StrandId, Timestamp, Value,
     condition::{
         self, Fact, Sight, Standing,
         computed::{Reading, Score},
     },
 };
-use profile::{Account, Profile, Records, TraitRules};
+use profile::{Account, Assignment, Profile, Records, TraitRules};
 use serde_json::{Map, json};
 use store::{Reader, Table};
 
@@ -82,6 +86,7 @@ pub(crate) fn profile(
         "audiences": audiences(shared, snapshot, (&person, &accounts)),
         "stages": stages(shared, snapshot, (&person, &accounts)),
         "assignments": assignments(&person),
+        "assigned_apart": assigned_apart(&pages, &person)?,
         "first_seen": records.seen.map(|seen| seen.first),
         "last_seen": records.seen.map(|seen| seen.last),
         "suppressed": records.suppressed,
@@ -297,6 +302,28 @@ fn stages(
 fn assignments(person: &Person) -> Map<String, Value> {
     let kept = person.profile.records().assignments.iter();
     kept.map(|(key, kept)| (key.to_string(), json!(kept.variant))).collect()
+}
+
+/// The experiences of which parts of the person were given different variants before they turned out to be one; the
+/// variant that they keep stands first. Whoever met two variants says little about either.
+fn assigned_apart(pages: &dyn Pages, person: &Person) -> Result<Map<String, Value>, RowError> {
+    let mut given: BTreeMap<Key, BTreeSet<Assignment>> = BTreeMap::new();
+    for strand in person.profile.records().component.unpack().strands {
+        for (name, row) in pages.existing(strand)?.of_kind(Kind::Assignment) {
+            let (experience, assignment) = load::assignment(strand, name, row)?;
+            given.entry(experience).or_default().insert(assignment);
+        }
+    }
+    let apart = given.into_iter().filter_map(|(experience, given)| {
+        let mut variants: Vec<Key> = Vec::new();
+        for Assignment { variant, .. } in given {
+            if !variants.contains(&variant) {
+                variants.push(variant);
+            }
+        }
+        (variants.len() > 1).then(|| (experience.to_string(), json!(variants)))
+    });
+    Ok(apart.collect())
 }
 
 /// Takes the values of sensitive traits out of an event as it is shown, and names them under `masked`.

@@ -320,5 +320,5 @@ fn reasons_are_pinned() {
         WhyNot::Page,
     ];
     pinned(&verdicts, &expect!["000102030405060708090a"]);
-    pinned(&[Holdout::Global(key("all")), Holdout::Experience], &expect!["0003616c6c01"]);
+    pinned(&[Holdout::Shared(key("all")), Holdout::Experience], &expect!["0003616c6c01"]);
 }

@@ -1,7 +1,7 @@
 //! Whether a document is sound: its fields, what it refers to, and the windows it asks about.
 
 use audience::{AudienceDocument, StagesDocument};
-use decision::{ExperienceDocument, PlacementDocument};
+use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
 use model::{
     Duration, Key, Purpose, Value,
     condition::Condition,
@@ -57,6 +57,8 @@ pub(crate) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> 
         Kind::EventSchema => Typed::EventSchema(Box::new(fields::<EventSchemaDocument>(document)?)),
         Kind::TrafficRule => Typed::TrafficRule(Box::new(fields::<TrafficRuleDocument>(document)?)),
         Kind::RetentionRule => Typed::RetentionRule(fields::<RetentionRuleDocument>(document)?),
+        Kind::ExclusionGroup => Typed::ExclusionGroup(fields::<ExclusionGroupDocument>(document)?),
+        Kind::Holdout => Typed::Holdout(fields::<HoldoutDocument>(document)?),
     })
 }
 
@@ -132,7 +134,9 @@ fn condition_places(kind: Kind, document: &Object) -> Vec<String> {
         | Kind::Trait
         | Kind::ComputedTrait
         | Kind::EventSchema
-        | Kind::RetentionRule => Vec::new(),
+        | Kind::RetentionRule
+        | Kind::ExclusionGroup
+        | Kind::Holdout => Vec::new(),
         // It asks about the event itself, so it refers to nothing.
         Kind::TrafficRule => Vec::new(),
         Kind::Audience => vec!["/condition".to_owned()],
@@ -177,6 +181,20 @@ pub(crate) fn conditions(kind: Kind, document: &Object) -> Vec<(Condition, Strin
     read.collect()
 }
 
+/// Where an experience takes place: its placement and its exclusion group.
+fn places_of(document: &ExperienceDocument) -> impl Iterator<Item = Reference> {
+    let reference = |pointer: &str, kind: Kind, key: &Key| Reference {
+        pointer: pointer.to_owned(),
+        kind,
+        key: key.clone(),
+    };
+    let placement = reference("/placement", Kind::Placement, &document.placement);
+    let group = document.exclusion_group.as_ref();
+    let group =
+        group.map(|slot| reference("/exclusion_group/group", Kind::ExclusionGroup, &slot.group));
+    std::iter::once(placement).chain(group)
+}
+
 /// The other definitions a document names.
 pub(crate) fn references(known: &Known) -> Vec<Reference> {
     let kind = known.definition.kind;
@@ -191,12 +209,7 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
         Ok(Typed::Stages(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Placement(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Experience(document)) => {
-            let placement = Reference {
-                pointer: "/placement".to_owned(),
-                kind: Kind::Placement,
-                key: document.placement.clone(),
-            };
-            vec![purpose(&document.purpose), placement]
+            std::iter::once(purpose(&document.purpose)).chain(places_of(document)).collect()
         }
         Ok(Typed::Trait(document)) => {
             let named = document.sources.iter().enumerate().map(|(place, key)| Reference {
@@ -211,7 +224,9 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
             | Typed::Source(_)
             | Typed::EventSchema(_)
             | Typed::TrafficRule(_)
-            | Typed::RetentionRule(_),
+            | Typed::RetentionRule(_)
+            | Typed::ExclusionGroup(_)
+            | Typed::Holdout(_),
         )
         | Err(_) => Vec::new(),
     };
@@ -263,6 +278,11 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
             if known.acts() {
                 faults.extend(reach::rule_faults(document, documents));
             }
+        }
+        Ok(Typed::ExclusionGroup(document)) => faults.extend(document.faults()),
+        Ok(Typed::Holdout(document)) => faults.extend(document.faults()),
+        Ok(Typed::Experience(document)) if known.acts() => {
+            faults.extend(slot_fault(document, documents));
         }
         Ok(Typed::Stages(document)) => {
             faults.extend(document.faults());
@@ -373,6 +393,22 @@ fn computed_trait_faults(document: &ComputedTraitDocument, faults: &mut Vec<Faul
         faults.push(Fault::new("/state", detail));
     }
     faults.extend(document.compile().err().into_iter().flatten());
+}
+
+/// A slot has one experience at a time: two could both meet the same person.
+fn slot_fault(document: &ExperienceDocument, documents: &Documents) -> Option<Fault> {
+    let slot = document.exclusion_group.as_ref()?;
+    let others =
+        documents.of(Kind::Experience).filter(|(key, known)| **key != document.key && known.acts());
+    let mut others = others.filter_map(|(_, known)| match &known.typed {
+        Ok(Typed::Experience(other)) => Some(other),
+        _ => None,
+    });
+    let holder = others.find(|other| {
+        other.exclusion_group.as_ref() == Some(slot) && other.schedule.meets(&document.schedule)
+    })?;
+    let detail = format!("slot `{}` has the experience `{}` at that time", slot.slot, holder.key);
+    Some(Fault::new("/exclusion_group/slot", detail))
 }
 
 /// Why a definition that is referred to is not there; one that acts needs those it names to act too.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use audience::{AudienceDocument, StagesDocument};
-use decision::{ExperienceDocument, PlacementDocument};
+use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
 use model::{
     Key, Purpose,
     definition::{Fault, State},
@@ -37,6 +37,8 @@ pub(crate) enum Typed {
     EventSchema(Box<EventSchemaDocument>),
     TrafficRule(Box<TrafficRuleDocument>),
     RetentionRule(RetentionRuleDocument),
+    ExclusionGroup(ExclusionGroupDocument),
+    Holdout(HoldoutDocument),
 }
 
 /// The newest version of a definition.
@@ -225,6 +227,8 @@ pub(crate) fn acts(kind: Kind, state: State) -> bool {
         | Kind::Stages
         | Kind::EventSchema
         | Kind::TrafficRule
-        | Kind::RetentionRule => state == State::Live,
+        | Kind::RetentionRule
+        | Kind::ExclusionGroup
+        | Kind::Holdout => state == State::Live,
     }
 }

@@ -34,6 +34,9 @@ pub(super) fn limit(kind: Kind) -> usize {
         Kind::TrafficRule => 50,
         // All are looked at for each event of a sweep.
         Kind::RetentionRule => 100,
+        Kind::ExclusionGroup => 200,
+        // Each may be asked for each win.
+        Kind::Holdout => 50,
     }
 }
 

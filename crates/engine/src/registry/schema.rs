@@ -1,7 +1,7 @@
 //! The JSON Schemas of documents, for editors and for people.
 
 use audience::{AudienceDocument, StagesDocument};
-use decision::{ExperienceDocument, PlacementDocument};
+use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
 use model::Value;
 use profile::{ComputedTraitDocument, TraitDocument};
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
@@ -26,6 +26,8 @@ pub(crate) fn schema(kind: Kind) -> Value {
         Kind::EventSchema => schema_for!(EventSchemaDocument),
         Kind::TrafficRule => schema_for!(TrafficRuleDocument),
         Kind::RetentionRule => schema_for!(RetentionRuleDocument),
+        Kind::ExclusionGroup => schema_for!(ExclusionGroupDocument),
+        Kind::Holdout => schema_for!(HoldoutDocument),
     }
     .to_value()
 }

@@ -90,6 +90,8 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::EventSchema => 40,
         Kind::TrafficRule => 41,
         Kind::RetentionRule => 42,
+        Kind::ExclusionGroup => 20,
+        Kind::Holdout => 21,
         Kind::Stages => 7,
         Kind::Trait => 8,
     }

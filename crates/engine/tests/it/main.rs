@@ -17,5 +17,6 @@ mod refused_data;
 mod retention;
 mod shared_devices;
 mod simulation;
+mod sticky;
 mod who_is_who;
 mod world;

@@ -86,6 +86,11 @@ impl World {
         self.clock.set(self.clock.now().saturating_add(time));
     }
 
+    /// Waits for an answer of the engine.
+    pub(crate) fn block_on<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.runtime.block_on(answer)
+    }
+
     pub(crate) fn define(&self, kind: Kind, document: Value) {
         let key = document["key"].as_str().unwrap().parse().unwrap();
         let Value::Object(mut document) = document else { panic!("not an object") };

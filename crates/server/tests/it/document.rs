@@ -50,6 +50,7 @@ async fn every_path_of_the_document_is_served() {
     for (path, item) in document["paths"].as_object().unwrap() {
         let path = path
             .replace("{write_key}", "x")
+            .replace("{placement}", "x")
             .replace("{digest}", &"ab".repeat(32))
             .replace("{key}", "x")
             .replace("{id}", "x");
