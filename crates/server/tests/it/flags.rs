@@ -336,3 +336,24 @@ async fn a_change_of_definitions_is_told_to_open_streams() {
     assert_eq!(frame(&mut stream).await, told);
     assert_eq!(server.call(get("/ofrep/v1/events")).await.status.as_u16(), 401);
 }
+
+/// Streams are connections, and connections are for more than waiting.
+#[tokio::test]
+async fn no_more_streams_are_opened_than_there_is_room_for() {
+    const STREAMS_MAX: usize = 2_000;
+    let server = server();
+    let open = || server.open(get("/ofrep/v1/events").source());
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS_MAX {
+        streams.push(open().await);
+    }
+    let refused = server.call(get("/ofrep/v1/events").source()).await;
+    assert_eq!(refused.header("retry-after"), "60");
+    expect![
+        "429 too_many_streams: as many streams are open as may be; ask for the flags now and then instead"
+    ]
+    .assert_eq(&refused.summary());
+    // One that is closed makes room.
+    streams.pop();
+    assert_eq!(open().await.status().as_u16(), 200);
+}
