@@ -29,6 +29,7 @@ use crate::{
     clock::Clock,
     decide::{DecideAnswer, DecideError, DecideRequest, Decider},
     definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
+    follow,
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     large,
     normalise::ConsentSignals,
@@ -126,11 +127,20 @@ struct Inner {
     waiting: AtomicUsize,
     /// The readers and the writer, while they run.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    follower: follow::Handle,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Inner {
+    /// The follower ends last, with what it has taken by then.
+    fn stop(&self) {
         stop(&self.jobs, &self.threads);
+        self.follower.stop();
     }
 }
 
@@ -175,7 +185,7 @@ impl Engine {
 
     /// Takes no more input, commits what is queued, stops the threads. Idempotent.
     pub fn shutdown(&self) {
-        stop(&self.inner.jobs, &self.inner.threads);
+        self.inner.stop();
     }
 
     /// Whether it can answer: definitions compiled, writer running, store not failed.
@@ -673,6 +683,11 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn shared_for_tests(&self) -> &Arc<Shared> {
         &self.inner.shared
+    }
+
+    #[cfg(test)]
+    pub(crate) fn follower_for_tests(&self) -> &follow::Handle {
+        &self.inner.follower
     }
 
     pub(crate) fn shared(&self) -> &Shared {

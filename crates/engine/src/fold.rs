@@ -664,6 +664,7 @@ impl<'a> Fold<'a> {
             born: route.strand.born,
             name: name.to_be_bytes(),
             time: event.event_time,
+            purposes: head.purposes,
         });
         packed.write_body(&mut self.pending, keys, &route.key, seq)?;
         let row_name = keys::event(name, event.event_time, seq);

@@ -67,6 +67,8 @@ impl Size {
 pub(crate) struct Rejoined {
     /// Components whose strands changed, by their head now.
     pub(crate) changed: Vec<Component>,
+    /// Strands that have another head now.
+    pub(crate) moved: Vec<(StrandId, StrandId)>,
     /// Heads that are none any more.
     pub(crate) gone: BTreeSet<StrandId>,
     /// The identifiers of the closure, whose holders may have changed.
@@ -273,8 +275,9 @@ pub(crate) fn rejoin(
             changed.push(component);
         }
     }
+    let mut moved = Vec::new();
     for component in &changed {
-        write_component(pending, component)?;
+        write_component(pending, component, &mut moved)?;
     }
     // Of the others nobody was large, and nobody is.
     let is_new = |head| changed.iter().any(|component: &Component| component.head == head);
@@ -288,7 +291,7 @@ pub(crate) fn rejoin(
     }
     let Closure { links, strands, .. } = closure;
     let identifiers = links.into_iter().map(|observation| observation.hash).collect();
-    Ok(Rejoined { changed, gone, identifiers, strands, proposals, sizes })
+    Ok(Rejoined { changed, moved, gone, identifiers, strands, proposals, sizes })
 }
 
 /// The strands of a component, by the head that they have now.
@@ -440,8 +443,13 @@ fn unjoined(
 }
 
 /// Writes a component's strands, and the head and consent of each of them. Pages that say so already are not
-/// written again: somebody with hundreds of strands who comes with one more changes two.
-fn write_component(pending: &mut Pending<'_>, component: &Component) -> Result<(), RowError> {
+/// written again: somebody with hundreds of strands who comes with one more changes two. Notes strands that have
+/// another head than before.
+fn write_component(
+    pending: &mut Pending<'_>,
+    component: &Component,
+    moved: &mut Vec<(StrandId, StrandId)>,
+) -> Result<(), RowError> {
     let Component { head, strands, .. } = component;
     let listed = if strands.len() > 1 { strands.as_slice() } else { &[] };
     let names: BTreeSet<Vec<u8>> = listed.iter().map(|strand| keys::strand(*strand)).collect();
@@ -458,6 +466,9 @@ fn write_component(pending: &mut Pending<'_>, component: &Component) -> Result<(
         let now = MetaHead { head: *head, consents, ..meta };
         if now != meta {
             pending.page_mut(strand)?.set_meta(now);
+        }
+        if now.head != meta.head {
+            moved.push((strand, now.head));
         }
     }
     Ok(())

@@ -12,3 +12,14 @@ pub(crate) fn yield_to_requests() {
     #[cfg(target_os = "linux")]
     rustix::process::setpriority_process(None, NICENESS).ok();
 }
+
+/// How much behind the writer those run who keep copies of what it has committed: a tenth of the time where there is
+/// not enough for all. They catch up when there is.
+#[cfg(target_os = "linux")]
+const NICENESS_OF_FOLLOWERS: i32 = 12;
+
+/// Lets the calling thread run behind all others.
+pub(crate) fn yield_to_all() {
+    #[cfg(target_os = "linux")]
+    rustix::process::setpriority_process(None, NICENESS_OF_FOLLOWERS).ok();
+}

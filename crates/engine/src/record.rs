@@ -21,6 +21,10 @@ use thiserror::Error;
 
 use crate::{keys, retention::Removed, turns::Turns};
 
+mod log;
+
+pub(crate) use log::{LogEntry, LogRow};
+
 /// A stored row that does not read back.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("a stored {0} does not read back")]
@@ -562,27 +566,6 @@ impl<'a> StoredEvent<'a> {
     }
 }
 
-/// One input in the log. Each takes one seq.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum LogEntry {
-    /// An event; with the entry's own seq these are the parts of its row's name.
-    Event { lane: Lane, born: Seq, name: [u8; 8], time: Timestamp },
-    /// A strand was born with the event that follows at `seq + 1`… its id is this entry's seq.
-    Strand { lane: Lane },
-    /// A definition changed.
-    Definition { kind: u8, key: Key, version: u64 },
-    /// The timers of a person were due.
-    Timer { lane: Lane, born: Seq, due: Timestamp },
-    /// A decision was recorded.
-    Decision { lane: Lane, born: Seq, id: u128 },
-    /// Something an operator did; the audit log says what.
-    Act { action: CompactString },
-    /// Something an operator did to people: [`StoredAct`] says what.
-    Person { act: ActId },
-    /// What was here is kept no longer.
-    Removed,
-}
-
 /// The last round of the sweep that has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredRound {
@@ -702,21 +685,6 @@ pub(crate) enum ActKind {
     Undo(ActId),
     /// It says nothing about who is who.
     Other,
-}
-
-/// A part of a committed batch: entries with consecutive seqs, the first being the row's key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum LogRow {
-    V1 {
-        /// Whether a batch begins with this row: batches may have one instant.
-        begins: bool,
-        /// The batch's instant.
-        now: Timestamp,
-        /// The next free key slot after this batch.
-        next_slot: u64,
-        /// Its entries.
-        entries: Vec<LogEntry>,
-    },
 }
 
 /// An answered request as recorded, in one row; sealed with the strand's key.

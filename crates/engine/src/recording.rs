@@ -319,7 +319,7 @@ impl Recorder {
             self.lineups = Arc::clone(&record.lineups);
         }
         let StrandId { lane, born } = route.strand;
-        let seq = fold.log(LogEntry::Decision { lane, born, id: record.id.0 });
+        let seq = fold.log(LogEntry::Decision { lane, born, at: record.at, id: record.id.0 });
         for (table, key, value) in self.sealed(fold.ground.keys, &route, record)? {
             fold.pending.put(table, key, value.unwrap_or_default());
         }

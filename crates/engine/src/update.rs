@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cmp::Ordering, sync::Arc};
 
-use audience::{Change, Entry, Memberships, Touched};
+use audience::{Change, Entry, Memberships, Touched, Transition};
 use model::{StrandId, Timestamp, Value};
 use profile::{Observation, Observed, Origin, TraitRules, Traits};
 use store::Table;
@@ -227,9 +227,9 @@ fn evaluate(
     let views =
         Views::of(&person.profile, &ground.snapshot.policy).among(&accounts, ground.snapshot);
     let due = person.memberships.next_due().filter(|due| *due <= ground.now);
-    let mut transitions = 0;
+    let mut transitions = Vec::new();
     if let Some(due) = due {
-        transitions += person.memberships.advance(catalog, &views, ground.now).len();
+        transitions = person.memberships.advance(catalog, &views, ground.now);
         fold.log(LogEntry::Timer { lane: head.lane, born: head.born, due });
     }
     // Few are new, so few pay for a copy.
@@ -242,9 +242,13 @@ fn evaluate(
         person.memberships.begin(catalog);
     }
     if !touched.is_empty() || update.is_due || person.memberships.is_outdated(catalog) {
-        transitions += person.memberships.update(catalog, &views, &touched, ground.now).len();
+        transitions.extend(person.memberships.update(catalog, &views, &touched, ground.now));
     }
-    fold.transitions += transitions;
+    fold.transitions += transitions.len();
+    let StrandId { lane, born } = head;
+    for Transition { audience, version, kind, at } in transitions {
+        fold.log(LogEntry::Transition { lane, born, audience, version, kind, at });
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ mod acting;
 mod amend;
 mod backfill;
 mod batch;
-mod committer;
+pub(crate) mod committer;
 mod erasure;
 pub(crate) mod flight;
 mod operation;

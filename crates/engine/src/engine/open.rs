@@ -12,6 +12,7 @@ use crate::{
     decide::{Decider, SigningKeys},
     definitions::{Scope, Token},
     engine::{Engine, EngineError, FirstKeys, Inner, Options},
+    follow::Follower,
     observation::Observation,
     privacy::bars::Bars,
     quarantine, reading,
@@ -63,8 +64,9 @@ pub(super) fn over(
     let mut prefix = [0; 8];
     random(&mut prefix)?;
     let decider = Decider::new(records, u64::from_be_bytes(prefix), signing);
-    let inner =
-        Inner { shared, decider, jobs, waiting: AtomicUsize::new(0), threads: Mutex::new(threads) };
+    let follower = Follower::start(Arc::clone(&shared), Vec::new())?;
+    let (waiting, threads) = (AtomicUsize::new(0), Mutex::new(threads));
+    let inner = Inner { shared, decider, jobs, waiting, threads, follower };
     Ok((Engine { inner: Arc::new(inner) }, first))
 }
 

@@ -9,6 +9,7 @@ use crate::{
     join, large,
     page::Pages as _,
     proposals,
+    record::LogEntry,
     route::{self, KnownLink, Route},
     sealed::RowError,
 };
@@ -139,6 +140,9 @@ impl Fold<'_> {
                 self.heads.insert(strand, component.head);
                 self.routes.remove(&strand);
             }
+        }
+        for (StrandId { lane, born }, head) in rejoined.moved {
+            self.log(LogEntry::Head { lane, born, head });
         }
         for gone in rejoined.gone {
             self.gone.insert(gone);

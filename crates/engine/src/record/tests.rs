@@ -142,19 +142,34 @@ fn events_and_the_log_are_pinned() {
     assert_eq!(decode::<StoredValues<'_>>(&bytes, "record").unwrap(), row);
     let StrandId { born, lane } = strand();
     let entries = vec![
-        LogEntry::Event { lane, born, name: [1; 8], time: ORDER.time },
+        LogEntry::Event { lane, born, name: [1; 8], time: ORDER.time, purposes: PurposeSet(6) },
         LogEntry::Strand { lane },
         LogEntry::Definition { kind: 2, key: key("vip"), version: 4 },
         LogEntry::Timer { lane, born, due: ORDER.time },
-        LogEntry::Decision { lane, born, id: 11 },
+        LogEntry::Decision { lane, born, at: ORDER.time, id: 11 },
         LogEntry::Act { action: "token.create".into() },
         LogEntry::Person { act: ActId(300) },
         LogEntry::Removed,
+        LogEntry::Transition {
+            lane,
+            born,
+            audience: key("vip"),
+            version: 2,
+            kind: audience::TransitionKind::Left,
+            at: ORDER.time,
+        },
+        LogEntry::Head { lane, born, head: strand() },
+        LogEntry::Moved { event: Seq(5), lane, born },
+        LogEntry::EventRemoved { event: Seq(5), lane, born },
+        LogEntry::DecisionRemoved { lane, born, at: ORDER.time, id: 11 },
     ];
+    for entry in &entries {
+        assert!(encode(entry).len() <= entry.bytes_max(), "{entry:?}");
+    }
     pinned(
         &LogRow::V1 { begins: true, now: ORDER.time, next_slot: 6, entries },
         &expect![
-            "000180b083c5986806080090024d010101010101010180b083c59868019002020203766970040390024d80b083c598680490024d0b050c746f6b656e2e63726561746506ac0207"
+            "000180b083c59868060d0090024d010101010101010180b083c5986806019002020203766970040390024d80b083c598680490024d80b083c598680b050c746f6b656e2e63726561746506ac02070890024d03766970020180b083c598680990024d4d90020a0590024d0b0590024d0c90024d80b083c598680b"
         ],
     );
 }

@@ -31,38 +31,49 @@ pub(crate) struct Documents<'a> {
     lineups: HashMap<LineupId, StoredLineup>,
 }
 
-#[derive(Serialize)]
-struct Document {
-    id: String,
-    at: Timestamp,
-    unit: String,
-    definitions_version: u64,
-    memberships: Vec<Key>,
-    stages: BTreeMap<Key, Key>,
-    context: Context,
-    decisions: Vec<Decided>,
+/// A record, its parts named as in the answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Document {
+    #[serde(serialize_with = "text")]
+    pub(crate) id: DecisionId,
+    pub(crate) at: Timestamp,
+    #[serde(serialize_with = "text")]
+    pub(crate) unit: UnitId,
+    pub(crate) definitions_version: u64,
+    pub(crate) memberships: Vec<Key>,
+    pub(crate) stages: BTreeMap<Key, Key>,
+    pub(crate) context: Context,
+    pub(crate) decisions: Vec<Decided>,
 }
 
 /// The context of a request, or the note that it was too large to keep.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Context {
+pub(crate) enum Context {
     Kept(Object),
     LeftOut { left_out: &'static str },
 }
 
-#[derive(Serialize)]
-struct Decided {
-    id: String,
-    placement: Key,
-    placement_version: Option<u64>,
-    experience: Option<Reference>,
-    variant: Option<Key>,
-    reason: decision::Reason,
-    propensity: f64,
-    shadow: Option<Shadow>,
-    candidates: Vec<Candidate>,
-    consent: decision::ConsentBasis,
+/// What was decided for one placement.
+#[derive(Debug, Serialize)]
+pub(crate) struct Decided {
+    #[serde(serialize_with = "text")]
+    pub(crate) id: DecisionId,
+    pub(crate) placement: Key,
+    pub(crate) placement_version: Option<u64>,
+    /// The experience that is shown.
+    pub(crate) experience: Option<Reference>,
+    pub(crate) variant: Option<Key>,
+    pub(crate) reason: decision::Reason,
+    pub(crate) propensity: f64,
+    /// What a holdout kept from the person.
+    pub(crate) shadow: Option<Shadow>,
+    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) consent: decision::ConsentBasis,
+}
+
+fn text<S: serde::Serializer>(id: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(id)
 }
 
 impl<'a> Documents<'a> {
@@ -77,6 +88,16 @@ impl<'a> Documents<'a> {
         place: Place,
         record: StoredDecision<'_>,
     ) -> Result<Value, RowError> {
+        let document = self.read(place, record)?;
+        Ok(serde_json::to_value(&document).map_err(|_| Unreadable("decision"))?)
+    }
+
+    /// The parts of a record.
+    pub(crate) fn read(
+        &mut self,
+        place: Place,
+        record: StoredDecision<'_>,
+    ) -> Result<Document, RowError> {
         let StoredDecision::V1 { definitions_version, first, memberships, outcomes, context } =
             record;
         let (stages, own): (Vec<_>, Vec<_>) =
@@ -86,10 +107,10 @@ impl<'a> Documents<'a> {
         for (count, outcome) in (first..).zip(outcomes) {
             decisions.push(self.decided(place.id.with_count(count), outcome)?);
         }
-        let document = Document {
-            id: place.id.to_string(),
+        Ok(Document {
+            id: place.id,
             at: place.at,
-            unit: place.unit.to_string(),
+            unit: place.unit,
             definitions_version,
             memberships: own.map(std::borrow::Cow::into_owned).collect(),
             stages: stages.filter_map(|key| key.parts()).collect(),
@@ -98,8 +119,7 @@ impl<'a> Documents<'a> {
                 None => Context::LeftOut { left_out: "the context was too large" },
             },
             decisions,
-        };
-        Ok(serde_json::to_value(&document).map_err(|_| Unreadable("decision"))?)
+        })
     }
 
     fn decided(&mut self, id: DecisionId, outcome: StoredOutcome<'_>) -> Result<Decided, RowError> {
@@ -133,7 +153,7 @@ impl<'a> Documents<'a> {
             holdout: holdout.into_owned(),
         });
         Ok(Decided {
-            id: id.to_string(),
+            id,
             placement,
             placement_version,
             experience: winner.filter(|_| variant.is_some()),

@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// Log entries in one row, so that a row stays well under the store's limit.
-const LOG_ENTRIES_PER_ROW: usize = 80;
+/// Bytes of log entries in one row, so that a row stays under the store's limit with its head.
+const LOG_ROW_BYTES: usize = 3_900;
 /// Timers fired in one batch at most.
 const TIMERS_PER_BATCH: usize = 2_000;
 /// Decision records committed in one batch at most.
@@ -148,8 +148,11 @@ impl Writer {
     /// Hands a batch to the committer, once the one before has landed. After an error nobody has
     /// been answered.
     fn take_off(&mut self, mut fold: Fold<'_>, calls: &mut Calls) -> Result<(), RowError> {
-        let (now, entries) = (fold.ground.now, take(&mut fold.entries));
         let relocated = take(&mut fold.relocated);
+        for (&event, &StrandId { lane, born }) in &relocated {
+            fold.log(LogEntry::Moved { event, lane, born });
+        }
+        let (now, entries) = (fold.ground.now, take(&mut fold.entries));
         let lies = |seq: Seq, entry: &mut LogEntry| {
             if let (Some(strand), LogEntry::Event { born, .. }) = (relocated.get(&seq), entry) {
                 *born = strand.born;
@@ -191,14 +194,23 @@ impl Writer {
 
     /// The keys and values of the log rows of a batch.
     pub(super) fn log_rows(&self, now: Timestamp, entries: &[LogEntry]) -> Vec<([u8; 8], Vec<u8>)> {
-        let mut rows = Vec::with_capacity(entries.len().div_ceil(LOG_ENTRIES_PER_ROW));
+        let mut rows = Vec::new();
         let next_slot = self.shared.keys.vault.next_slot();
         let mut first = self.next_seq;
-        for entries in entries.chunks(LOG_ENTRIES_PER_ROW) {
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |entry: &&LogEntry| {
+                bytes += entry.bytes_max();
+                bytes <= LOG_ROW_BYTES
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let (entries, others) = rest.split_at(count);
             let begins = first == self.next_seq;
             let row = LogRow::V1 { begins, now, next_slot, entries: entries.to_vec() };
             rows.push((keys::log(first), encode(&row)));
             first = Seq(first.0 + entries.len() as u64);
+            rest = others;
         }
         rows
     }

@@ -160,7 +160,7 @@ pub(super) fn refuse(shared: &Shared, replies: Vec<Reply>, events: usize, error:
 }
 
 /// Commits with one sync. A store that has failed stays failed, and readiness says so.
-pub(super) fn commit(shared: &Shared, batch: &mut Batch) -> Result<(), StoreError> {
+pub(crate) fn commit(shared: &Shared, batch: &mut Batch) -> Result<(), StoreError> {
     if shared.failure().is_some() {
         return Err(StoreError::Poisoned);
     }

@@ -11,7 +11,7 @@ use store::Table;
 use crate::{
     body,
     fold::{Fold, Ground},
-    keys::{self, Kind},
+    keys::{self, EventKey, Kind},
     page::Pages as _,
     privacy::{self, RequestKind, subject::Subject},
     record::{LogEntry, StoredRound, Unreadable, encode},
@@ -240,6 +240,15 @@ impl Step<'_> {
         let page = self.fold.pending.page_mut(strand)?;
         page.remove_events(reader, &names)?;
         visits.iter().for_each(|name| page.delete(Kind::Visit, name));
+        let StrandId { lane, born } = strand;
+        for EventKey { seq: event, .. } in &events {
+            self.fold.log(LogEntry::EventRemoved { event: *event, lane, born });
+        }
+        // The rows of a record count from 0.
+        let records = decisions.iter().filter_map(|key| key.strip_suffix(&[0]));
+        for (at, id) in records.filter_map(keys::parse_decision) {
+            self.fold.log(LogEntry::DecisionRemoved { lane, born, at, id: id.0 });
+        }
         bodies.into_iter().for_each(|key| self.fold.pending.delete(Table::Body, key));
         decisions.into_iter().for_each(|key| self.fold.pending.delete(Table::Decision, key));
         self.seqs.extend(events.iter().map(|event| event.seq));
