@@ -44,7 +44,7 @@ demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 # --- test --------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-fuzz test-vendor test-python test-node test-browser test-duckdb test-splink test-policies ## run every test, installing what the tests need
+test: test-rust test-fuzz test-vendor test-python test-node test-browser test-duckdb test-splink test-policies test-results ## run every test, installing what the tests need
 
 .PHONY: test-rust
 test-rust: ## unit, property and integration tests of the workspace
@@ -93,6 +93,10 @@ test-duckdb: $(BINARY) $(VENV)/ready ## audiences over real orders, compared wit
 .PHONY: test-splink
 test-splink: $(BINARY) $(VENV)/ready ## linkage of records whose truth is known, beside Splink
 	@$(PYTHON) -m pytest tests/splink
+
+.PHONY: test-results
+test-results: $(BINARY) $(VENV)/ready ## two real experiments, read out beside SciPy
+	@$(PYTHON) -m pytest tests/results
 
 # Policies are compared with packages that want versions of their own.
 POLICIES_VENV := $(CONCIERGE_CACHE)/venv-policies

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     allocator, apply, audience, backup, decide, demo, diff, doctor, explain, export,
     failure::{Failure, Outcome},
-    import, linkage, profile, restore, screen, serve,
+    import, linkage, profile, restore, results, screen, serve,
     settings::{self, Flags, Name, Settings},
     simulate,
 };
@@ -66,6 +66,8 @@ enum Command {
     Decide(decide::DecideArgs),
     /// Tell what a known person would be shown, from their events on
     Explain(explain::ExplainArgs),
+    /// Show what an experience has brought about: exposed people, metrics with intervals, and a verdict
+    Results(results::ResultsArgs),
     /// Let seeded shoppers with known truths act against a server
     Simulate(simulate::SimulateArgs),
     /// Write people, events, memberships, consents, decisions, accounts or definitions to files
@@ -191,6 +193,7 @@ impl Command {
             Self::Profile(args) => args.flags.flags(),
             Self::Match(args) => args.flags.flags(),
             Self::Decide(args) => args.flags.flags(),
+            Self::Results(args) => args.flags.flags(),
             Self::Simulate(args) => args.flags.flags(),
             Self::Export(args) => args.flags.flags(),
             Self::Backup(args) => args.flags.flags(),
@@ -241,6 +244,7 @@ fn run_command(cli: &Cli) -> Outcome {
         Command::Profile(args) => profile::run(&settings, args),
         Command::Match(args) => linkage::run(&settings, args),
         Command::Decide(args) => decide::run(&settings, args),
+        Command::Results(args) => results::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Export(args) => export::run(&settings, args),
         Command::Backup(args) => backup::run(&settings, args),

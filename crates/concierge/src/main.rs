@@ -18,6 +18,7 @@ mod import;
 mod linkage;
 mod profile;
 mod restore;
+mod results;
 mod rows;
 mod screen;
 mod serve;

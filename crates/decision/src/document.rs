@@ -229,6 +229,9 @@ fn one() -> u32 {
 pub enum Allocation {
     /// By weight, drawn once by hash.
     Fixed {},
+    /// By somebody else: it is never decided here, and only read out, of exposures that a server states. The
+    /// weights say how units should be divided.
+    External {},
 }
 
 impl Default for Allocation {

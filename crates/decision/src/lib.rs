@@ -20,7 +20,7 @@ pub mod token;
 pub use catalog::{Broken, Catalog, Defined, Kind, Versioned};
 pub use decide::{HELD_OUT, MAX_PLACEMENTS, NOT_HELD_OUT, decide, holdout_name};
 pub use division::{Divisions, ExclusionGroupDocument, HoldoutDocument};
-pub use document::{ExperienceDocument, PlacementDocument};
+pub use document::{Allocation, ExperienceDocument, PlacementDocument};
 pub use explanation::{Stage, Step};
 pub use outcome::{Candidate, ConsentBasis, Holdout, Outcome, Reason, Reference, Shadow, WhyNot};
 pub use person::{Person, Request};

@@ -1,5 +1,5 @@
 //! Definitions as versioned documents (I9):
-//! traits, computed traits, audiences, stages, placements, experiences, purposes, sources.
+//! traits, computed traits, audiences, stages, placements, experiences, metrics, purposes, sources.
 
 use std::fmt;
 
@@ -35,6 +35,8 @@ pub enum Kind {
     Placement,
     /// What is shown to whom, and why.
     Experience,
+    /// What is computed of what exposed people do.
+    Metric,
     /// What events of a name should look like.
     EventSchema,
     /// Which events are of programs or of the organisation's own people.
@@ -49,7 +51,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which one may refer to those before it.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Purpose,
         Self::Source,
         Self::Trait,
@@ -60,6 +62,7 @@ impl Kind {
         Self::ExclusionGroup,
         Self::Holdout,
         Self::Experience,
+        Self::Metric,
         Self::EventSchema,
         Self::TrafficRule,
         Self::RetentionRule,
@@ -76,6 +79,7 @@ impl Kind {
             Self::Stages => "stages",
             Self::Placement => "placements",
             Self::Experience => "experiences",
+            Self::Metric => "metrics",
             Self::EventSchema => "event_schemas",
             Self::TrafficRule => "traffic_rules",
             Self::RetentionRule => "retention_rules",
@@ -95,6 +99,7 @@ impl Kind {
             Self::Stages => "stages",
             Self::Placement => "placement",
             Self::Experience => "experience",
+            Self::Metric => "metric",
             Self::EventSchema => "event schema",
             Self::TrafficRule => "traffic rule",
             Self::RetentionRule => "retention rule",

@@ -32,6 +32,7 @@ use crate::{
     follow,
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     large,
+    measure::{self, results::ResultsQuery},
     normalise::ConsentSignals,
     observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
@@ -414,6 +415,21 @@ impl Engine {
             )]));
         }
         Ok(self.inner.decider.sign(self.shared(), preview, expires_at))
+    }
+
+    /// Waits until what was committed before is counted in results and kept by all who follow the log.
+    pub fn catch_up(&self) {
+        self.inner.follower.catch_up();
+    }
+
+    /// The results of an experience.
+    pub fn results(&self, key: &Key, query: &ResultsQuery) -> Result<Value, DefinitionError> {
+        measure::results::results(self.shared(), key, query)
+    }
+
+    /// The results of all experiences together.
+    pub fn programme(&self, query: &ResultsQuery) -> Result<Value, DefinitionError> {
+        measure::programme::programme(self.shared(), query)
     }
 
     /// Definitions of a kind, in key order.

@@ -20,6 +20,7 @@ mod tests;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
+use decision::ExperienceDocument;
 use model::{
     Duration, Key, Purpose, Timestamp, Value,
     definition::{Fault, State},
@@ -172,6 +173,26 @@ impl Registry {
             }
         }
         Arc::new(snapshot.after(&documents, Kind::Experience))
+    }
+
+    /// An experience in any state with its version, if it reads.
+    pub(crate) fn experience(&self, key: &Key) -> Option<(ExperienceDocument, u64)> {
+        let documents = self.documents.load();
+        let known = documents.get(Kind::Experience, key)?;
+        match &known.typed {
+            Ok(Typed::Experience(document)) => {
+                Some(((**document).clone(), known.definition.version))
+            }
+            _ => None,
+        }
+    }
+
+    /// The experiences in a state.
+    pub(crate) fn experiences(&self, state: State) -> Vec<Key> {
+        let documents = self.documents.load();
+        let in_state =
+            documents.of(Kind::Experience).filter(|(_, known)| known.definition.state == state);
+        in_state.map(|(key, _)| key.clone()).collect()
     }
 
     /// The variants of an experience in any state; `None` where there is no such experience.

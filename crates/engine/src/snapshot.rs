@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use audience::{AudienceDocument, StagesDocument};
 use decision::{Divisions, ExperienceDocument, PlacementDocument};
+use experiment::{Metric, Metrics};
 use model::{
     Country, Key, Purpose, SourceKey,
     condition::{NamedTrait, Names},
@@ -72,6 +73,8 @@ pub(crate) struct Snapshot {
     pub(crate) lineups: Arc<Lineups>,
     /// What timelines keep of events.
     pub(crate) projection: Arc<Projection>,
+    /// Live metrics.
+    pub(crate) metrics: Arc<Metrics>,
     /// What events should look like.
     pub(crate) plan: Arc<Plan>,
     /// Which events are of programs or of the organisation's own people.
@@ -84,6 +87,7 @@ pub(crate) struct Snapshot {
     name_faults: Arc<Vec<Broken>>,
     audience_faults: Arc<Vec<Broken>>,
     decision_faults: Arc<Vec<Broken>>,
+    metric_faults: Arc<Vec<Broken>>,
     plan_faults: Arc<Vec<Broken>>,
     traffic_faults: Arc<Vec<Broken>>,
 }
@@ -96,6 +100,7 @@ impl Snapshot {
         let (names, name_faults) = names(documents, &policy, &traits);
         let (names, audiences, audience_faults) = audiences(documents, &policy, &names);
         let (decisions, decision_faults) = decisions(documents, &policy, &names);
+        let (metrics, metric_faults) = metrics(documents, &policy);
         let (plan, plan_faults) = plan(documents);
         let (traffic, traffic_faults) = traffic(documents);
         let mut compiled = Self {
@@ -110,6 +115,7 @@ impl Snapshot {
             names,
             audiences,
             decisions,
+            metrics,
             plan,
             traffic,
             retention: Arc::new(retention(documents)),
@@ -118,6 +124,7 @@ impl Snapshot {
             name_faults,
             audience_faults,
             decision_faults,
+            metric_faults,
             plan_faults,
             traffic_faults,
         };
@@ -162,6 +169,7 @@ impl Snapshot {
             Kind::Placement | Kind::Experience | Kind::ExclusionGroup | Kind::Holdout => {
                 next.compile_decisions(documents);
             }
+            Kind::Metric => (next.metrics, next.metric_faults) = metrics(documents, &self.policy),
             Kind::EventSchema => (next.plan, next.plan_faults) = plan(documents),
             Kind::TrafficRule => (next.traffic, next.traffic_faults) = traffic(documents),
             Kind::RetentionRule => next.retention = Arc::new(retention(documents)),
@@ -198,6 +206,7 @@ impl Snapshot {
             &self.name_faults,
             &self.audience_faults,
             &self.decision_faults,
+            &self.metric_faults,
             &self.plan_faults,
             &self.traffic_faults,
         ];
@@ -289,6 +298,9 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
             let defined = decision::Defined { purposes, names: &snapshot.names, divisions };
             decision::Catalog::check_experience(document, placement, defined)
         }
+        Ok(Typed::Metric(document)) => {
+            Metric::compile(document, &purposes(&snapshot.policy)).err().unwrap_or_default()
+        }
         Ok(Typed::EventSchema(document)) => Plan::check_schema(document),
         Ok(Typed::TrafficRule(document)) => Traffic::check_rule(document),
         // What these refer to, and their own faults, were told before.
@@ -305,11 +317,12 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
     }
 }
 
-/// Whether definitions of a kind ask about events.
+/// Whether definitions of a kind ask about events that people are held in memory with.
 fn changes_projection(kind: Kind) -> bool {
     !matches!(
         kind,
         Kind::Source
+            | Kind::Metric
             | Kind::EventSchema
             | Kind::TrafficRule
             | Kind::RetentionRule
@@ -608,6 +621,16 @@ fn divisions(documents: &Documents, is_chosen: impl Fn(&Known) -> bool) -> Divis
         _ => None,
     });
     Divisions { holdouts: holdouts.collect(), exclusion_groups: exclusion_groups.collect() }
+}
+
+fn metrics(documents: &Documents, policy: &PurposePolicy) -> (Arc<Metrics>, Arc<Vec<Broken>>) {
+    let live = acting(documents, Kind::Metric).filter_map(|known| match &known.typed {
+        Ok(Typed::Metric(document)) => Some(&**document),
+        _ => None,
+    });
+    let (metrics, broken) = Metrics::compile(live, &purposes(policy));
+    let broken = broken.into_iter().map(|(key, faults)| (Kind::Metric, key, faults));
+    (Arc::new(metrics), Arc::new(broken.collect()))
 }
 
 fn traffic(documents: &Documents) -> (Arc<Traffic>, Arc<Vec<Broken>>) {

@@ -18,6 +18,7 @@ use crate::{
     credentials::Credentials,
     keys::Hash16,
     load::SharedPerson,
+    measure::Published,
     messages::Messages,
     metrics::Metrics,
     observation::Observation,
@@ -102,6 +103,8 @@ pub(crate) struct Shared {
     pub(crate) bars: Bars,
     /// How far the sweep is that removes what is kept no longer.
     pub(crate) retention: retention::Progress,
+    /// What experiences brought about, as it was counted last.
+    pub(crate) measured: Published,
     /// How many commits the writer has made since the start.
     pub(crate) commits: AtomicU64,
 }
@@ -144,6 +147,7 @@ impl Shared {
             messages: Messages::default(),
             bars,
             retention,
+            measured: Published::default(),
             commits: AtomicU64::new(0),
         }
     }

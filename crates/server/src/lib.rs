@@ -43,6 +43,7 @@ mod proposals;
 mod quarantine;
 mod ready_made;
 mod redirects;
+mod results;
 mod retention;
 mod settings;
 mod tokens;

@@ -160,6 +160,7 @@ fn singular(kind: Kind) -> &'static str {
         Kind::Placement => "Placement",
         Kind::Experience => "Experience",
         Kind::EventSchema => "EventSchema",
+        Kind::Metric => "Metric",
         Kind::TrafficRule => "TrafficRule",
         Kind::RetentionRule => "RetentionRule",
         Kind::ExclusionGroup => "ExclusionGroup",

@@ -9,6 +9,7 @@ mod previews;
 mod privacy;
 mod quality;
 mod redirects;
+mod results;
 
 use axum::{
     extract::{Request, State},
@@ -182,6 +183,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         redirects::ROUTES,
         previews::ROUTES,
         privacy::ROUTES,
+        results::ROUTES,
     ]
     .into_iter()
     .flatten()

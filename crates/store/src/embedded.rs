@@ -221,7 +221,12 @@ impl Inner {
         let share = match table {
             Table::Strand => 1,
             Table::Body => 4,
-            Table::Index | Table::Dedup | Table::Timer | Table::Log | Table::Decision => 8,
+            Table::Index
+            | Table::Dedup
+            | Table::Timer
+            | Table::Log
+            | Table::Decision
+            | Table::Measure => 8,
             Table::Definition | Table::Meta | Table::Quarantine | Table::Import => 16,
         };
         self.memtable_bytes / share
@@ -402,10 +407,10 @@ fn keyspace_options(table: Table) -> fjall::KeyspaceCreateOptions {
         Table::Strand => 1024,
         _ => 4 * 1024,
     };
-    // Look-ups here mostly find nothing (a new message, a new identifier), so the last level needs
-    // its filters as well. Elsewhere a key that is asked for exists, and leaving out the last
-    // level's filters saves nine tenths of their memory.
-    let expects_hits = !matches!(table, Table::Index | Table::Dedup);
+    // Look-ups here mostly find nothing (a new message, a new identifier, somebody who was exposed to
+    // nothing), so the last level needs its filters as well. Elsewhere a key that is asked for exists,
+    // and leaving out the last level's filters saves nine tenths of their memory.
+    let expects_hits = !matches!(table, Table::Index | Table::Dedup | Table::Measure);
     fjall::KeyspaceCreateOptions::default()
         // A look-up asks the filter and the index of every run. Kept where they are, they cost no
         // look-up in the cache of blocks, nor its room.

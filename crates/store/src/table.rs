@@ -30,11 +30,13 @@ pub enum Table {
     Import,
     /// The bodies of events, by sequence number.
     Body,
+    /// Who was exposed to what, what they did, and sums of that.
+    Measure,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Strand,
         Self::Index,
         Self::Dedup,
@@ -46,6 +48,7 @@ impl Table {
         Self::Decision,
         Self::Import,
         Self::Body,
+        Self::Measure,
     ];
 
     /// The name on disk. It is part of the stored format and never changes.
@@ -62,6 +65,7 @@ impl Table {
             Self::Decision => "decision",
             Self::Import => "import",
             Self::Body => "body",
+            Self::Measure => "measure",
         }
     }
 

@@ -12,11 +12,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("audience", &["model"]),
     ("decision", &["model"]),
     ("quality", &["model"]),
+    ("experiment", &["model", "stats"]),
     ("matching", &[]),
     ("stats", &[]),
     ("fuzz", &[]),
     ("store", &["model"]),
-    ("engine", &["model", "profile", "audience", "decision", "quality", "store"]),
+    (
+        "engine",
+        &["model", "profile", "audience", "decision", "quality", "experiment", "stats", "store"],
+    ),
     ("server", &["engine", "model"]),
     ("lake", &["model"]),
     (

@@ -25,7 +25,8 @@ use crate::{
     decide::holdout_name,
     division::Slot,
     document::{
-        self, Cap, ExclusionSlot, MAX_RAMP_STEPS, MAX_SHARED_CAPS, MAX_VARIANTS, Mode, RampStep,
+        self, Allocation, Cap, ExclusionSlot, MAX_RAMP_STEPS, MAX_SHARED_CAPS, MAX_VARIANTS, Mode,
+        RampStep,
     },
     redirect,
     schema::Schema,
@@ -57,6 +58,7 @@ pub(super) fn catalog(
     let mut needs = nothing();
     let acting = |e: &&Versioned<ExperienceDocument>| {
         matches!(e.document.state, State::Live | State::Paused)
+            && e.document.allocation != Allocation::External {}
     };
     for Versioned { version, document } in experiences.iter().filter(acting) {
         let home = match (entries.get_mut(&document.placement), schemas.get(&document.placement)) {

@@ -12,7 +12,8 @@ use crate::{
     decide::{Decider, SigningKeys},
     definitions::{Scope, Token},
     engine::{Engine, EngineError, FirstKeys, Inner, Options},
-    follow::Follower,
+    follow::{Follower, Sink},
+    measure::Measuring,
     observation::Observation,
     privacy::bars::Bars,
     quarantine, reading,
@@ -64,7 +65,8 @@ pub(super) fn over(
     let mut prefix = [0; 8];
     random(&mut prefix)?;
     let decider = Decider::new(records, u64::from_be_bytes(prefix), signing);
-    let follower = Follower::start(Arc::clone(&shared), Vec::new())?;
+    let measuring: Box<dyn Sink> = Box::new(Measuring::new(Arc::clone(&shared)));
+    let follower = Follower::start(Arc::clone(&shared), vec![measuring])?;
     let (waiting, threads) = (AtomicUsize::new(0), Mutex::new(threads));
     let inner = Inner { shared, decider, jobs, waiting, threads, follower };
     Ok((Engine { inner: Arc::new(inner) }, first))

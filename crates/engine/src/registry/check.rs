@@ -2,6 +2,7 @@
 
 use audience::{AudienceDocument, StagesDocument};
 use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
+use experiment::MetricDocument;
 use model::{
     Duration, Key, Purpose, Value,
     condition::Condition,
@@ -54,6 +55,7 @@ pub(crate) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> 
         Kind::Stages => Typed::Stages(fields::<StagesDocument>(document)?),
         Kind::Placement => Typed::Placement(fields::<PlacementDocument>(document)?),
         Kind::Experience => Typed::Experience(Box::new(fields::<ExperienceDocument>(document)?)),
+        Kind::Metric => Typed::Metric(Box::new(fields::<MetricDocument>(document)?)),
         Kind::EventSchema => Typed::EventSchema(Box::new(fields::<EventSchemaDocument>(document)?)),
         Kind::TrafficRule => Typed::TrafficRule(Box::new(fields::<TrafficRuleDocument>(document)?)),
         Kind::RetentionRule => Typed::RetentionRule(fields::<RetentionRuleDocument>(document)?),
@@ -133,6 +135,7 @@ fn condition_places(kind: Kind, document: &Object) -> Vec<String> {
         | Kind::Source
         | Kind::Trait
         | Kind::ComputedTrait
+        | Kind::Metric
         | Kind::EventSchema
         | Kind::RetentionRule
         | Kind::ExclusionGroup
@@ -207,6 +210,7 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
         Ok(Typed::ComputedTrait(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Audience(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Stages(document)) => vec![purpose(&document.purpose)],
+        Ok(Typed::Metric(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Placement(document)) => vec![purpose(&document.purpose)],
         Ok(Typed::Experience(document)) => {
             std::iter::once(purpose(&document.purpose)).chain(places_of(document)).collect()

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use audience::{AudienceDocument, StagesDocument};
 use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
+use experiment::MetricDocument;
 use model::{
     Key, Purpose,
     definition::{Fault, State},
@@ -34,6 +35,7 @@ pub(crate) enum Typed {
     Stages(StagesDocument),
     Placement(PlacementDocument),
     Experience(Box<ExperienceDocument>),
+    Metric(Box<MetricDocument>),
     EventSchema(Box<EventSchemaDocument>),
     TrafficRule(Box<TrafficRuleDocument>),
     RetentionRule(RetentionRuleDocument),
@@ -226,6 +228,7 @@ pub(crate) fn acts(kind: Kind, state: State) -> bool {
         | Kind::Audience
         | Kind::Stages
         | Kind::EventSchema
+        | Kind::Metric
         | Kind::TrafficRule
         | Kind::RetentionRule
         | Kind::ExclusionGroup

@@ -25,8 +25,14 @@ struct Reach {
 }
 
 /// The kinds that look into the past.
-const LOOKING: [Kind; 5] =
-    [Kind::ComputedTrait, Kind::Audience, Kind::Stages, Kind::Placement, Kind::Experience];
+const LOOKING: [Kind; 6] = [
+    Kind::ComputedTrait,
+    Kind::Audience,
+    Kind::Stages,
+    Kind::Placement,
+    Kind::Experience,
+    Kind::Metric,
+];
 
 /// What a definition asks about that is not kept for so long: for `retention` at most, and for as long as
 /// rules say.
@@ -72,6 +78,11 @@ fn live_rules(documents: &Documents) -> impl Iterator<Item = &RetentionRuleDocum
 
 fn reaches(known: &Known) -> Vec<Reach> {
     let definition = &known.definition;
+    if let Ok(Typed::Metric(document)) = &known.typed {
+        // What comes after an exposure is measured when it comes; the past is looked at for as long as `before` says.
+        let names = vec![hash::event_name(&document.event)];
+        return vec![Reach { pointer: "/before".to_owned(), window: document.before, names }];
+    }
     if let Ok(Typed::ComputedTrait(document)) = &known.typed {
         // What does not compile is told elsewhere.
         let window = document.compile().ok().and_then(|rule| rule.reach());

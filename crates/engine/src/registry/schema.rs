@@ -2,6 +2,7 @@
 
 use audience::{AudienceDocument, StagesDocument};
 use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
+use experiment::MetricDocument;
 use model::Value;
 use profile::{ComputedTraitDocument, TraitDocument};
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
@@ -24,6 +25,7 @@ pub(crate) fn schema(kind: Kind) -> Value {
         Kind::Placement => schema_for!(PlacementDocument),
         Kind::Experience => schema_for!(ExperienceDocument),
         Kind::EventSchema => schema_for!(EventSchemaDocument),
+        Kind::Metric => schema_for!(MetricDocument),
         Kind::TrafficRule => schema_for!(TrafficRuleDocument),
         Kind::RetentionRule => schema_for!(RetentionRuleDocument),
         Kind::ExclusionGroup => schema_for!(ExclusionGroupDocument),

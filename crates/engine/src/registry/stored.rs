@@ -87,6 +87,7 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::Placement => 4,
         Kind::Experience => 5,
         Kind::ComputedTrait => 6,
+        Kind::Metric => 9,
         Kind::EventSchema => 40,
         Kind::TrafficRule => 41,
         Kind::RetentionRule => 42,

@@ -5,6 +5,7 @@ mod audiences;
 mod flags;
 mod identity;
 mod quality;
+mod results;
 
 use model::{Value, value::Object};
 use serde_json::json;
@@ -43,6 +44,7 @@ pub(super) fn shared() -> Object {
         identity::new_proposals(),
         identity::reviews(),
         privacy(),
+        results::schemas(),
         retention(),
         access(),
         operation(),

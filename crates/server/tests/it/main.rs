@@ -29,6 +29,7 @@ mod proof;
 mod quarantine;
 mod ready_made;
 mod redirects;
+mod results;
 mod serving;
 mod signals;
 mod stages;

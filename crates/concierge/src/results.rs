@@ -1,0 +1,271 @@
+//! `concierge results`: what an experience has brought about, as a table, as JSON, or as a page to hand on.
+
+mod chart;
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::{
+    cli::ClientFlags,
+    client::{Client, encode},
+    failure::Outcome,
+    screen,
+    settings::Settings,
+    target::Target,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  concierge results welcome_back
+  concierge results welcome_back --metric revenue_per_visitor --json
+  concierge results welcome_back --html welcome_back.html   (a page with charts that needs nothing else)
+
+Intervals hold however often you look, unless you ask for --method fixed.";
+
+/// Arguments of `concierge results`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ResultsArgs {
+    #[command(flatten)]
+    pub(crate) flags: ClientFlags,
+    /// The experience's key
+    key: String,
+    /// One metric; all that are live when absent
+    #[arg(long, value_name = "KEY")]
+    metric: Option<String>,
+    /// How intervals come about: sequential, or fixed for one look at a time that was set before
+    #[arg(long, value_name = "METHOD")]
+    method: Option<String>,
+    /// How sure intervals are, for all comparisons of a metric together
+    #[arg(long, value_name = "SHARE")]
+    confidence: Option<f64>,
+    /// Print the answer of the server as it is
+    #[arg(long, conflicts_with = "html")]
+    json: bool,
+    /// Write a page with charts to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// Asks the server for the results of an experience.
+pub(crate) fn run(settings: &Settings, args: &ResultsArgs) -> Outcome {
+    let target = Target::open(settings, &args.flags)?;
+    let done = show(target.client(), args);
+    target.close()?;
+    Ok(done?)
+}
+
+fn show(client: &Client, args: &ResultsArgs) -> anyhow::Result<()> {
+    let results = client.get(&path(args))?;
+    if let Some(file) = &args.html {
+        std::fs::write(file, report::page(&results))
+            .with_context(|| format!("could not write {}", file.display()))?;
+        screen::note(format!("wrote {}", file.display()));
+    } else if args.json {
+        screen::say(serde_json::to_string_pretty(&results)?);
+    } else {
+        screen::say(told(&results));
+    }
+    Ok(())
+}
+
+fn path(args: &ResultsArgs) -> String {
+    let mut path = format!("/api/v1/experiences/{}/results", encode(&args.key));
+    let confidence = args.confidence.map(|confidence| confidence.to_string());
+    let asked = [("metric", &args.metric), ("method", &args.method), ("confidence", &confidence)];
+    let mut mark = '?';
+    if args.html.is_some() {
+        path.push_str("?series=true");
+        mark = '&';
+    }
+    for (name, value) in asked {
+        if let Some(value) = value {
+            path.push_str(&format!("{mark}{name}={}", encode(value)));
+            mark = '&';
+        }
+    }
+    path
+}
+
+/// The results, for reading.
+fn told(results: &Value) -> String {
+    let mut lines = vec![format!(
+        "{}: {}",
+        text(results, "experience"),
+        verdict(text(&results["verdict"], "verdict")),
+    )];
+    lines.push(format!("  {}", text(&results["verdict"], "reason")));
+    lines.push(format!(
+        "  {}; {}",
+        text(&results["split"], "statement"),
+        text(&results["several"], "statement")
+    ));
+    lines.extend(list(results, "notes").filter_map(Value::as_str).map(|note| format!("  {note}")));
+    lines.push(format!("  as of {}", text(results, "as_of")));
+    for metric in list(results, "metrics") {
+        lines.push(String::new());
+        lines.push(heading(metric));
+        lines.extend(
+            list(metric, "notes").filter_map(Value::as_str).map(|note| format!("  {note}")),
+        );
+        let columns = ["", "units", "value", "difference", "interval", "p", ""].map(str::to_owned);
+        let rows = list(metric, "arms").map(|arm| row(metric, arm));
+        let table: Vec<Vec<String>> = std::iter::once(columns.to_vec()).chain(rows).collect();
+        lines.extend(screen::table(&table).lines().map(|line| format!("  {line}")));
+    }
+    lines.join("\n")
+}
+
+/// What a metric is called, and what it is to the experience.
+fn heading(metric: &Value) -> String {
+    let (name, key) = (text(metric, "name"), text(metric, "metric"));
+    let key = if name == key { None } else { Some(key) };
+    let guardrail = (text(metric, "role") == "guardrail").then_some("a guardrail");
+    let better = (text(metric, "direction") == "lower").then_some("less is better");
+    let said: Vec<&str> = [key, guardrail, better].into_iter().flatten().collect();
+    if said.is_empty() { name.to_owned() } else { format!("{name} ({})", said.join(", ")) }
+}
+
+fn row(metric: &Value, arm: &Value) -> Vec<String> {
+    let mut name = text(arm, "arm").to_owned();
+    if arm["is_control"] == true {
+        name.push_str(" (control)");
+    }
+    let units = screen::thousands(arm["units"].as_u64().unwrap_or(0));
+    let value = arm["value"].as_f64().map_or_else(|| "–".to_owned(), |value| valued(metric, value));
+    let mut row = vec![name, units, value];
+    let comparison = &arm["comparison"];
+    match difference(metric, comparison) {
+        Some((lift, interval)) => {
+            row.extend([
+                lift,
+                interval,
+                p_value(comparison),
+                needed(comparison).unwrap_or_default(),
+            ]);
+        }
+        None => row.extend(arm["why_not"].as_str().map(str::to_owned)),
+    }
+    row
+}
+
+/// The difference from the control, relative too where that can be said, and its interval in the metric's unit.
+fn difference(metric: &Value, comparison: &Value) -> Option<(String, String)> {
+    let number = |name: &str| comparison["absolute"][name].as_f64();
+    let lift = changed(metric, number("lift")?);
+    let relative = comparison["relative"]["lift"].as_f64();
+    let relative = relative.map(|share| format!(" ({:+.1} %)", 100.0 * share));
+    let interval =
+        format!("{} to {}", changed(metric, number("low")?), changed(metric, number("high")?));
+    Some((lift + &relative.unwrap_or_default(), interval))
+}
+
+fn p_value(comparison: &Value) -> String {
+    match comparison["p_value"].as_f64() {
+        Some(p) if p < 0.0001 => "< 0.0001".to_owned(),
+        Some(p) => format!("{p:.4}"),
+        None => String::new(),
+    }
+}
+
+/// How many more units would make a difference sure.
+fn needed(comparison: &Value) -> Option<String> {
+    let units = comparison["units_needed"].as_u64().filter(|units| 0 < *units)?;
+    Some(format!("{} more units would make this sure", screen::thousands(units)))
+}
+
+/// A difference in the metric's unit: of shares, in percentage points.
+fn changed(metric: &Value, difference: f64) -> String {
+    match text(metric, "kind") {
+        "conversion" | "retention" => format!("{:+.2} pp", 100.0 * difference),
+        "time_to_event" => format!("{difference:+.0} s"),
+        _ => match metric["currency"].as_str() {
+            Some(currency) => format!("{difference:+.2} {currency}"),
+            None => format!("{difference:+.4}"),
+        },
+    }
+}
+
+/// A value in the metric's unit.
+fn valued(metric: &Value, value: f64) -> String {
+    match text(metric, "kind") {
+        "conversion" | "retention" => format!("{:.2} %", 100.0 * value),
+        "time_to_event" => format!("{value:.0} s"),
+        _ => match metric["currency"].as_str() {
+            Some(currency) => format!("{value:.2} {currency}"),
+            None => format!("{value:.4}"),
+        },
+    }
+}
+
+/// A verdict in words.
+fn verdict(word: &str) -> &'static str {
+    match word {
+        "ship" => "ship it",
+        "keep_running" => "keep it running",
+        "stop" => "stop it",
+        "invalid" => "the numbers cannot be trusted",
+        _ => "collecting",
+    }
+}
+
+fn text<'a>(of: &'a Value, name: &str) -> &'a str {
+    of[name].as_str().unwrap_or_default()
+}
+
+fn list<'a>(of: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    of[name].as_array().into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    pub(super) fn example() -> Value {
+        let difference = json!({"lift": 0.1, "std_error": 0.03, "low": 0.02, "high": 0.18});
+        let comparison = json!({"units_needed": 0, "absolute": difference, "relative": difference, "p_value": 0.012, "surely": "better"});
+        let arm = |arm: &str, value: f64, comparison: Value| {
+            json!({"arm": arm, "is_control": comparison.is_null(),
+            "units": 12_000, "value": value, "comparison": comparison})
+        };
+        json!({
+            "experience": "welcome_back", "name": "Welcome <back>", "hypothesis": null, "state": "live",
+            "method": "sequential", "confidence": 0.95, "as_of": "2026-11-22T12:00:00.000Z",
+            "notes": ["metrics have changed"],
+            "arms": [
+                {"arm": "a", "name": null, "is_control": true, "units": 12_000, "share": 0.5, "planned_share": 0.5},
+                {"arm": "b", "name": "Bold", "is_control": false, "units": 12_000, "share": 0.5, "planned_share": 0.5},
+            ],
+            "split": {"verdict": "as_planned", "p_value": 1.0, "statement": "the arms have their shares"},
+            "several": {"units": 0, "share": 0.0, "is_alarm": false, "statement": "no unit saw more than one"},
+            "metrics": [
+                {"metric": "conversion", "name": "Conversion", "kind": "conversion", "role": "goal",
+                    "direction": "higher", "is_collecting": false,
+                    "arms": [arm("a", 0.1, Value::Null), arm("b", 0.11, comparison)]},
+            ],
+            "verdict": {"verdict": "ship", "variant": "b", "reason": "`b` is surely better"},
+        })
+    }
+
+    #[test]
+    fn results_are_told_in_a_table() {
+        expect![[r#"
+            welcome_back: ship it
+              `b` is surely better
+              the arms have their shares; no unit saw more than one
+              metrics have changed
+              as of 2026-11-22T12:00:00.000Z
+
+            Conversion (conversion)
+                           units   value    difference           interval               p
+              a (control)  12,000  10.00 %
+              b            12,000  11.00 %  +10.00 pp (+10.0 %)  +2.00 pp to +18.00 pp  0.0120"#]]
+        .assert_eq(&told(&example()).lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
+    }
+}

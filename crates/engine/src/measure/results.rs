@@ -1,0 +1,388 @@
+//! The results of an experience, as documents: from the sums in memory, so that they are there at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use decision::ExperienceDocument;
+use experiment::{
+    Arm, ArmSums, Cap, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role,
+    SplitResult, Stretch, Tally, judge, read_out, several, test_split,
+};
+use model::{Key, Timestamp, Value, definition::Fault};
+use serde_json::json;
+use stats::effect::Level;
+
+use super::{
+    Readable, Sums, book, rows,
+    scan::{self, Breakdown, Tallies},
+};
+use crate::{
+    definitions::{DefinitionError, Kind},
+    registry::documents::Typed,
+    sealed::RowError,
+    snapshot::Snapshot,
+    state::Shared,
+};
+
+/// What is asked about an experience.
+#[derive(Clone, Debug)]
+pub struct ResultsQuery {
+    /// One metric; all that are live when absent.
+    pub metric: Option<Key>,
+    /// How intervals come about.
+    pub method: Method,
+    /// How sure intervals are, all comparisons of a metric together: 0.95.
+    pub confidence: f64,
+    /// Whether what units did before the exposure is taken out.
+    pub is_adjusted: bool,
+    /// By what units are divided.
+    pub breakdown: Option<Breakdown>,
+    /// Whether it is told how the first metric stood at the end of each day.
+    pub has_series: bool,
+}
+
+impl Default for ResultsQuery {
+    fn default() -> Self {
+        Self {
+            metric: None,
+            method: Method::default(),
+            confidence: 0.95,
+            is_adjusted: true,
+            breakdown: None,
+            has_series: false,
+        }
+    }
+}
+
+impl ResultsQuery {
+    pub(super) fn reading(&self) -> Result<Reading, DefinitionError> {
+        let level = Level::new(1.0 - self.confidence)
+            .ok()
+            .filter(|_| (0.5..=0.999).contains(&self.confidence));
+        let level = level.ok_or_else(|| {
+            let detail = "confidence is a number from 0.5 to 0.999, as in 0.95";
+            DefinitionError::Invalid(vec![Fault::new("/confidence", detail)])
+        })?;
+        Ok(Reading { method: self.method, level, is_adjusted: self.is_adjusted })
+    }
+}
+
+/// One experience as it is read out.
+pub(super) struct Experience<'a> {
+    pub(super) document: ExperienceDocument,
+    pub(super) sums: &'a Sums,
+    /// All arms, the control first.
+    arms: Vec<Arm>,
+    /// By version of the definition under which somebody was exposed: its document.
+    versions: BTreeMap<u64, ExperienceDocument>,
+}
+
+/// The results of an experience.
+pub(crate) fn results(
+    shared: &Shared,
+    key: &Key,
+    query: &ResultsQuery,
+) -> Result<Value, DefinitionError> {
+    let reading = query.reading()?;
+    let snapshot = shared.registry.snapshot_full();
+    let readable = shared.measured.get();
+    let nothing = Sums::default();
+    let sums = readable.experiences.get(key).map_or(&nothing, |sums| &**sums);
+    let experience = Experience::of(shared, key, sums)?;
+    let metrics = chosen(&snapshot, &experience.document, query.metric.as_ref())?;
+    let unreadable = |error: RowError| DefinitionError::Unavailable(error.to_string());
+    let read = metrics.iter().map(|metric| experience.metric(shared, metric, reading));
+    let read = read.collect::<Result<Vec<MetricResult>, _>>().map_err(unreadable)?;
+    let groups = match &query.breakdown {
+        Some(breakdown) => {
+            let found = experience.groups(shared, &metrics, (breakdown, reading));
+            Some(found.map_err(unreadable)?)
+        }
+        None => None,
+    };
+    let series = match (query.has_series, metrics.first()) {
+        (true, Some(metric)) => {
+            Some(experience.series(shared, metric, reading).map_err(unreadable)?)
+        }
+        _ => None,
+    };
+    let split = experience.split();
+    let compared: Vec<&Arm> = sums.arms().into_iter().collect();
+    let several = several(sums.several(), compared.iter().map(|arm| sums.units(arm)).sum());
+    let verdict = judge(&read, &split, &compared);
+    Ok(json!({
+        "experience": key,
+        "name": experience.document.name,
+        "hypothesis": experience.document.hypothesis,
+        "state": experience.document.state,
+        "method": query.method.name(),
+        "confidence": query.confidence,
+        "as_of": readable.as_of,
+        "lag_seconds": lag_seconds(shared, readable.as_of),
+        "measured": readable.measured,
+        "notes": experience.notes(&readable),
+        "arms": experience.exposed(),
+        "split": split,
+        "several": several,
+        "metrics": read,
+        "groups": groups,
+        "series": series,
+        "verdict": verdict,
+    }))
+}
+
+pub(super) fn lag_seconds(shared: &Shared, as_of: Timestamp) -> f64 {
+    let lag = shared.clock.now().since(as_of).0.max(0);
+    #[expect(clippy::cast_precision_loss, reason = "it is for reading")]
+    let seconds = lag as f64 / 1000.0;
+    seconds
+}
+
+/// The metrics to be read out, the one first by which the experience is judged: the one it names as its goal, else the
+/// first goal, else the first.
+pub(super) fn chosen<'a>(
+    snapshot: &'a Snapshot,
+    experience: &ExperienceDocument,
+    wanted: Option<&Key>,
+) -> Result<Vec<&'a Metric>, DefinitionError> {
+    if let Some(key) = wanted {
+        let found = snapshot.metrics.get(key).map(|metric| vec![metric]);
+        return found
+            .ok_or_else(|| DefinitionError::NotFound { kind: Kind::Metric, key: key.clone() });
+    }
+    let mut metrics: Vec<&Metric> = snapshot.metrics.iter().collect();
+    metrics.sort_by_key(|metric| {
+        let is_goal = experience.goal.as_ref() == Some(&metric.key);
+        (!is_goal, metric.role != Role::Goal)
+    });
+    Ok(metrics)
+}
+
+impl<'a> Experience<'a> {
+    pub(super) fn of(shared: &Shared, key: &Key, sums: &'a Sums) -> Result<Self, DefinitionError> {
+        let known = shared.registry.get(&*shared.store, Kind::Experience, key, None)?;
+        let document = document(&known.document).ok_or_else(|| DefinitionError::NotFound {
+            kind: Kind::Experience,
+            key: key.clone(),
+        })?;
+        let exposing: BTreeSet<u64> = sums.exposed.keys().map(|(_, version)| *version).collect();
+        let mut versions = BTreeMap::new();
+        for version in exposing {
+            let known = shared.registry.get(&*shared.store, Kind::Experience, key, Some(version));
+            if let Some(document) = known.ok().and_then(|known| self::document(&known.document)) {
+                versions.insert(version, document);
+            }
+        }
+        let arms = arms(&document, sums);
+        Ok(Self { document, sums, arms, versions })
+    }
+
+    /// Reads a metric out, by sums or, where these do not tell it, by all units.
+    pub(super) fn metric(
+        &self,
+        shared: &Shared,
+        metric: &Metric,
+        reading: Reading,
+    ) -> Result<MetricResult, RowError> {
+        let key = &self.document.key;
+        let capped = match metric.cap {
+            Some(Cap::Quantile(_)) => Some(scan::capped(shared, key, metric)?),
+            _ => None,
+        };
+        let sorted = match metric.kind {
+            MetricKind::Quantile => Some(scan::sorted(shared, key, metric)?),
+            _ => None,
+        };
+        let tallies = capped.as_ref().or_else(|| self.sums.tallies.get(&metric.id));
+        Ok(self.read_out(metric, tallies, sorted.as_ref(), reading))
+    }
+
+    fn read_out(
+        &self,
+        metric: &Metric,
+        tallies: Option<&Tallies>,
+        sorted: Option<&BTreeMap<Arm, Vec<f64>>>,
+        reading: Reading,
+    ) -> MetricResult {
+        let nobody = Tally::default();
+        let sums: Vec<ArmSums<'_>> = self
+            .arms
+            .iter()
+            .map(|arm| ArmSums {
+                arm,
+                tally: tallies.and_then(|all| all.get(arm)).unwrap_or(&nobody),
+                sorted: sorted.map(|all| all.get(arm).map_or(&[][..], Vec::as_slice)),
+            })
+            .collect();
+        let mut result = read_out(metric, &sums, reading);
+        let units: u64 = sums.iter().map(|arm| arm.tally.units).sum();
+        if 0 < units && sums.iter().all(|arm| arm.tally.nonzero == 0) {
+            let note = format!("no exposed unit has sent `{}` yet; check the name", metric.event());
+            result.notes.push(note);
+        }
+        result
+    }
+
+    /// The metrics of each group. A false alarm is as improbable for all groups together as it is for one alone.
+    fn groups(
+        &self,
+        shared: &Shared,
+        metrics: &[&Metric],
+        (breakdown, reading): (&Breakdown, Reading),
+    ) -> Result<Vec<Value>, RowError> {
+        let told: Vec<&Metric> =
+            metrics.iter().copied().filter(|metric| !metric.needs_all_units()).collect();
+        let ids: Vec<MetricId> = told.iter().map(|metric| metric.id).collect();
+        let groups = scan::broken_down(shared, &self.document.key, breakdown, &ids)?;
+        let reading = Reading { level: reading.level.shared(groups.len()), ..reading };
+        let groups = groups.into_iter().map(|(name, tallies)| {
+            let read = told
+                .iter()
+                .map(|metric| self.read_out(metric, tallies.get(&metric.id), None, reading));
+            json!({"group": name, "metrics": read.collect::<Vec<_>>()})
+        });
+        Ok(groups.collect())
+    }
+
+    /// How a metric stood at the end of each day (UTC), as it was counted then, and how it stands now.
+    fn series(
+        &self,
+        shared: &Shared,
+        metric: &Metric,
+        reading: Reading,
+    ) -> Result<Vec<Value>, RowError> {
+        let mut days = book::pictures(&*shared.store, &self.document.key)?;
+        days.insert(rows::day(shared.clock.now()), self.sums.clone());
+        let told = days.into_iter().map(|(day, sums)| {
+            let read = self.read_out(metric, sums.tallies.get(&metric.id), None, reading);
+            json!({"at": rows::end_of_day(day).min(shared.clock.now()), "arms": read.arms})
+        });
+        Ok(told.collect())
+    }
+
+    /// How many were exposed to each arm, and what share of them should have been.
+    fn exposed(&self) -> Vec<Value> {
+        let total: u64 = self.arms.iter().map(|arm| self.sums.units(arm)).sum();
+        let arms = self.arms.iter().enumerate().map(|(place, arm)| {
+            let units = self.sums.units(arm);
+            #[expect(clippy::cast_precision_loss, reason = "a share is for reading")]
+            let share = if total == 0 { 0.0 } else { units as f64 / total as f64 };
+            let planned = weight(&self.document, arm);
+            json!({
+                "arm": arm.to_string(),
+                "name": name(&self.document, arm),
+                "is_control": place == 0,
+                "units": units,
+                "share": share,
+                "planned_share": planned,
+            })
+        });
+        arms.collect()
+    }
+
+    /// Tests the split of each version by itself.
+    pub(super) fn split(&self) -> SplitResult {
+        let of_version = |(version, document): (&u64, &ExperienceDocument)| {
+            let arms = self.arms.iter().filter_map(|arm| {
+                let count =
+                    self.sums.exposed.get(&(arm.clone(), *version)).copied().unwrap_or_default();
+                Some((count.units + count.several, weight(document, arm)?))
+            });
+            Stretch { arms: arms.collect() }
+        };
+        let stretches: Vec<Stretch> = self.versions.iter().map(of_version).collect();
+        test_split(&stretches)
+    }
+
+    fn notes(&self, readable: &Readable) -> Vec<String> {
+        let mut notes = Vec::new();
+        if readable.measured < 1.0 {
+            notes.push(format!(
+                "metrics have changed: {:.0} % of all units have been measured by the new ones so far",
+                100.0 * readable.measured
+            ));
+        }
+        let plan = |document: &ExperienceDocument| -> Vec<(Key, u32, u32)> {
+            let holdout = document.holdout.buckets();
+            document.variants.iter().map(|v| (v.key.clone(), v.weight, holdout)).collect()
+        };
+        let plans: BTreeSet<_> = self.versions.values().map(plan).collect();
+        if 1 < plans.len() {
+            let versions: Vec<String> = self.versions.keys().map(u64::to_string).collect();
+            notes.push(format!(
+                "variants or their weights changed while units were exposed (versions {}): each version's split is \
+                 tested by itself, and if what people do changes with time, arms whose weight changed are not alike",
+                versions.join(", ")
+            ));
+        }
+        let unknown: BTreeSet<u64> =
+            self.sums.exposed.keys().map(|(_, version)| *version).collect();
+        if unknown.iter().any(|version| !self.versions.contains_key(version)) {
+            notes.push(
+                "some units were exposed by a version of the definition that is no longer there"
+                    .into(),
+            );
+        }
+        notes
+    }
+}
+
+fn document(document: &model::value::Object) -> Option<ExperienceDocument> {
+    match crate::registry::typed(Kind::Experience, document) {
+        Ok(Typed::Experience(document)) => Some(*document),
+        _ => None,
+    }
+}
+
+/// All arms that there are or were, the control first.
+fn arms(document: &ExperienceDocument, sums: &Sums) -> Vec<Arm> {
+    let variants = document.variants.iter().map(|variant| Arm::Variant(variant.key.clone()));
+    let mut arms: Vec<Arm> = variants.collect();
+    let holdout = (document.holdout != decision::Share::NONE).then_some(Arm::Holdout);
+    for arm in holdout.iter().chain(sums.arms()) {
+        if !arms.contains(arm) {
+            arms.push(arm.clone());
+        }
+    }
+    let control = control(document, &arms);
+    if let Some(place) = arms.iter().position(|arm| Some(arm) == control.as_ref()) {
+        let control = arms.remove(place);
+        arms.insert(0, control);
+    }
+    arms
+}
+
+/// What others are compared with: the variant that is named, else the first of several, else a holdout.
+fn control(document: &ExperienceDocument, arms: &[Arm]) -> Option<Arm> {
+    if let Some(key) = &document.control {
+        return Some(Arm::Variant(key.clone()));
+    }
+    let drawn: Vec<_> = document.variants.iter().filter(|variant| 0 < variant.weight).collect();
+    match drawn.as_slice() {
+        [] | [_] => [Arm::Holdout, Arm::SharedHoldout].into_iter().find(|arm| arms.contains(arm)),
+        [first, ..] => Some(Arm::Variant(first.key.clone())),
+    }
+}
+
+/// The share of units that an arm should get; `None` of a shared holdout, which is no matter of the experience.
+fn weight(document: &ExperienceDocument, arm: &Arm) -> Option<f64> {
+    let held = f64::from(document.holdout.buckets()) / f64::from(model::hash::BUCKET_COUNT);
+    let total: f64 = document.variants.iter().map(|variant| f64::from(variant.weight)).sum();
+    match arm {
+        Arm::Variant(key) => {
+            let variant = document.variants.iter().find(|variant| variant.key == *key);
+            let weight = variant.map_or(0.0, |variant| f64::from(variant.weight));
+            Some(if total == 0.0 { 0.0 } else { (1.0 - held) * weight / total })
+        }
+        Arm::Holdout => Some(held),
+        Arm::SharedHoldout => None,
+    }
+}
+
+fn name(document: &ExperienceDocument, arm: &Arm) -> Option<String> {
+    match arm {
+        Arm::Variant(key) => {
+            document.variants.iter().find(|variant| variant.key == *key)?.name.clone()
+        }
+        Arm::Holdout | Arm::SharedHoldout => None,
+    }
+}

@@ -1,0 +1,297 @@
+//! The rows of measuring: their keys, and their records, which are part of the stored format.
+
+use std::ops::ControlFlow;
+
+use experiment::{Arm, Exposure, Measured, MetricId, Tally};
+use model::{DecisionId, Key, StrandId, Timestamp};
+use serde::{Deserialize, Serialize};
+use store::{Reader, ScanOrder, Table, prefix_range};
+
+use super::{lane_of, number, strand_at_end};
+use crate::{keys, record, sealed::RowError};
+
+const STRAND: u8 = 0x01;
+const UNIT: u8 = 0x02;
+const SUMS: u8 = 0x11;
+/// The prefix of whom to look at at an instant.
+pub(super) const DUE: [u8; 1] = [0x12];
+const PICTURE: u8 = 0x13;
+/// Where the walk over everyone stands.
+pub(super) const WALK: [u8; 1] = [0x14];
+const RECOUNT: u8 = 0x15;
+/// Under [`SUMS`]: how many units were exposed.
+const COUNT: u8 = 0;
+/// Under [`SUMS`]: what they did.
+const TALLY: u8 = 1;
+
+/// Most experiences whose exposures are kept of a strand, so that they fit into a row.
+pub(super) const EXPERIENCES_MAX: usize = 40;
+
+/// What a strand was exposed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredStrand {
+    V1 {
+        /// The head of the person with whom it was counted last.
+        head: StrandId,
+        /// By experience: the first exposure to each arm.
+        exposures: Vec<(Key, Vec<StoredExposure>)>,
+    },
+}
+
+/// An exposure with the decision that says so; `None` where an event does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct StoredExposure {
+    pub(crate) exposure: Exposure,
+    pub(crate) decision: Option<u128>,
+}
+
+/// What a unit was exposed to and did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredUnit {
+    V1 {
+        exposure: Exposure,
+        /// The strand that was exposed.
+        strand: StrandId,
+        decision: Option<u128>,
+        /// It was exposed to several arms, and counts for none.
+        is_several: bool,
+        measured: Vec<(MetricId, Measured)>,
+    },
+}
+
+impl StoredUnit {
+    /// The decision that exposed the unit.
+    pub(super) fn decision(&self) -> Option<(StrandId, Timestamp, DecisionId)> {
+        let Self::V1 { exposure, strand, decision, .. } = self;
+        decision.map(|id| (*strand, exposure.at, DecisionId(id)))
+    }
+}
+
+/// How many units were exposed to an arm by one version of the definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredCount {
+    V1 { experience: Key, arm: Arm, version: u64, units: u64, several: u64 },
+}
+
+/// What the units of an arm did by a metric.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredTally {
+    V1 { experience: Key, arm: Arm, metric: MetricId, tally: Tally },
+}
+
+/// How far everyone has been measured by the metrics with this fingerprint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredWalk {
+    /// `from` is `None` once that is everyone.
+    V1 { fingerprint: u64, from: Option<Vec<u8>> },
+}
+
+/// The key of a strand's exposures.
+pub(super) fn strand(strand: StrandId) -> Vec<u8> {
+    [&lane_of(strand)[..], &[STRAND], &strand.born.0.to_be_bytes()].concat()
+}
+
+/// Reads such a key.
+pub(super) fn parse_strand(key: &[u8]) -> Option<StrandId> {
+    let is_strand = key.get(2) == Some(&STRAND) && key.len() == 2 + 1 + 8;
+    is_strand.then(|| strand_at_end(key)).flatten()
+}
+
+/// The key of what a person did after an experience.
+pub(super) fn unit(experience: &Key, head: StrandId) -> Vec<u8> {
+    [&units(experience, lane_of(head))[..], &head.born.0.to_be_bytes()].concat()
+}
+
+/// The prefix of all of a lane.
+pub(super) fn units(experience: &Key, lane: [u8; 2]) -> Vec<u8> {
+    [&lane[..], &[UNIT], &number(experience).to_be_bytes()].concat()
+}
+
+/// Reads the head in the key of a unit.
+pub(super) fn parse_unit(key: &[u8]) -> Option<StrandId> {
+    let is_unit = key.get(2) == Some(&UNIT) && key.len() == 2 + 1 + 8 + 8;
+    is_unit.then(|| strand_at_end(key)).flatten()
+}
+
+/// The prefix of all sums.
+pub(super) const ALL_SUMS: [u8; 1] = [SUMS];
+
+/// Where sums stand: as they are now, or as they were at the end of a day.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum At {
+    Now,
+    Day(u32),
+}
+
+fn sums(experience: &Key, at: At) -> Vec<u8> {
+    let number = number(experience).to_be_bytes();
+    match at {
+        At::Now => [&[SUMS], &number[..]].concat(),
+        At::Day(day) => [&[PICTURE], &number[..], &day.to_be_bytes()].concat(),
+    }
+}
+
+/// The key of a count.
+pub(super) fn count(experience: &Key, at: At, version: u64, arm: &Arm) -> Vec<u8> {
+    [&sums(experience, at)[..], &[COUNT], &version.to_be_bytes(), &named(arm)].concat()
+}
+
+/// The key of a tally.
+pub(super) fn tally(experience: &Key, at: At, metric: MetricId, arm: &Arm) -> Vec<u8> {
+    [&sums(experience, at)[..], &[TALLY], &metric.0.to_be_bytes(), &named(arm)].concat()
+}
+
+/// The prefix of all pictures of an experience.
+pub(super) fn pictures(experience: &Key) -> Vec<u8> {
+    [&[PICTURE], &number(experience).to_be_bytes()[..]].concat()
+}
+
+/// Reads the day in the key of a picture.
+pub(super) fn parse_day(key: &[u8]) -> Option<u32> {
+    key.get(9..13)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// Whether the key is that of a tally, among the sums of an instant.
+pub(super) fn is_tally(key: &[u8]) -> bool {
+    let place = if key.first() == Some(&PICTURE) { 13 } else { 9 };
+    key.get(place) == Some(&TALLY)
+}
+
+/// An arm in a key.
+fn named(arm: &Arm) -> Vec<u8> {
+    let kind = match arm {
+        Arm::Variant(_) => 0,
+        Arm::Holdout => 1,
+        Arm::SharedHoldout => 2,
+    };
+    [&[kind], arm.to_string().as_bytes()].concat()
+}
+
+/// Whom to look at at an instant.
+pub(super) fn due(at: Timestamp, head: StrandId) -> Vec<u8> {
+    [&DUE[..], &keys::ordered(at), &keys::strand(head)].concat()
+}
+
+/// The first key of those that are due after `now`.
+pub(super) fn due_before(now: Timestamp) -> Vec<u8> {
+    [&DUE[..], &keys::ordered(Timestamp(now.0.saturating_add(1)))].concat()
+}
+
+/// Reads who is due.
+pub(super) fn parse_due(key: &[u8]) -> Option<StrandId> {
+    keys::parse_strand(key.get(9..)?)
+}
+
+/// That the sums of an experience are to be added up anew.
+pub(super) fn recount(experience: &Key) -> Vec<u8> {
+    [&[RECOUNT], experience.as_str().as_bytes()].concat()
+}
+
+/// The experiences whose sums are to be added up anew.
+pub(super) fn recounts(reader: &dyn Reader) -> Result<Vec<Key>, RowError> {
+    let mut found = Vec::new();
+    let range = prefix_range(&[RECOUNT]).into_owned();
+    reader.scan(Table::Measure, range, ScanOrder::Ascending, &mut |key, _| {
+        let text = key.get(1..).and_then(|text| std::str::from_utf8(text).ok());
+        found.extend(text.and_then(|text| text.parse::<Key>().ok()));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+/// The walk as it is stored.
+pub(super) fn walk(reader: &dyn Reader) -> Result<Option<StoredWalk>, RowError> {
+    let row = reader.get(Table::Measure, &WALK)?;
+    Ok(row.map(|row| record::decode(&row, "walk")).transpose()?)
+}
+
+/// The day of an instant, in days since 1970 (UTC).
+pub(super) fn day(at: Timestamp) -> u32 {
+    u32::try_from(at.0.div_euclid(86_400_000)).unwrap_or_default()
+}
+
+/// The last millisecond of a day.
+pub(super) fn end_of_day(day: u32) -> Timestamp {
+    Timestamp((i64::from(day) + 1) * 86_400_000 - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use experiment::{Amount, Unread, Values};
+    use model::{Seq, hash};
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::record::{decode, encode};
+
+    /// The record is written as it always was, and reads back.
+    fn pinned<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+        record: &T,
+        expected: &Expect,
+    ) {
+        let bytes = encode(record);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        expected.assert_eq(&hex);
+        assert_eq!(decode::<T>(&bytes, "record").unwrap(), *record);
+    }
+
+    #[test]
+    fn records_are_pinned() {
+        let identifier = model::Identifier::new(model::IdentifierType::UserId, "u1");
+        let head = StrandId { born: Seq(77), lane: hash::lane(&identifier) };
+        let experience: Key = "two".parse().unwrap();
+        let arm = Arm::Variant("b".parse().unwrap());
+        let exposure = Exposure { at: Timestamp(1_790_000_000_000), arm: arm.clone(), version: 3 };
+        let stored = StoredExposure { exposure: exposure.clone(), decision: Some(9) };
+        let exposures = vec![(experience.clone(), vec![stored])];
+        pinned(
+            &StoredStrand::V1 { head, exposures },
+            &expect!["004d8202010374776f0180b083c59868000162030109"],
+        );
+        let amount = |number| Amount::of(number).unwrap();
+        let values = Values { upper: amount(19.99), lower: amount(1.0), before: amount(-2.5) };
+        let (counted, left) = (Measured::Counted(values), Measured::Left(Unread::Withheld));
+        let unit = StoredUnit::V1 {
+            exposure,
+            strand: head,
+            decision: None,
+            is_several: false,
+            measured: vec![(MetricId(5), counted), (MetricId(6), left)],
+        };
+        pinned(
+            &unit,
+            &expect!["0080b083c59868000162034d82020000020500e097881380897abf96b102060101"],
+        );
+        let (units, several) = (12, 1);
+        let count = StoredCount::V1 {
+            experience: experience.clone(),
+            arm: Arm::Holdout,
+            version: 3,
+            units,
+            several,
+        };
+        pinned(&count, &expect!["000374776f01030c01"]);
+        let mut tally = Tally::default();
+        [counted, left].iter().for_each(|measured| tally.add(measured));
+        let metric = MetricId(5);
+        pinned(
+            &StoredTally::V1 { experience, arm: Arm::SharedHoldout, metric, tally },
+            &expect![
+                "000374776f0205010100010000e097881380849ae0e4dbb50180897a80c0a8ca9a3a80f0ca8dc98b09bf96b1028090bd90e6eb02ff97fbe1f6dc16"
+            ],
+        );
+        pinned(
+            &StoredWalk::V1 { fingerprint: 7, from: Some(vec![1, 2]) },
+            &expect!["000701020102"],
+        );
+        assert_eq!(parse_unit(&unit_key(head)), Some(head));
+        assert_eq!(parse_strand(&strand(head)), Some(head));
+        assert_eq!(parse_due(&due(Timestamp(5), head)), Some(head));
+        assert_eq!(day(end_of_day(20_000)), 20_000);
+    }
+
+    fn unit_key(head: StrandId) -> Vec<u8> {
+        unit(&"two".parse().unwrap(), head)
+    }
+}

@@ -1,0 +1,337 @@
+//! Sums against brute force over everybody: whoever turns out to be whom, is split or erased, whatever comes late, and
+//! wherever the process ends.
+
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
+
+use audience::FactsByPurpose as _;
+use experiment::{Exposed, Exposure, effective, measure};
+use model::{
+    Consents, Duration, Event, EventKind, Identifier, IdentifierType, Key, LazyObject, PurposeSet,
+    StrandId, Timestamp, Value, event::Marks, value::Object,
+};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use serde_json::json;
+
+use super::{
+    Sums, exposures,
+    rows::{StoredExposure, StoredUnit},
+    unit,
+};
+use crate::{
+    Engine, ManualClock, Options,
+    acts::{ActError, Ask, Split},
+    clock::Clock,
+    decide::DecideRequest,
+    definitions::{Expect, Kind, Scope, Token},
+    facts::Views,
+    follow::FollowedDecision,
+    ingest::Item,
+    load::{self, Loader},
+    page::{Pages as _, Stored},
+    people::show,
+    privacy::{self, RequestKind},
+    record::{StoredDecision, Unreadable},
+    recording::document::{Documents, Place},
+    sealed::RowError,
+    snapshot::Projection,
+    state::Shared,
+    writer::heads,
+};
+
+const START: Timestamp = Timestamp(1_790_000_000_000);
+const USERS: u32 = 8;
+const DEVICES: u32 = 10;
+
+struct World {
+    engine: Engine,
+    clock: Arc<ManualClock>,
+    runtime: tokio::runtime::Runtime,
+    dir: tempfile::TempDir,
+    sent: usize,
+}
+
+fn open(dir: &std::path::Path, clock: &Arc<ManualClock>) -> Engine {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let options =
+        Options { dir: dir.to_owned(), clock, cache_bytes: 8 << 20, write_key: None, token: None };
+    Engine::open(options).unwrap().0
+}
+
+fn admin() -> Token {
+    Token { name: "test".into(), scopes: vec![Scope::Admin] }
+}
+
+fn lazy(value: &Value) -> LazyObject {
+    LazyObject::parse(&value.to_string()).unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(START));
+        let engine = open(dir.path(), &clock);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let world = Self { engine, clock, runtime, dir, sent: 0 };
+        world.define(Kind::Placement, "hero", json!({"state": "live", "default": {}}));
+        world.define(Kind::Placement, "foot", json!({"state": "live", "default": {}}));
+        let variants = json!([{"key": "a"}, {"key": "b"}]);
+        let held = json!({"state": "live", "placement": "foot", "holdout": 0.4, "variants": [{"key": "x"}]});
+        world.define(
+            Kind::Experience,
+            "two",
+            json!({"state": "live", "placement": "hero", "variants": variants}),
+        );
+        world.define(Kind::Experience, "held", held);
+        let metrics = [
+            ("conversion", json!({"kind": "conversion", "event": "Bought", "window": "2h"})),
+            (
+                "revenue",
+                json!({"kind": "sum", "event": "Bought", "property": "revenue", "before": "1h"}),
+            ),
+            ("value", json!({"kind": "mean", "event": "Bought", "property": "revenue"})),
+            ("back", json!({"kind": "retention", "event": "Seen", "after": "1h", "window": "1h"})),
+            ("wait", json!({"kind": "time_to_event", "event": "Bought", "window": "3h"})),
+        ];
+        for (key, mut metric) in metrics {
+            metric["state"] = "live".into();
+            world.define(Kind::Metric, key, metric);
+        }
+        world
+    }
+
+    fn define(&self, kind: Kind, key: &str, document: Value) {
+        let Value::Object(document) = document else { unreachable!() };
+        let (key, admin) = (key.parse().unwrap(), admin());
+        let saved = self.engine.put_definition(kind, key, document, Expect::Anything, &admin);
+        self.runtime.block_on(saved).unwrap();
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.engine.shared_for_tests()
+    }
+
+    fn someone(random: &mut SmallRng) -> Vec<Identifier> {
+        let mut identifiers = Vec::new();
+        if random.random_bool(0.7) {
+            let device = format!("d{}", random.random_range(0..DEVICES));
+            identifiers.push(Identifier::new(IdentifierType::AnonymousId, device));
+        }
+        if identifiers.is_empty() || random.random_bool(0.4) {
+            let user = format!("u{}", random.random_range(0..USERS));
+            identifiers.push(Identifier::new(IdentifierType::UserId, user));
+        }
+        identifiers
+    }
+
+    fn send(
+        &mut self,
+        name: &str,
+        identifiers: Vec<Identifier>,
+        ago: Duration,
+        random: &mut SmallRng,
+    ) {
+        self.sent += 1;
+        let now = self.clock.now();
+        let refused = PurposeSet::NONE.with(model::Purpose::ANALYTICS);
+        let denied = if random.random_bool(0.05) { refused } else { PurposeSet::NONE };
+        let consents = Consents { denied, ..Consents::default() };
+        let event = Event {
+            source: "default".parse().unwrap(),
+            message_id: format!("m{}", self.sent).into(),
+            kind: EventKind::Track,
+            name: name.into(),
+            identifiers,
+            event_time: now.saturating_sub(ago),
+            received_at: now,
+            sent_at: None,
+            properties: lazy(&json!({"revenue": random.random_range(-5..50)})),
+            traits: Object::new(),
+            context: LazyObject::default(),
+            consents,
+            historical: false,
+            marks: Marks::default(),
+        };
+        let items = vec![Item::Event(Box::new(event))];
+        self.runtime.block_on(self.engine.ingest(items)).unwrap();
+    }
+
+    fn decide(&self, identifiers: Vec<Identifier>) {
+        let request = DecideRequest {
+            identifiers,
+            placements: None,
+            context: LazyObject::default(),
+            consents: Consents::default(),
+            explain: false,
+            marks: Marks::default(),
+            record: true,
+            at: None,
+            public: false,
+            source: None,
+            masked: false,
+            preview: None,
+        };
+        self.engine.decide(&request).unwrap();
+    }
+
+    fn split(&self, random: &mut SmallRng) {
+        let user = format!("u{}", random.random_range(0..USERS));
+        let identifier = Identifier::new(IdentifierType::UserId, user);
+        let Some(profile) = self.engine.find_profile(&identifier).unwrap() else { return };
+        let how = match random.random_bool(0.5) {
+            true => Split::All,
+            false => Split::Identifiers(vec![identifier]),
+        };
+        match self.runtime.block_on(self.engine.act(Ask::Split { profile, how }, &admin())) {
+            Ok(_) | Err(ActError::CannotSplit(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn erase(&self, random: &mut SmallRng) {
+        let user = format!("u{}", random.random_range(0..USERS));
+        let ask = privacy::Ask {
+            kind: RequestKind::Erase,
+            identifier: Identifier::new(IdentifierType::UserId, user),
+            traits: Object::new(),
+            reason: None,
+            idempotency_key: None,
+        };
+        self.runtime.block_on(self.engine.file_privacy_request(ask, &admin())).unwrap();
+    }
+
+    fn restart(&mut self) {
+        self.engine.shutdown();
+        // The old engine must let go of the directory before the new one takes it.
+        let elsewhere = tempfile::tempdir().unwrap();
+        self.engine = open(elsewhere.path(), &self.clock);
+        self.engine = open(self.dir.path(), &self.clock);
+    }
+
+    fn step(&mut self, random: &mut SmallRng) {
+        let someone = Self::someone(random);
+        match random.random_range(0..100) {
+            0..35 => self.decide(someone),
+            35..65 => {
+                let ago =
+                    Duration(random.random_range(0..4) * 1_800_000 + random.random_range(0..9));
+                self.send("Bought", someone, ago, random);
+            }
+            65..82 => self.send("Seen", someone, Duration(0), random),
+            82..86 => self.split(random),
+            86..88 => self.erase(random),
+            88..91 => self.restart(),
+            91..93 => {
+                let before = format!("{}h", random.random_range(1..3));
+                let metric =
+                    json!({"state": "live", "kind": "count", "event": "Bought", "before": before});
+                self.define(Kind::Metric, "count", metric);
+            }
+            _ => self.clock.advance(Duration(random.random_range(1..3_600_000))),
+        }
+    }
+
+    /// Waits until all of it is counted.
+    fn settle(&mut self, random: &mut SmallRng) {
+        let nobody = vec![Identifier::new(IdentifierType::UserId, "nobody")];
+        // Decisions are recorded with the next batch at the latest.
+        self.send("Flush", nobody, Duration(0), random);
+        self.engine.catch_up();
+        self.clock.advance(super::RECOUNT_AFTER);
+        for _ in 0..100 {
+            self.engine.catch_up();
+            if self.shared().measured.get().measured >= 1.0 {
+                break;
+            }
+        }
+        self.engine.catch_up();
+    }
+
+    fn check(&self) -> usize {
+        let readable = self.shared().measured.get();
+        let expected = brute_force(self.shared());
+        let mut units = 0;
+        for experience in ["two", "held"].map(|key| key.parse::<Key>().unwrap()) {
+            let nobody = Sums::default();
+            let found = readable.experiences.get(&experience).map_or(&nobody, |sums| &**sums);
+            let stored = unit::counted(self.shared(), &experience).unwrap();
+            assert_eq!(found, &stored, "{experience}: what is published is the sum of the rows");
+            let expected = expected.get(&experience).unwrap_or(&nobody);
+            assert_eq!(found, expected, "{experience}: against everybody");
+            units += found.arms().into_iter().map(|arm| found.units(arm)).sum::<u64>();
+        }
+        usize::try_from(units).unwrap()
+    }
+}
+
+/// The exposures of a strand, by its recorded decisions.
+fn exposures_of(shared: &Shared, strand: StrandId) -> Result<Vec<exposures::Stated>, RowError> {
+    let pages = Stored { reader: &*shared.store, keys: &shared.keys };
+    let page = pages.existing(strand)?;
+    let mut documents = Documents::over(&*shared.store);
+    let mut sealed = Vec::new();
+    show::sealed_decisions(&*shared.store, strand, &mut |at, key, row| {
+        sealed.push((at, key.to_vec(), row.to_vec()));
+    })?;
+    let mut found = Vec::new();
+    for (at, key, row) in sealed {
+        let record: StoredDecision<'_> = shared.keys.open(page.key(), &key, 0, &row, "decision")?;
+        let (_, id) = crate::keys::parse_decision(&key).ok_or(Unreadable("decision"))?;
+        let document = documents.read(Place { id, at, unit: page.meta().unit }, record)?;
+        found.extend(exposures::decided(&FollowedDecision { strand, document }));
+    }
+    Ok(found)
+}
+
+/// The sums as everybody's events and decisions give them.
+fn brute_force(shared: &Arc<Shared>) -> BTreeMap<Key, Sums> {
+    let mut all: BTreeMap<Key, Sums> = BTreeMap::new();
+    let snapshot = shared.registry.snapshot_full();
+    let snapshot = snapshot.projected(Arc::new(Projection::new([&snapshot.metrics.events()])));
+    let pages = Stored { reader: &*shared.store, keys: &shared.keys };
+    let now = shared.clock.now();
+    heads(&*shared.store, &mut |head| {
+        let mut exposures: BTreeMap<Key, Vec<StoredExposure>> = BTreeMap::new();
+        for strand in load::component_strands(&pages, head)? {
+            for stated in exposures_of(shared, strand)? {
+                exposures.entry(stated.experience).or_default().push(stated.exposure);
+            }
+        }
+        let person = Loader { pages: &pages, snapshot: &snapshot }.person(head)?;
+        let views = Views::of(&person.profile, &snapshot.policy);
+        for (experience, exposures) in exposures {
+            let (exposure, is_several): (&Exposure, bool) =
+                match effective(exposures.iter().map(|known| &known.exposure)).unwrap() {
+                    Exposed::Once(exposure) => (exposure, false),
+                    Exposed::Several(exposure) => (exposure, true),
+                };
+            let measured = snapshot.metrics.iter().filter(|_| !is_several).map(|metric| {
+                let facts = views.facts(metric.purpose);
+                (metric.id, measure(metric, exposure.at, facts, now).0)
+            });
+            let measured = measured.collect();
+            let (exposure, strand) = (exposure.clone(), head);
+            let unit = StoredUnit::V1 { exposure, strand, decision: None, is_several, measured };
+            all.entry(experience).or_default().add(&unit);
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    all
+}
+
+#[test]
+fn sums_are_those_of_brute_force() {
+    let mut units = 0;
+    for seed in 0..3 {
+        let mut random = SmallRng::seed_from_u64(seed);
+        let mut world = World::new();
+        for _ in 0..10 {
+            for _ in 0..25 {
+                world.step(&mut random);
+            }
+            world.settle(&mut random);
+            units += world.check();
+        }
+    }
+    assert!(100 < units, "somebody was exposed: {units}");
+}

@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod amount;
+mod document;
+mod estimate;
+mod exposure;
+mod measure;
+mod metric;
+mod readout;
+pub mod ready_made;
+mod tally;
+mod verdict;
+
+pub use amount::Amount;
+pub use document::{CapDocument, Direction, MetricDocument, MetricKind, PartDocument, Role};
+pub use exposure::{Arm, Exposed, Exposure, MAX_ARMS_OF_A_UNIT, effective};
+pub use measure::{Measured, Unread, Values, measure};
+pub use metric::{Cap, Metric, MetricId, Metrics};
+pub use readout::{
+    ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, Surely, read_out,
+};
+pub use tally::{Tally, Totals};
+pub use verdict::{Several, SplitResult, Stretch, Verdict, Word, judge, several, test_split};

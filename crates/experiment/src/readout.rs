@@ -1,0 +1,376 @@
+//! From sums to results: what each arm did, and what it differs from the control by.
+
+use model::Key;
+use serde::Serialize;
+use stats::{
+    Undefined,
+    effect::{Effect, Estimate, Inference, Level, Scale},
+    fixed, gate, sequence,
+};
+
+use crate::{Arm, Direction, Metric, MetricKind, Role, Tally, estimate};
+
+/// How intervals and p-values come about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// They hold however often somebody looks: asymptotic confidence sequences.
+    #[default]
+    Sequential,
+    /// They hold for one look, at a time that was set before: Welch's test.
+    Fixed,
+}
+
+impl Method {
+    /// All of them, with the words they are asked for by.
+    pub const ALL: [(Self, &str); 2] = [(Self::Sequential, "sequential"), (Self::Fixed, "fixed")];
+
+    /// The method of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(method, _)| method)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.into_iter().find(|(method, _)| *method == self).map_or("", |(_, name)| name)
+    }
+}
+
+/// How something is read out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// How intervals come about.
+    pub method: Method,
+    /// The chance of a false alarm that is accepted for all comparisons of a metric together.
+    pub level: Level,
+    /// Whether what units did before the exposure is taken out.
+    pub is_adjusted: bool,
+}
+
+/// What one arm did.
+#[derive(Clone, Copy, Debug)]
+pub struct ArmSums<'a> {
+    /// Which arm.
+    pub arm: &'a Arm,
+    /// Its sums.
+    pub tally: &'a Tally,
+    /// The values of its units, sorted: of a quantile, which sums do not tell.
+    pub sorted: Option<&'a [f64]>,
+}
+
+/// The result of a metric.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MetricResult {
+    /// The metric's key.
+    pub metric: Key,
+    /// What people call it.
+    pub name: String,
+    /// What it computes.
+    pub kind: MetricKind,
+    /// What it is to the experience.
+    pub role: Role,
+    /// Which way is better.
+    pub direction: Direction,
+    /// The currency of values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// Whether there is enough of every arm to say anything.
+    pub is_collecting: bool,
+    /// Why nothing is said, or what is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The arms, the control first.
+    pub arms: Vec<ArmResult>,
+}
+
+/// What one arm did, and how that compares.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ArmResult {
+    /// The arm.
+    pub arm: String,
+    /// Whether others are compared with it.
+    pub is_control: bool,
+    /// Units that count.
+    pub units: u64,
+    /// Units that count with another value than 0.
+    pub nonzero: u64,
+    /// Units that wait for the end of their window.
+    pub waiting: u64,
+    /// Units whose events may not be read.
+    pub withheld: u64,
+    /// Units of which more happened than is kept.
+    pub overflow: u64,
+    /// Its value; `null` where there is none.
+    pub value: Option<f64>,
+    /// The standard error of the value.
+    pub std_error: Option<f64>,
+    /// How it compares with the control; `null` for the control, and where nothing can be said.
+    pub comparison: Option<Comparison>,
+    /// Why nothing can be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
+}
+
+/// How an arm compares with the control.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// In the metric's unit.
+    pub absolute: Difference,
+    /// As a share of the control's value; `null` where that is not above 0.
+    pub relative: Option<Difference>,
+    /// How seldom no effect would show at least this much.
+    pub p_value: f64,
+    /// The part of the variance that was taken out by what units did before; 0 where nothing was.
+    pub variance_reduction: f64,
+    /// Which way it surely goes; `null` while the interval holds both.
+    pub surely: Option<Surely>,
+    /// How many more units of both arms would make this difference sure, if it stays as it is; 0 when it is. `null`
+    /// where no number of units that is worth waiting for would.
+    pub units_needed: Option<u64>,
+    /// What everybody exposed would have brought more with this arm than with the control: of sums of money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impact: Option<Difference>,
+}
+
+/// A difference with its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// The difference.
+    pub lift: f64,
+    /// Its standard error.
+    pub std_error: f64,
+    /// The lower end of the interval.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+/// Which way an arm surely differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Surely {
+    /// In the direction that is better.
+    Better,
+    /// In the other.
+    Worse,
+}
+
+/// Reads a metric out. The first arm is the control.
+pub fn read_out(metric: &Metric, arms: &[ArmSums<'_>], reading: Reading) -> MetricResult {
+    let informative = arms.iter().map(|arm| informative(metric, arm.tally));
+    let is_collecting = gate::gate(informative) != gate::Gate::Open;
+    let mut notes = Vec::new();
+    if let [control, ..] = arms
+        && 1 < arms.len()
+        && is_collecting
+    {
+        notes.push(collecting(metric, arms, control));
+    }
+    let control = arms.first().map(|control| (control, estimate(metric, control)));
+    let reading = Reading { level: reading.level.shared(arms.len().saturating_sub(1)), ..reading };
+    let exposed = arms.iter().map(|arm| arm.tally.units).sum();
+    let results = arms.iter().enumerate().map(|(place, arm)| {
+        let own = estimate(metric, arm);
+        let comparison = match (&control, place) {
+            (_, 0) | (None, _) => Ok(None),
+            _ if is_collecting => Err("there is not enough yet to say anything".to_owned()),
+            (Some(control), _) => compare(metric, control, (arm, &own), (reading, exposed))
+                .map(Some)
+                .map_err(|why| why.to_string()),
+        };
+        arm_result(arm, place == 0, own, comparison)
+    });
+    MetricResult {
+        metric: metric.key.clone(),
+        name: metric.name.clone(),
+        kind: metric.kind,
+        role: metric.role,
+        direction: metric.direction,
+        currency: metric.currency.clone(),
+        is_collecting,
+        arms: results.collect(),
+        notes,
+    }
+}
+
+fn arm_result(
+    arm: &ArmSums<'_>,
+    is_control: bool,
+    own: Result<Estimate, Undefined>,
+    comparison: Result<Option<Comparison>, String>,
+) -> ArmResult {
+    let Tally { units, nonzero, waiting, withheld, overflow, .. } = *arm.tally;
+    let (comparison, why_not) = match comparison {
+        Ok(comparison) => (comparison, None),
+        Err(why_not) => (None, Some(why_not)),
+    };
+    ArmResult {
+        arm: arm.arm.to_string(),
+        is_control,
+        units,
+        nonzero,
+        waiting,
+        withheld,
+        overflow,
+        value: own.ok().map(|own| own.value).filter(|value| value.is_finite()),
+        std_error: own.ok().and_then(|own| own.variance().ok()).map(f64::sqrt),
+        comparison,
+        why_not,
+    }
+}
+
+fn collecting(metric: &Metric, arms: &[ArmSums<'_>], control: &ArmSums<'_>) -> String {
+    let least = arms.iter().min_by_key(|arm| informative(metric, arm.tally)).unwrap_or(control);
+    let what = if metric.is_binary() {
+        "units that did it, and as many that did not"
+    } else {
+        "units with a value other than 0"
+    };
+    format!(
+        "`{}` has {} so far; each arm needs {} {what} before anything is said",
+        least.arm,
+        informative(metric, least.tally),
+        gate::INFORMATIVE_MIN,
+    )
+}
+
+/// How many units of an arm tell how units differ.
+fn informative(metric: &Metric, tally: &Tally) -> u64 {
+    if metric.is_binary() {
+        tally.nonzero.min(tally.units.saturating_sub(tally.nonzero))
+    } else {
+        tally.nonzero
+    }
+}
+
+fn estimate(metric: &Metric, arm: &ArmSums<'_>) -> Result<Estimate, Undefined> {
+    match (metric.quantile, arm.sorted) {
+        (Some(quantile), Some(values)) => estimate::of_sorted(values, quantile),
+        _ => estimate::of_sums(metric, arm.tally),
+    }
+}
+
+fn compare(
+    metric: &Metric,
+    (control, of_control): &(&ArmSums<'_>, Result<Estimate, Undefined>),
+    (arm, of_arm): (&ArmSums<'_>, &Result<Estimate, Undefined>),
+    (reading, exposed): (Reading, u64),
+) -> Result<Comparison, Undefined> {
+    let plain = ((*of_control)?, (*of_arm)?);
+    let can_be_adjusted =
+        reading.is_adjusted && !metric.is_ratio() && metric.kind != MetricKind::Quantile;
+    let adjusted = match can_be_adjusted {
+        true => estimate::adjusted(control.tally, arm.tally)?,
+        false => None,
+    };
+    let (control, own) = adjusted.unwrap_or(plain);
+    let inferred = |scale| -> Result<(Effect, Inference), Undefined> {
+        let effect = Effect::new(scale, &control, &own)?;
+        Ok((effect, infer(&effect, reading)?))
+    };
+    let (effect, absolute) = inferred(Scale::Absolute)?;
+    let relative = inferred(Scale::Relative).ok();
+    Ok(Comparison {
+        absolute: difference(&effect, &absolute),
+        relative: relative.map(|(effect, inference)| difference(&effect, &inference)),
+        p_value: absolute.p_value,
+        variance_reduction: reduction(&plain, &adjusted),
+        surely: surely(metric.direction, &absolute),
+        units_needed: units_needed(&effect, reading),
+        impact: impact(metric, &effect, &absolute, exposed),
+    })
+}
+
+/// Most times as many units as there are that are worth waiting for.
+const TIMES_MAX: f64 = 1_000.0;
+
+/// How many more units would make an effect sure that stays as it is: the interval is narrowed until it leaves out 0.
+fn units_needed(effect: &Effect, reading: Reading) -> Option<u64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts of units are far below 2^53")]
+    let units = effect.units as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most 1000 times as many"
+    )]
+    let scaled = |times: f64| Effect {
+        std_error: effect.std_error / times.sqrt(),
+        units: (units * times) as u64,
+        degrees_of_freedom: effect.degrees_of_freedom * times,
+        ..*effect
+    };
+    let is_sure = |times: f64| {
+        infer(&scaled(times), reading).is_ok_and(|inference| !inference.interval.contains(0.0))
+    };
+    let (mut low, mut high) = (1.0, TIMES_MAX);
+    if is_sure(low) {
+        return Some(0);
+    }
+    if !is_sure(high) {
+        return None;
+    }
+    for _ in 0..40 {
+        let middle = f64::midpoint(low, high);
+        if is_sure(middle) { high = middle } else { low = middle }
+    }
+    Some(scaled(high).units.saturating_sub(effect.units))
+}
+
+/// A difference for each unit, for all that were exposed.
+fn impact(
+    metric: &Metric,
+    effect: &Effect,
+    inference: &Inference,
+    exposed: u64,
+) -> Option<Difference> {
+    if metric.kind != MetricKind::Sum || metric.currency.is_none() {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts of units are far below 2^53")]
+    let times = exposed as f64;
+    let Difference { lift, std_error, low, high } = difference(effect, inference);
+    let (lift, std_error) = (lift * times, std_error * times);
+    Some(Difference { lift, std_error, low: low * times, high: high * times })
+}
+
+/// The part of the variance that adjusting took out.
+fn reduction(plain: &(Estimate, Estimate), adjusted: &Option<(Estimate, Estimate)>) -> f64 {
+    let variance = |(control, own): &(Estimate, Estimate)| {
+        Some(control.variance().ok()? + own.variance().ok()?)
+    };
+    let Some(adjusted) = adjusted else { return 0.0 };
+    match (variance(plain), variance(adjusted)) {
+        (Some(before), Some(after)) => (1.0 - after / before).clamp(0.0, 1.0),
+        _ => 0.0,
+    }
+}
+
+fn infer(effect: &Effect, reading: Reading) -> Result<Inference, Undefined> {
+    match reading.method {
+        Method::Sequential => {
+            sequence::asymptotic(effect, reading.level, sequence::TIGHTEST_AT_UNITS)
+        }
+        Method::Fixed => fixed::welch(effect, reading.level),
+    }
+}
+
+fn difference(effect: &Effect, inference: &Inference) -> Difference {
+    Difference {
+        lift: effect.estimate,
+        std_error: effect.std_error,
+        low: inference.interval.low,
+        high: inference.interval.high,
+    }
+}
+
+fn surely(direction: Direction, inference: &Inference) -> Option<Surely> {
+    let (low, high) = (inference.interval.low, inference.interval.high);
+    let is_more = if 0.0 < low {
+        true
+    } else if high < 0.0 {
+        false
+    } else {
+        return None;
+    };
+    let is_better = is_more == (direction == Direction::Higher);
+    Some(if is_better { Surely::Better } else { Surely::Worse })
+}

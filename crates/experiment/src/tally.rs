@@ -1,0 +1,207 @@
+//! Sums over units, to which a unit can be added and from which it can be taken out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Amount, Measured, Unread, Values};
+
+/// What the units of one arm did by one metric, added up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Units that count.
+    pub units: u64,
+    /// Units that count and whose upper value is not 0.
+    pub nonzero: u64,
+    /// Units that wait for the end of their window.
+    pub waiting: u64,
+    /// Units whose events may not be read.
+    pub withheld: u64,
+    /// Units of which more happened than is kept.
+    pub overflow: u64,
+    /// Units with nothing of which there could be a quantile.
+    pub nothing: u64,
+    upper: i128,
+    upper_squares: i128,
+    lower: i128,
+    lower_squares: i128,
+    upper_lower: i128,
+    before: i128,
+    before_squares: i128,
+    upper_before: i128,
+}
+
+/// The sums as doubles, for statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// How many units count.
+    pub units: u64,
+    /// Σ upper.
+    pub upper: f64,
+    /// Σ upper².
+    pub upper_squares: f64,
+    /// Σ lower.
+    pub lower: f64,
+    /// Σ lower².
+    pub lower_squares: f64,
+    /// Σ upper·lower.
+    pub upper_lower: f64,
+    /// Σ before.
+    pub before: f64,
+    /// Σ before².
+    pub before_squares: f64,
+    /// Σ upper·before.
+    pub upper_before: f64,
+}
+
+/// Adding or taking out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    fn count(self, count: &mut u64) {
+        *count = match self {
+            Self::In => count.saturating_add(1),
+            Self::Out => count.saturating_sub(1),
+        };
+    }
+
+    fn sum(self, sum: &mut i128, first: Amount, second: Option<Amount>) {
+        let first = i128::from(first.millionths());
+        let product =
+            second.map_or(first, |second| first.saturating_mul(second.millionths().into()));
+        *sum = match self {
+            Self::In => sum.saturating_add(product),
+            Self::Out => sum.saturating_sub(product),
+        };
+    }
+}
+
+impl Tally {
+    /// Adds a unit.
+    pub fn add(&mut self, measured: &Measured) {
+        self.go(measured, Way::In);
+    }
+
+    /// Takes out a unit that was added with the same values.
+    pub fn take_out(&mut self, measured: &Measured) {
+        self.go(measured, Way::Out);
+    }
+
+    /// Adds the units of another tally.
+    pub fn merge(&mut self, other: &Self) {
+        let counts = [
+            (&mut self.units, other.units),
+            (&mut self.nonzero, other.nonzero),
+            (&mut self.waiting, other.waiting),
+            (&mut self.withheld, other.withheld),
+            (&mut self.overflow, other.overflow),
+            (&mut self.nothing, other.nothing),
+        ];
+        counts.into_iter().for_each(|(count, more)| *count = count.saturating_add(more));
+        let sums = [
+            (&mut self.upper, other.upper),
+            (&mut self.upper_squares, other.upper_squares),
+            (&mut self.lower, other.lower),
+            (&mut self.lower_squares, other.lower_squares),
+            (&mut self.upper_lower, other.upper_lower),
+            (&mut self.before, other.before),
+            (&mut self.before_squares, other.before_squares),
+            (&mut self.upper_before, other.upper_before),
+        ];
+        sums.into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
+    }
+
+    /// Whether nobody was added, or everybody taken out again.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn go(&mut self, measured: &Measured, way: Way) {
+        let Values { upper, lower, before } = match measured {
+            Measured::Counted(values) => *values,
+            Measured::Left(unread) => {
+                let count = match unread {
+                    Unread::Waiting => &mut self.waiting,
+                    Unread::Withheld => &mut self.withheld,
+                    Unread::Overflow => &mut self.overflow,
+                    Unread::Nothing => &mut self.nothing,
+                };
+                return way.count(count);
+            }
+        };
+        way.count(&mut self.units);
+        if upper != Amount::ZERO {
+            way.count(&mut self.nonzero);
+        }
+        way.sum(&mut self.upper, upper, None);
+        way.sum(&mut self.upper_squares, upper, Some(upper));
+        way.sum(&mut self.lower, lower, None);
+        way.sum(&mut self.lower_squares, lower, Some(lower));
+        way.sum(&mut self.upper_lower, upper, Some(lower));
+        way.sum(&mut self.before, before, None);
+        way.sum(&mut self.before_squares, before, Some(before));
+        way.sum(&mut self.upper_before, upper, Some(before));
+    }
+
+    /// The sums as doubles.
+    pub fn totals(&self) -> Totals {
+        #[expect(clippy::cast_precision_loss, reason = "statistics are computed with doubles")]
+        let sum = |millionths: i128| millionths as f64 / 1e6;
+        #[expect(clippy::cast_precision_loss, reason = "statistics are computed with doubles")]
+        let squares = |millionths: i128| millionths as f64 / 1e12;
+        Totals {
+            units: self.units,
+            upper: sum(self.upper),
+            upper_squares: squares(self.upper_squares),
+            lower: sum(self.lower),
+            lower_squares: squares(self.lower_squares),
+            upper_lower: squares(self.upper_lower),
+            before: sum(self.before),
+            before_squares: squares(self.before_squares),
+            upper_before: squares(self.upper_before),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn measured() -> impl Strategy<Value = Measured> {
+        let amount = || (-1e9..1e9_f64).prop_map(|number| Amount::of(number).unwrap());
+        let counted = (amount(), amount(), amount())
+            .prop_map(|(upper, lower, before)| Measured::Counted(Values { upper, lower, before }));
+        let left = prop_oneof![
+            Just(Unread::Waiting),
+            Just(Unread::Withheld),
+            Just(Unread::Overflow),
+            Just(Unread::Nothing)
+        ];
+        prop_oneof![4 => counted, 1 => left.prop_map(Measured::Left)]
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_added_can_be_taken_out_in_any_order(
+            units in proptest::collection::vec(measured(), 0..30),
+            gone in proptest::collection::vec(measured(), 0..30),
+        ) {
+            let mut plain = Tally::default();
+            units.iter().for_each(|unit| plain.add(unit));
+            let mut other = Tally::default();
+            gone.iter().chain(&units).for_each(|unit| other.add(unit));
+            gone.iter().rev().for_each(|unit| other.take_out(unit));
+            prop_assert_eq!(&other, &plain);
+            let (left, right) = units.split_at(units.len() / 2);
+            let (mut one, mut two) = (Tally::default(), Tally::default());
+            right.iter().for_each(|unit| one.add(unit));
+            left.iter().for_each(|unit| two.add(unit));
+            one.merge(&two);
+            prop_assert_eq!(one, plain);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Schemas of results.
+
+use model::Value;
+use serde_json::json;
+
+use super::{page, reference, time};
+
+fn count() -> Value {
+    json!({"type": "integer"})
+}
+
+fn maybe() -> Value {
+    json!({"type": ["number", "null"]})
+}
+
+fn text() -> Value {
+    json!({"type": "string"})
+}
+
+fn maybe_text() -> Value {
+    json!({"type": ["string", "null"]})
+}
+
+fn list(items: Value) -> Value {
+    json!({"type": "array", "items": items})
+}
+
+/// What experiences have brought about.
+pub(super) fn schemas() -> Value {
+    json!({
+        "Results": results(),
+        "MetricResult": metric(),
+        "ArmResult": arm(),
+        "Programme": programme(),
+        "ReadyMadeMetricPage": page(reference("MetricDocument")),
+    })
+}
+
+fn results() -> Value {
+    let group = json!({
+        "type": "object",
+        "required": ["group", "metrics"],
+        "properties": {"group": text(), "metrics": list(reference("MetricResult"))},
+    });
+    let day = json!({
+        "type": "object",
+        "required": ["at", "arms"],
+        "properties": {"at": time(), "arms": list(reference("ArmResult"))},
+    });
+    json!({
+        "type": "object",
+        "required": ["experience", "as_of", "lag_seconds", "arms", "split", "several", "metrics", "verdict"],
+        "properties": {
+            "experience": text(),
+            "name": maybe_text(),
+            "hypothesis": maybe_text(),
+            "state": text(),
+            "method": {"enum": ["sequential", "fixed"]},
+            "confidence": {"type": "number"},
+            "as_of": time(),
+            "lag_seconds": {"type": "number", "description": "how long ago that was"},
+            "measured": {"type": "number", "description": "the part of all units measured by the metrics of now"},
+            "notes": list(text()),
+            "arms": list(exposed()),
+            "split": split(),
+            "several": several(),
+            "metrics": list(reference("MetricResult")),
+            "series": {"type": ["array", "null"], "items": day},
+            "groups": {"type": ["array", "null"], "items": group},
+            "verdict": verdict(),
+        },
+    })
+}
+
+fn exposed() -> Value {
+    json!({
+        "type": "object",
+        "required": ["arm", "is_control", "units", "share", "planned_share"],
+        "properties": {
+            "arm": {"type": "string", "description": "a variant, `holdout` or `shared_holdout`"},
+            "name": maybe_text(),
+            "is_control": {"type": "boolean"},
+            "units": count(),
+            "share": {"type": "number"},
+            "planned_share": maybe(),
+        },
+    })
+}
+
+fn split() -> Value {
+    json!({
+        "type": "object",
+        "required": ["verdict", "p_value", "statement"],
+        "properties": {
+            "verdict": {"enum": ["as_planned", "mismatch", "unknown"]},
+            "p_value": maybe(),
+            "statement": text(),
+        },
+    })
+}
+
+fn several() -> Value {
+    json!({
+        "type": "object",
+        "description": "units exposed to more than one arm, which count for none",
+        "required": ["units", "share", "is_alarm", "statement"],
+        "properties": {
+            "units": count(),
+            "share": {"type": "number"},
+            "is_alarm": {"type": "boolean"},
+            "statement": text(),
+        },
+    })
+}
+
+fn verdict() -> Value {
+    json!({
+        "type": "object",
+        "required": ["verdict", "reason"],
+        "properties": {
+            "verdict": {"enum": ["collecting", "keep_running", "ship", "stop", "invalid"]},
+            "variant": text(),
+            "reason": text(),
+        },
+    })
+}
+
+fn metric() -> Value {
+    json!({
+        "type": "object",
+        "required": ["metric", "name", "kind", "role", "direction", "is_collecting", "arms"],
+        "properties": {
+            "metric": text(),
+            "name": text(),
+            "kind": text(),
+            "role": {"enum": ["goal", "guardrail"]},
+            "direction": {"enum": ["higher", "lower"]},
+            "currency": text(),
+            "is_collecting": {"type": "boolean", "description": "some arm has too little to say anything"},
+            "notes": list(text()),
+            "arms": list(reference("ArmResult")),
+        },
+    })
+}
+
+fn arm() -> Value {
+    let difference = json!({
+        "type": ["object", "null"],
+        "required": ["lift", "std_error", "low", "high"],
+        "properties": {
+            "lift": {"type": "number"},
+            "std_error": {"type": "number"},
+            "low": {"type": "number", "description": "the lower end of the interval"},
+            "high": {"type": "number", "description": "the upper end of the interval"},
+        },
+    });
+    let comparison = json!({
+        "type": ["object", "null"],
+        "description": "how the arm compares with the control; null for the control, and where nothing can be said",
+        "properties": {
+            "absolute": difference,
+            "relative": difference,
+            "p_value": {"type": "number"},
+            "variance_reduction": {"type": "number", "description": "by what units did before the exposure"},
+            "surely": {"enum": ["better", "worse", null]},
+            "units_needed": {"type": ["integer", "null"], "description": "how many more would make it sure"},
+            "impact": difference,
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["arm", "is_control", "units", "value", "comparison"],
+        "properties": {
+            "arm": text(),
+            "is_control": {"type": "boolean"},
+            "units": count(),
+            "nonzero": count(),
+            "waiting": {"type": "integer", "description": "units whose window has not passed"},
+            "withheld": {"type": "integer", "description": "units whose events may not be read"},
+            "overflow": {"type": "integer", "description": "units that did more than is kept"},
+            "value": maybe(),
+            "std_error": maybe(),
+            "comparison": comparison,
+            "why_not": text(),
+        },
+    })
+}
+
+fn programme() -> Value {
+    let experience = json!({
+        "type": "object",
+        "required": ["experience", "state", "units", "verdict", "goal", "money"],
+        "properties": {
+            "experience": text(),
+            "name": maybe_text(),
+            "state": text(),
+            "units": count(),
+            "verdict": verdict(),
+            "goal": {"oneOf": [reference("MetricResult"), {"type": "null"}]},
+            "money": list(json!({"type": "object"})),
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["as_of", "lag_seconds", "won", "lost", "undecided", "collecting", "invalid", "experiences"],
+        "properties": {
+            "as_of": time(),
+            "lag_seconds": {"type": "number"},
+            "won": count(),
+            "lost": count(),
+            "undecided": count(),
+            "collecting": count(),
+            "invalid": count(),
+            "experiences": list(experience),
+        },
+    })
+}

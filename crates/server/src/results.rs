@@ -1,0 +1,95 @@
+//! What experiences have brought about.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::Uri,
+    response::{IntoResponse, Response},
+};
+use engine::{Breakdown, Method, ResultsQuery, definitions::Page, ready_made_metrics};
+use model::Key;
+use serde::Deserialize;
+
+use crate::{app::App, error::ApiError, query};
+
+/// What is asked about an experience.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    metric: Option<Key>,
+    method: Option<String>,
+    confidence: Option<f64>,
+    adjusted: Option<bool>,
+    breakdown: Option<String>,
+    series: Option<bool>,
+}
+
+impl Asked {
+    fn query(self) -> Result<ResultsQuery, ApiError> {
+        let default = ResultsQuery::default();
+        let method = match self.method.as_deref() {
+            None => default.method,
+            Some(name) => Method::parse(name).ok_or_else(|| {
+                let known: Vec<&str> = Method::ALL.iter().map(|(_, name)| *name).collect();
+                ApiError::invalid(format!("`method` is one of {}", known.join(", ")))
+            })?,
+        };
+        let confidence = self.confidence.unwrap_or(default.confidence);
+        let breakdown = self.breakdown.map(|text| {
+            let detail = "`breakdown` is `audience:KEY`, `stage:KEY`, or a path into the context such as `device.type`";
+            Breakdown::parse(&text).ok_or_else(|| ApiError::invalid(detail))
+        });
+        Ok(ResultsQuery {
+            metric: self.metric,
+            method,
+            confidence,
+            is_adjusted: self.adjusted.unwrap_or(default.is_adjusted),
+            breakdown: breakdown.transpose()?,
+            has_series: self.series.unwrap_or(default.has_series),
+        })
+    }
+}
+
+/// Lists ready-made metrics, each a document to be saved.
+pub(crate) async fn ready_made(uri: Uri) -> Result<Response, ApiError> {
+    let query::Nothing {} = query::parse(&uri)?;
+    let page =
+        Page { items: ready_made_metrics::all().iter().collect::<Vec<_>>(), next_cursor: None };
+    Ok(Json(page).into_response())
+}
+
+/// The results of an experience.
+pub(crate) async fn read(
+    State(app): State<App>,
+    Path(key): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let key = experience_key(&key)?;
+    let asked: Asked = query::parse(&uri)?;
+    let query = asked.query()?;
+    let results = app.read(move |engine| engine.results(&key, &query)).await?;
+    Ok(Json(results).into_response())
+}
+
+/// How the programme of all experiences is read out.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedOfAll {
+    confidence: Option<f64>,
+}
+
+/// All experiences together.
+pub(crate) async fn programme(State(app): State<App>, uri: Uri) -> Result<Response, ApiError> {
+    let AskedOfAll { confidence } = query::parse(&uri)?;
+    let default = ResultsQuery::default();
+    let query = ResultsQuery { confidence: confidence.unwrap_or(default.confidence), ..default };
+    let programme = app.read(move |engine| engine.programme(&query)).await?;
+    Ok(Json(programme).into_response())
+}
+
+fn experience_key(text: &str) -> Result<Key, ApiError> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(Key::MAX_BYTES).collect();
+        ApiError::not_found(format!("experience `{shown}`"))
+    })
+}

@@ -1,0 +1,85 @@
+//! The paths of results.
+
+use axum::routing::get;
+use engine::definitions::Scope;
+
+use super::{Doc, Parameter, Route, optional, scope};
+use crate::results;
+
+const METRIC: Parameter =
+    optional("metric", "string", "the key of one metric; all that are live when absent");
+const METHOD: Parameter = optional(
+    "method",
+    "string",
+    "`sequential`, whose intervals hold however often somebody looks, or `fixed`, for one look",
+);
+const CONFIDENCE: Parameter = optional(
+    "confidence",
+    "number",
+    "how sure intervals are, for all comparisons of a metric together; 0.95 when absent",
+);
+
+const ADJUSTED: Parameter = optional(
+    "adjusted",
+    "boolean",
+    "whether what units did before the exposure is taken out; it is when absent",
+);
+const SERIES: Parameter = optional(
+    "series",
+    "boolean",
+    "whether it is told how the first metric stood at the end of each day",
+);
+const BREAKDOWN: Parameter = optional(
+    "breakdown",
+    "string",
+    "`audience:KEY`, `stage:KEY` or a path into the context such as `device.type`, as recorded with the decision; \
+     looks at all units",
+);
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: "get",
+        path: "/api/v1/programme",
+        aliases: &[],
+        access: scope(Scope::DefinitionsRead),
+        handler: || get(results::programme),
+        doc: Doc {
+            id: "get_programme",
+            tag: "results",
+            summary: "All experiences together: which won and lost, and what they have brought in money",
+            query: &[CONFIDENCE],
+            body: None,
+            answer: (200, Some("Programme")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/ready_made_metrics",
+        aliases: &[],
+        access: scope(Scope::DefinitionsRead),
+        handler: || get(results::ready_made),
+        doc: Doc {
+            id: "list_ready_made_metrics",
+            tag: "results",
+            summary: "Metrics that most ask for, as documents to be saved",
+            query: &[],
+            body: None,
+            answer: (200, Some("ReadyMadeMetricPage")),
+        },
+    },
+    Route {
+        method: "get",
+        path: "/api/v1/experiences/{key}/results",
+        aliases: &[],
+        access: scope(Scope::DefinitionsRead),
+        handler: || get(results::read),
+        doc: Doc {
+            id: "get_results",
+            tag: "results",
+            summary: "What an experience has brought about: exposed units, metrics with intervals, and a verdict",
+            query: &[METRIC, METHOD, CONFIDENCE, ADJUSTED, BREAKDOWN, SERIES],
+            body: None,
+            answer: (200, Some("Results")),
+        },
+    },
+];

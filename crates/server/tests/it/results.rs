@@ -1,0 +1,197 @@
+//! Stories about what experiences brought about, through the public interface alone.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use model::{Duration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::harness::{NOW, Server, get, post, put, server};
+
+async fn define(server: &Server, path: &str, document: Value) {
+    server.ok(put(format!("/api/v1/{path}"), &document).admin()).await;
+}
+
+async fn placement(server: &Server) {
+    define(server, "placements/hero", json!({"state": "live", "default": {"title": "Hello"}}))
+        .await;
+}
+
+static FLUSHES: AtomicU32 = AtomicU32::new(0);
+
+async fn results(server: &Server, query: &str) -> Value {
+    // Decisions are recorded with the next batch at the latest.
+    let number = FLUSHES.fetch_add(1, Ordering::Relaxed);
+    server.track(&json!({"type": "track", "event": "Flush", "userId": "nobody", "messageId": format!("flush {number}")})).await;
+    server.engine.catch_up();
+    server.ok(get(format!("/api/v1/experiences/test/results{query}")).admin()).await
+}
+
+/// Asks what somebody is shown, and answers with the variant.
+async fn decide(server: &Server, identifiers: Value) -> String {
+    let ask = json!({"identifiers": identifiers, "placements": ["hero"]});
+    let answer = server.ok(post("/v1/decide", ask.to_string()).source()).await;
+    answer["decisions"][0]["variant"].as_str().unwrap_or("none").to_owned()
+}
+
+fn order(user: &str, after: Duration, revenue: f64) -> Value {
+    let at: Timestamp = NOW.saturating_add(after);
+    json!({"type": "track", "event": "Order Completed", "userId": user, "timestamp": at,
+        "properties": {"revenue": revenue, "currency": "EUR"}})
+}
+
+fn metric<'a>(results: &'a Value, key: &str) -> &'a Value {
+    let all = results["metrics"].as_array().unwrap();
+    all.iter().find(|metric| metric["metric"] == key).unwrap()
+}
+
+fn arm<'a>(result: &'a Value, key: &str) -> &'a Value {
+    let all = result["arms"].as_array().unwrap();
+    all.iter().find(|arm| arm["arm"] == key).unwrap()
+}
+
+async fn shop(server: &Server) {
+    placement(server).await;
+    define(
+        server,
+        "metrics/conversion",
+        json!({"state": "live", "kind": "conversion", "event": "Order Completed", "window": "7d"}),
+    )
+    .await;
+    define(server, "metrics/revenue",
+        json!({"state": "live", "kind": "sum", "event": "Order Completed", "property": "revenue", "currency": "EUR"}))
+    .await;
+    define(
+        server,
+        "metrics/order_value",
+        json!({"state": "live", "kind": "mean", "event": "Order Completed", "property": "revenue"}),
+    )
+    .await;
+    define(
+        server,
+        "experiences/test",
+        json!({"state": "live", "placement": "hero", "goal": "conversion", "variants": [
+            {"key": "a", "content": {"title": "A"}}, {"key": "b", "content": {"title": "B"}}]}),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn exposures_and_orders_become_results() {
+    let server = server();
+    shop(&server).await;
+    let before = results(&server, "").await;
+    assert_eq!(before["verdict"]["verdict"], "collecting");
+    assert_eq!(before["verdict"]["reason"], "nobody has been exposed yet");
+    let (mut units, mut orders) = ([0_u64; 2], [0_u64; 2]);
+    for number in 0..600 {
+        let user = format!("u{number}");
+        let variant = decide(&server, json!({"user_id": user})).await;
+        let place = usize::from(variant == "b");
+        units[place] += 1;
+        // Of `a` every fourth buys, of `b` every second; an order before the exposure or after the window is none.
+        if units[place] % (4 - 2 * place as u64) == 0 {
+            orders[place] += 1;
+            server.clock.set(NOW.saturating_add(Duration::days(10)));
+            server.track(&order(&user, Duration::hours(1), 20.0)).await;
+            server.track(&order(&user, Duration::days(8), 5.0)).await;
+            server.clock.set(NOW);
+        }
+    }
+    server.clock.set(NOW.saturating_add(Duration::days(10)));
+    let read = results(&server, "").await;
+    assert_eq!(read["split"]["verdict"], "as_planned", "{read:#}");
+    let conversion = metric(&read, "conversion");
+    for (place, key) in ["a", "b"].into_iter().enumerate() {
+        let found = arm(conversion, key);
+        assert_eq!(found["units"], units[place], "{read:#}");
+        assert_eq!(found["nonzero"], orders[place]);
+        assert_eq!(arm(metric(&read, "order_value"), key)["value"], 12.5, "two orders each");
+    }
+    assert_eq!(read["verdict"]["verdict"], "ship", "{read:#}");
+    assert_eq!(read["verdict"]["variant"], "b");
+    let fixed = results(&server, "?metric=revenue&method=fixed&confidence=0.9").await;
+    assert_eq!(fixed["metrics"].as_array().unwrap().len(), 1);
+    let wide = &arm(metric(&read, "revenue"), "b")["comparison"]["absolute"];
+    let narrow = &arm(metric(&fixed, "revenue"), "b")["comparison"]["absolute"];
+    assert_eq!(wide["lift"], narrow["lift"]);
+    assert!(wide["low"].as_f64().unwrap() < narrow["low"].as_f64().unwrap());
+}
+
+#[tokio::test]
+async fn a_person_who_logs_in_is_one_unit_and_who_saw_two_variants_is_none() {
+    let server = server();
+    shop(&server).await;
+    // Two devices that see different variants before anybody knows that they are one person's.
+    let mut seen: std::collections::BTreeMap<String, Vec<String>> =
+        std::collections::BTreeMap::new();
+    for number in 0..20 {
+        let device = format!("d{number}");
+        seen.entry(decide(&server, json!({"anonymous_id": device})).await)
+            .or_default()
+            .push(device);
+    }
+    let exposed = |read: &Value| -> u64 {
+        read["arms"].as_array().unwrap().iter().map(|arm| arm["units"].as_u64().unwrap()).sum()
+    };
+    let read = results(&server, "").await;
+    assert_eq!((exposed(&read), &read["several"]["units"]), (20, &json!(0)));
+    let login = |device: &str, user: &str| json!({"type": "identify", "userId": user, "anonymousId": device});
+    let same = &seen["a"];
+    server.track(&login(&same[0], "one")).await;
+    server.track(&login(&same[1], "one")).await;
+    let read = results(&server, "").await;
+    assert_eq!(
+        (exposed(&read), &read["several"]["units"]),
+        (19, &json!(0)),
+        "two devices, one unit"
+    );
+    server.track(&login(&seen["b"][0], "one")).await;
+    let read = results(&server, "").await;
+    assert_eq!(
+        (exposed(&read), &read["several"]["units"]),
+        (17, &json!(1)),
+        "left out, counted, shown"
+    );
+    let ask = json!({"type": "erase", "identifier": {"type": "user_id", "value": "one"}});
+    server.ok(post("/api/v1/privacy/requests", ask.to_string()).admin()).await;
+    server.clock.advance(Duration::seconds(5));
+    results(&server, "").await;
+    server.clock.advance(Duration::seconds(5));
+    let read = results(&server, "").await;
+    assert_eq!((exposed(&read), &read["several"]["units"]), (17, &json!(0)), "erased, and gone");
+}
+
+#[tokio::test]
+async fn withheld_is_not_nothing_and_bad_metrics_are_told_where() {
+    let server = server();
+    shop(&server).await;
+    for number in 0..10 {
+        let user = format!("u{number}");
+        decide(&server, json!({"user_id": user})).await;
+        let mut order = order(&user, Duration::hours(-1), 1.0);
+        if number < 4 {
+            order["context"] = json!({"consent": {"categoryPreferences": {"analytics": false}}});
+        }
+        server.track(&order).await;
+    }
+    let read = results(&server, "?metric=conversion").await;
+    let sum = |name: &str| -> u64 {
+        let arms = read["metrics"][0]["arms"].as_array().unwrap();
+        arms.iter().map(|arm| arm[name].as_u64().unwrap()).sum()
+    };
+    assert_eq!((sum("units"), sum("withheld")), (6, 4), "{read:#}");
+    let bad = json!({"kind": "ratio", "event": "", "quantile": 2, "currency": "euro"});
+    let answer = server.call(put("/api/v1/metrics/bad", &bad).admin()).await;
+    assert_eq!(answer.status, 422);
+    let faults = answer.json();
+    let pointers: Vec<&str> = faults["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["pointer"].as_str().unwrap())
+        .collect();
+    assert_eq!(pointers, ["/event", "/denominator", "/quantile", "/currency"]);
+    let verdict =
+        server.verdict(get("/api/v1/experiences/test/results?method=magic").admin()).await;
+    assert_eq!(verdict, "400 invalid_request: `method` is one of sequential, fixed");
+}
