@@ -110,6 +110,12 @@ pub(crate) struct ServeFlags {
     /// about people; no weather without it [env: CONCIERGE_WEATHER]
     #[arg(long, value_name = "URL")]
     pub(crate) weather: Option<String>,
+    /// Whether what happened is kept as tables of Parquet files as well: on or off [env: CONCIERGE_LAKE; default: on]
+    #[arg(long, value_name = "on|off")]
+    pub(crate) lake: Option<String>,
+    /// Where those files are; `lake` in the data directory when not set [env: CONCIERGE_LAKE_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lake_dir: Option<String>,
     /// On first start, the first source's write key instead of a generated one [env: CONCIERGE_WRITE_KEY]
     #[arg(long, value_name = "KEY")]
     pub(crate) write_key: Option<String>,
@@ -128,6 +134,8 @@ impl ServeFlags {
             (Name::PublicUrl, self.public_url.clone()),
             (Name::Places, self.places.clone()),
             (Name::Weather, self.weather.clone()),
+            (Name::Lake, self.lake.clone()),
+            (Name::LakeDir, self.lake_dir.clone()),
             (Name::WriteKey, self.write_key.clone()),
             (Name::Token, self.token.clone()),
         ]

@@ -77,6 +77,7 @@ pub(crate) fn run(settings: &Settings, args: &DoctorArgs) -> Outcome {
             findings.extend(check(&dir));
         }
         findings.push(disk::free_space(&dir));
+        findings.extend(lake(settings)?);
     } else {
         let text = "it is not there: `concierge serve` creates it, or name another with --data";
         findings.push(Finding::new(Mark::Wrong, text));
@@ -198,6 +199,27 @@ fn keys(dir: &Path, batches: u64) -> Finding {
             "keys/ is missing or empty, so nothing personal can be read: restore the newest backup of the keys",
         ),
     }
+}
+
+/// How large the lake is. Its files are made of what is in the directory, so none of them can be lost.
+fn lake(settings: &Settings) -> Result<Option<Finding>, Failure> {
+    let Some(dir) = settings.lake()? else { return Ok(None) };
+    if !dir.exists() {
+        return Ok(None);
+    }
+    let listed = lake::Folder::open(&dir).and_then(|folder| {
+        let names = folder.list()?;
+        let size =
+            |name: &String| std::fs::metadata(folder.path(name)).map_or(0, |file| file.len());
+        Ok((names.len() as u64, names.iter().map(size).sum::<u64>()))
+    });
+    Ok(Some(match listed {
+        Ok((files, bytes)) => Finding::new(
+            Mark::Fine,
+            format!("lake: {} files, {} bytes", thousands(files), thousands(bytes)),
+        ),
+        Err(error) => Finding::new(Mark::Wrong, format!("the lake cannot be listed: {error}")),
+    }))
 }
 
 fn server_health(settings: &Settings) -> Vec<Finding> {

@@ -1,15 +1,24 @@
 //! A server inside this process: what `serve` and `demo` run, and what client commands open with `--data`.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, anyhow};
-use engine::{Engine, EngineError, SteadyClock, SystemClock, Uptime, engine::FirstKeys};
+use engine::{
+    Engine, EngineError, SteadyClock, SystemClock, Uptime, archive::Limits, engine::FirstKeys,
+};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
+
+use crate::lake_files::Files;
 
 /// How to start one.
 #[derive(Debug)]
 pub(crate) struct HostOptions<'a> {
     pub(crate) dir: &'a Path,
+    /// Where the files of the lake are; `None` keeps none.
+    pub(crate) lake: Option<PathBuf>,
     /// `HOST:PORT`; port 0 takes any free one.
     pub(crate) listen: &'a str,
     pub(crate) cache_bytes: usize,
@@ -59,6 +68,10 @@ impl Host {
                 options.dir.display()
             ))
         })?;
+        if let Some(dir) = &options.lake {
+            keep_lake(&engine, dir)
+                .with_context(|| format!("cannot keep the lake in {}", dir.display()))?;
+        }
         let (stop, stopped) = oneshot::channel();
         let serving = runtime.spawn(serve(engine.clone(), options.server, listener, stopped));
         let serving = Some(serving);
@@ -114,6 +127,10 @@ impl Host {
             Some(serving) => self.runtime.block_on(serving).context("the server's task broke"),
             None => Ok(Ok(())),
         };
+        if let Some(lake) = self.engine.lake() {
+            // Whoever reads the files by other means finds everything in them.
+            lake.flush(&self.engine);
+        }
         self.engine.shutdown();
         ended?
     }
@@ -125,6 +142,12 @@ impl Drop for Host {
             tracing::error!(%error, "stopping the server");
         }
     }
+}
+
+fn keep_lake(engine: &Engine, dir: &Path) -> anyhow::Result<()> {
+    let files = Files(lake::Folder::open(dir)?);
+    engine.keep_lake(Arc::new(files), Limits::default())?;
+    Ok(())
 }
 
 /// What to do about a directory that does not open.

@@ -15,6 +15,7 @@ mod export;
 mod failure;
 mod host;
 mod import;
+mod lake_files;
 mod linkage;
 mod profile;
 mod restore;

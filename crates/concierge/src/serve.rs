@@ -42,6 +42,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Host, Failure> {
     let given = |name| settings.text(name).map(str::to_owned);
     let host = Host::start(HostOptions {
         dir: &dir,
+        lake: settings.lake()?,
         listen: &listen,
         cache_bytes: settings.cache_bytes()?,
         server: settings.server_options()?,

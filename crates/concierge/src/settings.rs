@@ -29,6 +29,8 @@ pub(crate) enum Name {
     PublicUrl,
     Places,
     Weather,
+    Lake,
+    LakeDir,
     Log,
     Server,
     Token,
@@ -49,7 +51,7 @@ pub(crate) struct Spec {
 }
 
 /// Every setting.
-pub(crate) const SPECS: [Spec; 11] = [
+pub(crate) const SPECS: [Spec; 13] = [
     Spec { name: Name::Data, key: "data", default: Some("concierge-data"), secret: false },
     Spec { name: Name::Listen, key: "listen", default: Some("127.0.0.1:8080"), secret: false },
     Spec { name: Name::CacheMb, key: "cache_mb", default: Some("128"), secret: false },
@@ -58,6 +60,8 @@ pub(crate) const SPECS: [Spec; 11] = [
     Spec { name: Name::Places, key: "places", default: None, secret: false },
     // An address may carry the key of an account.
     Spec { name: Name::Weather, key: "weather", default: None, secret: true },
+    Spec { name: Name::Lake, key: "lake", default: Some("on"), secret: false },
+    Spec { name: Name::LakeDir, key: "lake_dir", default: None, secret: false },
     Spec { name: Name::Log, key: "log", default: Some("info"), secret: false },
     Spec {
         name: Name::Server,
@@ -194,6 +198,18 @@ impl Settings {
         let wrong = || self.wrong(Name::CacheMb, "a whole number of mebibytes from 1 to 1000000");
         let mebibytes: usize = text.parse().map_err(|_| wrong())?;
         if (1..=1_000_000).contains(&mebibytes) { Ok(mebibytes << 20) } else { Err(wrong()) }
+    }
+
+    /// Where the files of the lake are; `None` when none is kept.
+    pub(crate) fn lake(&self) -> Result<Option<PathBuf>, Failure> {
+        match self.text(Name::Lake) {
+            Some("off") => Ok(None),
+            Some("on") => {
+                let given = self.text(Name::LakeDir).map(PathBuf::from);
+                Ok(Some(given.unwrap_or_else(|| self.data().join("lake"))))
+            }
+            _ => Err(self.wrong(Name::Lake, "`on` or `off`")),
+        }
     }
 
     /// How to serve: what stands between the server and its callers.

@@ -31,6 +31,8 @@ impl Target {
         };
         let host = Host::start(HostOptions {
             dir: Path::new(dir),
+            // A command is soon done; the next server has the lake catch up.
+            lake: None,
             listen: "127.0.0.1:0",
             cache_bytes: settings.cache_bytes()?,
             server: settings.server_options()?,

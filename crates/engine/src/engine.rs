@@ -6,7 +6,7 @@ mod save;
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread::JoinHandle,
@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 use crate::{
     accounts,
     acts::history,
+    archive::{ArchiveError, Lake},
     audit,
     caller::Caller,
     clock::Clock,
@@ -78,6 +79,9 @@ pub enum EngineError {
     /// Stored state does not read back.
     #[error("{0}")]
     Unreadable(String),
+    /// The files of the lake failed.
+    #[error(transparent)]
+    Lake(#[from] ArchiveError),
     /// What a first start makes could not be made.
     #[error("the first start failed")]
     FirstStart(#[source] DefinitionError),
@@ -92,6 +96,7 @@ impl From<RowError> for EngineError {
             RowError::Store(error) => Self::Store(error),
             RowError::Behind => Self::Unreadable(error.to_string()),
             RowError::Vault(error) => Self::Vault(error),
+            RowError::Archive(error) => Self::Lake(error),
             RowError::Seal(error) => Self::Unreadable(error.to_string()),
             RowError::Unreadable(error) => Self::Unreadable(error.to_string()),
         }
@@ -129,6 +134,7 @@ struct Inner {
     /// The readers and the writer, while they run.
     threads: Mutex<Vec<JoinHandle<()>>>,
     follower: follow::Handle,
+    lake: OnceLock<Lake>,
 }
 
 impl Drop for Inner {
@@ -142,6 +148,9 @@ impl Inner {
     fn stop(&self) {
         stop(&self.jobs, &self.threads);
         self.follower.stop();
+        if let Some(lake) = self.lake.get() {
+            lake.stop();
+        }
     }
 }
 
@@ -225,6 +234,15 @@ impl Engine {
         let waiting = shared.quarantine.total();
         metrics.quarantine_entries.set(size(waiting.entries));
         metrics.quarantine_bytes.set(size(waiting.bytes));
+        if let Some(lake) = self.lake() {
+            let usage = lake.usage();
+            metrics.lake.files.set(size(usage.files));
+            metrics.lake.bytes.set(size(usage.bytes));
+            metrics.lake.tail_rows.set(size(usage.tail_rows));
+            metrics.lake.removals.set(size(usage.removals));
+            let end = writer::log_end(&*shared.store).map_or(usage.next, |end| end.next_seq);
+            metrics.lake.behind.set(size(end.0.saturating_sub(usage.next.0)));
+        }
         metrics.text()
     }
 
@@ -701,9 +719,21 @@ impl Engine {
         &self.inner.shared
     }
 
-    #[cfg(test)]
-    pub(crate) fn follower_for_tests(&self) -> &follow::Handle {
+    pub(crate) fn shared_arc(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    pub(crate) fn follower(&self) -> &follow::Handle {
         &self.inner.follower
+    }
+
+    pub(crate) fn set_lake(&self, lake: Lake) {
+        self.inner.lake.get_or_init(|| lake);
+    }
+
+    /// The lake, if one is kept.
+    pub fn lake(&self) -> Option<&Lake> {
+        self.inner.lake.get()
     }
 
     pub(crate) fn shared(&self) -> &Shared {

@@ -76,9 +76,9 @@ pub(crate) enum What {
     /// The event of an earlier entry lies under this strand now.
     Moved { event: Seq, strand: StrandId },
     /// The event of an earlier entry is kept no longer.
-    EventRemoved { event: Seq, strand: StrandId },
+    EventRemoved { event: Seq },
     /// The decisions that were recorded by this id are kept no longer.
-    DecisionRemoved { strand: StrandId, at: Timestamp, id: DecisionId },
+    DecisionRemoved { id: DecisionId },
     /// All that lies under these strands is to be forgotten, as a request about privacy says.
     Erased { request: Seq, strands: Vec<StrandId> },
 }

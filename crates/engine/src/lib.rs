@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod acts;
+pub mod archive;
 pub mod backup;
 pub mod caller;
 pub mod clock;
@@ -28,7 +29,6 @@ mod explain;
 mod facts;
 mod flag_use;
 mod fold;
-#[expect(dead_code, reason = "who follows comes with the next changes")]
 mod follow;
 mod join;
 mod keys;

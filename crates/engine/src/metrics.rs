@@ -41,6 +41,34 @@ pub(crate) struct Metrics {
     pub(crate) merge_proposals: Gauge,
     pub(crate) large_profiles: Gauge,
     pub(crate) full_profiles: Gauge,
+    pub(crate) lake: OfLake,
+}
+
+/// How large the lake is, and how far behind.
+#[derive(Debug)]
+pub(crate) struct OfLake {
+    pub(crate) files: Gauge,
+    pub(crate) bytes: Gauge,
+    pub(crate) tail_rows: Gauge,
+    pub(crate) behind: Gauge,
+    pub(crate) removals: Gauge,
+}
+
+impl OfLake {
+    fn of(registry: &mut Registry) -> Self {
+        let mut gauge = |name: &str, help: &str| {
+            let gauge = Gauge::default();
+            registry.register(name, help, gauge.clone());
+            gauge
+        };
+        Self {
+            files: gauge("lake_files", "Files of the lake"),
+            bytes: gauge("lake_bytes", "Bytes of the files of the lake"),
+            tail_rows: gauge("lake_tail_rows", "Rows of the lake that are in no file yet"),
+            behind: gauge("lake_behind_entries", "Entries of the log that the lake has not taken"),
+            removals: gauge("lake_removals", "Removals that files are to be rewritten for"),
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -107,6 +135,7 @@ impl Default for Metrics {
             merge_proposals: gauge(all, "merge_proposals", "Proposals to merge people"),
             large_profiles: gauge(all, "large_profiles", "Profiles with more than 100 identifiers"),
             full_profiles: gauge(all, "full_profiles", "Profiles that have stopped growing"),
+            lake: OfLake::of(all),
             commit_seconds,
             registry,
         }

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub(crate) mod bars;
+pub(crate) mod lake;
 pub(crate) mod receipt;
 pub(crate) mod rows;
 pub(crate) mod subject;

@@ -7,6 +7,7 @@ use store::{SealError, StoreError, StrandKey, Vault, VaultError};
 use thiserror::Error;
 
 use crate::{
+    archive::ArchiveError,
     keys::Hash16,
     record::{Unreadable, decode, encode},
 };
@@ -26,6 +27,9 @@ pub(crate) enum RowError {
     /// A record is too long for its row.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// A file of the lake could not be written or read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The batch that this one was folded over was not committed, so it cannot be either.
     #[error("the batch before was not committed")]
     Behind,

@@ -2,21 +2,9 @@
 
 use std::borrow::Cow;
 
-use model::{Timestamp, Value, value::Object};
+use model::{Value, table::Cell, value::Object};
 
 use crate::{Column, Kind, Table, WriteError};
-
-/// A value of its column's kind.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Cell<'a> {
-    Absent,
-    /// Text, or JSON as text.
-    Text(Cow<'a, str>),
-    Integer(i64),
-    Number(f64),
-    Boolean(bool),
-    Time(Timestamp),
-}
 
 /// The cells of a row in the order of the table's columns.
 pub(crate) fn cells<'a>(
@@ -37,7 +25,7 @@ fn cell<'a>(
     column: &'static Column,
     value: Option<&'a Value>,
 ) -> Result<Cell<'a>, WriteError> {
-    let expected = column.kind.expected();
+    let expected = expected(column.kind);
     let unfit = || WriteError::Value { table: table.name, column: column.name, expected };
     let Some(value) = value.filter(|value| !value.is_null()) else {
         return if column.required { Err(unfit()) } else { Ok(Cell::Absent) };
@@ -51,4 +39,28 @@ fn cell<'a>(
         Kind::Time => value.as_str().and_then(|text| text.parse().ok()).map(Cell::Time),
     };
     cell.ok_or_else(unfit)
+}
+
+/// What a column of a kind takes, in words.
+pub(crate) const fn expected(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "a text",
+        Kind::Integer => "an integer",
+        Kind::Number => "a number",
+        Kind::Boolean => "true or false",
+        Kind::Time => "an instant (RFC 3339)",
+        Kind::Json => "JSON",
+    }
+}
+
+/// Whether a cell stands rightly in a column.
+pub(crate) fn fits(column: &Column, cell: &Cell<'_>) -> bool {
+    match cell {
+        Cell::Absent => !column.required,
+        Cell::Text(_) => matches!(column.kind, Kind::Text | Kind::Json),
+        Cell::Integer(_) => column.kind == Kind::Integer,
+        Cell::Number(_) => column.kind == Kind::Number,
+        Cell::Boolean(_) => column.kind == Kind::Boolean,
+        Cell::Time(_) => column.kind == Kind::Time,
+    }
 }

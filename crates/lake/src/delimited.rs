@@ -2,12 +2,9 @@
 
 use std::{borrow::Cow, io::Write};
 
-use model::value::Object;
+use model::{table::Cell, value::Object};
 
-use crate::{
-    RowWriter, Table, WriteError,
-    cell::{Cell, cells},
-};
+use crate::{RowWriter, Table, WriteError, cell::cells};
 
 pub(crate) struct Delimited<'a> {
     table: &'static Table,

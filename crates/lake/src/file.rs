@@ -5,7 +5,12 @@ use std::io::{self, Write};
 use model::value::Object;
 use thiserror::Error;
 
-use crate::{delimited::Delimited, lines::Lines, parquet::Groups, table::Table};
+use crate::{
+    delimited::Delimited,
+    lines::Lines,
+    parquet::{Groups, Layout},
+    table::Table,
+};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +101,6 @@ pub fn writer<'a>(
     Ok(match format {
         Format::Jsonl => Box::new(Lines::begin(table, file)),
         Format::Csv => Box::new(Delimited::begin(table, file)?),
-        Format::Parquet => Box::new(Groups::begin(table, file)?),
+        Format::Parquet => Box::new(Groups::begin(table, file, Layout::Loose)?),
     })
 }

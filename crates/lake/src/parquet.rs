@@ -2,21 +2,28 @@
 
 use std::{io::Write, sync::Arc};
 
-use model::value::Object;
+use model::{
+    table::{Cell, Kind, Row},
+    value::Object,
+};
 use parquet::{
-    basic::Compression,
+    basic::{Compression, Encoding},
     data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type},
     errors::ParquetError,
     file::{
-        properties::WriterProperties,
+        metadata::SortingColumn,
+        properties::{WriterProperties, WriterPropertiesPtr},
         writer::{SerializedColumnWriter, SerializedFileWriter},
     },
-    schema::{parser::parse_message_type, types::TypePtr},
+    schema::{
+        parser::parse_message_type,
+        types::{ColumnPath, TypePtr},
+    },
 };
 
 use crate::{
-    Kind, RowWriter, Table, WriteError,
-    cell::{Cell, cells},
+    RowWriter, Table, WriteError,
+    cell::{cells, expected, fits},
 };
 
 /// A row group is written once its rows take so many bytes in memory; analysis reads a group at a
@@ -24,6 +31,45 @@ use crate::{
 const GROUP_BYTES: usize = 32 * 1024 * 1024;
 /// A row group is written once it has so many rows, however short they are.
 const GROUP_ROWS: usize = 100_000;
+/// Rows of a page of a column: what has to be read for the rows of one person, for each column.
+const PAGE_ROWS: usize = 8_192;
+/// Different values of a column are numbered as long as they take no more than this; of ids, which never repeat, that
+/// would only take time.
+const DICTIONARY_BYTES: usize = 128 * 1024;
+
+/// How rows lie in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// As they come.
+    Loose,
+    /// In the order of the first and the third column, so that those with one value of the first are found by the
+    /// least and the greatest value of each page.
+    Sorted,
+}
+
+impl Layout {
+    fn properties(self, table: &Table) -> WriterPropertiesPtr {
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::LZ4_RAW)
+            .set_created_by("concierge".to_owned());
+        if self == Self::Sorted {
+            let by =
+                |place| SortingColumn { column_idx: place, descending: false, nulls_first: false };
+            properties = properties
+                .set_sorting_columns(Some(vec![by(0), by(2)]))
+                .set_data_page_row_count_limit(PAGE_ROWS)
+                .set_dictionary_page_size_limit(DICTIONARY_BYTES);
+            let numbers = table.columns.iter();
+            let numbers = numbers.filter(|c| matches!(c.kind, Kind::Integer | Kind::Time));
+            for column in numbers.map(|column| ColumnPath::from(column.name)) {
+                properties = properties
+                    .set_column_dictionary_enabled(column.clone(), false)
+                    .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+            }
+        }
+        Arc::new(properties.build())
+    }
+}
 
 pub(crate) struct Groups<'a> {
     table: &'static Table,
@@ -51,13 +97,43 @@ impl<'a> Groups<'a> {
     pub(crate) fn begin(
         table: &'static Table,
         file: Box<dyn Write + Send + 'a>,
+        layout: Layout,
     ) -> Result<Self, WriteError> {
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::LZ4_RAW)
-            .set_created_by("concierge".to_owned());
-        let properties = Arc::new(properties.build());
+        let properties = layout.properties(table);
         let file = SerializedFileWriter::new(file, schema(table)?, properties)?;
         Ok(Self { table, file, columns: empty(table), rows: 0, bytes: 0 })
+    }
+
+    /// Writes a row, which has a cell for each column.
+    pub(crate) fn push(&mut self, row: Row) -> Result<(), WriteError> {
+        let columns = self.table.columns;
+        let unfit = columns.iter().zip(&row).find(|(column, cell)| !fits(column, cell));
+        let missing = columns.get(row.len());
+        if let Some(column) = unfit.map(|(column, _)| column).or(missing) {
+            let (table, expected) = (self.table.name, expected(column.kind));
+            return Err(WriteError::Value { table, column: column.name, expected });
+        }
+        self.take(row)
+    }
+
+    fn take(&mut self, row: Vec<Cell<'_>>) -> Result<(), WriteError> {
+        for (column, cell) in self.columns.iter_mut().zip(row) {
+            self.bytes += column.push(cell);
+        }
+        self.rows += 1;
+        if GROUP_ROWS <= self.rows || GROUP_BYTES <= self.bytes {
+            self.write_group()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is still in memory and the end of the file.
+    pub(crate) fn end(mut self) -> Result<(), WriteError> {
+        if self.rows > 0 {
+            self.write_group()?;
+        }
+        self.file.finish()?;
+        Ok(self.file.inner_mut().flush()?)
     }
 
     fn write_group(&mut self) -> Result<(), WriteError> {
@@ -91,23 +167,11 @@ fn write_column(
 
 impl RowWriter for Groups<'_> {
     fn write(&mut self, row: &Object) -> Result<(), WriteError> {
-        let cells = cells(self.table, row)?;
-        for (column, cell) in self.columns.iter_mut().zip(cells) {
-            self.bytes += column.push(cell);
-        }
-        self.rows += 1;
-        if GROUP_ROWS <= self.rows || GROUP_BYTES <= self.bytes {
-            self.write_group()?;
-        }
-        Ok(())
+        self.take(cells(self.table, row)?)
     }
 
-    fn finish(mut self: Box<Self>) -> Result<(), WriteError> {
-        if self.rows > 0 {
-            self.write_group()?;
-        }
-        self.file.finish()?;
-        Ok(self.file.inner_mut().flush()?)
+    fn finish(self: Box<Self>) -> Result<(), WriteError> {
+        self.end()
     }
 }
 

@@ -3,89 +3,20 @@
 //! `docs/reference/export.md` shows the same; a test compares the two. Adding a column is no break,
 //! taking one away or changing its meaning is.
 
-/// A table: rows of the same columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Table {
-    /// Its name, plural.
-    pub name: &'static str,
-    /// What a row is.
-    pub row: &'static str,
-    /// Its columns, in order.
-    pub columns: &'static [Column],
-}
+use model::table::Kind;
 
-/// A column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: &'static str,
-    /// What its values are.
-    pub kind: Kind,
-    /// Whether every row has a value.
-    pub required: bool,
-    /// What a value means.
-    pub meaning: &'static str,
-}
+pub use model::table::{Column, Table};
 
-/// What the values of a column are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// UTF-8.
-    Text,
-    /// A signed integer of 64 bits.
-    Integer,
-    /// A number of double precision.
-    Number,
-    /// True or false.
-    Boolean,
-    /// An instant in UTC, to the millisecond: RFC 3339 as text, a timestamp in Parquet.
-    Time,
-    /// Any JSON: itself in JSON Lines, its text elsewhere.
-    Json,
-}
-
-impl Kind {
-    /// The word that documents use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-            Self::Time => "time",
-            Self::Json => "JSON",
-        }
-    }
-
-    pub(crate) const fn expected(self) -> &'static str {
-        match self {
-            Self::Text => "a text",
-            Self::Integer => "an integer",
-            Self::Number => "a number",
-            Self::Boolean => "true or false",
-            Self::Time => "an instant (RFC 3339)",
-            Self::Json => "JSON",
-        }
-    }
-}
-
-impl Table {
-    /// All tables.
-    pub const ALL: [&'static Self; 7] =
-        [&PROFILES, &EVENTS, &MEMBERSHIPS, &CONSENTS, &DECISIONS, &ACCOUNTS, &ACCOUNT_MEMBERS];
-
-    /// The table of this name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        Self::ALL.into_iter().find(|table| table.name == name)
-    }
-}
+/// All tables of exports.
+pub const ALL: [&Table; 7] =
+    [&PROFILES, &EVENTS, &MEMBERSHIPS, &CONSENTS, &DECISIONS, &ACCOUNTS, &ACCOUNT_MEMBERS];
 
 const fn always(name: &'static str, kind: Kind, meaning: &'static str) -> Column {
-    Column { name, kind, required: true, meaning }
+    Column::always(name, kind, meaning)
 }
 
 const fn perhaps(name: &'static str, kind: Kind, meaning: &'static str) -> Column {
-    Column { name, kind, required: false, meaning }
+    Column::perhaps(name, kind, meaning)
 }
 
 const PROFILE: Column = always("profile", Kind::Text, "the person: the profile's id");

@@ -127,7 +127,7 @@ fn what_does_not_fit_is_refused_by_name() {
 #[test]
 fn the_reference_lists_every_column() {
     let reference = include_str!("../../../docs/reference/export.md");
-    for table in Table::ALL {
+    for table in table::ALL {
         let mut expected = format!(
             "## {}\n\nA row is {}.\n\n| column | kind | meaning |\n|---|---|---|\n",
             table.name, table.row
@@ -172,8 +172,8 @@ fn rows_of(table: &'static Table) -> impl Strategy<Value = Vec<Object>> {
 proptest! {
     #[test]
     fn whatever_is_written_reads_back(
-        (table, rows) in (0..Table::ALL.len()).prop_flat_map(|index| {
-            let table = Table::ALL[index];
+        (table, rows) in (0..table::ALL.len()).prop_flat_map(|index| {
+            let table = table::ALL[index];
             rows_of(table).prop_map(move |rows| (table, rows))
         })
     ) {
@@ -208,4 +208,108 @@ fn many_rows_make_several_groups() {
     let groups: Vec<i64> =
         reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect();
     assert_eq!(groups, [100_000, 1]);
+}
+
+/// A table with a column of each kind, always and perhaps.
+static ALL_KINDS: Table = Table {
+    name: "all_kinds",
+    row: "anything",
+    columns: &[
+        Column::always("strand", Kind::Text, "by what rows are sorted"),
+        Column::always("time", Kind::Time, "a time"),
+        Column::always("seq", Kind::Integer, "by what rows are sorted, then"),
+        Column::always("truth", Kind::Boolean, "true or not"),
+        Column::perhaps("text", Kind::Text, "a text"),
+        Column::perhaps("json", Kind::Json, "JSON"),
+        Column::perhaps("integer", Kind::Integer, "an integer"),
+        Column::perhaps("number", Kind::Number, "a number"),
+        Column::perhaps("boolean", Kind::Boolean, "true or not"),
+        Column::perhaps("instant", Kind::Time, "a time"),
+    ],
+};
+
+prop_compose! {
+    fn cells()(
+        strand in "[a-c]{1,2}", times in any::<[i64; 2]>(), seq in 0..99_i64, truths in any::<[bool; 2]>(),
+        text in ".{0,9}", integer in any::<i64>(), number in -1e300..1e300_f64, has in any::<[bool; 6]>(),
+    ) -> Row {
+        let perhaps = [
+            Cell::Text(text.clone().into()),
+            Cell::Text(json!({text: 1}).to_string().into()),
+            Cell::Integer(integer),
+            Cell::Number(number),
+            Cell::Boolean(truths[0]),
+            Cell::Time(model::Timestamp(times[0])),
+        ];
+        let perhaps = perhaps.into_iter().zip(has);
+        let always = [
+            Cell::Text(strand.into()),
+            Cell::Time(model::Timestamp(times[1])),
+            Cell::Integer(seq),
+            Cell::Boolean(truths[1]),
+        ];
+        always.into_iter().chain(perhaps.map(|(cell, has)| if has { cell } else { Cell::Absent })).collect()
+    }
+}
+
+fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
+    let key = |row: &Row| match (&row[0], &row[2]) {
+        (Cell::Text(strand), Cell::Integer(seq)) => (strand.to_string(), *seq),
+        other => panic!("{other:?}"),
+    };
+    rows.sort_by_key(key);
+    rows
+}
+
+fn source(
+    rows: &[Row],
+) -> impl Iterator<Item = Result<Row, Box<dyn std::error::Error + Send + Sync>>> {
+    rows.iter().cloned().map(Ok)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_folder_reads_back_what_it_wrote(few in proptest::collection::vec(cells(), 0..30), times in 1..120_usize) {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&dir.path().join("lake")).unwrap();
+        let rows = sorted(few.iter().cycle().take(few.len() * times).cloned().collect());
+        let name = "all_kinds/day=2026-11-26/1-2.parquet";
+        let bytes = folder.write(&ALL_KINDS, name, &mut source(&rows)).unwrap();
+        prop_assert_eq!(bytes, folder.path(name).metadata().unwrap().len());
+        let read: Vec<Row> = folder.read(&ALL_KINDS, name).unwrap().map(Result::unwrap).collect();
+        prop_assert_eq!(&read, &rows);
+        let mut strands: Vec<String> = rows.iter().map(|row| format!("{:?}", row[0])).collect();
+        strands.dedup();
+        let found = folder.first_column(&ALL_KINDS, name).unwrap();
+        let found: Vec<String> =
+            found.into_iter().map(|strand| format!("{:?}", Cell::Text(strand.into()))).collect();
+        prop_assert_eq!(found, strands);
+    }
+}
+
+#[test]
+fn a_file_is_whole_or_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let name = "all_kinds/day=2026-11-26/1-2.parquet";
+    assert!(
+        folder.write(&ALL_KINDS, name, &mut source(&[Vec::new()])).is_err(),
+        "it lacks columns"
+    );
+    let mut breaks = (0..3).map(|_| Err("no more".into()));
+    let refused = folder.write(&ALL_KINDS, name, &mut breaks).unwrap_err();
+    assert!(matches!(refused, FolderError::Row(_)));
+    assert_eq!(folder.list().unwrap(), [""; 0]);
+    std::fs::write(folder.path("all_kinds/day=2026-11-26/3-4.unfinished"), "PAR1").unwrap();
+    assert_eq!(folder.list().unwrap(), ["all_kinds/day=2026-11-26/3-4.unfinished"]);
+    let damaged = folder.read(&ALL_KINDS, "all_kinds/day=2026-11-26/3-4.unfinished");
+    assert!(matches!(damaged, Err(FolderError::Parquet(_))));
+    folder.remove("all_kinds/day=2026-11-26/3-4.unfinished").unwrap();
+    folder.remove("all_kinds/day=2026-11-26/3-4.unfinished").unwrap();
+    assert!(
+        !folder.path("all_kinds/day=2026-11-26").exists(),
+        "its folder goes with the last file"
+    );
 }

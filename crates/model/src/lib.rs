@@ -9,6 +9,7 @@ pub mod hash;
 pub mod id;
 pub mod identifier;
 pub mod lazy;
+pub mod table;
 pub mod time;
 pub mod value;
 pub mod weight;

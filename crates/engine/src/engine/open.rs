@@ -1,6 +1,6 @@
 //! Opening a data directory: store, keys, definitions, writer; and what a first start makes.
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::{Arc, OnceLock, atomic::AtomicUsize};
 
 use parking_lot::Mutex;
 use profile::IdentityRules;
@@ -68,7 +68,7 @@ pub(super) fn over(
     let measuring: Box<dyn Sink> = Box::new(Measuring::new(Arc::clone(&shared)));
     let follower = Follower::start(Arc::clone(&shared), vec![measuring])?;
     let (waiting, threads) = (AtomicUsize::new(0), Mutex::new(threads));
-    let inner = Inner { shared, decider, jobs, waiting, threads, follower };
+    let inner = Inner { shared, decider, jobs, waiting, threads, follower, lake: OnceLock::new() };
     Ok((Engine { inner: Arc::new(inner) }, first))
 }
 

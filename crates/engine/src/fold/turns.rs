@@ -374,6 +374,8 @@ impl Fold<'_> {
             // Nobody, until an event comes to it again.
             let meta = page.meta();
             page.set_meta(crate::record::MetaHead { head: strand, ..meta });
+            let StrandId { lane, born } = strand;
+            self.log(LogEntry::Head { lane, born, head: strand });
             self.update(meta.head).is_rejoined = true;
             update::forget(self, strand)?;
         }

@@ -120,12 +120,9 @@ impl<'a> Step<'a> {
             LogEntry::Moved { event, lane, born } => {
                 Some(What::Moved { event, strand: strand(lane, born) })
             }
-            LogEntry::EventRemoved { event, lane, born } => {
-                Some(What::EventRemoved { event, strand: strand(lane, born) })
-            }
-            LogEntry::DecisionRemoved { lane, born, at, id } => {
-                let id = DecisionId(id);
-                Some(What::DecisionRemoved { strand: strand(lane, born), at, id })
+            LogEntry::EventRemoved { event, .. } => Some(What::EventRemoved { event }),
+            LogEntry::DecisionRemoved { id, .. } => {
+                Some(What::DecisionRemoved { id: DecisionId(id) })
             }
             LogEntry::Act { action } => {
                 if action.starts_with("privacy.") {

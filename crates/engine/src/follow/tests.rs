@@ -121,7 +121,7 @@ impl World {
 
     fn follow(&self) {
         let lines = Lines { kept: Arc::clone(&self.kept), saves: Arc::clone(&self.saves) };
-        self.engine.follower_for_tests().add(Box::new(lines));
+        self.engine.follower().add(Box::new(lines));
     }
 
     fn send(&self, message: &str, name: &str, names: &[(IdentifierType, &str)]) {
@@ -147,7 +147,7 @@ impl World {
 
     /// What has been told and not saved, once there is no more.
     fn taken(&self) -> Vec<String> {
-        self.engine.follower_for_tests().catch_up();
+        self.engine.follower().catch_up();
         self.kept.lock().taken.clone()
     }
 

@@ -9,10 +9,10 @@ use store::{Reader, Table};
 
 use crate::{
     privacy::{
-        id_text,
-        rows::{self, Record, StoredReceipt},
+        RequestKind, id_text,
+        rows::{self, Record, StoredForgotten, StoredReceipt},
     },
-    record::Unreadable,
+    record::{Unreadable, decode},
     sealed::RowError,
     state::Shared,
 };
@@ -64,7 +64,21 @@ pub(crate) fn shown(shared: &Shared, id: Seq, record: &Record) -> Value {
         shown["verified"] = (code(shared, id, record, &receipt) == receipt.code).into();
         shown
     });
-    document(id, record, receipt.as_ref())
+    let mut shown = document(id, record, receipt.as_ref());
+    if record.kind == RequestKind::Erase {
+        // It goes on after the receipt was made, so it is no part of what that vouches for.
+        shown["lake"] = in_lake(shared, id).map_or(Value::Null, |forgotten| {
+            let StoredForgotten::V1 { hidden_at, rewritten_at } = forgotten;
+            json!({"hidden_at": hidden_at, "rewritten_at": rewritten_at})
+        });
+    }
+    shown
+}
+
+/// How far an erasure is in the lake; `None` where there is none, or it has not come there.
+fn in_lake(shared: &Shared, id: Seq) -> Option<StoredForgotten> {
+    let row = shared.store.get(Table::Meta, &rows::forgotten(id)).ok()??;
+    decode(&row, "erasure").ok()
 }
 
 fn document(id: Seq, record: &Record, receipt: Option<&Value>) -> Value {

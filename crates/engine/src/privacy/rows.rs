@@ -8,6 +8,7 @@
 //! | Meta | `63` | the receipt made last: its number u64, its code 32 bytes |
 //! | Meta | `64`, hash16 of an idempotency key | seq u64 of the request |
 //! | Meta | `65`, seq u64 of a request | empty: it is not done yet |
+//! | Meta | `66`, seq u64 of a request | [`StoredForgotten`] |
 
 use compact_str::CompactString;
 use model::{Seq, StrandId, Timestamp};
@@ -26,6 +27,7 @@ const ERASURE: u8 = 0x62;
 pub(crate) const LAST_RECEIPT: [u8; 1] = [0x63];
 const IDEMPOTENCY: u8 = 0x64;
 const OPEN: u8 = 0x65;
+const FORGOTTEN: u8 = 0x66;
 
 /// Names the key that requests are sealed with.
 pub(crate) const SEAL_CONTEXT: &str = "concierge 2026 privacy request";
@@ -87,6 +89,22 @@ pub(crate) enum StoredBar {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredErasure {
     V1 { bodies: Vec<Seq>, messages: Vec<Message> },
+}
+
+/// How far an erasure is in the lake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum StoredForgotten {
+    V1 {
+        /// From when on nobody who asks sees the rows.
+        hidden_at: Timestamp,
+        /// When the last file that had any was rewritten.
+        rewritten_at: Option<Timestamp>,
+    },
+}
+
+/// The key of how far an erasure is in the lake.
+pub(crate) fn forgotten(id: Seq) -> Vec<u8> {
+    named(FORGOTTEN, &id.0.to_be_bytes())
 }
 
 impl From<StoredBar> for Bar {

@@ -334,6 +334,25 @@ fn retention() -> Value {
     })
 }
 
+fn hashed_identifier() -> Value {
+    json!({
+        "type": "object",
+        "description": "its type, and a keyed hash of its value",
+        "properties": {"type": {"type": "string"}, "hash": {"type": "string"}},
+    })
+}
+
+fn erasure_in_lake() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "description": "of an erasure, how far it is in the files of the lake",
+        "properties": {
+            "hidden_at": time(),
+            "rewritten_at": {"type": ["string", "null"], "format": "date-time"},
+        },
+    })
+}
+
 fn privacy() -> Value {
     json!({
         "NewPrivacyRequest": {
@@ -361,11 +380,7 @@ fn privacy() -> Value {
             "properties": {
                 "id": {"type": "string"},
                 "type": {"type": "string"},
-                "identifier": {
-                    "type": "object",
-                    "description": "its type, and a keyed hash of its value",
-                    "properties": {"type": {"type": "string"}, "hash": {"type": "string"}},
-                },
+                "identifier": hashed_identifier(),
                 "reason": {"type": ["string", "null"]},
                 "requested_at": time(),
                 "requested_by": {"type": "string"},
@@ -386,6 +401,7 @@ fn privacy() -> Value {
                         "verified": {"type": "boolean", "description": "whether `code` is right"},
                     },
                 },
+                "lake": erasure_in_lake(),
             },
         },
         "PrivacyDocument": {
