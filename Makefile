@@ -44,7 +44,7 @@ demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 # --- test --------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-fuzz test-vendor test-python test-node test-browser test-duckdb test-splink test-policies test-results ## run every test, installing what the tests need
+test: test-rust test-fuzz test-vendor test-python test-node test-browser test-duckdb test-splink test-stats test-policies test-results ## run every test, installing what the tests need
 
 .PHONY: test-rust
 test-rust: ## unit, property and integration tests of the workspace
@@ -97,6 +97,18 @@ test-splink: $(BINARY) $(VENV)/ready ## linkage of records whose truth is known,
 .PHONY: test-results
 test-results: $(BINARY) $(VENV)/ready ## two real experiments, read out beside SciPy
 	@$(PYTHON) -m pytest tests/results
+
+# Some of these packages want older versions than the other suites do.
+STATS_VENV := $(CONCIERGE_CACHE)/venv-stats
+
+.PHONY: test-stats
+test-stats: $(STATS_VENV)/ready ## tests, intervals and sequences, beside gbstats, SciPy, statsmodels and others
+	@cargo build --quiet --locked -p stats --example oracle
+	@STATS_BINARY="$(CARGO_TARGET_DIR)/debug/examples/oracle" \
+	  $(STATS_VENV)/bin/python -m pytest -c tests/pytest.ini --confcutdir=tests/stats tests/stats
+
+$(STATS_VENV)/ready: tests/stats/requirements.txt tests/harness/make-venv.sh
+	@bash tests/harness/make-venv.sh "$(STATS_VENV)" tests/stats/requirements.txt
 
 # Policies are compared with packages that want versions of their own.
 POLICIES_VENV := $(CONCIERGE_CACHE)/venv-policies

@@ -1,5 +1,5 @@
 //! `concierge simulate`: seeded shoppers with known truths who act against a server, to learn the
-//! tool and to check what it tells.
+//! tool and to check what it tells; and experiments with known truths, to check the statistics.
 
 use std::{io::Write as _, path::Path, path::PathBuf, sync::Arc};
 
@@ -23,6 +23,7 @@ mod chance;
 mod effect;
 mod generate;
 mod shopper;
+mod truths;
 
 use act::Actor;
 pub(crate) use act::Tally;
@@ -34,6 +35,8 @@ Examples:
     concierge simulate --shoppers 200 --days 30 --seed 7 --truth truth.jsonl
   The same at the pace of the clock, from now on:
     concierge simulate --shoppers 200 --days 1 --live
+  Whether the statistics are right, without a server:
+    concierge simulate --check-statistics
 
 A shopper has tastes, a sensitivity to price, skill, consents, one to three devices (some shared), active hours, and a response to every \
 variant of every experience. None of it is told to the server; --truth writes it down for whoever checks the server's results.
@@ -66,6 +69,8 @@ pub(crate) struct SimulateArgs {
     /// Write the hidden truths to this file, one JSON object on each line
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
+    #[command(flatten)]
+    check: truths::CheckFlags,
 }
 
 /// The placements of the demo.
@@ -73,6 +78,9 @@ const PLACEMENTS: [&str; 3] = ["home_hero", "product_row", "exit_popup"];
 
 /// Simulates and tells what was done.
 pub(crate) fn run(settings: &Settings, args: &SimulateArgs) -> Outcome {
+    if args.check.check_statistics {
+        return truths::run(&args.check, args.seed);
+    }
     if args.placements.len() > PLACEMENTS.len() {
         return Err(Failure::usage(
             "a visit asks at most three times: give --placement at most three times",

@@ -34,6 +34,16 @@ impl Draws {
         crate::sample::float(self.next() >> 11) / crate::sample::float(1 << 53)
     }
 
+    /// A whole number from 0 up to but not `count`, each with the same chance; 0 when the count is 0.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the product lies between 0 and the count"
+    )]
+    pub fn below(&mut self, count: usize) -> usize {
+        (self.uniform() * crate::sample::float(count as u64)) as usize
+    }
+
     /// Yes with this chance.
     pub fn yes(&mut self, chance: f64) -> bool {
         self.uniform() < chance

@@ -5,8 +5,9 @@
 
 /// How many informative units every arm must have ([`crate::sample::Sums::informative`]).
 ///
-/// Simulated: with 25 the false alarms of a conversion watched at every step stay within 5 % at a split of 90/10,
-/// revenue with rare large orders needs 50; without a gate a split of 98/2 gives false alarms in 70 % of all runs.
+/// Simulated at every step of A/A tests at 90/10 with sums whose logarithm has a deviation of 1.2: 50 units other than
+/// 0 give 10 % false alarms where 5 % are claimed, 25 informative ones as many, and 50 informative ones less than 5 %.
+/// Of conversions, successes are informative one by one.
 pub const INFORMATIVE_MIN: u64 = 50;
 
 /// Whether intervals and verdicts may be given.

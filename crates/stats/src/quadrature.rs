@@ -18,9 +18,26 @@ const PANELS_MAX: f64 = 2_000.0;
 ///
 /// A normal density is integrated to 11 digits when a panel is no wider than two of its standard deviations.
 pub(crate) fn nodes(low: f64, high: f64, panel: f64) -> Nodes {
+    let mut nodes = Nodes::new();
+    add_nodes(&mut nodes, low, high, panel);
+    nodes
+}
+
+/// Nodes on one panel between each two neighbours of these points.
+pub(crate) fn nodes_between(mut points: Vec<f64>) -> Nodes {
+    points.sort_unstable_by(f64::total_cmp);
+    let mut nodes = Nodes::new();
+    for (low, high) in std::iter::zip(&points, points.iter().skip(1)) {
+        if high > low {
+            add_nodes(&mut nodes, *low, *high, high - low);
+        }
+    }
+    nodes
+}
+
+fn add_nodes(nodes: &mut Nodes, low: f64, high: f64, panel: f64) {
     let panels = ((high - low) / panel).ceil().clamp(1.0, PANELS_MAX);
     let half = 0.5 * (high - low) / panels;
-    let mut nodes = Nodes::new();
     let mut panel = 0.0;
     while panel < panels {
         let middle = low + (2.0 * panel + 1.0) * half;
@@ -30,7 +47,6 @@ pub(crate) fn nodes(low: f64, high: f64, panel: f64) -> Nodes {
         }
         panel += 1.0;
     }
-    nodes
 }
 
 #[cfg(test)]

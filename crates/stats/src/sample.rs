@@ -141,14 +141,23 @@ impl Sums {
         Ok(Estimate { value, unit_variance: value * (1.0 - value), count: self.count })
     }
 
-    /// How many units tell how units differ: those with another value than 0, or, when all values are 0 and 1, the
-    /// rarer of the two. The gate of sequential statistics counts these ([`crate::gate`]).
+    /// How many units tell how units differ: of values 0 and 1 the rarer of the two; of others (Σx)²/Σx², rounded
+    /// down, which is how many equal values would be as unequal as these (Kish's effective sample size).
+    ///
+    /// So a few large orders count for few, however many small ones there are beside them; values of both signs that
+    /// balance count for nothing. The gate of sequential statistics counts these ([`crate::gate`]).
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast of what is no number, or too large, gives the nearest count"
+    )]
     pub fn informative(&self) -> u64 {
         if self.is_binary() {
-            self.non_zero.min(self.count.saturating_sub(self.non_zero))
-        } else {
-            self.non_zero
+            return self.non_zero.min(self.count.saturating_sub(self.non_zero));
         }
+        let effective = self.sum * (self.sum / self.sum_of_squares);
+        // Equal values make a whole number, from which rounding must not take one.
+        ((effective * (1.0 + 1e-12)).floor() as u64).min(self.non_zero)
     }
 
     #[expect(

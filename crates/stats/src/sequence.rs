@@ -28,19 +28,38 @@ pub fn asymptotic(
     tightest_at_units: f64,
 ) -> Result<Inference, Undefined> {
     let z = effect.z()?;
-    positive("the number of units at which the sequence is tightest", tightest_at_units)?;
-    let alpha = level.alpha();
-    let rho_squared = (-2.0 * alpha.ln() + (-2.0 * alpha.ln()).ln_1p()) / tightest_at_units;
-    let growth = float(effect.units) * rho_squared;
+    let growth = growth(float(effect.units), level, tightest_at_units)?;
+    let std_errors = std_errors_at(growth, level);
     let k = growth + 1.0;
-    // √(N·V)·√(2k ln(√k/α))/(Nρ) = SE·√(2k ln(√k/α)/(Nρ²)).
-    let std_errors = (2.0 * k * (0.5 * k.ln() - alpha.ln()) / growth).sqrt();
     let ln_e_value = growth * z * z / (2.0 * k) - 0.5 * k.ln();
     Ok(Inference {
         interval: effect.around(std_errors)?,
         p_value: always_valid(ln_e_value),
         ln_e_value: Some(finite("the evidence", ln_e_value)?),
     })
+}
+
+/// Half the width of the asymptotic sequence in standard errors.
+pub(crate) fn std_errors(
+    units: f64,
+    level: Level,
+    tightest_at_units: f64,
+) -> Result<f64, Undefined> {
+    let growth = growth(units, level, tightest_at_units)?;
+    finite("half an interval", std_errors_at(growth, level))
+}
+
+/// Nρ².
+fn growth(units: f64, level: Level, tightest_at_units: f64) -> Result<f64, Undefined> {
+    positive("the number of units at which the sequence is tightest", tightest_at_units)?;
+    let twice = -2.0 * level.alpha().ln();
+    positive("the number of units", units * (twice + twice.ln_1p()) / tightest_at_units)
+}
+
+/// √(N·V)·√(2k ln(√k/α))/(Nρ) = SE·√(2k ln(√k/α)/(Nρ²)).
+fn std_errors_at(growth: f64, level: Level) -> f64 {
+    let k = growth + 1.0;
+    (2.0 * k * (0.5 * k.ln() - level.alpha().ln()) / growth).sqrt()
 }
 
 /// The mixture sequential probability ratio test (mSPRT), with effects drawn from a normal distribution around 0.

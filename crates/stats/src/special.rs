@@ -206,6 +206,11 @@ fn beta_power(a: f64, b: f64, x: Share) -> f64 {
     scale * (-exponent - correction).exp()
 }
 
+/// The density of the Beta distribution at x, neither 0 nor 1.
+pub(crate) fn beta_density(a: f64, b: f64, x: Share) -> f64 {
+    beta_power(a, b, x) / (x.of * x.rest)
+}
+
 fn ln_share(x: Share) -> f64 {
     if x.rest < 0.5 { (-x.rest).ln_1p() } else { x.of.ln() }
 }

@@ -27,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "concierge",
         &[
             "model", "profile", "audience", "decision", "matching", "store", "engine", "server",
-            "lake",
+            "lake", "stats",
         ],
     ),
     ("xtask", &["store"]),

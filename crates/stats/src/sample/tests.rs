@@ -110,5 +110,15 @@ fn shares_are_of_yes_and_no() {
 fn the_rarer_outcome_informs() {
     assert_eq!(Sums::of_successes(100, 97).unwrap().informative(), 3);
     assert_eq!(Sums::of_successes(100, 3).unwrap().informative(), 3);
-    assert_eq!(Sums::of([0.0, 2.5, 3.0]).informative(), 2);
+}
+
+#[test]
+fn few_large_values_inform_little() {
+    assert_eq!(Sums::of([0.0, 2.5, 2.5, 2.5]).informative(), 3);
+    assert_eq!(Sums::of([7.3; 1_000]).informative(), 1_000);
+    let mut values = vec![1.0; 100];
+    values.push(1_000.0);
+    assert_eq!(Sums::of(values).informative(), 1);
+    assert_eq!(Sums::of([-3.0, 3.0]).informative(), 0);
+    assert_eq!(Sums::default().informative(), 0);
 }
