@@ -104,6 +104,9 @@ fn told(results: &Value) -> String {
         text(&results["several"], "statement")
     ));
     lines.extend(list(results, "notes").filter_map(Value::as_str).map(|note| format!("  {note}")));
+    let alarms =
+        list(results, "alarms").map(|alarm| format!("  alarm: {}", text(alarm, "statement")));
+    lines.extend(alarms);
     lines.push(format!("  as of {}", text(results, "as_of")));
     for metric in list(results, "metrics") {
         lines.push(String::new());
@@ -111,7 +114,8 @@ fn told(results: &Value) -> String {
         lines.extend(
             list(metric, "notes").filter_map(Value::as_str).map(|note| format!("  {note}")),
         );
-        let columns = ["", "units", "value", "difference", "interval", "p", ""].map(str::to_owned);
+        let columns =
+            ["", "units", "value", "best", "difference", "interval", "p", ""].map(str::to_owned);
         let rows = list(metric, "arms").map(|arm| row(metric, arm));
         let table: Vec<Vec<String>> = std::iter::once(columns.to_vec()).chain(rows).collect();
         lines.extend(screen::table(&table).lines().map(|line| format!("  {line}")));
@@ -136,7 +140,7 @@ fn row(metric: &Value, arm: &Value) -> Vec<String> {
     }
     let units = screen::thousands(arm["units"].as_u64().unwrap_or(0));
     let value = arm["value"].as_f64().map_or_else(|| "–".to_owned(), |value| valued(metric, value));
-    let mut row = vec![name, units, value];
+    let mut row = vec![name, units, value, chance_best(arm)];
     let comparison = &arm["comparison"];
     match difference(metric, comparison) {
         Some((lift, interval)) => {
@@ -161,6 +165,13 @@ fn difference(metric: &Value, comparison: &Value) -> Option<(String, String)> {
     let interval =
         format!("{} to {}", changed(metric, number("low")?), changed(metric, number("high")?));
     Some((lift + &relative.unwrap_or_default(), interval))
+}
+
+/// The chance that no other arm is better.
+fn chance_best(arm: &Value) -> String {
+    arm["chance_best"]
+        .as_f64()
+        .map_or_else(String::new, |chance| format!("{:.0} %", 100.0 * chance))
 }
 
 fn p_value(comparison: &Value) -> String {
@@ -232,7 +243,7 @@ mod tests {
         let comparison = json!({"units_needed": 0, "absolute": difference, "relative": difference, "p_value": 0.012, "surely": "better"});
         let arm = |arm: &str, value: f64, comparison: Value| {
             json!({"arm": arm, "is_control": comparison.is_null(),
-            "units": 12_000, "value": value, "comparison": comparison})
+            "units": 12_000, "value": value, "chance_best": value * 5.0, "comparison": comparison})
         };
         json!({
             "experience": "welcome_back", "name": "Welcome <back>", "hypothesis": null, "state": "live",
@@ -263,9 +274,9 @@ mod tests {
               as of 2026-11-22T12:00:00.000Z
 
             Conversion (conversion)
-                           units   value    difference           interval               p
-              a (control)  12,000  10.00 %
-              b            12,000  11.00 %  +10.00 pp (+10.0 %)  +2.00 pp to +18.00 pp  0.0120"#]]
+                           units   value    best  difference           interval               p
+              a (control)  12,000  10.00 %  50 %
+              b            12,000  11.00 %  55 %  +10.00 pp (+10.0 %)  +2.00 pp to +18.00 pp  0.0120"#]]
         .assert_eq(&told(&example()).lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
     }
 }

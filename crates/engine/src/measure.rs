@@ -19,6 +19,7 @@
 //! | Measure | `15`, experience | empty: its sums are to be added up anew |
 //! | Measure | `14` | `rows::StoredWalk`: how far everyone has been measured anew |
 
+mod alarms;
 mod book;
 mod exposures;
 pub(crate) mod programme;
@@ -35,9 +36,9 @@ use std::{
     sync::Arc,
 };
 
-use model::{Key, StrandId, Timestamp, id::LANE_COUNT};
+use model::{Key, Lane, StrandId, Timestamp, id::LANE_COUNT};
 use parking_lot::Mutex;
-use store::{Batch, KeyRange, Reader, ScanOrder, Table};
+use store::{Batch, KeyRange, Reader, ScanOrder, Table, prefix_range};
 
 use crate::{
     follow::{Followed, Save, Sink, What},
@@ -93,6 +94,8 @@ pub(crate) struct Measuring {
     book: Book,
     /// Strands to be looked at.
     dirty: BTreeSet<StrandId>,
+    /// Lanes in which events have moved, of which it is only said where they lie now.
+    moved: BTreeSet<Lane>,
     /// Exposures to be added.
     stated: Vec<Stated>,
     /// Strands that were erased.
@@ -123,6 +126,7 @@ impl Measuring {
             shared,
             book: Book::default(),
             dirty: BTreeSet::new(),
+            moved: BTreeSet::new(),
             stated: Vec::new(),
             erased: BTreeSet::new(),
             walk: None,
@@ -187,6 +191,21 @@ impl Measuring {
         Ok(None)
     }
 
+    /// Takes in everybody from whom an event may have moved: all that were exposed in its lane. That happens rarely,
+    /// when a shared device turns out to have been somebody else's.
+    fn take_moved(&mut self) -> Result<(), RowError> {
+        let store = Arc::clone(&self.shared.store);
+        for lane in std::mem::take(&mut self.moved) {
+            let prefix = rows::strands(lane);
+            let range = prefix_range(&prefix);
+            store.scan(Table::Measure, range, ScanOrder::Ascending, &mut |key, _| {
+                self.dirty.extend(rows::parse_strand(key));
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(())
+    }
+
     fn take_due(&mut self, now: Timestamp, rows: &mut Batch) -> Result<(), RowError> {
         let store = Arc::clone(&self.shared.store);
         let end = rows::due_before(now);
@@ -247,7 +266,7 @@ impl Sink for Measuring {
                 }
                 What::Head { strand, head, .. } => self.dirty.extend([*strand, *head]),
                 What::Moved { strand, .. } => {
-                    self.dirty.insert(*strand);
+                    self.moved.insert(strand.lane);
                 }
                 What::Erased { strands, .. } => self.erased.extend(strands),
                 What::Transition(_)
@@ -259,6 +278,7 @@ impl Sink for Measuring {
         if self.book.is_empty() && self.stated.is_empty() {
             // Nobody was exposed to anything.
             self.dirty.clear();
+            self.moved.clear();
             self.erased.clear();
         }
         Ok(())
@@ -272,6 +292,7 @@ impl Sink for Measuring {
             self.book.is_measured_by(snapshot.metrics.fingerprint(), &snapshot.metrics);
             return Ok(self.saves_all());
         }
+        self.take_moved()?;
         // What is taken in here fits into this step.
         let measured_by = match self.dirty.len() < STRANDS_PER_STEP - WALKED_PER_STEP - DUE_PER_STEP
         {
@@ -314,6 +335,7 @@ impl Sink for Measuring {
 
     fn restart(&mut self) -> Result<(), RowError> {
         self.dirty.clear();
+        self.moved.clear();
         self.stated.clear();
         self.erased.clear();
         self.recounts.clear();

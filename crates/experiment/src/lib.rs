@@ -17,7 +17,10 @@ pub use exposure::{Arm, Exposed, Exposure, MAX_ARMS_OF_A_UNIT, effective};
 pub use measure::{Measured, Unread, Values, measure};
 pub use metric::{Cap, Metric, MetricId, Metrics};
 pub use readout::{
-    ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, Surely, read_out,
+    ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, Surely,
+    adjust_together, read_out,
 };
 pub use tally::{Tally, Totals};
-pub use verdict::{Several, SplitResult, Stretch, Verdict, Word, judge, several, test_split};
+pub use verdict::{
+    Several, SplitResult, Stretch, Verdict, Word, decayed, judge, several, test_split,
+};

@@ -1,11 +1,17 @@
 //! From sums to results: what each arm did, and what it differs from the control by.
 
+#[cfg(test)]
+mod tests;
+
 use model::Key;
 use serde::Serialize;
 use stats::{
     Undefined,
+    bayes::{self, Posterior, Standing},
     effect::{Effect, Estimate, Inference, Level, Scale},
-    fixed, gate, sequence,
+    fixed, gate,
+    multiple::{self, Correction},
+    sequence,
 };
 
 use crate::{Arm, Direction, Metric, MetricKind, Role, Tally, estimate};
@@ -103,6 +109,10 @@ pub struct ArmResult {
     pub value: Option<f64>,
     /// The standard error of the value.
     pub std_error: Option<f64>,
+    /// The chance that no other arm is better; `null` while there is too little.
+    pub chance_best: Option<f64>,
+    /// What choosing it costs if another is better, in the metric's unit.
+    pub expected_loss: Option<f64>,
     /// How it compares with the control; `null` for the control, and where nothing can be said.
     pub comparison: Option<Comparison>,
     /// Why nothing can be said.
@@ -119,6 +129,9 @@ pub struct Comparison {
     pub relative: Option<Difference>,
     /// How seldom no effect would show at least this much.
     pub p_value: f64,
+    /// The same, for all groups of a breakdown together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value_of_all: Option<f64>,
     /// The part of the variance that was taken out by what units did before; 0 where nothing was.
     pub variance_reduction: f64,
     /// Which way it surely goes; `null` while the interval holds both.
@@ -165,11 +178,12 @@ pub fn read_out(metric: &Metric, arms: &[ArmSums<'_>], reading: Reading) -> Metr
     {
         notes.push(collecting(metric, arms, control));
     }
-    let control = arms.first().map(|control| (control, estimate(metric, control)));
+    let control = arms.first().map(|control| (control, estimate::of_arm(metric, control)));
     let reading = Reading { level: reading.level.shared(arms.len().saturating_sub(1)), ..reading };
     let exposed = arms.iter().map(|arm| arm.tally.units).sum();
+    let told = if is_collecting { Vec::new() } else { standings(metric, arms) };
     let results = arms.iter().enumerate().map(|(place, arm)| {
-        let own = estimate(metric, arm);
+        let own = estimate::of_arm(metric, arm);
         let comparison = match (&control, place) {
             (_, 0) | (None, _) => Ok(None),
             _ if is_collecting => Err("there is not enough yet to say anything".to_owned()),
@@ -177,7 +191,12 @@ pub fn read_out(metric: &Metric, arms: &[ArmSums<'_>], reading: Reading) -> Metr
                 .map(Some)
                 .map_err(|why| why.to_string()),
         };
-        arm_result(arm, place == 0, own, comparison)
+        let standing = told.get(place).copied().flatten();
+        ArmResult {
+            chance_best: standing.map(|standing| standing.chance_best),
+            expected_loss: standing.map(|standing| standing.expected_loss),
+            ..arm_result(arm, place == 0, own, comparison)
+        }
     });
     MetricResult {
         metric: metric.key.clone(),
@@ -213,6 +232,8 @@ fn arm_result(
         overflow,
         value: own.ok().map(|own| own.value).filter(|value| value.is_finite()),
         std_error: own.ok().and_then(|own| own.variance().ok()).map(f64::sqrt),
+        chance_best: None,
+        expected_loss: None,
         comparison,
         why_not,
     }
@@ -242,42 +263,61 @@ fn informative(metric: &Metric, tally: &Tally) -> u64 {
     }
 }
 
-fn estimate(metric: &Metric, arm: &ArmSums<'_>) -> Result<Estimate, Undefined> {
-    match (metric.quantile, arm.sorted) {
-        (Some(quantile), Some(values)) => estimate::of_sorted(values, quantile),
-        _ => estimate::of_sums(metric, arm.tally),
-    }
-}
-
 fn compare(
     metric: &Metric,
     (control, of_control): &(&ArmSums<'_>, Result<Estimate, Undefined>),
     (arm, of_arm): (&ArmSums<'_>, &Result<Estimate, Undefined>),
     (reading, exposed): (Reading, u64),
 ) -> Result<Comparison, Undefined> {
-    let plain = ((*of_control)?, (*of_arm)?);
-    let can_be_adjusted =
-        reading.is_adjusted && !metric.is_ratio() && metric.kind != MetricKind::Quantile;
-    let adjusted = match can_be_adjusted {
-        true => estimate::adjusted(control.tally, arm.tally)?,
-        false => None,
+    let (of_control, of_arm) = ((*of_control)?, (*of_arm)?);
+    let plain = |scale| Effect::new(scale, &of_control, &of_arm);
+    let effect_on = |scale| match reading.is_adjusted {
+        true => match estimate::adjusted_effect(metric, scale, control.tally, arm.tally)? {
+            Some(adjusted) => Ok(adjusted),
+            None => plain(scale),
+        },
+        false => plain(scale),
     };
-    let (control, own) = adjusted.unwrap_or(plain);
-    let inferred = |scale| -> Result<(Effect, Inference), Undefined> {
-        let effect = Effect::new(scale, &control, &own)?;
-        Ok((effect, infer(&effect, reading)?))
-    };
-    let (effect, absolute) = inferred(Scale::Absolute)?;
-    let relative = inferred(Scale::Relative).ok();
+    let effect = effect_on(Scale::Absolute)?;
+    let absolute = infer(&effect, reading)?;
+    let relative = effect_on(Scale::Relative);
+    let relative = relative.and_then(|effect| Ok(difference(&effect, &infer(&effect, reading)?)));
+    let without = plain(Scale::Absolute)?.std_error;
     Ok(Comparison {
         absolute: difference(&effect, &absolute),
-        relative: relative.map(|(effect, inference)| difference(&effect, &inference)),
+        relative: relative.ok(),
         p_value: absolute.p_value,
-        variance_reduction: reduction(&plain, &adjusted),
+        p_value_of_all: None,
+        variance_reduction: (1.0 - (effect.std_error / without).powi(2)).clamp(0.0, 1.0),
         surely: surely(metric.direction, &absolute),
         units_needed: units_needed(&effect, reading),
         impact: impact(metric, &effect, &absolute, exposed),
     })
+}
+
+/// How each arm stands among all: the chance that it is the best, and what choosing it costs if it is not. Nothing
+/// where some arm tells nothing.
+fn standings(metric: &Metric, arms: &[ArmSums<'_>]) -> Vec<Option<Standing>> {
+    let beliefs = arms.iter().map(|arm| {
+        let estimate = estimate::of_arm(metric, arm)?;
+        estimate::posterior(metric, arm, &estimate)
+    });
+    let beliefs: Result<Vec<Posterior>, Undefined> = beliefs.collect();
+    match beliefs.and_then(|beliefs| bayes::standings(&beliefs)) {
+        Ok(standings) => standings.into_iter().map(Some).collect(),
+        Err(_) => vec![None; arms.len()],
+    }
+}
+
+/// Adjusts p-values of several results of one metric so that they hold for all of them together (Holm).
+pub fn adjust_together(results: &mut [MetricResult]) {
+    let arms = results.iter().flat_map(|result| &result.arms);
+    let compared = arms.filter_map(|arm| arm.comparison.as_ref());
+    let p_values: Vec<f64> = compared.map(|compared| compared.p_value).collect();
+    let Ok(adjusted) = multiple::adjust(Correction::Holm, &p_values) else { return };
+    let arms = results.iter_mut().flat_map(|result| &mut result.arms);
+    let compared = arms.filter_map(|arm| arm.comparison.as_mut());
+    compared.zip(adjusted).for_each(|(compared, p)| compared.p_value_of_all = Some(p));
 }
 
 /// Most times as many units as there are that are worth waiting for.
@@ -330,18 +370,6 @@ fn impact(
     let Difference { lift, std_error, low, high } = difference(effect, inference);
     let (lift, std_error) = (lift * times, std_error * times);
     Some(Difference { lift, std_error, low: low * times, high: high * times })
-}
-
-/// The part of the variance that adjusting took out.
-fn reduction(plain: &(Estimate, Estimate), adjusted: &Option<(Estimate, Estimate)>) -> f64 {
-    let variance = |(control, own): &(Estimate, Estimate)| {
-        Some(control.variance().ok()? + own.variance().ok()?)
-    };
-    let Some(adjusted) = adjusted else { return 0.0 };
-    match (variance(plain), variance(adjusted)) {
-        (Some(before), Some(after)) => (1.0 - after / before).clamp(0.0, 1.0),
-        _ => 0.0,
-    }
 }
 
 fn infer(effect: &Effect, reading: Reading) -> Result<Inference, Undefined> {

@@ -113,6 +113,27 @@ impl Tally {
         sums.into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
     }
 
+    /// What was added since another tally of the same arm; nothing of what that had more.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            units: self.units.saturating_sub(earlier.units),
+            nonzero: self.nonzero.saturating_sub(earlier.nonzero),
+            waiting: self.waiting.saturating_sub(earlier.waiting),
+            withheld: self.withheld.saturating_sub(earlier.withheld),
+            overflow: self.overflow.saturating_sub(earlier.overflow),
+            nothing: self.nothing.saturating_sub(earlier.nothing),
+            upper: self.upper.saturating_sub(earlier.upper),
+            upper_squares: self.upper_squares.saturating_sub(earlier.upper_squares),
+            lower: self.lower.saturating_sub(earlier.lower),
+            lower_squares: self.lower_squares.saturating_sub(earlier.lower_squares),
+            upper_lower: self.upper_lower.saturating_sub(earlier.upper_lower),
+            before: self.before.saturating_sub(earlier.before),
+            before_squares: self.before_squares.saturating_sub(earlier.before_squares),
+            upper_before: self.upper_before.saturating_sub(earlier.upper_before),
+        }
+    }
+
     /// Whether nobody was added, or everybody taken out again.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -201,7 +222,10 @@ mod tests {
             right.iter().for_each(|unit| one.add(unit));
             left.iter().for_each(|unit| two.add(unit));
             one.merge(&two);
-            prop_assert_eq!(one, plain);
+            prop_assert_eq!(&one, &plain);
+            let mut rest = Tally::default();
+            right.iter().for_each(|unit| rest.add(unit));
+            prop_assert_eq!(one.since(&two), rest);
         }
     }
 }

@@ -1,9 +1,13 @@
 //! What to do with an experience, in a word and a sentence.
 
 use serde::Serialize;
-use stats::{Undefined, effect::Level, split};
+use stats::{
+    Undefined,
+    effect::{Effect, Level},
+    split,
+};
 
-use crate::{Arm, ArmResult, MetricResult, Role, Surely};
+use crate::{Arm, ArmResult, ArmSums, Direction, Metric, MetricResult, Role, Surely, estimate};
 
 /// The share of units exposed to several arms from which on something is wrong with how units are told apart.
 const SEVERAL_MAX: f64 = 0.01;
@@ -125,6 +129,34 @@ pub fn several(units: u64, exposed: u64) -> Several {
         ),
     };
     Several { units, share, is_alarm, statement }
+}
+
+/// How many standard errors an effect must have lost before that is said.
+const DECAY_STD_ERRORS: f64 = 3.0;
+
+/// What is said of an arm whose effect among units exposed lately is surely smaller than among those before; `None`
+/// where that is not so. Both pairs are control and arm.
+pub fn decayed(
+    metric: &Metric,
+    before: [ArmSums<'_>; 2],
+    lately: [ArmSums<'_>; 2],
+) -> Option<String> {
+    let effect = |[control, arm]: &[ArmSums<'_>; 2]| -> Option<Effect> {
+        let of = |arm| estimate::of_arm(metric, arm).ok();
+        Effect::absolute(&of(control)?, &of(arm)?).ok()
+    };
+    let (first, last) = (effect(&before)?, effect(&lately)?);
+    let better = if metric.direction == Direction::Higher { 1.0 } else { -1.0 };
+    let lost = better * (first.estimate - last.estimate);
+    let std_error = first.std_error.hypot(last.std_error);
+    let was_good = 0.0 < better * first.estimate;
+    let [_, arm] = &before;
+    (was_good && DECAY_STD_ERRORS * std_error < lost).then(|| {
+        format!(
+            "the effect of `{}` by `{}` decays: it was {:+.4} and is {:+.4} among units exposed lately",
+            arm.arm, metric.key, first.estimate, last.estimate
+        )
+    })
 }
 
 /// What to do with an experience. `metrics` are all that were read out, the one it is judged by first.

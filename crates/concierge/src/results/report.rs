@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{
+    chance_best,
     chart::{self, escaped},
     difference, heading, list, needed, p_value, text, valued, verdict,
 };
@@ -39,8 +40,9 @@ fn judged(results: &Value) -> String {
     let found = &results["verdict"];
     let word = text(found, "verdict");
     let notes = list(results, "notes").filter_map(Value::as_str);
+    let alarms = list(results, "alarms").map(|alarm| text(alarm, "statement"));
     let notes: String =
-        notes.map(|note| format!("<p class=\"note\">{}</p>", escaped(note))).collect();
+        alarms.chain(notes).map(|note| format!("<p class=\"note\">{}</p>", coded(note))).collect();
     format!(
         "<section class=\"verdict {}\"><h2>{}</h2><p>{}</p></section>{notes}",
         escaped(word),
@@ -98,7 +100,7 @@ fn metric(metric: &Value) -> String {
         notes.map(|note| format!("<p class=\"note\">{}</p>", coded(note))).collect();
     let table: String = list(metric, "arms").map(|arm| row(metric, arm)).collect();
     format!(
-        "<section><h2>{}</h2>{notes}{chart}<div class=\"wide\"><table><thead><tr><th></th><th>units</th><th>value</th>\
+        "<section><h2>{}</h2>{notes}{chart}<div class=\"wide\"><table><thead><tr><th></th><th>units</th><th>value</th><th>best</th>\
          <th>difference</th><th>p</th></tr></thead><tbody>{table}</tbody></table></div></section>",
         escaped(&heading(metric)),
     )
@@ -147,10 +149,11 @@ fn row(metric: &Value, arm: &Value) -> String {
         None => format!("<td colspan=\"2\" class=\"quiet\">{}</td>", coded(text(arm, "why_not"))),
     };
     format!(
-        "<tr><th scope=\"row\">{}{control}</th><td>{}</td><td>{}</td>{compared}</tr>",
+        "<tr><th scope=\"row\">{}{control}</th><td>{}</td><td>{}</td><td>{}</td>{compared}</tr>",
         escaped(text(arm, "arm")),
         screen::thousands(arm["units"].as_u64().unwrap_or(0)),
         escaped(&value),
+        chance_best(arm),
     )
 }
 

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use decision::ExperienceDocument;
 use experiment::{
     Arm, ArmSums, Cap, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role,
-    SplitResult, Stretch, Tally, judge, read_out, several, test_split,
+    SplitResult, Stretch, Tally, adjust_together, judge, read_out, several, test_split,
 };
 use model::{Key, Timestamp, Value, definition::Fault};
 use serde_json::json;
 use stats::effect::Level;
 
 use super::{
-    Readable, Sums, book, rows,
+    Readable, Sums,
+    alarms::{self, Past},
+    book, rows,
     scan::{self, Breakdown, Tallies},
 };
 use crate::{
@@ -71,7 +73,7 @@ pub(super) struct Experience<'a> {
     pub(super) document: ExperienceDocument,
     pub(super) sums: &'a Sums,
     /// All arms, the control first.
-    arms: Vec<Arm>,
+    pub(super) arms: Vec<Arm>,
     /// By version of the definition under which somebody was exposed: its document.
     versions: BTreeMap<u64, ExperienceDocument>,
 }
@@ -109,6 +111,9 @@ pub(crate) fn results(
     let compared: Vec<&Arm> = sums.arms().into_iter().collect();
     let several = several(sums.several(), compared.iter().map(|arm| sums.units(arm)).sum());
     let verdict = judge(&read, &split, &compared);
+    let past = Past::of(shared, &experience).map_err(unreadable)?;
+    let alarms = alarms::of(&experience, &metrics, &read, (&split, &several, &past));
+    let units_per_day = past.units_per_day(&experience);
     Ok(json!({
         "experience": key,
         "name": experience.document.name,
@@ -126,6 +131,8 @@ pub(crate) fn results(
         "metrics": read,
         "groups": groups,
         "series": series,
+        "alarms": alarms,
+        "units_per_day": units_per_day,
         "verdict": verdict,
     }))
 }
@@ -234,13 +241,20 @@ impl<'a> Experience<'a> {
         let ids: Vec<MetricId> = told.iter().map(|metric| metric.id).collect();
         let groups = scan::broken_down(shared, &self.document.key, breakdown, &ids)?;
         let reading = Reading { level: reading.level.shared(groups.len()), ..reading };
-        let groups = groups.into_iter().map(|(name, tallies)| {
-            let read = told
-                .iter()
-                .map(|metric| self.read_out(metric, tallies.get(&metric.id), None, reading));
-            json!({"group": name, "metrics": read.collect::<Vec<_>>()})
-        });
-        Ok(groups.collect())
+        let mut by_metric: Vec<Vec<MetricResult>> = Vec::new();
+        for metric in &told {
+            let read = |tallies: &BTreeMap<MetricId, Tallies>| {
+                self.read_out(metric, tallies.get(&metric.id), None, reading)
+            };
+            let mut results: Vec<MetricResult> = groups.values().map(read).collect();
+            adjust_together(&mut results);
+            by_metric.push(results);
+        }
+        let group = |(place, name): (usize, &String)| {
+            let results: Vec<_> = by_metric.iter().filter_map(|all| all.get(place)).collect();
+            json!({"group": name, "metrics": results})
+        };
+        Ok(groups.keys().enumerate().map(group).collect())
     }
 
     /// How a metric stood at the end of each day (UTC), as it was counted then, and how it stands now.

@@ -91,6 +91,11 @@ pub(super) fn strand(strand: StrandId) -> Vec<u8> {
     [&lane_of(strand)[..], &[STRAND], &strand.born.0.to_be_bytes()].concat()
 }
 
+/// The prefix of all exposures of a lane.
+pub(super) fn strands(lane: model::Lane) -> Vec<u8> {
+    [&lane.get().to_be_bytes()[..], &[STRAND]].concat()
+}
+
 /// Reads such a key.
 pub(super) fn parse_strand(key: &[u8]) -> Option<StrandId> {
     let is_strand = key.get(2) == Some(&STRAND) && key.len() == 2 + 1 + 8;

@@ -195,3 +195,106 @@ async fn withheld_is_not_nothing_and_bad_metrics_are_told_where() {
         server.verdict(get("/api/v1/experiences/test/results?method=magic").admin()).await;
     assert_eq!(verdict, "400 invalid_request: `method` is one of sequential, fixed");
 }
+
+#[tokio::test]
+async fn a_holdout_tells_what_one_variant_brings_and_groups_are_told_apart() {
+    let server = server();
+    shop(&server).await;
+    let experience = json!({"state": "live", "placement": "hero", "holdout": 0.5, "goal": "revenue",
+        "variants": [{"key": "only", "content": {"title": "Only"}}]});
+    define(&server, "experiences/test", experience).await;
+    let mut held = 0;
+    for number in 0..600_u32 {
+        let user = format!("u{number}");
+        let device = if number % 3 == 0 { "mobile" } else { "desktop" };
+        let ask = json!({"identifiers": {"user_id": user}, "placements": ["hero"],
+            "context": {"device": {"type": device}}});
+        let answer = server.ok(post("/v1/decide", ask.to_string()).source()).await;
+        let is_held = answer["decisions"][0]["reason"] == "holdout";
+        held += u64::from(is_held);
+        let revenue = f64::from(number % 7) + if is_held { 10.0 } else { 30.0 };
+        server.track(&order(&user, Duration::seconds(0), revenue)).await;
+    }
+    let read = results(&server, "?metric=revenue&breakdown=device.type&series=true").await;
+    let revenue = metric(&read, "revenue");
+    assert_eq!(revenue["arms"][0]["arm"], "holdout", "the control: {read:#}");
+    assert_eq!(revenue["arms"][0]["units"], held);
+    let only = arm(revenue, "only");
+    assert_eq!(only["comparison"]["surely"], "better");
+    let best = only["chance_best"].as_f64().unwrap();
+    assert!(0.999 < best, "{best}");
+    let lift = only["comparison"]["absolute"]["lift"].as_f64().unwrap();
+    let impact = only["comparison"]["impact"]["lift"].as_f64().unwrap();
+    assert!((impact - 600.0 * lift).abs() < 1e-6);
+    let groups = read["groups"].as_array().unwrap();
+    let names: Vec<&str> = groups.iter().map(|group| group["group"].as_str().unwrap()).collect();
+    assert_eq!(names, ["desktop", "mobile"]);
+    let units = |group: &Value| -> u64 {
+        let arms = group["metrics"][0]["arms"].as_array().unwrap();
+        arms.iter().map(|arm| arm["units"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(groups.iter().map(units).collect::<Vec<_>>(), [400, 200]);
+    let mobile = arm(&groups[1]["metrics"][0], "only");
+    assert!(mobile["comparison"]["p_value_of_all"].is_number(), "{mobile:#}");
+    assert_eq!(read["series"].as_array().unwrap().len(), 1, "no day is over");
+    server.clock.advance(Duration::days(1));
+    let read = results(&server, "?metric=revenue&series=true").await;
+    let days = read["series"].as_array().unwrap();
+    assert_eq!(days.len(), 2);
+    assert_eq!(days[0]["at"], "2026-11-22T23:59:59.999Z");
+    assert_eq!(days[0]["arms"], days[1]["arms"]);
+    assert_eq!(read["units_per_day"], 0.0);
+    let programme = server.ok(get("/api/v1/programme").admin()).await;
+    assert_eq!(
+        (&programme["won"], &programme["collecting"]),
+        (&json!(1), &json!(0)),
+        "{programme:#}"
+    );
+    let money = &programme["experiences"][0]["money"][0];
+    assert_eq!((&money["metric"], &money["best_variant"]), (&json!("revenue"), &json!("only")));
+    assert!(0.0 < money["against_holdout"]["impact"]["low"].as_f64().unwrap());
+}
+
+#[tokio::test]
+async fn what_was_changed_while_it_ran_is_said() {
+    let server = server();
+    shop(&server).await;
+    let decided = |from: u32, to: u32| {
+        let server = &server;
+        async move {
+            for number in from..to {
+                decide(server, json!({"user_id": format!("u{number}")})).await;
+            }
+        }
+    };
+    decided(0, 100).await;
+    define(&server, "experiences/test",
+        json!({"state": "live", "placement": "hero", "goal": "conversion", "variants": [
+            {"key": "a", "weight": 9, "content": {"title": "A"}}, {"key": "b", "content": {"title": "B"}}]})).await;
+    decided(100, 300).await;
+    define(
+        &server,
+        "metrics/late",
+        json!({"state": "live", "kind": "count", "event": "Nothing Like This"}),
+    )
+    .await;
+    let mut read = results(&server, "").await;
+    for _ in 0..20 {
+        if read["measured"] == 1.0 && arm(metric(&read, "late"), "a")["units"] != 0 {
+            break;
+        }
+        read = results(&server, "").await;
+    }
+    assert_eq!(read["split"]["verdict"], "as_planned", "each version by itself: {read:#}");
+    let notes = read["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains("versions 1, 2")), "{notes:?}");
+    let late = metric(&read, "late");
+    let units: u64 =
+        late["arms"].as_array().unwrap().iter().map(|arm| arm["units"].as_u64().unwrap()).sum();
+    assert_eq!(units, 300, "measured for those before as well");
+    let notes = late["notes"].as_array().unwrap();
+    assert!(
+        notes.iter().any(|note| note.as_str().unwrap().contains("check the name")),
+        "{notes:?}"
+    );
+}

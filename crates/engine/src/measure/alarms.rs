@@ -1,0 +1,96 @@
+//! What somebody should look at: a wrong split, units in several arms, harm, and effects that decay.
+
+use experiment::{
+    Arm, ArmSums, Metric, MetricResult, Role, Several, SplitResult, Surely, Tally, decayed,
+};
+use model::Value;
+use serde_json::json;
+
+use super::{Sums, book, results::Experience, rows};
+use crate::{sealed::RowError, state::Shared};
+
+/// Units exposed within so many days are those of lately.
+const LATELY_DAYS: u32 = 14;
+/// Over how many days the pace of exposures is taken.
+const PACE_DAYS: u32 = 7;
+
+/// How an experience stood some days ago.
+pub(super) struct Past {
+    /// [`PACE_DAYS`] ago or less, with how many days that is.
+    pace: Option<(u32, Sums)>,
+    /// [`LATELY_DAYS`] ago or more.
+    before: Option<Sums>,
+}
+
+impl Past {
+    pub(super) fn of(shared: &Shared, experience: &Experience<'_>) -> Result<Self, RowError> {
+        let today = rows::day(shared.clock.now());
+        let days = book::pictures(&*shared.store, &experience.document.key)?;
+        let first = today.saturating_sub(PACE_DAYS);
+        let pace = days.range(first..today).next().map(|(day, sums)| (today - day, sums.clone()));
+        let before = days.range(..=today.saturating_sub(LATELY_DAYS)).next_back();
+        Ok(Self { pace, before: before.map(|(_, sums)| sums.clone()) })
+    }
+
+    /// How many units were exposed in a day; `None` before the first day is over.
+    pub(super) fn units_per_day(&self, experience: &Experience<'_>) -> Option<f64> {
+        let (days, then) = self.pace.as_ref()?;
+        let units = |sums: &Sums| experience.arms.iter().map(|arm| sums.units(arm)).sum::<u64>();
+        let new = units(experience.sums).saturating_sub(units(then));
+        #[expect(clippy::cast_precision_loss, reason = "counts of units are far below 2^53")]
+        let pace = new as f64 / f64::from(*days);
+        Some(pace)
+    }
+}
+
+/// The alarms of an experience, most important first.
+pub(super) fn of(
+    experience: &Experience<'_>,
+    metrics: &[&Metric],
+    results: &[MetricResult],
+    (split, several, past): (&SplitResult, &Several, &Past),
+) -> Vec<Value> {
+    let mut alarms = Vec::new();
+    if split.verdict == "mismatch" {
+        alarms.push(json!({"alarm": "split", "statement": split.statement}));
+    }
+    if several.is_alarm {
+        alarms.push(json!({"alarm": "several", "statement": several.statement}));
+    }
+    for result in results.iter().filter(|result| result.role == Role::Guardrail) {
+        let is_harmed = |surely: Option<Surely>| surely == Some(Surely::Worse);
+        let compared = result.arms.iter().filter(|arm| {
+            is_harmed(arm.comparison.as_ref().and_then(|comparison| comparison.surely))
+        });
+        alarms.extend(compared.map(|arm| {
+            let statement =
+                format!("`{}` is surely worse by the guardrail `{}`", arm.arm, result.metric);
+            json!({"alarm": "guardrail", "statement": statement})
+        }));
+    }
+    if let (Some(before), Some(metric)) = (&past.before, metrics.first()) {
+        let decays =
+            experience.arms.iter().skip(1).filter_map(|arm| decay(experience, metric, arm, before));
+        alarms.extend(decays.map(|statement| json!({"alarm": "decay", "statement": statement})));
+    }
+    alarms
+}
+
+/// Whether an arm's effect is smaller among units exposed lately than it was before.
+fn decay(experience: &Experience<'_>, metric: &Metric, arm: &Arm, before: &Sums) -> Option<String> {
+    let control = experience.arms.first()?;
+    let tally = |sums: &Sums, arm: &Arm| -> Option<Tally> {
+        sums.tallies.get(&metric.id)?.get(arm).cloned()
+    };
+    let of = |arm| Some((tally(before, arm)?, tally(experience.sums, arm)?));
+    let (control_before, control_now) = of(control)?;
+    let (arm_before, arm_now) = of(arm)?;
+    let (control_lately, arm_lately) =
+        (control_now.since(&control_before), arm_now.since(&arm_before));
+    let sums = |arm, tally| ArmSums { arm, tally, sorted: None };
+    decayed(
+        metric,
+        [sums(control, &control_before), sums(arm, &arm_before)],
+        [sums(control, &control_lately), sums(arm, &arm_lately)],
+    )
+}

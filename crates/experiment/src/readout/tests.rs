@@ -1,0 +1,252 @@
+use model::Purpose;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    Amount, Measured, MetricDocument, Stretch, Unread, Values, Word, judge, several, test_split,
+};
+
+const KINDS: [&str; 8] =
+    ["conversion", "count", "sum", "mean", "ratio", "quantile", "retention", "time_to_event"];
+
+fn metric(kind: &str, lower: bool) -> Metric {
+    let mut document =
+        json!({"key": kind, "kind": kind, "event": "Order", "window": "1d", "currency": "EUR"});
+    if matches!(kind, "sum" | "mean" | "quantile") {
+        document["property"] = json!("revenue");
+    }
+    if kind == "ratio" {
+        document["denominator"] = json!({"event": "Visit"});
+    }
+    if kind == "quantile" {
+        document["quantile"] = json!(0.9);
+    }
+    if lower {
+        document["direction"] = json!("lower");
+    }
+    let document: MetricDocument = serde_json::from_value(document).unwrap();
+    Metric::compile(&document, &|_| Some(Purpose::ANALYTICS)).unwrap()
+}
+
+/// The numbers that must be there are, and none is anything but a number.
+fn is_sound(result: &MetricResult) {
+    for arm in &result.arms {
+        assert!(arm.value.is_none_or(f64::is_finite) && arm.std_error.is_none_or(f64::is_finite));
+        assert!(arm.chance_best.is_none_or(|chance| (0.0..=1.0).contains(&chance)));
+        assert!(arm.expected_loss.is_none_or(|loss| loss.is_finite() && 0.0 <= loss));
+        let Some(compared) = &arm.comparison else { continue };
+        let all = [Some(compared.absolute), compared.relative, compared.impact];
+        for Difference { lift, std_error, low, high } in all.into_iter().flatten() {
+            assert!([lift, std_error, low, high].into_iter().all(f64::is_finite));
+            assert!(low <= lift && lift <= high, "{result:?}");
+        }
+        assert!((0.0..=1.0).contains(&compared.p_value));
+        assert!((0.0..=1.0).contains(&compared.variance_reduction));
+    }
+}
+
+fn told(kind: &str, lower: bool, arms: &[(Arm, Vec<Measured>)], reading: Reading) -> MetricResult {
+    let metric = metric(kind, lower);
+    let tallies: Vec<Tally> = arms
+        .iter()
+        .map(|(_, units)| {
+            let mut tally = Tally::default();
+            units.iter().for_each(|unit| tally.add(unit));
+            tally
+        })
+        .collect();
+    let values = |units: &[Measured]| -> Vec<f64> {
+        let mut values: Vec<f64> = units
+            .iter()
+            .filter_map(|unit| match unit {
+                Measured::Counted(values) => Some(values.upper.to_f64()),
+                Measured::Left(_) => None,
+            })
+            .collect();
+        values.sort_by(f64::total_cmp);
+        values
+    };
+    let sorted: Vec<Vec<f64>> = arms.iter().map(|(_, units)| values(units)).collect();
+    let sums: Vec<ArmSums<'_>> = arms
+        .iter()
+        .zip(&tallies)
+        .zip(&sorted)
+        .map(|(((arm, _), tally), sorted)| {
+            let sorted = (kind == "quantile").then_some(sorted.as_slice());
+            ArmSums { arm, tally, sorted }
+        })
+        .collect();
+    read_out(&metric, &sums, reading)
+}
+
+fn reading(method: Method) -> Reading {
+    Reading { method, level: Level::FIVE_PERCENT, is_adjusted: true }
+}
+
+fn counted(upper: f64, lower: f64, before: f64) -> Measured {
+    let amount = |number| Amount::of(number).unwrap();
+    Measured::Counted(Values { upper: amount(upper), lower: amount(lower), before: amount(before) })
+}
+
+fn variant(name: &str) -> Arm {
+    Arm::Variant(name.parse().unwrap())
+}
+
+/// Units of which every `every`th did it.
+fn units(count: usize, every: usize) -> Vec<Measured> {
+    let of = |place: usize| counted(if place.is_multiple_of(every) { 1.0 } else { 0.0 }, 0.0, 0.0);
+    (0..count).map(of).collect()
+}
+
+fn verdict_of(arms: &[(Arm, Vec<Measured>)], lower: bool) -> (Word, String) {
+    let result = told("conversion", lower, arms, reading(Method::Sequential));
+    is_sound(&result);
+    let share = 1.0 / arms.len() as f64;
+    let counts = arms.iter().map(|(_, units)| (units.len() as u64, share)).collect();
+    let split = test_split(&[Stretch { arms: counts }]);
+    let names: Vec<&Arm> = arms.iter().map(|(arm, _)| arm).collect();
+    let verdict = judge(&[result], &split, &names);
+    (verdict.verdict, verdict.reason)
+}
+
+#[test]
+fn verdicts_say_what_to_do_and_why() {
+    let check = |arms: &[(&str, Vec<Measured>)], lower: bool, expected: Word, reason: &str| {
+        let arms: Vec<_> =
+            arms.iter().map(|(name, units)| (variant(name), units.clone())).collect();
+        let (found, why) = verdict_of(&arms, lower);
+        assert!(found == expected && why.contains(reason), "{found:?}: {why}");
+    };
+    let (rare, frequent) = (units(4_000, 10), units(4_000, 5));
+    check(&[], false, Word::Collecting, "nobody has been exposed yet");
+    check(&[("a", rare.clone())], false, Word::Collecting, "nothing to compare with");
+    let few = units(200, 10);
+    check(&[("a", few.clone()), ("b", few)], false, Word::Collecting, "`a` has 20 so far");
+    check(
+        &[("a", rare.clone()), ("b", rare.clone())],
+        false,
+        Word::KeepRunning,
+        "no variant is surely",
+    );
+    check(
+        &[("a", rare.clone()), ("b", frequent.clone())],
+        false,
+        Word::Ship,
+        "`b` is surely better",
+    );
+    check(&[("a", rare.clone()), ("b", frequent.clone())], true, Word::Stop, "surely worse");
+    check(
+        &[("a", rare.clone()), ("b", units(3_000, 10))],
+        false,
+        Word::Invalid,
+        "the shares of units",
+    );
+    let nobody = units(4_000, usize::MAX);
+    check(&[("a", nobody.clone()), ("b", nobody)], false, Word::Collecting, "has 1 so far");
+}
+
+#[test]
+fn a_guardrail_keeps_a_winner_from_being_shipped() {
+    let arms = [(variant("a"), units(4_000, 10)), (variant("b"), units(4_000, 5))];
+    let goal = told("conversion", false, &arms, reading(Method::Sequential));
+    let mut guardrail = told("retention", true, &arms, reading(Method::Sequential));
+    guardrail.role = Role::Guardrail;
+    let split = test_split(&[Stretch { arms: vec![(4_000, 0.5), (4_000, 0.5)] }]);
+    let (a, b) = (variant("a"), variant("b"));
+    let verdict = judge(&[goal, guardrail], &split, &[&a, &b]);
+    assert_eq!(verdict.verdict, Word::Stop);
+    assert!(
+        verdict.reason.contains("surely worse by the guardrail `retention`"),
+        "{}",
+        verdict.reason
+    );
+}
+
+#[test]
+fn two_hundred_variants_are_read_out() {
+    let arms: Vec<_> =
+        (0..200).map(|place| (variant(&format!("v{place}")), units(1_000, 10))).collect();
+    for kind in KINDS {
+        let result = told(kind, false, &arms, reading(Method::Fixed));
+        assert_eq!(result.arms.len(), 200);
+        is_sound(&result);
+    }
+}
+
+#[test]
+fn units_in_several_arms_are_told() {
+    assert!(!several(0, 0).is_alarm && !several(3, 20).is_alarm);
+    let found = several(3, 120);
+    assert!(found.is_alarm && found.statement.contains("told apart wrongly"), "{found:?}");
+    let none: Value = serde_json::to_value(several(0, 5)).unwrap();
+    assert_eq!(none["statement"], "no unit was exposed to more than one arm");
+}
+
+#[test]
+fn effects_that_fade_are_told() {
+    let metric = metric("conversion", false);
+    let tally = |every: usize| {
+        let mut tally = Tally::default();
+        units(20_000, every).iter().for_each(|unit| tally.add(unit));
+        tally
+    };
+    let (rare, frequent) = (tally(10), tally(5));
+    let (a, b) = (variant("a"), variant("b"));
+    let of = |arm, tally| ArmSums { arm, tally, sorted: None };
+    let good = || [of(&a, &rare), of(&b, &frequent)];
+    assert_eq!(crate::decayed(&metric, good(), good()), None);
+    let gone = crate::decayed(&metric, good(), [of(&a, &rare), of(&b, &rare)]).unwrap();
+    assert!(gone.contains("`b` by `conversion` decays"), "{gone}");
+}
+
+#[test]
+fn groups_are_judged_together() {
+    let arms = [(variant("a"), units(4_000, 10)), (variant("b"), units(4_000, 8))];
+    let one = told("conversion", false, &arms, reading(Method::Fixed));
+    let mut groups = vec![one.clone(), one.clone(), one];
+    adjust_together(&mut groups);
+    for group in &groups {
+        let compared = group.arms.iter().find_map(|arm| arm.comparison.as_ref()).unwrap();
+        let expected = (3.0 * compared.p_value).min(1.0);
+        assert!((compared.p_value_of_all.unwrap() - expected).abs() < 1e-12);
+    }
+}
+
+fn measured() -> impl Strategy<Value = Measured> {
+    let number = || prop_oneof![3 => Just(0.0), 2 => -5.0..50.0_f64, 1 => -1e9..1e9_f64];
+    let left = prop_oneof![Just(Unread::Waiting), Just(Unread::Withheld), Just(Unread::Nothing)];
+    prop_oneof![
+        6 => (number(), number(), number()).prop_map(|(upper, lower, before)| counted(upper, lower, before)),
+        3 => any::<bool>().prop_map(|did| counted(if did { 1.0 } else { 0.0 }, 1.0, 0.0)),
+        1 => left.prop_map(Measured::Left),
+    ]
+}
+
+proptest! {
+    /// Whatever units did, results hold numbers or say why there are none.
+    #[test]
+    fn results_never_hold_what_is_no_number(
+        seeds in proptest::collection::vec(proptest::collection::vec(measured(), 0..12), 0..4),
+        times in 1_usize..40,
+        kind in 0..KINDS.len(),
+        lower in any::<bool>(),
+        fixed in any::<bool>(),
+    ) {
+        let kind = KINDS[kind];
+        let is_binary = matches!(kind, "conversion" | "retention");
+        // What a metric of this kind would have measured.
+        let fitting = |unit: &Measured| match unit {
+            Measured::Counted(values) if is_binary => {
+                counted(if values.upper == Amount::ZERO { 0.0 } else { 1.0 }, 0.0, 0.0)
+            }
+            unit => *unit,
+        };
+        let arms: Vec<_> = seeds.iter().enumerate().map(|(place, units)| {
+            let units: Vec<Measured> = units.iter().map(fitting).collect();
+            (variant(&format!("v{place}")), units.repeat(times))
+        }).collect();
+        let method = if fixed { Method::Fixed } else { Method::Sequential };
+        is_sound(&told(kind, lower, &arms, reading(method)));
+    }
+}
