@@ -13,7 +13,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | Meta | `48`, name of a sink | the next seq that it takes, u64 |
+//! | Meta | `4a`, name of a sink | the next seq that it takes, u64 |
 
 mod read;
 
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 /// How long a sink that failed is left alone.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// First byte of the rows that say how far sinks have come.
-const WATERMARK: u8 = 0x48;
+const WATERMARK: u8 = 0x4a;
 
 /// What was committed, in the order of the log, from one position up to another.
 #[derive(Debug)]

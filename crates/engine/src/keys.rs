@@ -23,6 +23,9 @@
 //! | Meta | `45`, id of a lineup | `record::StoredLineup` |
 //! | Meta | `46`, id of an act on people | `record::StoredAct`, cut into rows |
 //! | Meta | `47`, id of an act on people | `record::ActState` |
+//! | Meta | `48`, key of an audience | its edit: see `registry::edits` |
+//! | Meta | `49` | the lake: see `archive::manifest` |
+//! | Meta | `4a`, name of a sink | the next seq that it takes, u64 |
 //! | Meta | `70`, hash16 and hash16 of the two sides' identifiers | `record::StoredProposal` |
 //! | Meta | `71`, seq u64 inverted, the same pair | empty: proposals, newest first |
 //! | Meta | `73`, head | `record::StoredLarge` |
@@ -30,7 +33,7 @@
 //! | Meta | `72`, hash16 of an identifier or nothing | how many proposals name it, or are there, u64 |
 //! | Meta | `75`, hash16 of an account | `accounts::record::StoredWalk` |
 //! | Meta | `54` | `record::StoredRound` |
-//! | Meta | `60` to `65` | privacy requests and what they bar: see `privacy::rows` |
+//! | Meta | `60` to `66` | privacy requests and what they bar: see `privacy::rows` |
 //! | Import | digest, 32 bytes | rows applied u64 |
 
 use model::{ActId, DecisionId, Lane, Seq, StrandId, Timestamp, event::Order};
