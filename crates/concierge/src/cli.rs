@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    allocator, apply, audience, backup, decide, demo, diff, doctor, explain, export,
+    allocator, apply, audience, backtest, backup, decide, demo, diff, doctor, explain, export,
     failure::{Failure, Outcome},
     import, linkage, profile, restore, results, screen, serve,
     settings::{self, Flags, Name, Settings},
@@ -68,6 +68,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show what an experience has brought about: exposed people, metrics with intervals, and a verdict
     Results(results::ResultsArgs),
+    /// Find out what a draft would have decided
+    Backtest(backtest::BacktestArgs),
     /// Let seeded shoppers with known truths act against a server
     Simulate(simulate::SimulateArgs),
     /// Write people, events, memberships, consents, decisions, accounts or definitions to files
@@ -202,6 +204,7 @@ impl Command {
             Self::Match(args) => args.flags.flags(),
             Self::Decide(args) => args.flags.flags(),
             Self::Results(args) => args.flags.flags(),
+            Self::Backtest(args) => args.flags.flags(),
             Self::Simulate(args) => args.flags.flags(),
             Self::Export(args) => args.flags.flags(),
             Self::Backup(args) => args.flags.flags(),
@@ -253,6 +256,7 @@ fn run_command(cli: &Cli) -> Outcome {
         Command::Match(args) => linkage::run(&settings, args),
         Command::Decide(args) => decide::run(&settings, args),
         Command::Results(args) => results::run(&settings, args),
+        Command::Backtest(args) => backtest::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Export(args) => export::run(&settings, args),
         Command::Backup(args) => backup::run(&settings, args),

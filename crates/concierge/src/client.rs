@@ -135,8 +135,17 @@ impl Client {
 
     /// Reads an answer as it comes, with the token. What it ends with must show that it is whole.
     pub(crate) fn stream(&self, path: &str) -> anyhow::Result<Box<dyn Read>> {
+        self.stream_of(path, None)
+    }
+
+    /// The same of what is sent.
+    pub(crate) fn stream_of(
+        &self,
+        path: &str,
+        body: Option<&[u8]>,
+    ) -> anyhow::Result<Box<dyn Read>> {
         for _ in 1..BUSY_TRIES {
-            let response = self.begin(path)?;
+            let response = self.begin(path, body)?;
             let status = response.status().as_u16();
             if (200..300).contains(&status) {
                 return Ok(Box::new(response.into_body().into_reader()));
@@ -151,16 +160,27 @@ impl Client {
         bail!("{path} is busy: the server has other backups or exports on their way")
     }
 
-    fn begin(&self, path: &str) -> anyhow::Result<http::Response<ureq::Body>> {
+    fn begin(&self, path: &str, body: Option<&[u8]>) -> anyhow::Result<http::Response<ureq::Body>> {
         let url = format!("{}{path}", self.base);
-        let mut request = http::Request::builder().method("GET").uri(&url);
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let mut request = http::Request::builder().method(method).uri(&url);
         if let Some(credential) = self.credential(Auth::Token)? {
             request = request.header("authorization", format!("Bearer {credential}"));
         }
-        let request = request.body(()).with_context(|| format!("`{url}` is no address"))?;
-        let request = self.agent.configure_request(request);
-        let request = request.timeout_global(Some(STREAM_TIME_MAX)).build();
-        self.agent.run(request).map_err(|error| self.unreachable(error))
+        let not_an_address = || format!("`{url}` is no address");
+        let sent = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json").body(body);
+                let request = self.agent.configure_request(request.with_context(not_an_address)?);
+                self.agent.run(request.timeout_global(Some(STREAM_TIME_MAX)).build())
+            }
+            None => {
+                let request = request.body(()).with_context(not_an_address)?;
+                let request = self.agent.configure_request(request);
+                self.agent.run(request.timeout_global(Some(STREAM_TIME_MAX)).build())
+            }
+        };
+        sent.map_err(|error| self.unreachable(error))
     }
 
     fn credential(&self, auth: Auth) -> anyhow::Result<Option<&str>> {

@@ -3,6 +3,7 @@
 mod allocator;
 mod apply;
 mod audience;
+mod backtest;
 mod backup;
 mod cli;
 mod client;

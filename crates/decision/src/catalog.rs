@@ -21,6 +21,7 @@ use crate::{
     document::{Cap, RampStep},
 };
 
+pub(crate) use compile::shares;
 pub(crate) use edition::{Edition, fitting};
 use schedule::{Period, Schedule};
 

@@ -11,6 +11,7 @@ mod redirect;
 mod schema;
 mod template;
 
+pub mod backtest;
 pub mod decide;
 pub mod explanation;
 pub mod outcome;

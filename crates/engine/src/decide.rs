@@ -96,9 +96,14 @@ impl DecideRequest {
 
     /// Where the person is, if the context says so and purposes make a difference between countries.
     pub(crate) fn country(&self, policy: &PurposePolicy) -> Option<Country> {
-        let context = policy.is_regional().then_some(&self.context)?;
-        normalise::country(|name| context.get(name), &Object::new())
+        country(&self.context, policy)
     }
+}
+
+/// The country that a context names, if purposes make a difference between countries.
+pub(crate) fn country(context: &LazyObject, policy: &PurposePolicy) -> Option<Country> {
+    let context = policy.is_regional().then_some(context)?;
+    normalise::country(|name| context.get(name), &Object::new())
 }
 
 /// The answer to a decision request.
@@ -268,19 +273,19 @@ impl Subject<'_> {
 }
 
 /// The person of one request.
-struct Person<'a> {
-    profile: &'a Profile,
-    is_known: bool,
-    wins: &'a BTreeMap<Key, Vec<Timestamp>>,
-    views: &'a Views<'a>,
-    asked: Asked<'a>,
-    serviced: Serviced<'a>,
-    snapshot: &'a Snapshot,
-    sight: Sight,
-    unit: UnitId,
-    now: Timestamp,
+pub(crate) struct Person<'a> {
+    pub(crate) profile: &'a Profile,
+    pub(crate) is_known: bool,
+    pub(crate) wins: &'a BTreeMap<Key, Vec<Timestamp>>,
+    pub(crate) views: &'a Views<'a>,
+    pub(crate) asked: Asked<'a>,
+    pub(crate) serviced: Serviced<'a>,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) sight: Sight,
+    pub(crate) unit: UnitId,
+    pub(crate) now: Timestamp,
     /// Who asks is no person, or has an identifier of somebody who is to be left alone.
-    is_left_alone: bool,
+    pub(crate) is_left_alone: bool,
 }
 
 impl decision::Person for Person<'_> {

@@ -151,7 +151,7 @@ impl Engine {
 }
 
 /// Whether everybody else can still be read.
-fn is_of_one_person(error: &RowError) -> bool {
+pub(crate) fn is_of_one_person(error: &RowError) -> bool {
     matches!(
         error,
         RowError::Unreadable(_) | RowError::Seal(_) | RowError::Vault(VaultError::Erased { .. })

@@ -2,6 +2,7 @@
 
 pub mod acts;
 pub mod archive;
+pub mod backtest;
 pub mod backup;
 pub mod caller;
 pub mod clock;

@@ -179,13 +179,13 @@ impl Record {
 }
 
 /// How it is kept whether a unit is in a shared holdout.
-fn kept(holdout: &Key, held: bool) -> Option<(Key, Key)> {
+pub(crate) fn kept(holdout: &Key, held: bool) -> Option<(Key, Key)> {
     let answer = if held { HELD_OUT } else { NOT_HELD_OUT };
     Some((holdout_name(holdout), answer.parse().ok()?))
 }
 
 /// Whether the win of an outcome is counted for a cap. The winner is the last candidate that was looked at.
-fn is_capped(snapshot: &Snapshot, outcome: &Outcome) -> bool {
+pub(crate) fn is_capped(snapshot: &Snapshot, outcome: &Outcome) -> bool {
     let lineup = snapshot.lineups.get(&outcome.placement);
     let position = outcome.candidates.len().checked_sub(1);
     lineup.zip(position).is_some_and(|(lineup, at)| lineup.capped.get(at) == Some(&true))

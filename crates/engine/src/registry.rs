@@ -195,6 +195,58 @@ impl Registry {
         in_state.map(|(key, _)| key.clone()).collect()
     }
 
+    /// What would act if these definitions were saved as live, and so the experience and its placement.
+    ///
+    /// # Errors
+    /// What saving them would say.
+    pub(crate) fn with_changes(
+        &self,
+        experience: &Key,
+        changed: impl IntoIterator<Item = (Kind, Key, Object)>,
+        now: Timestamp,
+    ) -> Result<(Documents, Snapshot), DefinitionError> {
+        let mut documents = Documents::clone(&self.documents.load());
+        for (kind, key, mut document) in changed {
+            document.insert("state".into(), State::Live.to_string().into());
+            let draft = Draft::new(&documents, kind, &key, document)?;
+            documents = self.follow(&documents, draft, Switch::Now, now, "")?.documents;
+        }
+        let known = documents.experience(experience).ok_or_else(|| DefinitionError::NotFound {
+            kind: Kind::Experience,
+            key: experience.clone(),
+        })?;
+        let placement = known.placement.clone();
+        let documents = documents.with_live(Kind::Experience, experience);
+        let documents = documents.with_live(Kind::Placement, &placement).settled();
+        let snapshot = Snapshot::compile(&documents);
+        let faults = snapshot.faults_of(Kind::Experience, experience).to_vec();
+        if faults.is_empty() {
+            Ok((documents, snapshot))
+        } else {
+            Err(DefinitionError::Invalid(faults))
+        }
+    }
+
+    /// Refuses to look at times of which conditions would ask for what is kept no longer.
+    pub(crate) fn refuse_beyond_retention(
+        &self,
+        snapshot: &Snapshot,
+        from: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), DefinitionError> {
+        // A condition over a lifetime sees what is there, then as now.
+        let window = snapshot.decisions.needs().longest_window.unwrap_or_default();
+        let earliest = now.saturating_sub(self.retention).saturating_add(window);
+        if from < earliest {
+            let detail = format!(
+                "conditions look {window} back, and events are kept for {}: begin at {earliest} or later",
+                self.retention
+            );
+            return Err(DefinitionError::Invalid(vec![Fault::new("/from", detail)]));
+        }
+        Ok(())
+    }
+
     /// The variants of an experience in any state; `None` where there is no such experience.
     pub(crate) fn variants(&self, experience: &Key) -> Option<Vec<Key>> {
         let documents = self.documents.load();

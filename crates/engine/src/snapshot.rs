@@ -9,11 +9,11 @@ use decision::{Divisions, ExperienceDocument, PlacementDocument};
 use experiment::{Metric, Metrics};
 use model::{
     Country, Key, Purpose, SourceKey,
-    condition::{NamedTrait, Names},
+    condition::{EventName, NamedTrait, Names},
     consent::PurposeKey,
     definition::Fault,
     hash,
-    value::Object,
+    value::{Object, Path},
 };
 use profile::{ComputedTraitDocument, PurposePolicy, PurposeRule, Sensitivity, TraitRules};
 use quality::{Plan, traffic::Traffic};
@@ -217,6 +217,16 @@ impl Snapshot {
     /// Names what people are decoded with: those decoded with another epoch are read anew.
     pub(crate) fn epoch(&self) -> u64 {
         self.projection.epoch ^ self.traits.epoch()
+    }
+
+    /// The same over timelines that also hold events of this name, with the property.
+    pub(crate) fn also_reading(self, event: &EventName, property: Option<&Path>) -> Self {
+        let more = BTreeMap::from([(event.clone(), property.cloned().into_iter().collect())]);
+        let Self { names, audiences, decisions, .. } = &self;
+        let needed =
+            [&names.needed_events(), &audiences.needed_events(), &decisions.needs().events];
+        let projection = Arc::new(Projection::new(needed.into_iter().chain([&more])));
+        Self { projection, ..self }
     }
 
     /// The same after a save that changed nothing that acts.

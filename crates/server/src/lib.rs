@@ -26,6 +26,7 @@ mod streamed;
 mod accounts;
 mod audiences;
 mod audit;
+mod backtests;
 mod backup;
 mod data_quality;
 mod decide;

@@ -3,6 +3,7 @@
 mod accounts;
 mod acts;
 mod audiences;
+mod backtests;
 mod bulk;
 mod ofrep;
 mod previews;
@@ -178,6 +179,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         accounts::ROUTES,
         acts::ROUTES,
         audiences::ROUTES,
+        backtests::ROUTES,
         ofrep::ROUTES,
         quality::ROUTES,
         redirects::ROUTES,

@@ -131,6 +131,10 @@ pub struct Estimate {
     pub standard_error: f64,
     /// Units.
     pub count: u64,
+    /// The value less the mean reward of the same units as logged.
+    pub gain: f64,
+    /// The standard error of it. It is smaller than that of the two apart, as they share their units.
+    pub gain_error: f64,
     /// (Σw)²/Σw².
     pub effective: f64,
     /// What to know.
@@ -141,6 +145,11 @@ impl Estimate {
     /// The interval of so many standard errors to each side, such as 1.96 for 95 % by the normal approximation.
     pub fn interval(&self, errors: f64) -> (f64, f64) {
         (self.value - errors * self.standard_error, self.value + errors * self.standard_error)
+    }
+
+    /// The same of the gain.
+    pub fn gain_interval(&self, errors: f64) -> (f64, f64) {
+        (self.gain - errors * self.gain_error, self.gain + errors * self.gain_error)
     }
 }
 
@@ -197,9 +206,13 @@ pub struct Estimator {
     supported: f64,
     /// The term of each unit.
     term: Centred,
+    reward: Centred,
+    /// The term of each unit less its reward.
+    gain: Centred,
     /// Σw², Σw²r, Σw²r² for the linearised error of the ratio.
     ratio: [f64; 3],
-    products: f64,
+    /// Σwr, Σwr².
+    products: [f64; 2],
 }
 
 /// A running mean and Σ(x − mean)², by Welford's method, so that no digits are lost where the mean is large.
@@ -243,8 +256,10 @@ impl Estimator {
             heaviest: 0.0,
             supported: 0.0,
             term: Centred::default(),
+            reward: Centred::default(),
+            gain: Centred::default(),
             ratio: [0.0; 3],
-            products: 0.0,
+            products: [0.0; 2],
         })
     }
 
@@ -266,7 +281,10 @@ impl Estimator {
         self.heaviest = self.heaviest.max(w);
         self.supported += supported.min(1.0);
         self.term.add(term, self.count);
-        self.products += w * reward;
+        self.reward.add(reward, self.count);
+        self.gain.add(term - reward, self.count);
+        self.products[0] += w * reward;
+        self.products[1] += w * reward * reward;
         for (sum, power) in self.ratio.iter_mut().zip([1.0, reward, reward * reward]) {
             *sum += w * w * power;
         }
@@ -310,24 +328,35 @@ impl Estimator {
             let needed = overlap.effective_min;
             return Err(OffPolicyError::LittleOverlap { effective, count: self.count, needed });
         }
-        let (value, standard_error) = match self.method {
+        let (value, [standard_error, gain_error]) = match self.method {
             Method::Snips => self.ratio(),
-            _ => (self.term.mean, self.term.standard_error(self.count)),
+            _ => {
+                let errors = [self.term, self.gain].map(|terms| terms.standard_error(self.count));
+                (self.term.mean, errors)
+            }
         };
         // Sums of what is finite may still overflow.
         check("reward", value, f64::MIN..=f64::MAX)?;
         check("reward", standard_error, 0.0..=f64::MAX)?;
-        let warnings = self.warnings(effective, overlap);
-        Ok(Estimate { value, standard_error, count: self.count, effective, warnings })
+        check("reward", gain_error, 0.0..=f64::MAX)?;
+        let (gain, warnings) = (value - self.reward.mean, self.warnings(effective, overlap));
+        let count = self.count;
+        Ok(Estimate { value, standard_error, gain, gain_error, count, effective, warnings })
     }
 
-    /// Σwr/Σw and its error by the delta method: √Σw²(r − v)²/Σw.
-    fn ratio(&self) -> (f64, f64) {
-        let sum = self.weight.mean * number(self.count);
-        let value = self.products / sum;
-        let [one, first, second] = self.ratio;
-        let squares = second - 2.0 * value * first + value * value * one;
-        (value, squares.max(0.0).sqrt() / sum)
+    /// v = Σwr/Σw with the errors of it and of v − r̄ by the delta method: √Σψ²/n with ψ = w(r − v)/w̄, and with
+    /// ψ = w(r − v)/w̄ − (r − r̄).
+    fn ratio(&self) -> (f64, [f64; 2]) {
+        let n = number(self.count);
+        let (weight, mean) = (self.weight.mean, self.reward.mean);
+        let [first, second] = self.products;
+        let value = first / (weight * n);
+        let [ones, firsts, seconds] = self.ratio;
+        let weighted = seconds - 2.0 * value * firsts + value * value * ones;
+        let mixed = second - (value + mean) * first + value * mean * weight * n;
+        let own = weighted / weight / weight;
+        let gain = own - 2.0 * mixed / weight + self.reward.squares;
+        (value, [own, gain].map(|squares| squares.max(0.0).sqrt() / n))
     }
 
     fn warnings(&self, effective: f64, overlap: &Overlap) -> Vec<Warning> {

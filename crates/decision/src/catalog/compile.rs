@@ -19,7 +19,7 @@ use super::{
     schedule::{Period, Schedule},
 };
 use crate::{
-    Divisions, ExperienceDocument, HELD_OUT, PlacementDocument, Reference,
+    Divisions, ExperienceDocument, HELD_OUT, PlacementDocument, Reference, Share,
     bucket::{Draw, MAX_SALT_BYTES, Salt},
     content::Content,
     decide::holdout_name,
@@ -379,6 +379,19 @@ fn reads_events_only(needs: &Needs) -> bool {
         && computed.is_empty()
         && stages.is_empty()
         && purposes.is_empty()
+}
+
+/// The share of each variant, in the order of the document; `None` where none can be drawn.
+pub(crate) fn shares(document: &ExperienceDocument) -> Option<Vec<Share>> {
+    let weights = || document.variants.iter().map(|variant| u64::from(variant.weight));
+    let total = NonZeroU64::new(weights().sum())?;
+    let (mut sum, mut shares) = (0, Vec::with_capacity(document.variants.len()));
+    for weight in weights() {
+        let start = boundary(sum, total);
+        sum += weight;
+        shares.push(Share::from_buckets(boundary(sum, total) - start)?);
+    }
+    Some(shares)
 }
 
 fn variants(

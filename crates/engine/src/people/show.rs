@@ -26,7 +26,7 @@ use crate::{
     load::{self, Loader, Person},
     page::{Page as StrandPage, Pages, Stored},
     record::{EventHead, StoredDecision, Unreadable},
-    recording::document::{Documents, Place},
+    recording::document::{Document, Documents, Place},
     registry::rows,
     sealed::{Keys, RowError},
     snapshot::Snapshot,
@@ -522,6 +522,19 @@ pub(crate) fn decision(
     let record: StoredDecision<'_> = sealing.open(page.key(), row_key, 0, row, "decision")?;
     let (at, id) = keys::parse_decision(row_key).ok_or(Unreadable("decision"))?;
     documents.of(Place { id, at, unit: page.meta().unit }, record)
+}
+
+/// The parts of a recorded decision of the strand of `page`.
+pub(crate) fn decision_parts(
+    documents: &mut Documents<'_>,
+    sealing: &Keys,
+    page: &StrandPage,
+    row_key: &[u8],
+    row: &[u8],
+) -> Result<Document, RowError> {
+    let record: StoredDecision<'_> = sealing.open(page.key(), row_key, 0, row, "decision")?;
+    let (at, id) = keys::parse_decision(row_key).ok_or(Unreadable("decision"))?;
+    documents.read(Place { id, at, unit: page.meta().unit }, record)
 }
 
 /// The head of the one component that holds an identifier.

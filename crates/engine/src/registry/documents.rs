@@ -96,6 +96,14 @@ impl Documents {
         self.edits.iter()
     }
 
+    /// The document of an experience in any state, where it reads.
+    pub(crate) fn experience(&self, key: &Key) -> Option<&ExperienceDocument> {
+        match &self.get(Kind::Experience, key)?.typed {
+            Ok(Typed::Experience(document)) => Some(document),
+            _ => None,
+        }
+    }
+
     /// The same with another edit of an audience, or without one.
     pub(super) fn with_edit(mut self, key: &Key, edit: Option<Edit>) -> Self {
         if edit.is_some() || self.edits.contains_key(key) {

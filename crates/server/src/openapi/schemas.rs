@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audiences;
+mod backtests;
 mod flags;
 mod identity;
 mod quality;
@@ -39,6 +40,7 @@ pub(super) fn shared() -> Object {
         audiences::schemas(),
         audiences::edits(),
         audiences::ready_made(),
+        backtests::schemas(),
         identity::acts(),
         identity::proposals(),
         identity::new_proposals(),

@@ -4,6 +4,7 @@
 
 mod access;
 mod accounts;
+mod backtests;
 mod bad_input;
 mod context;
 mod data_quality;

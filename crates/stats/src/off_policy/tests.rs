@@ -42,6 +42,24 @@ fn each_method_follows_its_formula() {
 }
 
 #[test]
+fn the_gain_is_over_the_same_units() {
+    let rows = [logged(1.0, 0.25, 0.5), logged(0.0, 0.5, 0.25), logged(2.0, 0.125, 0.5)];
+    let ips = estimate(Method::Ips, &rows);
+    // Terms less rewards: 1, 0 and 6.
+    assert!((ips.gain - 7.0 / 3.0).abs() < 1e-12);
+    assert!((ips.gain_error - (62.0_f64 / 3.0 / 2.0 / 3.0).sqrt()).abs() < 1e-12);
+    let snips = estimate(Method::Snips, &rows);
+    let (v, w) = (10.0 / 6.5, 6.5 / 3.0);
+    let terms = [(2.0, 1.0), (0.5, 0.0), (4.0, 2.0)].map(|(x, r)| x * (r - v) / w - (r - 1.0));
+    let error = terms.iter().map(|term| term * term).sum::<f64>().sqrt() / 3.0;
+    assert!((snips.gain - (v - 1.0)).abs() < 1e-12);
+    assert!((snips.gain_error - error).abs() < 1e-12, "{} {error}", snips.gain_error);
+    // A policy that is the one that logged gains nothing, for sure.
+    let same: Vec<_> = (0..9).map(|n| logged(f64::from(n), 0.5, 0.5)).collect();
+    assert!(estimate(Method::Ips, &same).gain_error < 1e-12);
+}
+
+#[test]
 fn a_policy_that_was_never_tried_is_refused() {
     let mut estimator = Estimator::new(Method::Snips).unwrap();
     for place in 0..1000 {
