@@ -18,6 +18,8 @@ export CARGO_NET_RETRY ?= 5
 DEMO_DATA ?= $(CONCIERGE_CACHE)/demo
 DEMO_LISTEN ?= 127.0.0.1:8080
 
+# SQL over the lake takes long to build, so what is built by hand leaves it off unless asked: `--features query`.
+FEATURES := --features concierge/query
 # The suites that run against the real program use this binary.
 BINARY := $(CARGO_TARGET_DIR)/debug/concierge
 export CONCIERGE_BINARY ?= $(BINARY)
@@ -36,7 +38,7 @@ help: ## show this list
 .PHONY: demo
 demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 	@echo "Building Concierge in release mode. The first time takes some minutes; later starts take seconds."
-	@cargo build --release --locked -p concierge
+	@cargo build --release --locked -p concierge $(FEATURES)
 	@echo "Starting the demonstration; its data is kept in $(DEMO_DATA). Stop it with Ctrl-C."
 	@mkdir -p "$(dir $(DEMO_DATA))"
 	@exec "$(CARGO_TARGET_DIR)/release/concierge" demo --data "$(DEMO_DATA)" --listen "$(DEMO_LISTEN)"
@@ -48,7 +50,7 @@ test: test-rust test-fuzz test-vendor test-python test-node test-browser test-du
 
 .PHONY: test-rust
 test-rust: ## unit, property and integration tests of the workspace
-	@cargo test --workspace --locked
+	@cargo test --workspace --locked $(FEATURES)
 
 # How long each kind of hostile input is searched for what it breaks.
 FUZZ_SECONDS ?= 60
@@ -126,7 +128,7 @@ $(POLICIES_VENV)/ready: tests/policies/requirements.txt tests/harness/make-venv.
 # Cargo decides what is out of date, so this rule always asks it.
 .PHONY: $(BINARY)
 $(BINARY):
-	@cargo build --locked -p concierge
+	@cargo build --locked -p concierge $(FEATURES)
 
 $(VENV)/ready: tests/requirements.txt tests/harness/make-venv.sh
 	@bash tests/harness/make-venv.sh "$(VENV)" tests/requirements.txt

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     apply,
     cli::ClientFlags,
-    client::{Client, encode},
+    client::{Auth, Call, Client, encode},
     failure::Outcome,
     screen,
     settings::Settings,
@@ -106,7 +106,8 @@ fn body(args: &BacktestArgs) -> anyhow::Result<Value> {
 fn result(client: &Client, experience: &str, body: &Value) -> anyhow::Result<Value> {
     let path = format!("/api/v1/experiences/{}/backtest", encode(experience));
     let bytes = serde_json::to_vec(body).context("writing JSON")?;
-    let stream = client.stream_of(&path, Some(&bytes))?;
+    let call = Call { method: "POST", path: &path, auth: Auth::Token, body: Some(&bytes) };
+    let stream = client.stream(&call)?;
     for line in BufReader::new(stream).lines() {
         let line = line.context("reading the answer")?;
         if line.is_empty() {

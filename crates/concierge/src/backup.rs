@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use crate::{
     cli::ClientFlags,
-    client::Client,
+    client::{Call, Client},
     failure::{Failure, Outcome},
     screen::{self, thousands},
     settings::Settings,
@@ -69,7 +69,7 @@ fn keep(client: &Client, args: &BackupArgs) -> anyhow::Result<()> {
 
 fn keep_rows(client: &Client, to: &Path) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut source = client.stream("/api/v1/backup/rows")?;
+    let mut source = client.stream(&Call::get("/api/v1/backup/rows"))?;
     let manifest = engine::backup::receive(&mut source, to)?;
     screen::say(format!(
         "{}: {} rows up to position {} of the log, in {} files, {} MiB, {:.1} s",
@@ -84,7 +84,7 @@ fn keep_rows(client: &Client, to: &Path) -> anyhow::Result<()> {
 }
 
 fn keep_keys(client: &Client, keys_to: &Path) -> anyhow::Result<()> {
-    let mut source: Box<dyn Read> = client.stream("/api/v1/backup/keys")?;
+    let mut source: Box<dyn Read> = client.stream(&Call::get("/api/v1/backup/keys"))?;
     let kept = store::keyfile::receive(&mut source, keys_to)?;
     let slots = kept.next_slot.saturating_sub(1);
     screen::say(format!("{}: {} key slots", keys_to.display(), thousands(slots)));

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     allocator, apply, audience, backtest, backup, decide, demo, diff, doctor, explain, export,
     failure::{Failure, Outcome},
-    import, linkage, profile, restore, results, screen, serve,
+    import, linkage, profile, query, restore, results, screen, serve,
     settings::{self, Flags, Name, Settings},
     simulate,
 };
@@ -74,6 +74,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Write people, events, memberships, consents, decisions, accounts or definitions to files
     Export(export::ExportArgs),
+    /// Ask SQL of the lake: events, decisions, exposures, memberships
+    Query(query::QueryArgs),
     /// Keep a copy of everything while the server runs, and one of the keys apart from it
     Backup(backup::BackupArgs),
     /// Make a data directory of a backup and its keys, or verify that it could be made
@@ -207,6 +209,7 @@ impl Command {
             Self::Backtest(args) => args.flags.flags(),
             Self::Simulate(args) => args.flags.flags(),
             Self::Export(args) => args.flags.flags(),
+            Self::Query(args) => args.flags.flags(),
             Self::Backup(args) => args.flags.flags(),
             // It speaks to no server and asks no setting where to write.
             Self::Restore(_) => Flags::new(),
@@ -259,6 +262,7 @@ fn run_command(cli: &Cli) -> Outcome {
         Command::Backtest(args) => backtest::run(&settings, args),
         Command::Simulate(args) => simulate::run(&settings, args),
         Command::Export(args) => export::run(&settings, args),
+        Command::Query(args) => query::run(&settings, args),
         Command::Backup(args) => backup::run(&settings, args),
         Command::Restore(args) => restore::run(args),
         Command::Doctor(args) => doctor::run(&settings, args),

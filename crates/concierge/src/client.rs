@@ -59,6 +59,13 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Option<&'a [u8]>,
 }
 
+impl<'a> Call<'a> {
+    /// Reads what is at a path, with the token.
+    pub(crate) fn get(path: &'a str) -> Self {
+        Self { method: "GET", path, auth: Auth::Token, body: None }
+    }
+}
+
 impl Client {
     /// A client of the server at `base` (`http://HOST:PORT`).
     pub(crate) fn new(base: String, token: Option<String>, write_key: Option<String>) -> Self {
@@ -78,8 +85,7 @@ impl Client {
 
     /// Reads with the token; an answer that is not 2xx is an error.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = self.call(&Call { method: "GET", path, auth: Auth::Token, body: None })?;
-        answer.success(path)
+        self.call(&Call::get(path))?.success(path)
     }
 
     /// Sends JSON; an answer that is not 2xx is an error.
@@ -133,19 +139,11 @@ impl Client {
         })
     }
 
-    /// Reads an answer as it comes, with the token. What it ends with must show that it is whole.
-    pub(crate) fn stream(&self, path: &str) -> anyhow::Result<Box<dyn Read>> {
-        self.stream_of(path, None)
-    }
-
-    /// The same of what is sent.
-    pub(crate) fn stream_of(
-        &self,
-        path: &str,
-        body: Option<&[u8]>,
-    ) -> anyhow::Result<Box<dyn Read>> {
+    /// Reads an answer as it comes. What it ends with, or its length, must show that it is whole.
+    pub(crate) fn stream(&self, call: &Call<'_>) -> anyhow::Result<Box<dyn Read>> {
+        let path = call.path;
         for _ in 1..BUSY_TRIES {
-            let response = self.begin(path, body)?;
+            let response = self.begin(call)?;
             let status = response.status().as_u16();
             if (200..300).contains(&status) {
                 return Ok(Box::new(response.into_body().into_reader()));
@@ -157,25 +155,24 @@ impl Client {
             }
             std::thread::sleep(Duration::from_secs(1));
         }
-        bail!("{path} is busy: the server has other backups or exports on their way")
+        bail!("{path} is busy: the server has others like it on their way")
     }
 
-    fn begin(&self, path: &str, body: Option<&[u8]>) -> anyhow::Result<http::Response<ureq::Body>> {
-        let url = format!("{}{path}", self.base);
-        let method = if body.is_some() { "POST" } else { "GET" };
-        let mut request = http::Request::builder().method(method).uri(&url);
-        if let Some(credential) = self.credential(Auth::Token)? {
+    fn begin(&self, call: &Call<'_>) -> anyhow::Result<http::Response<ureq::Body>> {
+        let url = format!("{}{}", self.base, call.path);
+        let mut request = http::Request::builder().method(call.method).uri(&url);
+        if let Some(credential) = self.credential(call.auth)? {
             request = request.header("authorization", format!("Bearer {credential}"));
         }
-        let not_an_address = || format!("`{url}` is no address");
-        let sent = match body {
+        let no_address = || format!("`{url}` is no address");
+        let sent = match call.body {
             Some(body) => {
                 let request = request.header("content-type", "application/json").body(body);
-                let request = self.agent.configure_request(request.with_context(not_an_address)?);
+                let request = self.agent.configure_request(request.with_context(no_address)?);
                 self.agent.run(request.timeout_global(Some(STREAM_TIME_MAX)).build())
             }
             None => {
-                let request = request.body(()).with_context(not_an_address)?;
+                let request = request.body(()).with_context(no_address)?;
                 let request = self.agent.configure_request(request);
                 self.agent.run(request.timeout_global(Some(STREAM_TIME_MAX)).build())
             }

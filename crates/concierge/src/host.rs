@@ -7,7 +7,9 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use engine::{
-    Engine, EngineError, SteadyClock, SystemClock, Uptime, archive::Limits, engine::FirstKeys,
+    Engine, EngineError, SteadyClock, SystemClock, Uptime,
+    archive::{Lake, Limits},
+    engine::FirstKeys,
 };
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
@@ -68,12 +70,14 @@ impl Host {
                 options.dir.display()
             ))
         })?;
+        let mut server = options.server;
         if let Some(dir) = &options.lake {
-            keep_lake(&engine, dir)
+            let lake = keep_lake(&engine, dir)
                 .with_context(|| format!("cannot keep the lake in {}", dir.display()))?;
+            server.analytics = queries(&engine, lake, dir)?;
         }
         let (stop, stopped) = oneshot::channel();
-        let serving = runtime.spawn(serve(engine.clone(), options.server, listener, stopped));
+        let serving = runtime.spawn(serve(engine.clone(), server, listener, stopped));
         let serving = Some(serving);
         Ok(Self { runtime, engine, address, first_keys, stop: Some(stop), serving })
     }
@@ -144,10 +148,29 @@ impl Drop for Host {
     }
 }
 
-fn keep_lake(engine: &Engine, dir: &Path) -> anyhow::Result<()> {
+fn keep_lake(engine: &Engine, dir: &Path) -> anyhow::Result<Lake> {
     let files = Files(lake::Folder::open(dir)?);
-    engine.keep_lake(Arc::new(files), Limits::default())?;
-    Ok(())
+    Ok(engine.keep_lake(Arc::new(files), Limits::default())?)
+}
+
+/// What answers SQL over the lake, in a build that has it.
+#[cfg(feature = "query")]
+fn queries(
+    engine: &Engine,
+    lake: Lake,
+    dir: &Path,
+) -> anyhow::Result<Option<Arc<dyn engine::analytics::Analytics>>> {
+    let queries = crate::analytics::LakeQueries::new(engine.clone(), lake, dir);
+    Ok(Some(Arc::new(queries.context("starting the query engine")?)))
+}
+
+#[cfg(not(feature = "query"))]
+fn queries(
+    _: &Engine,
+    _: Lake,
+    _: &Path,
+) -> anyhow::Result<Option<Arc<dyn engine::analytics::Analytics>>> {
+    Ok(None)
 }
 
 /// What to do about a directory that does not open.

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod allocator;
+#[cfg(feature = "query")]
+mod analytics;
 mod apply;
 mod audience;
 mod backtest;
@@ -19,6 +21,7 @@ mod import;
 mod lake_files;
 mod linkage;
 mod profile;
+mod query;
 mod restore;
 mod results;
 mod rows;
@@ -28,6 +31,7 @@ mod settings;
 mod simulate;
 mod target;
 mod weather;
+mod whole;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -326,6 +326,11 @@ impl Engine {
         Ok(quarantine::open(self.shared(), id)?)
     }
 
+    /// Whether anything that is known of people is to be shown to few only.
+    pub fn has_sensitive_traits(&self) -> bool {
+        self.shared().registry.snapshot().traits.has_sensitive()
+    }
+
     /// One event that was set aside, as it is shown.
     pub fn quarantined_document(&self, entry: &quarantine::Entry, sight: Sight) -> Value {
         entry.document(&self.shared().registry.snapshot().traits, sight)

@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod acts;
+pub mod analytics;
 pub mod archive;
 pub mod backtest;
 pub mod backup;
 pub mod caller;
 pub mod clock;
+pub mod consenting;
 pub mod decide;
 pub mod definitions;
 pub mod engine;
@@ -68,3 +70,4 @@ pub use engine::{Engine, EngineError, FirstKeys, Options};
 pub use experiment::{Method, ready_made as ready_made_metrics};
 pub use flag_use::REDIRECT_FOLLOWED;
 pub use measure::{results::ResultsQuery, scan::Breakdown};
+pub use priority::yield_to_requests;

@@ -7,7 +7,7 @@ const NICENESS: i32 = 5;
 
 /// Lets the calling thread run behind those that answer requests. Where the system does not allow
 /// it, they share the cores alike.
-pub(crate) fn yield_to_requests() {
+pub fn yield_to_requests() {
     // On Linux the priority is that of a thread, and no process id means the calling one.
     #[cfg(target_os = "linux")]
     rustix::process::setpriority_process(None, NICENESS).ok();

@@ -15,6 +15,7 @@ use crate::{
     audit::AuditLog,
     cache::{Cache, Generations},
     clock::Clock,
+    consenting::Consenting,
     credentials::Credentials,
     keys::Hash16,
     load::SharedPerson,
@@ -55,6 +56,8 @@ pub(crate) struct Caches {
     /// Where the events of a pair belong.
     pub(crate) pairs: Pairs,
     pub(crate) generations: Generations,
+    /// What was said about consent, strand by strand, once somebody has asked.
+    pub(crate) consenting: Consenting,
 }
 
 impl Caches {
@@ -69,6 +72,7 @@ impl Caches {
             people: Cache::new(share(PEOPLE_SHARE), |person| person.weight() + 96),
             pages: Cache::new(share(PAGES_SHARE), |page| page.weight() + 96),
             pairs: Pairs::default(),
+            consenting: Consenting::default(),
             generations: Generations::default(),
         }
     }

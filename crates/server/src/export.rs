@@ -71,7 +71,7 @@ pub(crate) async fn rows(
 }
 
 /// A purpose that people can grant. Nothing may be exported for the service purpose, which serves checks only.
-fn purpose(app: &App, key: &str) -> Result<Purpose, ApiError> {
+pub(crate) fn purpose(app: &App, key: &str) -> Result<Purpose, ApiError> {
     let purpose = app.engine.purpose(key).filter(|purpose| *purpose != Purpose::SERVICE);
     purpose.ok_or_else(|| {
         ApiError::invalid(format!("`purpose`: there is no purpose `{key}` that people can grant"))

@@ -47,6 +47,7 @@ mod redirects;
 mod results;
 mod retention;
 mod settings;
+mod sql;
 mod tokens;
 
 pub use app::router;

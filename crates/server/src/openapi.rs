@@ -124,6 +124,11 @@ fn response(schema: Option<&str>, kind: Option<Kind>) -> Value {
             json!({"description": "OK", "content": {"text/html": {"schema": {"type": "string"}}}})
         }
         Some("Bytes") => json!({"description": "OK", "content": {"application/octet-stream": {}}}),
+        Some("QueryAnswer") => json!({"description": "OK", "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/QueryAnswer"}},
+            "text/csv": {},
+            "application/vnd.apache.arrow.stream": {},
+        }}),
         Some("Lines") => json!({"description": "OK", "content": {"application/x-ndjson": {}}}),
         Some("EventStream") => json!({"description": "OK", "content": {"text/event-stream": {}}}),
         Some("Redirect") => json!({

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use engine::enrich::Enricher;
+use engine::{analytics::Analytics, enrich::Enricher};
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// Completes what events and requests say of device, place and campaign.
     pub enricher: Arc<Enricher>,
+    /// What answers SQL; such calls are refused when absent.
+    pub analytics: Option<Arc<dyn Analytics>>,
     /// How long calls in flight may take to finish when the server stops.
     pub drain: Duration,
 }
@@ -37,6 +39,7 @@ impl Default for Options {
             proxies: 0,
             public_url: None,
             enricher: Arc::default(),
+            analytics: None,
             drain: Duration::from_secs(20),
         }
     }

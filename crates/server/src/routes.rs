@@ -624,6 +624,7 @@ const ROUTES: &[Route] = &[
         },
     },
     bulk::EXPORT,
+    bulk::QUERY,
     bulk::BACKUP_ROWS,
     bulk::BACKUP_KEYS,
     Route {

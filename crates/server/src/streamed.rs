@@ -49,9 +49,7 @@ pub(crate) fn answer(
     let run = move || {
         let mut sink = Sink { app: app.clone(), pieces, stall: STALL_MAX };
         if let Err(error) = make(&app.engine, &mut sink) {
-            tracing::error!(%error, "a long answer broke off");
-            // The caller may be gone already.
-            drop(sink.pieces.try_send(Err(io::Error::other("it broke off"))));
+            sink.break_off(&error.to_string());
         }
         drop(place);
     };
@@ -69,6 +67,20 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
+    /// Breaks the answer off, so that nobody takes what was sent for the whole.
+    pub(crate) fn break_off(&self, why: &str) {
+        tracing::warn!(why, "a long answer broke off");
+        let mut broken = Err(io::Error::other("it broke off"));
+        let started = Instant::now();
+        while let Err(TrySendError::Full(waiting)) = self.pieces.try_send(broken) {
+            if self.stall <= started.elapsed() {
+                return;
+            }
+            broken = waiting;
+            thread::sleep(LOOK);
+        }
+    }
+
     /// Sends a piece as soon as there is room; breaks when nobody takes it, or the server stops.
     pub(crate) fn send(&mut self, piece: impl Into<Bytes>) -> ControlFlow<()> {
         let mut piece = Ok(piece.into());

@@ -23,11 +23,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("server", &["engine", "model"]),
     ("lake", &["model"]),
+    ("query", &["model"]),
     (
         "concierge",
         &[
             "model", "profile", "audience", "decision", "matching", "store", "engine", "server",
-            "lake", "stats",
+            "lake", "query", "stats",
         ],
     ),
     ("xtask", &["store"]),
@@ -35,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// Arrows that exist in tests only, each with the reason why a test cannot do without it.
 const ALLOWED_IN_TESTS: &[(&str, &str, &str)] = &[
+    ("query", "lake", "files are written to be read"),
     ("model", "fuzz", "conditions are parsed from what anybody sends"),
     ("decision", "fuzz", "templates are parsed from what anybody writes"),
     ("engine", "fuzz", "events are brought into normal form from what anybody sends"),

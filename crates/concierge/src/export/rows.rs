@@ -1,10 +1,8 @@
 //! Exporting a table: from the server's lines to a file of the format that was asked for.
 
 use std::{
-    fs,
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::{Context as _, bail, ensure};
@@ -13,9 +11,10 @@ use model::{Key, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::{
-    client::{Client, encode},
+    client::{Call, Client, encode},
     failure::Failure,
     screen::{self, thousands},
+    whole,
 };
 
 /// Longest line that is read: the largest profile has 500 traits of 2 KiB and 1,000 identifiers of 512 bytes.
@@ -128,23 +127,11 @@ impl Export {
     }
 
     pub(super) fn write(&self, client: &Client, destination: Destination) -> anyhow::Result<()> {
-        let mut lines = BufReader::new(client.stream(&self.path)?);
+        let mut lines = BufReader::new(client.stream(&Call::get(&self.path))?);
         let summary = match destination {
             Destination::Screen => self.copy(&mut lines, Box::new(io::stdout()))?,
             Destination::File(path) => {
-                let draft = draft(&path);
-                let file =
-                    create(&draft).with_context(|| format!("cannot write {}", draft.display()))?;
-                let summary = self.copy(&mut lines, Box::new(&file)).and_then(|summary| {
-                    file.sync_all()?;
-                    fs::rename(&draft, &path)?;
-                    Ok(summary)
-                });
-                if summary.is_err() {
-                    // Half a file is of no use; that it cannot be removed changes nothing.
-                    drop(fs::remove_file(&draft));
-                }
-                summary.with_context(|| format!("{} was not written", path.display()))?
+                whole::write(&path, |file| self.copy(&mut lines, Box::new(file)))?
             }
         };
         self.tell(&summary);
@@ -203,16 +190,6 @@ fn read_line(lines: &mut dyn BufRead) -> anyhow::Result<Map<String, Value>> {
 }
 
 /// A file that only its owner reads: what is in it is personal.
-fn create(path: &Path) -> io::Result<fs::File> {
-    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
-}
-
-fn draft(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".unfinished");
-    path.with_file_name(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

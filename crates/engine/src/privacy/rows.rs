@@ -20,7 +20,7 @@ use crate::{
     privacy::{Counts, RequestKind, bars::Bar},
 };
 
-const REQUEST: u8 = 0x60;
+pub(crate) const REQUEST: u8 = 0x60;
 pub(crate) const BAR: u8 = 0x61;
 const ERASURE: u8 = 0x62;
 /// The key of the receipt made last.

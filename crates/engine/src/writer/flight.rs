@@ -115,6 +115,7 @@ impl Flight {
                 None => caches.accounts.remove(name),
             }
         }
+        caches.consenting.publish(&self.pages);
         for (strand, page) in &self.pages {
             caches.pages.publish(*strand, Arc::clone(page));
         }

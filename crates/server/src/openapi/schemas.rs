@@ -50,6 +50,7 @@ pub(super) fn shared() -> Object {
         retention(),
         access(),
         operation(),
+        sql(),
     ];
     all.into_iter()
         .chain([quality::quarantine(), quality::reports()])
@@ -474,6 +475,43 @@ fn access() -> Value {
                 "change": {},
             },
         })),
+    })
+}
+
+fn sql() -> Value {
+    json!({
+        "Query": {
+            "type": "object",
+            "required": ["sql", "purpose"],
+            "additionalProperties": false,
+            "properties": {
+                "sql": {"type": "string", "description": "one statement that reads"},
+                "purpose": {
+                    "type": "string",
+                    "description": "what the answer will be used for; rows that may not be are not there",
+                },
+                "format": {
+                    "enum": ["json", "csv", "arrow"],
+                    "description": "else what `Accept` says, else JSON",
+                },
+            },
+        },
+        "QueryAnswer": {
+            "type": "object",
+            "required": ["columns", "items"],
+            "properties": {
+                "columns": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["name", "type"],
+                    "properties": {"name": {"type": "string"}, "type": {"type": "string"}},
+                }},
+                "items": {
+                    "type": "array",
+                    "items": {"type": "object"},
+                    "description": "a value that is absent is left out",
+                },
+            },
+        },
     })
 }
 

@@ -1,10 +1,10 @@
 //! The routes that hand out everything at once.
 
-use axum::routing::get;
+use axum::routing::{get, post};
 use engine::definitions::Scope;
 
 use super::{Doc, Route, optional, required, scope};
-use crate::{backup, export};
+use crate::{backup, export, sql};
 
 /// The rows of a table that a purpose may see.
 pub(super) const EXPORT: Route = Route {
@@ -29,6 +29,23 @@ pub(super) const EXPORT: Route = Route {
         ],
         body: None,
         answer: (200, Some("Lines")),
+    },
+};
+
+/// SQL over the lake.
+pub(super) const QUERY: Route = Route {
+    method: "post",
+    path: "/api/v1/query",
+    aliases: &[],
+    access: scope(Scope::Export),
+    handler: || post(sql::run),
+    doc: Doc {
+        id: "query",
+        tag: "export",
+        summary: "SQL over the lake, read only, for a purpose; as JSON, CSV or Arrow",
+        query: &[],
+        body: Some("Query"),
+        answer: (200, Some("QueryAnswer")),
     },
 };
 
