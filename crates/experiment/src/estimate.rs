@@ -27,7 +27,8 @@ pub(crate) fn of_arm(metric: &Metric, arm: &ArmSums<'_>) -> Result<Estimate, Und
     })
 }
 
-fn upper(tally: &Tally) -> Sums {
+/// The sums of what a metric is about: values, or the upper part of a ratio.
+pub(crate) fn upper(tally: &Tally) -> Sums {
     let Totals { units, upper, upper_squares, .. } = tally.totals();
     Sums { count: units, non_zero: tally.nonzero, sum: upper, sum_of_squares: upper_squares }
 }

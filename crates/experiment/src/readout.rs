@@ -244,7 +244,7 @@ fn collecting(metric: &Metric, arms: &[ArmSums<'_>], control: &ArmSums<'_>) -> S
     let what = if metric.is_binary() {
         "units that did it, and as many that did not"
     } else {
-        "units with a value other than 0"
+        "units with a value other than 0, counted as fewer where few of them make up most"
     };
     format!(
         "`{}` has {} so far; each arm needs {} {what} before anything is said",
@@ -254,12 +254,12 @@ fn collecting(metric: &Metric, arms: &[ArmSums<'_>], control: &ArmSums<'_>) -> S
     )
 }
 
-/// How many units of an arm tell how units differ.
+/// How many units of an arm tell how units differ; fewer than have a value where few of them make up most of it.
 fn informative(metric: &Metric, tally: &Tally) -> u64 {
-    if metric.is_binary() {
-        tally.nonzero.min(tally.units.saturating_sub(tally.nonzero))
-    } else {
-        tally.nonzero
+    match metric.kind {
+        // What is looked at is how they are ordered, for which no value is larger than another by much.
+        MetricKind::Quantile => tally.nonzero,
+        _ => estimate::upper(tally).informative(),
     }
 }
 
