@@ -73,7 +73,14 @@ fn kept(table: &str, snapshot: &Arc<Snapshot>) -> Vec<Seen> {
         let is_kept = move |strand: &str| {
             hidden.hidden_strands.binary_search_by(|one| one.as_str().cmp(strand)).is_err()
         };
-        kept.push(Seen::Text("strand", Arc::new(is_kept)));
+        let strand = Seen::Text("strand", Arc::new(is_kept));
+        kept.push(if table == "events" && !snapshot.kept_events.is_empty() {
+            let moved = Arc::clone(snapshot);
+            let is_kept = move |seq| moved.kept_events.binary_search(&seq).is_ok();
+            Seen::Either(vec![strand, Seen::Integer("seq", Arc::new(is_kept))])
+        } else {
+            strand
+        });
     }
     if table == "events" && !snapshot.hidden_events.is_empty() {
         let hidden = Arc::clone(snapshot);

@@ -131,11 +131,7 @@ impl Host {
             Some(serving) => self.runtime.block_on(serving).context("the server's task broke"),
             None => Ok(Ok(())),
         };
-        if let Some(lake) = self.engine.lake() {
-            // Whoever reads the files by other means finds everything in them.
-            lake.flush(&self.engine);
-        }
-        self.engine.shutdown();
+        self.engine.flush_and_shutdown();
         ended?
     }
 }

@@ -198,6 +198,15 @@ impl Engine {
         self.inner.stop();
     }
 
+    /// The same, but what the lake has in memory is in files then.
+    pub fn flush_and_shutdown(&self) {
+        stop(&self.inner.jobs, &self.inner.threads);
+        if let Some(lake) = self.lake() {
+            lake.flush(self);
+        }
+        self.shutdown();
+    }
+
     /// Whether it can answer: definitions compiled, writer running, store not failed.
     pub fn ready(&self) -> bool {
         let threads = self.inner.threads.lock();

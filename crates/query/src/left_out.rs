@@ -8,8 +8,8 @@ use datafusion::{
         datatypes::{DataType, Int64Type},
     },
     error::{DataFusionError, Result},
-    logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf},
-    prelude::Expr,
+    logical_expr::{ColumnarValue, Volatility, create_udf},
+    prelude::{Expr, col, lit},
 };
 
 /// Says of a row by one of its columns whether it may be seen. A row whose value is absent may not.
@@ -19,26 +19,31 @@ pub enum Seen {
     Text(&'static str, Arc<dyn Fn(&str) -> bool + Send + Sync>),
     /// By a column of integers.
     Integer(&'static str, Arc<dyn Fn(i64) -> bool + Send + Sync>),
+    /// By any of several.
+    Either(Vec<Self>),
 }
 
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Text(column, _) | Self::Integer(column, _)) = self;
-        f.debug_tuple("Seen").field(column).finish()
+        match self {
+            Self::Text(column, _) | Self::Integer(column, _) => {
+                f.debug_tuple("Seen").field(column).finish()
+            }
+            Self::Either(several) => f.debug_tuple("Either").field(several).finish(),
+        }
     }
 }
 
 /// The condition under which a row is seen.
 pub(crate) fn condition(seen: &Seen) -> Expr {
-    let (Seen::Text(column, _) | Seen::Integer(column, _)) = seen;
-    function(seen.clone()).call(vec![datafusion::prelude::col(*column)])
+    match seen {
+        Seen::Text(column, _) => function(seen.clone(), DataType::Utf8, column),
+        Seen::Integer(column, _) => function(seen.clone(), DataType::Int64, column),
+        Seen::Either(several) => several.iter().map(condition).fold(lit(false), Expr::or),
+    }
 }
 
-fn function(seen: Seen) -> ScalarUDF {
-    let kind = match &seen {
-        Seen::Text(..) => DataType::Utf8,
-        Seen::Integer(..) => DataType::Int64,
-    };
+fn function(seen: Seen, kind: DataType, column: &str) -> Expr {
     let answer = move |arguments: &[ColumnarValue]| {
         let rows = match arguments {
             [ColumnarValue::Array(rows)] => Arc::clone(rows),
@@ -48,7 +53,9 @@ fn function(seen: Seen) -> ScalarUDF {
         Ok(ColumnarValue::Array(Arc::new(ask(&seen, &rows)?)))
     };
     // What is asked is the same for one query and another for the next, so nothing is computed ahead of it.
-    create_udf("is_seen", vec![kind], DataType::Boolean, Volatility::Volatile, Arc::new(answer))
+    let volatile = Volatility::Volatile;
+    let function = create_udf("is_seen", vec![kind], DataType::Boolean, volatile, Arc::new(answer));
+    function.call(vec![col(column)])
 }
 
 fn ask(seen: &Seen, rows: &dyn Array) -> Result<BooleanArray> {
@@ -71,5 +78,6 @@ fn ask(seen: &Seen, rows: &dyn Array) -> Result<BooleanArray> {
             let numbers = rows.as_primitive_opt::<Int64Type>().ok_or_else(unfit)?;
             Ok(numbers.iter().map(|number| Some(number.is_some_and(|n| is_seen(n)))).collect())
         }
+        Seen::Either(_) => Err(unfit()),
     }
 }

@@ -125,7 +125,12 @@ fn rows_that_may_not_be_seen_are_not_there() {
     assert_eq!(seen(Vec::new(), Vec::new()), ["a", "b", "c", "d", "e"]);
     assert_eq!(seen(Vec::new(), vec![split.clone()]), ["a", "b", "d"]);
     assert_eq!(seen(vec![later.clone()], Vec::new()), ["b", "c", "d", "e"], "of files only");
-    assert_eq!(seen(vec![later], vec![split]), ["b", "d"]);
+    assert_eq!(seen(vec![later.clone()], vec![split.clone()]), ["b", "d"]);
+    let either = Seen::Either(vec![
+        Seen::Text("decision", Arc::new(|id: &str| id == "c")),
+        Seen::Integer("definitions_version", Arc::new(|version| version == 1)),
+    ]);
+    assert_eq!(seen(vec![either], Vec::new()), ["a", "c", "d", "e"]);
     let absent = Seen::Text("variant", Arc::new(|_: &str| true));
     assert_eq!(seen(Vec::new(), vec![absent]), Vec::<String>::new());
 }

@@ -60,7 +60,8 @@ pub async fn serve(
             "calls were still in flight at the end of the drain"
         );
     }
-    tokio::task::spawn_blocking(move || engine.shutdown()).await.context("stopping the engine")
+    let stop = move || engine.flush_and_shutdown();
+    tokio::task::spawn_blocking(stop).await.context("stopping the engine")
 }
 
 /// Takes the next connection once there is a slot for it.

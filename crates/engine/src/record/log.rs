@@ -21,7 +21,7 @@ pub(crate) enum LogEntry {
     Decision { lane: Lane, born: Seq, at: Timestamp, id: u128 },
     /// Something an operator did; the audit log says what.
     Act { action: CompactString },
-    /// Something an operator did to people: [`StoredAct`] says what.
+    /// Something an operator did to people: [`StoredAct`](super::StoredAct) says what.
     Person { act: ActId },
     /// What was here is kept no longer.
     Removed,
