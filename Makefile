@@ -125,10 +125,11 @@ test-policies: $(POLICIES_VENV)/ready ## bandits and off-policy estimates, besid
 $(POLICIES_VENV)/ready: tests/policies/requirements.txt tests/harness/make-venv.sh
 	@bash tests/harness/make-venv.sh "$(POLICIES_VENV)" tests/policies/requirements.txt --no-deps --ignore-requires-python
 
-# Cargo decides what is out of date, so this rule always asks it.
+# Cargo decides what is out of date, so this rule always asks it. The program comes of building the tests: built by itself it
+# has other features of what both use, and all that depends on these would be compiled twice.
 .PHONY: $(BINARY)
 $(BINARY):
-	@cargo build --locked -p concierge $(FEATURES)
+	@cargo test --workspace --locked $(FEATURES) --no-run --quiet
 
 $(VENV)/ready: tests/requirements.txt tests/harness/make-venv.sh
 	@bash tests/harness/make-venv.sh "$(VENV)" tests/requirements.txt
