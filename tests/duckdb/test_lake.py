@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import duckdb
 import pyarrow.dataset
+import pyarrow.parquet
 import pytest
 from concierge_server import WRITE_KEY, Server
 
@@ -55,8 +56,8 @@ def fill(server):
             for order, revenue in enumerate(orders_of(user))
         ]
         ingest(server, batch)
-        asked = {"user_id": who, "anonymous_id": device, "placements": ["hero"]}
-        server.post("/api/v1/decide", asked)
+        asked = {"identifiers": {"user_id": who, "anonymous_id": device}, "placements": ["hero"]}
+        server.post("/v1/decide", asked)
 
 
 @pytest.fixture(scope="module")
