@@ -236,8 +236,10 @@ impl Lake {
         handle.catch_up();
     }
 
-    /// Writes the tail to files, and waits for that.
+    /// Writes everything that was acknowledged before to files, and waits for that.
     pub fn flush(&self, engine: &Engine) {
+        // What is asked for while the follower still reads would be done with a part of it.
+        engine.follower().catch_up();
         self.state.ask_for_flush();
         engine.follower().catch_up();
     }
