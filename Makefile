@@ -18,7 +18,8 @@ export CARGO_NET_RETRY ?= 5
 DEMO_DATA ?= $(CONCIERGE_CACHE)/demo
 DEMO_LISTEN ?= 127.0.0.1:8080
 
-# SQL over the lake takes long to build, so what is built by hand leaves it off unless asked: `--features query`.
+# SQL over the lake takes long to build, so what is built by hand, and the demonstration, leave it off unless asked:
+# `--features query`.
 FEATURES := --features concierge/query
 # The suites that run against the real program use this binary.
 BINARY := $(CARGO_TARGET_DIR)/debug/concierge
@@ -38,7 +39,7 @@ help: ## show this list
 .PHONY: demo
 demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 	@echo "Building Concierge in release mode. The first time takes some minutes; later starts take seconds."
-	@cargo build --release --locked -p concierge $(FEATURES)
+	@cargo build --release --locked -p concierge
 	@echo "Starting the demonstration; its data is kept in $(DEMO_DATA). Stop it with Ctrl-C."
 	@mkdir -p "$(dir $(DEMO_DATA))"
 	@exec "$(CARGO_TARGET_DIR)/release/concierge" demo --data "$(DEMO_DATA)" --listen "$(DEMO_LISTEN)"
