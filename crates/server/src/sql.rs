@@ -93,13 +93,22 @@ fn rest(answer: &mut dyn Answer, sink: &mut Sink) {
         let sent = match piece {
             Ok(piece) => sink.send(piece),
             Err(error) => {
-                sink.break_off(&error.to_string());
+                sink.break_off(reason(&error));
                 ControlFlow::Break(())
             }
         };
         if sent.is_break() {
             return;
         }
+    }
+}
+
+/// Why an answer broke off, for the log: what is said of a query may quote values, which are about people.
+fn reason(error: &AnalyticsError) -> &str {
+    match error {
+        AnalyticsError::Failed(detail) => detail,
+        AnalyticsError::Query(_) => "the query met a value that it cannot handle",
+        AnalyticsError::Limit(_) | AnalyticsError::Busy(_) => "the query met a limit",
     }
 }
 
