@@ -70,7 +70,7 @@ fn compare(client: &Client, documents: &[Document]) -> anyhow::Result<usize> {
             differences(before, document).into_iter().for_each(screen::say);
         }
     }
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_written_by_people()) {
         for only in only_on_server(client, kind, documents)? {
             screen::say(format!("{}/{only}: only on the server", kind.plural()));
         }

@@ -5,8 +5,10 @@ use model::{UnitId, hash};
 
 /// Longest salt a definition may give, in bytes.
 pub(crate) const MAX_SALT_BYTES: usize = 64;
-/// Longest seed: the longest name of a draw with its colon, the salt, the colon before the unit.
-const MAX_SEED_BYTES: usize = 8 + MAX_SALT_BYTES + 1;
+/// Longest number of an epoch, with the colon before it.
+const EPOCH_BYTES: usize = 1 + 20;
+/// Longest seed: the longest name of a draw with its colon, the salt, the epoch, the colon before the unit.
+const MAX_SEED_BYTES: usize = 8 + MAX_SALT_BYTES + EPOCH_BYTES + 1;
 /// A unit is hashed as 16 hexadecimal digits.
 const UNIT_BYTES: usize = 16;
 
@@ -54,6 +56,13 @@ impl Salt {
         Self { seed: [draw.prefix().as_bytes(), text, b":"].concat().into() }
     }
 
+    /// The salt of the variants in an epoch of a definition whose own salt is `text`: each epoch draws anew.
+    pub(crate) fn of_epoch(text: &str, epoch: u64) -> Self {
+        let mut salt = Self::new(Draw::Variant, text);
+        salt.seed = [&salt.seed, epoch.to_string().as_bytes(), b":"].concat().into();
+        salt
+    }
+
     /// The bucket of `unit`: equal to `hash::bucket(prefix + salt, unit)`.
     pub(crate) fn bucket(&self, unit: UnitId) -> u32 {
         const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -81,6 +90,12 @@ mod tests {
                 let slow = hash::bucket(&format!("{}{text}", draw.prefix()), UnitId(unit));
                 prop_assert_eq!(Salt::new(draw, &text).bucket(UnitId(unit)), slow);
             }
+        }
+
+        #[test]
+        fn an_epoch_is_a_part_of_the_salt(unit: u64, text in "[a-z0-9_é-]{0,32}", epoch: u64) {
+            let slow = hash::bucket(&format!("variant:{text}:{epoch}"), UnitId(unit));
+            prop_assert_eq!(Salt::of_epoch(&text, epoch).bucket(UnitId(unit)), slow);
         }
     }
 }

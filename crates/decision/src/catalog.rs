@@ -2,12 +2,13 @@
 
 mod compile;
 mod edition;
+mod epoch;
 mod schedule;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use model::{
-    Key, Purpose, Timestamp, UnitId,
+    Drawn, Key, Purpose, Timestamp, UnitId,
     condition::{Fact, Facts, Names, Needs, Rule},
     consent::PurposeKey,
     definition::{Fault, State},
@@ -15,7 +16,7 @@ use model::{
 };
 
 use crate::{
-    Divisions, ExperienceDocument, PlacementDocument, Reference, Share,
+    Divisions, ExperienceDocument, PlacementDocument, PolicyDocument, Reference, Share,
     bucket::Salt,
     content::Content,
     document::{Cap, RampStep},
@@ -23,6 +24,7 @@ use crate::{
 
 pub(crate) use compile::shares;
 pub(crate) use edition::{Edition, fitting};
+use epoch::Epoch;
 use schedule::{Period, Schedule};
 
 /// A document at a version.
@@ -43,6 +45,8 @@ pub struct Defined<'a> {
     pub names: &'a Names,
     /// Holdouts that experiences share, and exclusion groups.
     pub divisions: &'a Divisions,
+    /// The policies of experiences whose shares follow what units did.
+    pub policies: &'a [Versioned<PolicyDocument>],
 }
 
 impl fmt::Debug for Defined<'_> {
@@ -129,6 +133,8 @@ pub(crate) struct Experience {
     pub(crate) holdout_salt: Salt,
     pub(crate) variants: Vec<Variant>,
     pub(crate) variant_salt: Salt,
+    /// Where shares follow what units did: those of now.
+    pub(crate) epoch: Option<Epoch>,
     pub(crate) public_fields: Box<[Path]>,
 }
 
@@ -315,11 +321,18 @@ impl Experience {
         self.variants.iter().filter(|variant| variant.is_drawn()).count()
     }
 
-    /// The variant that owns `unit`'s bucket.
-    pub(crate) fn draw(&self, unit: UnitId) -> (u32, Option<&Variant>) {
+    /// The variant that owns `unit`'s bucket, by weight.
+    pub(crate) fn draw(&self, unit: UnitId) -> Option<Lot<'_>> {
         let bucket = self.variant_salt.bucket(unit);
-        let owner = self.variants.iter().find(|v| v.start <= bucket && bucket < v.end);
-        (bucket, owner)
+        let variant = self.variants.iter().find(|v| v.start <= bucket && bucket < v.end)?;
+        Some(Lot { variant, bucket, range: (variant.start, variant.end) })
+    }
+
+    /// The variant that owns the bucket of a unit in this cell, by the policy of now; by weight where there is none.
+    pub(crate) fn draw_by_policy(&self, epoch: &Epoch, cell: u16, unit: UnitId) -> Option<Lot<'_>> {
+        let Some((bucket, place, range)) = epoch.draw(cell, unit) else { return self.draw(unit) };
+        let variant = self.variants.get(place)?;
+        Some(Lot { variant, bucket, range })
     }
 
     /// The variant `key`, when it can still be drawn.
@@ -333,10 +346,32 @@ impl Experience {
     }
 }
 
+/// What a unit drew.
+#[derive(Debug)]
+pub(crate) struct Lot<'a> {
+    pub(crate) variant: &'a Variant,
+    pub(crate) bucket: u32,
+    /// The buckets that the variant owns.
+    pub(crate) range: (u32, u32),
+}
+
+impl Lot<'_> {
+    /// What is kept of it.
+    pub(crate) fn drawn(&self, policy: u64, cell: u16) -> Drawn {
+        let (start, end) = self.range;
+        Drawn { policy, cell, buckets: u16::try_from(end - start).unwrap_or(u16::MAX) }
+    }
+}
+
 impl Variant {
-    /// The probability with which it is drawn.
+    /// The probability with which it is drawn by weight.
     pub(crate) fn share(&self) -> Share {
         Share::from_buckets(self.end - self.start).unwrap_or_default()
+    }
+
+    /// Its share by weight, in ten-thousandths.
+    pub(crate) fn buckets(&self) -> u16 {
+        u16::try_from(self.end - self.start).unwrap_or(u16::MAX)
     }
 
     fn is_drawn(&self) -> bool {

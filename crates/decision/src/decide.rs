@@ -59,8 +59,9 @@ pub fn holdout_name(holdout: &Key) -> Key {
 ///
 /// **Propensity.** The probability of the outcome given the winner: for a variant, that of being in
 /// no holdout times its share of the buckets; for a held-out unit, that of its holdout. Shares are
-/// those of today's documents, also for a sticky assignment. Eligibility, traffic and slots are
-/// conditions of winning and are not part of it.
+/// those of today's documents, also for a sticky assignment; where they follow what units did, a variant's is that
+/// of the policy by which the unit was drawn. Eligibility, traffic and slots are conditions of winning and are not
+/// part of it.
 ///
 /// **Forced variants.** A placement that one of [`Request::forced`] belongs to shows it, the first by arbitration
 /// where there are several; nothing is assigned. Gates are still walked where an explanation is asked for.
@@ -266,6 +267,7 @@ impl Outcome {
             candidates: Vec::new(),
             consent: ConsentBasis::default(),
             assignment: None,
+            drawn: None,
             holdouts: Vec::new(),
             explanation: Vec::new(),
         }

@@ -10,7 +10,7 @@ use model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Share;
+use crate::{Share, policy::Adaptive};
 
 /// Most variants an experience may have.
 pub const MAX_VARIANTS: usize = 200;
@@ -224,14 +224,26 @@ fn one() -> u32 {
 }
 
 /// How units are divided over variants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Allocation {
     /// By weight, drawn once by hash.
     Fixed {},
+    /// By what units before did, once there are enough; by weight until then. A variant with weight 0 gets nobody.
+    Adaptive(Adaptive),
     /// By somebody else: it is never decided here, and only read out, of exposures that a server states. The
     /// weights say how units should be divided.
     External {},
+}
+
+impl Allocation {
+    /// How shares follow what units did, if they do.
+    pub fn adaptive(&self) -> Option<&Adaptive> {
+        match self {
+            Self::Adaptive(adaptive) => Some(adaptive),
+            Self::Fixed {} | Self::External {} => None,
+        }
+    }
 }
 
 impl Default for Allocation {

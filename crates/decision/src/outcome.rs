@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use model::{Key, Purpose, PurposeSet, value::Object};
+use model::{Drawn, Key, Purpose, PurposeSet, value::Object};
 use serde::{Deserialize, Serialize};
 
 use crate::explanation::Step;
@@ -190,6 +190,8 @@ pub struct Outcome {
     /// The assignment to record for the winner: a variant's key or [`crate::HELD_OUT`]. `None` when
     /// nothing new was drawn.
     pub assignment: Option<Key>,
+    /// How the variant was drawn, now or when it was assigned, of an experience whose shares follow what units did.
+    pub drawn: Option<Drawn>,
     /// The shared holdouts of the winner that were drawn anew, and whether the unit is in each; to be recorded under
     /// [`crate::holdout_name`].
     pub holdouts: Vec<(Key, bool)>,

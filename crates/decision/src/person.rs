@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Key, LazyObject, Purpose, Timestamp, UnitId,
+    Drawn, Key, LazyObject, Purpose, Timestamp, UnitId,
     condition::Facts,
     value::{Object, Path},
 };
@@ -29,6 +29,9 @@ pub trait Person {
     /// key, or [`crate::HELD_OUT`]. Of a shared holdout, under its [`crate::holdout_name`],
     /// [`crate::HELD_OUT`] or something else.
     fn assignment(&self, name: &Key) -> Option<&Key>;
+    /// How the effective assignment to an experience was drawn, where that is kept: of experiences whose shares
+    /// follow what units did.
+    fn drawn(&self, experience: &Key) -> Option<Drawn>;
     /// How many recorded wins of `experience`, shadow wins included, lie after `since`; asked under
     /// the service purpose.
     fn wins_since(&self, experience: &Key, since: Timestamp) -> u32;

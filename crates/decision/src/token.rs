@@ -2,7 +2,7 @@
 //! restored (and not be made up).
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use model::{DecisionId, Key, Timestamp, UnitId};
+use model::{DecisionId, Drawn, Key, Timestamp, UnitId};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -12,7 +12,9 @@ use crate::{
 };
 
 /// The first byte of every token: the layout that follows it.
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
+/// The layout before it, which did not say how variants are drawn.
+const LAYOUT_BEFORE: u8 = 2;
 /// How much of the keyed hash a token carries: 128 bits, far beyond guessing.
 const MAC_BYTES: usize = 16;
 /// Room for most tokens before they become text.
@@ -46,6 +48,8 @@ pub struct TokenClaims {
     pub consent: ConsentBasis,
     /// The version of all definitions together.
     pub definitions_version: u64,
+    /// How the variant was drawn, where shares follow what units did.
+    pub drawn: Option<Drawn>,
 }
 
 /// Why a text is not a token of ours.
@@ -78,12 +82,14 @@ impl TokenClaims {
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Malformed)?;
         let layout = *bytes.first().ok_or(TokenError::Malformed)?;
-        if layout != LAYOUT {
+        if ![LAYOUT, LAYOUT_BEFORE].contains(&layout) {
             return Err(TokenError::Layout(layout));
         }
         let signed = signed(&bytes, key)?;
         let claims = signed.get(1..).ok_or(TokenError::Malformed)?;
-        postcard::from_bytes(claims).map_err(|_| TokenError::Malformed)
+        // What it does not say is an absent last field.
+        let absent: &[u8] = if layout == LAYOUT { &[] } else { &[0] };
+        postcard::from_bytes(&[claims, absent].concat()).map_err(|_| TokenError::Malformed)
     }
 }
 

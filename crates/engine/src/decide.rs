@@ -318,6 +318,10 @@ impl decision::Person for Person<'_> {
         self.profile.service().assignment(experience).map(|assignment| &assignment.variant)
     }
 
+    fn drawn(&self, experience: &Key) -> Option<Drawn> {
+        self.profile.service().assignment(experience)?.drawn
+    }
+
     fn wins_since(&self, experience: &Key, since: Timestamp) -> u32 {
         let wins = self.wins.get(experience).map_or(&[][..], |wins| wins);
         let count = wins.iter().filter(|at| **at > since).count();
@@ -562,6 +566,7 @@ impl Decider {
             propensity: outcome.propensity,
             consent: outcome.consent,
             definitions_version: snapshot.version,
+            drawn: outcome.drawn,
         };
         Some(claims.encode(&self.token_key))
     }

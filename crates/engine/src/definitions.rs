@@ -35,6 +35,8 @@ pub enum Kind {
     Placement,
     /// What is shown to whom, and why.
     Experience,
+    /// How units are divided, of an experience whose shares follow what units did; written by the program alone.
+    Policy,
     /// What is computed of what exposed people do.
     Metric,
     /// What events of a name should look like.
@@ -51,7 +53,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which one may refer to those before it.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Purpose,
         Self::Source,
         Self::Trait,
@@ -62,6 +64,7 @@ impl Kind {
         Self::ExclusionGroup,
         Self::Holdout,
         Self::Experience,
+        Self::Policy,
         Self::Metric,
         Self::EventSchema,
         Self::TrafficRule,
@@ -79,6 +82,7 @@ impl Kind {
             Self::Stages => "stages",
             Self::Placement => "placements",
             Self::Experience => "experiences",
+            Self::Policy => "policies",
             Self::Metric => "metrics",
             Self::EventSchema => "event_schemas",
             Self::TrafficRule => "traffic_rules",
@@ -99,6 +103,7 @@ impl Kind {
             Self::Stages => "stages",
             Self::Placement => "placement",
             Self::Experience => "experience",
+            Self::Policy => "policy",
             Self::Metric => "metric",
             Self::EventSchema => "event schema",
             Self::TrafficRule => "traffic rule",
@@ -106,6 +111,11 @@ impl Kind {
             Self::ExclusionGroup => "exclusion group",
             Self::Holdout => "holdout",
         }
+    }
+
+    /// Whether people write it. What the program learns is read by them and written by nobody else.
+    pub fn is_written_by_people(self) -> bool {
+        self != Self::Policy
     }
 
     /// The kind whose plural is `text`.

@@ -329,7 +329,7 @@ fn keep_assignments(pending: &mut Pending<'_>, sides: &Sides) -> Result<(), RowE
         for (experience, assignment) in all.iter() {
             let name = experience.as_str().as_bytes();
             if own.get(&head).is_none_or(|own| !own.contains(name)) {
-                let record = load::stored_assignment(assignment.variant.clone(), assignment.seq);
+                let record = load::stored_assignment(assignment);
                 pending.page_mut(head)?.put(Kind::Assignment, name, &encode(&record));
             }
         }

@@ -391,8 +391,11 @@ pub(crate) fn assignment(
     name: &[u8],
     row: &[u8],
 ) -> Result<(Key, Assignment), RowError> {
-    let StoredAssignment::V1 { variant, seq } = record::decode(row, "assignment")?;
-    Ok((key_text(name)?, Assignment { seq, strand, variant }))
+    let (variant, seq, drawn) = match record::decode(row, "assignment")? {
+        StoredAssignment::V1 { variant, seq } => (variant, seq, None),
+        StoredAssignment::V2 { variant, seq, drawn } => (variant, seq, Some(drawn)),
+    };
+    Ok((key_text(name)?, Assignment { seq, strand, variant, drawn }))
 }
 
 /// A trait as a record.
@@ -407,8 +410,12 @@ pub(crate) fn stored_trait(name: &CompactString, value: &TraitValue) -> StoredTr
 }
 
 /// An assignment as a record.
-pub(crate) fn stored_assignment(variant: Key, seq: Seq) -> StoredAssignment {
-    StoredAssignment::V1 { variant, seq }
+pub(crate) fn stored_assignment(assignment: &Assignment) -> StoredAssignment {
+    let Assignment { seq, variant, drawn, .. } = assignment.clone();
+    match drawn {
+        None => StoredAssignment::V1 { variant, seq },
+        Some(drawn) => StoredAssignment::V2 { variant, seq, drawn },
+    }
 }
 
 /// A membership from its row.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use compact_str::CompactString;
 use decision::{ConsentBasis, Holdout, Reference, WhyNot};
 use model::{
-    ActId, Consents, Event, EventKind, Identifier, Key, Lane, LazyObject, PurposeSet, Seq,
+    ActId, Consents, Drawn, Event, EventKind, Identifier, Key, Lane, LazyObject, PurposeSet, Seq,
     StrandId, Timestamp, UnitId,
     condition::Truth,
     event::{Marks, Order},
@@ -278,6 +278,8 @@ pub(crate) enum StoredAssignment {
         /// When, in the log.
         seq: Seq,
     },
+    /// The same where shares follow what units did.
+    V2 { variant: Key, seq: Seq, drawn: Drawn },
 }
 
 /// A membership of a head.
@@ -692,18 +694,46 @@ pub(crate) enum ActKind {
 /// Its id and instant are in the row's key, the unit in the strand's meta row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum StoredDecision<'a> {
-    V1 {
-        definitions_version: u64,
-        /// The lower half of the id of the first decision; the others' ids follow it.
-        first: u64,
-        /// The audiences the person was in, and the furthest of each set of stages they had reached, but for
-        /// the first, as `car.decision`.
-        memberships: Vec<Cow<'a, Key>>,
-        /// One for each placement, in the order asked.
-        outcomes: Vec<StoredOutcome<'a>>,
-        /// JSON text; `None` where it was too large to keep.
-        context: Option<Cow<'a, str>>,
-    },
+    V1(DecisionParts<'a>),
+    /// With how variants were drawn where shares follow what units did, by the places of their outcomes.
+    V2(DecisionParts<'a>, Vec<(u16, Drawn)>),
+}
+
+/// The parts of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DecisionParts<'a> {
+    pub(crate) definitions_version: u64,
+    /// The lower half of the id of the first decision; the others' ids follow it.
+    pub(crate) first: u64,
+    /// The audiences the person was in, and the furthest of each set of stages they had reached, but for
+    /// the first, as `car.decision`.
+    pub(crate) memberships: Vec<Cow<'a, Key>>,
+    /// One for each placement, in the order asked.
+    pub(crate) outcomes: Vec<StoredOutcome<'a>>,
+    /// JSON text; `None` where it was too large to keep.
+    pub(crate) context: Option<Cow<'a, str>>,
+}
+
+impl<'a> StoredDecision<'a> {
+    /// The record of these parts.
+    pub(crate) fn of(parts: DecisionParts<'a>, drawn: Vec<(u16, Drawn)>) -> Self {
+        if drawn.is_empty() { Self::V1(parts) } else { Self::V2(parts, drawn) }
+    }
+
+    /// Its parts.
+    pub(crate) fn into_parts(self) -> (DecisionParts<'a>, Vec<(u16, Drawn)>) {
+        match self {
+            Self::V1(parts) => (parts, Vec::new()),
+            Self::V2(parts, drawn) => (parts, drawn),
+        }
+    }
+
+    /// Leaves the context out.
+    pub(crate) fn without_context(mut self) -> Self {
+        let (Self::V1(parts) | Self::V2(parts, _)) = &mut self;
+        parts.context = None;
+        self
+    }
 }
 
 /// What was decided for one placement. Its experience, or its shadow's, is the candidate without a reason not to win.

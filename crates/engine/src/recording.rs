@@ -12,7 +12,7 @@ use std::{borrow::Cow, collections::HashSet, sync::Arc};
 use audience::{Entry, Memberships};
 use decision::{HELD_OUT, Holdout, NOT_HELD_OUT, Outcome, TokenClaims, holdout_name};
 use model::{
-    Consents, Country, DecisionId, Event, Identifier, Key, PurposeSet, SourceKey, StrandId,
+    Consents, Country, DecisionId, Drawn, Event, Identifier, Key, PurposeSet, SourceKey, StrandId,
     Timestamp, condition::Names, event::Order,
 };
 use profile::Assignment;
@@ -24,7 +24,7 @@ use crate::{
     keys::{self, Kind},
     load,
     page::Pages as _,
-    record::{LogEntry, StoredDecision, StoredOutcome, StoredPlacement, encode},
+    record::{DecisionParts, LogEntry, StoredDecision, StoredOutcome, StoredPlacement, encode},
     registry::rows,
     route::Route,
     sealed::{Address, Keys, RowError},
@@ -37,6 +37,14 @@ pub(crate) use lineup::Lineups;
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// Room for a record of a few placements with a context of a kilobyte.
 const RECORD_BYTES_USUAL: usize = 1536;
+
+/// The variant that was newly drawn in an experience, or whether a shared holdout holds the unit, under its name.
+#[derive(Debug)]
+struct Assigned {
+    experience: Key,
+    variant: Key,
+    drawn: Option<Drawn>,
+}
 
 /// One answered request, to be recorded.
 #[derive(Debug)]
@@ -56,8 +64,8 @@ pub(crate) struct Record {
     body: Vec<u8>,
     /// The lineups that it names are among these.
     lineups: Arc<Lineups>,
-    /// Experiences with the variant newly drawn in them.
-    assigned: Vec<(Key, Key)>,
+    /// What was newly drawn.
+    assigned: Vec<Assigned>,
     /// Experiences that won and whose wins are counted for caps.
     won: Vec<Key>,
 }
@@ -87,10 +95,11 @@ impl Record {
         for outcome in outcomes {
             let Some(winner) = outcome.won() else { continue };
             if let Some(variant) = &outcome.assignment {
-                assigned.push((winner.key.clone(), variant.clone()));
+                let (experience, variant) = (winner.key.clone(), variant.clone());
+                assigned.push(Assigned { experience, variant, drawn: outcome.drawn });
             }
-            assigned
-                .extend(outcome.holdouts.iter().filter_map(|(holdout, held)| kept(holdout, *held)));
+            let holdouts = outcome.holdouts.iter();
+            assigned.extend(holdouts.filter_map(|(holdout, held)| answer(holdout, *held)));
             if is_capped(snapshot, outcome) {
                 won.push(winner.key.clone());
             }
@@ -135,25 +144,30 @@ impl Record {
             propensity: claims.propensity,
             consent: claims.consent,
         };
-        let record = StoredDecision::V1 {
+        let parts = DecisionParts {
             definitions_version: claims.definitions_version,
             first: id.count(),
             memberships: members.unwrap_or_default(),
             outcomes: vec![outcome],
             context: Some(Cow::Borrowed(event.context.text())),
         };
+        let record = StoredDecision::of(parts, claims.drawn.map(|drawn| (0, drawn)).into_iter().collect());
         let assigned = match holdout {
             None => Some(variant.clone()),
             Some(Holdout::Experience) => HELD_OUT.parse().ok(),
             Some(Holdout::Shared(_)) => None,
         };
-        let assigned = assigned.map(|variant| (experience.key.clone(), variant));
+        let (experience_key, drawn) = (&experience.key, claims.drawn);
+        let assigned = assigned.map(|variant| {
+            let experience = experience_key.clone();
+            Assigned { experience, variant, drawn }
+        });
         // Those asked before the one that holds the unit did not hold it.
         let asked = snapshot.decisions.shared_holdouts(&placement.key, &experience.key);
-        let mut drawn = Vec::new();
+        let mut answers = Vec::new();
         for asked in asked {
             let held = *holdout == Some(Holdout::Shared(asked.clone()));
-            drawn.extend(kept(asked, held));
+            answers.extend(answer(asked, held));
             if held {
                 break;
             }
@@ -172,7 +186,7 @@ impl Record {
             country: None,
             body: encoded(record)?,
             lineups: Arc::clone(&snapshot.lineups),
-            assigned: assigned.into_iter().chain(drawn).collect(),
+            assigned: assigned.into_iter().chain(answers).collect(),
             won: is_counted.then(|| experience.key.clone()).into_iter().collect(),
         })
     }
@@ -184,6 +198,11 @@ pub(crate) fn kept(holdout: &Key, held: bool) -> Option<(Key, Key)> {
     Some((holdout_name(holdout), answer.parse().ok()?))
 }
 
+fn answer(holdout: &Key, held: bool) -> Option<Assigned> {
+    let (experience, variant) = kept(holdout, held)?;
+    Some(Assigned { experience, variant, drawn: None })
+}
+
 /// Whether the win of an outcome is counted for a cap. The winner is the last candidate that was looked at.
 pub(crate) fn is_capped(snapshot: &Snapshot, outcome: &Outcome) -> bool {
     let lineup = snapshot.lineups.get(&outcome.placement);
@@ -193,18 +212,21 @@ pub(crate) fn is_capped(snapshot: &Snapshot, outcome: &Outcome) -> bool {
 
 fn body(answered: &Answered<'_>) -> Option<Vec<u8>> {
     let Answered { first, snapshot, request, memberships, outcomes, .. } = *answered;
+    let drawn = (0..).zip(outcomes).filter_map(|(place, outcome)| Some((place, outcome.drawn?)));
+    let drawn = drawn.collect();
     let outcomes = outcomes.iter().map(|outcome| stored(&snapshot.lineups, outcome));
-    encoded(StoredDecision::V1 {
+    let parts = DecisionParts {
         definitions_version: snapshot.version,
         first: first.count(),
         memberships: members(&snapshot.names, memberships),
         outcomes: outcomes.collect::<Option<_>>()?,
         context: Some(Cow::Borrowed(request.context.text())),
-    })
+    };
+    encoded(StoredDecision::of(parts, drawn))
 }
 
 /// The bytes of a record, without its context where that makes it too long.
-fn encoded(mut record: StoredDecision<'_>) -> Option<Vec<u8>> {
+fn encoded(record: StoredDecision<'_>) -> Option<Vec<u8>> {
     // Records have lengths that are known, and nothing in them refuses to be written.
     let write = |record: &StoredDecision<'_>| {
         postcard::to_extend(record, Vec::with_capacity(RECORD_BYTES_USUAL)).ok()
@@ -213,9 +235,7 @@ fn encoded(mut record: StoredDecision<'_>) -> Option<Vec<u8>> {
     if whole.len() <= RECORD_BYTES_MAX {
         return Some(whole);
     }
-    let StoredDecision::V1 { context, .. } = &mut record;
-    *context = None;
-    write(&record).filter(|body| body.len() <= MAX_PLAINTEXT_BYTES)
+    write(&record.without_context()).filter(|body| body.len() <= MAX_PLAINTEXT_BYTES)
 }
 
 /// The memberships that are recorded with a decision.
@@ -323,9 +343,10 @@ impl Recorder {
         for (table, key, value) in self.sealed(fold.ground.keys, &route, record)? {
             fold.pending.put(table, key, value.unwrap_or_default());
         }
-        for (experience, variant) in &record.assigned {
+        for Assigned { experience, variant, drawn } in &record.assigned {
             if self.is_first(fold, &route, experience)? {
-                let assignment = Assignment { seq, strand: route.strand, variant: variant.clone() };
+                let (strand, variant, drawn) = (route.strand, variant.clone(), *drawn);
+                let assignment = Assignment { seq, strand, variant, drawn };
                 assign(fold, &route, experience, assignment)?;
             }
         }
@@ -397,7 +418,7 @@ fn assign(
     experience: &Key,
     assignment: Assignment,
 ) -> Result<(), RowError> {
-    let stored = load::stored_assignment(assignment.variant.clone(), assignment.seq);
+    let stored = load::stored_assignment(&assignment);
     let page = fold.pending.page_mut(route.strand)?;
     page.put(Kind::Assignment, experience.as_str().as_bytes(), &encode(&stored));
     let assigned = Recorded::Assigned(experience.clone(), assignment);

@@ -20,7 +20,7 @@ mod tests;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use decision::ExperienceDocument;
+use decision::{ExperienceDocument, PolicyDocument};
 use model::{
     Duration, Key, Purpose, Timestamp, Value,
     definition::{Fault, State},
@@ -341,6 +341,7 @@ impl Registry {
         act: Act<'_>,
     ) -> Result<Prepared, DefinitionError> {
         may(act.actor, Scope::DefinitionsWrite, || format!("saving {}", kind.plural()))?;
+        written_by_people(kind)?;
         let documents = self.documents.load();
         expected(&documents, kind, key, expect)?;
         let draft = Draft::new(&documents, kind, key, document)?;
@@ -357,6 +358,7 @@ impl Registry {
         expect: Expect,
         act: Act<'_>,
     ) -> Result<Prepared, DefinitionError> {
+        written_by_people(kind)?;
         let documents = self.documents.load();
         expected(&documents, kind, key, expect)?;
         let mut document = existing(&documents, kind, key)?.definition.document.clone();
@@ -382,6 +384,24 @@ impl Registry {
         document.insert("state".into(), State::Paused.to_string().into());
         let draft = Draft::new(&documents, kind, key, document)?;
         let why = Why { action: "experience.stop", because: Some(because), act };
+        self.prepare(&documents, draft, Switch::default(), why)
+    }
+
+    /// Prepares a policy that was learned, of a live experience that is still at the version it was learned from.
+    pub(crate) fn prepare_policy(
+        &self,
+        policy: &PolicyDocument,
+        act: Act<'_>,
+    ) -> Result<Prepared, DefinitionError> {
+        let (key, documents) = (&policy.key, self.documents.load());
+        let expect = Expect::Version(policy.experience_version);
+        expected(&documents, Kind::Experience, key, expect)?;
+        let document = match serde_json::to_value(policy) {
+            Ok(Value::Object(document)) => document,
+            _ => return Err(DefinitionError::Unavailable("a policy cannot be written".into())),
+        };
+        let draft = Draft::new(&documents, Kind::Policy, key, document)?;
+        let why = Why { action: "policy.learn", because: Some(&policy.because), act };
         self.prepare(&documents, draft, Switch::default(), why)
     }
 
@@ -422,6 +442,7 @@ impl Registry {
         act: Act<'_>,
     ) -> Result<Prepared, DefinitionError> {
         may(act.actor, Scope::DefinitionsWrite, || format!("deleting {}", kind.plural()))?;
+        written_by_people(kind)?;
         let documents = self.documents.load();
         expected(&documents, kind, key, expect)?;
         let newest = existing(&documents, kind, key)?;
@@ -597,6 +618,18 @@ fn existing<'a>(
     key: &Key,
 ) -> Result<&'a Arc<Known>, DefinitionError> {
     documents.get(kind, key).ok_or_else(|| DefinitionError::NotFound { kind, key: key.clone() })
+}
+
+/// Refuses to have people write what the program learns.
+fn written_by_people(kind: Kind) -> Result<(), DefinitionError> {
+    if kind.is_written_by_people() {
+        return Ok(());
+    }
+    let detail = format!(
+        "{} are written by the program as it learns: change the `allocation` of the experience",
+        kind.plural()
+    );
+    Err(DefinitionError::Invalid(vec![Fault::new("", detail)]))
 }
 
 /// Refuses a save whose condition on the current version does not hold.

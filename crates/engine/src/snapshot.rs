@@ -5,7 +5,7 @@ mod projection;
 use std::{collections::BTreeMap, sync::Arc};
 
 use audience::{AudienceDocument, StagesDocument};
-use decision::{Divisions, ExperienceDocument, PlacementDocument};
+use decision::{Divisions, ExperienceDocument, PlacementDocument, PolicyDocument};
 use experiment::{Metric, Metrics};
 use model::{
     Country, Key, Purpose, SourceKey,
@@ -166,7 +166,11 @@ impl Snapshot {
                     next.compile_decisions(documents);
                 }
             }
-            Kind::Placement | Kind::Experience | Kind::ExclusionGroup | Kind::Holdout => {
+            Kind::Placement
+            | Kind::Experience
+            | Kind::Policy
+            | Kind::ExclusionGroup
+            | Kind::Holdout => {
                 next.compile_decisions(documents);
             }
             Kind::Metric => (next.metrics, next.metric_faults) = metrics(documents, &self.policy),
@@ -305,7 +309,8 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
             });
             let purposes = &purposes(&snapshot.policy);
             let divisions = &divisions(documents, |_| true);
-            let defined = decision::Defined { purposes, names: &snapshot.names, divisions };
+            let names = &snapshot.names;
+            let defined = decision::Defined { purposes, names, divisions, policies: &[] };
             decision::Catalog::check_experience(document, placement, defined)
         }
         Ok(Typed::Metric(document)) => {
@@ -321,7 +326,8 @@ pub(crate) fn trial(snapshot: &Snapshot, documents: &Documents, known: &Known) -
             | Typed::ComputedTrait(_)
             | Typed::RetentionRule(_)
             | Typed::ExclusionGroup(_)
-            | Typed::Holdout(_),
+            | Typed::Holdout(_)
+            | Typed::Policy(_),
         )
         | Err(_) => Vec::new(),
     }
@@ -332,6 +338,7 @@ fn changes_projection(kind: Kind) -> bool {
     !matches!(
         kind,
         Kind::Source
+            | Kind::Policy
             | Kind::Metric
             | Kind::EventSchema
             | Kind::TrafficRule
@@ -600,6 +607,13 @@ fn decisions(
         }),
         _ => None,
     });
+    let policies = acting(documents, Kind::Policy).filter_map(|known| match &known.typed {
+        Ok(Typed::Policy(document)) => Some(decision::Versioned::<PolicyDocument> {
+            version: version(known),
+            document: (**document).clone(),
+        }),
+        _ => None,
+    });
     let (catalog, broken) = decision::Catalog::compile(
         &placements.collect::<Vec<_>>(),
         &experiences.collect::<Vec<_>>(),
@@ -607,6 +621,7 @@ fn decisions(
             purposes: &purposes(policy),
             names,
             divisions: &divisions(documents, Known::acts),
+            policies: &policies.collect::<Vec<_>>(),
         },
     );
     let broken = broken.into_iter().map(|broken| {

@@ -4,6 +4,7 @@ pub mod condition;
 pub mod consent;
 pub mod country;
 pub mod definition;
+pub mod drawn;
 pub mod event;
 pub mod hash;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod weight;
 
 pub use consent::{Basis, Consents, Purpose, PurposeSet};
 pub use country::Country;
+pub use drawn::Drawn;
 pub use event::{Event, EventKind};
 pub use id::{ActId, DecisionId, Key, Lane, ProfileId, Seq, SourceKey, StrandId, UnitId};
 pub use identifier::{Identifier, IdentifierType};

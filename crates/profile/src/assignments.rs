@@ -1,6 +1,6 @@
 //! Which variant a person keeps: the earliest assignment in the component.
 
-use model::{Key, Seq, StrandId, weight};
+use model::{Drawn, Key, Seq, StrandId, weight};
 use serde::{Deserialize, Serialize};
 
 use crate::shared::Shared;
@@ -14,6 +14,8 @@ pub struct Assignment {
     pub strand: StrandId,
     /// The variant.
     pub variant: Key,
+    /// How it was drawn, of an experience whose shares follow what units did.
+    pub drawn: Option<Drawn>,
 }
 
 /// The effective assignment of a person for each experience.

@@ -70,7 +70,9 @@ pub(crate) fn text() -> &'static str {
 /// A route whose path names a kind stands in the document once for each kind, so that clients get types.
 fn kinds_of(route: &Route) -> Vec<Option<Kind>> {
     if route.path.contains("{kind}") {
-        Kind::ALL.into_iter().map(Some).collect()
+        // What the program writes itself can only be read.
+        let is_there = |kind: &Kind| kind.is_written_by_people() || route.method == "get";
+        Kind::ALL.into_iter().filter(is_there).map(Some).collect()
     } else {
         vec![None]
     }
@@ -164,6 +166,7 @@ fn singular(kind: Kind) -> &'static str {
         Kind::Stages => "Stages",
         Kind::Placement => "Placement",
         Kind::Experience => "Experience",
+        Kind::Policy => "Policy",
         Kind::EventSchema => "EventSchema",
         Kind::Metric => "Metric",
         Kind::TrafficRule => "TrafficRule",

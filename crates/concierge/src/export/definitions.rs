@@ -20,7 +20,7 @@ pub(crate) struct DefinitionsArgs {
 
 /// Writes every definition of the server.
 pub(super) fn write(client: &Client, args: &DefinitionsArgs) -> anyhow::Result<()> {
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_written_by_people()) {
         let documents = all(client, kind)?;
         if documents.is_empty() {
             continue;

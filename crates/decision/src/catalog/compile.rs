@@ -14,7 +14,7 @@ use model::{
 };
 
 use super::{
-    Broken, Catalog, Defined, Entry, Exclusion, Experience, Kind, Placement, SharedCap,
+    Broken, Catalog, Defined, Entry, Epoch, Exclusion, Experience, Kind, Placement, SharedCap,
     SharedHoldout, Variant, Versioned, edition,
     schedule::{Period, Schedule},
 };
@@ -216,7 +216,8 @@ fn groups(experiences: &[Versioned<ExperienceDocument>]) -> Groups {
 /// All rules of an experience.
 fn rules(experience: &Experience) -> impl Iterator<Item = &Rule> {
     let editions = experience.variants.iter().flat_map(|variant| &variant.editions);
-    let own = experience.eligibility.iter().chain(&experience.never_after);
+    let features = experience.epoch.iter().flat_map(|epoch| &epoch.features);
+    let own = experience.eligibility.iter().chain(&experience.never_after).chain(features);
     own.chain(editions.filter_map(|edition| edition.when.as_ref()))
 }
 
@@ -249,6 +250,7 @@ fn compile_experience(
     let schedule = keep(Schedule::compile(&document.schedule), &mut faults);
     let never_after = never_after(document, &mut faults);
     let variants = variants(document, schema, named, &mut faults);
+    let epoch = Epoch::compile(document, named, defined.policies, &mut faults);
     let Some(schedule) = schedule else { return Err(faults) };
     let Some(purpose) = purpose.filter(|_| faults.is_empty()) else { return Err(faults) };
     let salt = document.salt.as_deref().unwrap_or(document.key.as_str());
@@ -273,6 +275,7 @@ fn compile_experience(
         holdout_salt: Salt::new(Draw::Holdout, salt),
         variants,
         variant_salt: Salt::new(Draw::Variant, salt),
+        epoch,
         public_fields: document.public_fields.clone().into(),
     })
 }

@@ -1,6 +1,6 @@
 //! What the winner gets: the holdouts, the variant, the content.
 
-use model::{Key, value::Path};
+use model::{Drawn, Key, value::Path};
 
 use super::{Decision, HELD_OUT};
 use crate::{
@@ -23,27 +23,27 @@ impl Decision<'_> {
     ) -> Outcome {
         let assigned = self.person.assignment(&winner.reference.key);
         let (holdout, holdouts) = self.holdout(winner, assigned, trace);
-        let Some(variant) = self.variant(winner, assigned, trace) else {
+        let Some((variant, drawn)) = self.variant(winner, assigned, trace) else {
             // Ranges cover every bucket, so this is a placement without variants, which compiling
             // refuses.
             return self.with_default(placement, Reason::Error, trace);
         };
-        let (outcome, drawn) = match holdout {
+        let (outcome, arm) = match holdout {
             Some(holdout) => {
                 let is_own = holdout == Holdout::Experience;
                 let outcome = self.held_out(placement, winner, variant, holdout, trace);
                 (outcome, is_own.then_some(HELD_OUT))
             }
             None => {
-                let outcome = self.shown(placement, winner, variant, trace);
+                let outcome = self.shown(placement, winner, (variant, drawn), trace);
                 (outcome, Some(variant.key.as_str()))
             }
         };
         // Recorded only where it says something new.
         let known = assigned.map(Key::as_str);
-        let assignment = drawn.filter(|drawn| known != Some(drawn));
-        let assignment = assignment.and_then(|drawn| drawn.parse().ok());
-        Outcome { assignment, holdouts, ..outcome }
+        let assignment = arm.filter(|arm| known != Some(arm));
+        let assignment = assignment.and_then(|arm| arm.parse().ok());
+        Outcome { assignment, drawn, holdouts, ..outcome }
     }
 
     /// The variant that the request wants to see in this placement.
@@ -77,7 +77,7 @@ impl Decision<'_> {
                 format!("`{}` as the preview asks, whatever gates and draws say", variant.key);
             Step::note(Stage::Variant, text).of(&experience.reference.key)
         });
-        let outcome = self.shown(placement, experience, variant, trace);
+        let outcome = self.shown(placement, experience, (variant, None), trace);
         Outcome { propensity: 1.0, ..outcome }
     }
 
@@ -152,28 +152,42 @@ impl Decision<'_> {
         held.then_some(Holdout::Experience)
     }
 
-    /// The assigned variant where it can still be drawn, else the one that owns the unit's bucket.
+    /// The assigned variant where it can still be drawn, else the one that owns the unit's bucket; and how it was
+    /// drawn, where shares follow what units did.
     fn variant<'e>(
         &self,
         winner: &'e Experience,
         assigned: Option<&Key>,
         trace: &mut Trace,
-    ) -> Option<&'e Variant> {
+    ) -> Option<(&'e Variant, Option<Drawn>)> {
         let key = &winner.reference.key;
+        let epoch = winner.epoch.as_ref();
+        let cell =
+            epoch.map(|epoch| epoch.cell(self.person.facts(winner.purpose), self.now));
+        let kept = epoch.zip(assigned).and_then(|_| self.person.drawn(key));
         if let Some(variant) = assigned.and_then(|assigned| winner.variant(assigned)) {
             trace.step(|| {
                 Step::note(Stage::Variant, format!("`{}` by assignment", variant.key)).of(key)
             });
-            return Some(variant);
+            // One that was assigned before shares followed anything was drawn by weight.
+            let by_weight = |cell| Drawn { policy: 0, cell, buckets: variant.buckets() };
+            return Some((variant, kept.or_else(|| cell.map(by_weight))));
         }
-        let (bucket, variant) = winner.draw(self.unit);
-        let variant = variant?;
+        let by_policy = epoch.zip(cell).filter(|_| assigned.is_none());
+        let lot = match by_policy {
+            Some((epoch, cell)) => winner.draw_by_policy(epoch, cell, self.unit)?,
+            // Who was assigned something that is not shown any more gets the same whatever the epoch.
+            None => winner.draw(self.unit)?,
+        };
+        let policy = by_policy.map_or(0, |(epoch, _)| epoch.policy());
         trace.step(|| {
-            let Variant { key: name, start, end, .. } = variant;
-            let text = format!("`{name}` by bucket {bucket}, of {start} to {end}");
+            let (start, end) = lot.range;
+            let by = if policy == 0 { String::new() } else { format!(", by policy {policy}") };
+            let name = &lot.variant.key;
+            let text = format!("`{name}` by bucket {}, of {start} to {end}{by}", lot.bucket);
             Step::note(Stage::Variant, text).of(key)
         });
-        Some(variant)
+        Some((lot.variant, kept.or_else(|| cell.map(|cell| lot.drawn(policy, cell)))))
     }
 
     fn held_out(
@@ -198,7 +212,7 @@ impl Decision<'_> {
         &self,
         placement: &Placement,
         winner: &Experience,
-        variant: &Variant,
+        (variant, drawn): (&Variant, Option<Drawn>),
         trace: &mut Trace,
     ) -> Outcome {
         let reason = if 1 < winner.arms() { Reason::Split } else { Reason::TargetingMatch };
@@ -228,8 +242,9 @@ impl Decision<'_> {
                 }
             }
         };
-        let propensity =
-            winner.in_no_shared_holdout() * winner.holdout.rest() * variant.share().fraction();
+        let drawn = drawn.and_then(|drawn| Share::from_buckets(u32::from(drawn.buckets)));
+        let share = drawn.unwrap_or_else(|| variant.share()).fraction();
+        let propensity = winner.in_no_shared_holdout() * winner.holdout.rest() * share;
         Outcome {
             experience: Some(winner.reference.clone()),
             variant: Some(variant.key.clone()),

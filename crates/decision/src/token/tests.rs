@@ -1,7 +1,7 @@
 //! Tokens survive their text form, and only with their key.
 
 use expect_test::expect;
-use model::{DecisionId, PurposeSet, Timestamp, UnitId};
+use model::{DecisionId, Drawn, PurposeSet, Timestamp, UnitId};
 use proptest::prelude::*;
 
 use super::*;
@@ -21,6 +21,7 @@ fn claims() -> TokenClaims {
         propensity: 0.5,
         consent: ConsentBasis { asked: PurposeSet(2), granted: PurposeSet(2) },
         definitions_version: 42,
+        drawn: None,
     }
 }
 
@@ -35,6 +36,10 @@ fn the_layout_stays() {
         gx3ZWxjb21lX2JhY2sDAWIAAQAAAAAAAOA_AgIq3qLlPVwa0KX4ym28MEjDVA"#]]
     .assert_eq(&in_lines);
     assert_eq!(TokenClaims::verify(&written, &KEY), Ok(claims()));
+    // The layout before it.
+    let before = "Au-br834rNGRgd633prx2aKjAoCwg8WYaPS_z9eujrH95gEJaG9tZV9oZXJvA\
+                  gx3ZWxjb21lX2JhY2sDAWIAAQAAAAAAAOA_AgIq3qLlPVwa0KX4ym28MEjDVA";
+    assert_eq!(TokenClaims::verify(before, &KEY), Ok(claims()));
 }
 
 #[test]
@@ -63,6 +68,7 @@ fn the_longest_token_is_read() {
         propensity: 0.1,
         consent: ConsentBasis { asked: PurposeSet::ALL, granted: PurposeSet::ALL },
         definitions_version: u64::MAX,
+        drawn: Some(Drawn { policy: u64::MAX, cell: u16::MAX, buckets: u16::MAX }),
     };
     let token = claims.encode(&KEY);
     assert!(token.len() <= MAX_TOKEN_BYTES, "{}", token.len());

@@ -1,6 +1,8 @@
 //! Decisions from the outside: the language-neutral cases, and properties over many units.
 
 #[cfg(test)]
+mod adaptive;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod explanation;

@@ -6,7 +6,7 @@ use decision::{
     Defined, Divisions, ExclusionGroupDocument, HELD_OUT, HoldoutDocument, NOT_HELD_OUT, Person,
 };
 use model::{
-    Key, LazyObject, Purpose, Timestamp, UnitId, Value,
+    Drawn, Key, LazyObject, Purpose, Timestamp, UnitId, Value,
     condition::{EventName, Fact, Facts, Membership, Names, Rows, Truth},
     consent::PurposeKey,
     value::{Object, Path},
@@ -34,7 +34,7 @@ pub(crate) fn defined() -> Defined<'static> {
 pub(crate) fn divided(divisions: &Divisions) -> Defined<'_> {
     static NAMES: Names =
         Names { computed: BTreeMap::new(), stages: BTreeMap::new(), traits_epoch: 0 };
-    Defined { purposes: &purposes, names: &NAMES, divisions }
+    Defined { purposes: &purposes, names: &NAMES, divisions, policies: &[] }
 }
 
 /// The exclusion group `key` with slots of these ranges, called `s0` and so on.
@@ -74,6 +74,9 @@ pub(crate) struct Written {
     pub(crate) audiences: BTreeMap<Key, Truth>,
     #[serde(default)]
     pub(crate) assignments: BTreeMap<Key, Key>,
+    /// How assignments were drawn, where shares follow what units did.
+    #[serde(default)]
+    pub(crate) drawn: BTreeMap<Key, Drawn>,
     /// Whether they are in shared holdouts, where that was drawn before.
     #[serde(default)]
     pub(crate) holdouts: BTreeMap<Key, bool>,
@@ -145,6 +148,10 @@ impl Person for TestPerson {
         let Some((_, holdout)) = name.parts() else { return self.written.assignments.get(name) };
         let held = *self.written.holdouts.get(&holdout)?;
         Some(&ANSWERS[usize::from(held)])
+    }
+
+    fn drawn(&self, experience: &Key) -> Option<Drawn> {
+        self.written.drawn.get(experience).copied()
     }
 
     fn wins_since(&self, experience: &Key, since: Timestamp) -> u32 {

@@ -186,6 +186,7 @@ impl Answered<'_> {
             Context::LeftOut { .. } => Cell::Absent,
         });
         row.push(version(Some(document.definitions_version)));
+        row.extend(drawn(decided));
         row
     }
 
@@ -205,8 +206,15 @@ impl Answered<'_> {
             Cell::Number(decided.propensity),
         ]);
         row.extend(self.basis(decided.consent));
+        row.extend(drawn(decided));
         Some(row)
     }
+}
+
+/// By which policy the variant was drawn, and of which cell, where shares follow what units did.
+fn drawn(decided: &Decided) -> [Cell<'static>; 2] {
+    let drawn = decided.drawn;
+    [version(drawn.map(|drawn| drawn.policy)), version(drawn.map(|drawn| u64::from(drawn.cell)))]
 }
 
 /// A reason as answers say it.

@@ -40,6 +40,16 @@ const STAGES: Column = Column::always(
     Json,
     "object of the furthest stage reached at that moment, by set of stages",
 );
+const POLICY: Column = Column::perhaps(
+    "policy",
+    Integer,
+    "the version of the policy that drew the variant, where shares follow what units did",
+);
+const CELL: Column = Column::perhaps(
+    "cell",
+    Integer,
+    "in which of the audiences that the policy tells apart the unit was, a bit for each",
+);
 const PURPOSES_ASKED: Column =
     Column::always("purposes_asked", Json, "list of the purposes that candidates asked for");
 const PURPOSES_GRANTED: Column = Column::always(
@@ -130,6 +140,8 @@ pub static DECISIONS: Table = Table {
             "object of the context of the request; absent where it was too large",
         ),
         Column::always("definitions_version", Integer, "the version of all definitions together"),
+        POLICY,
+        CELL,
     ],
 };
 
@@ -160,6 +172,8 @@ pub static EXPOSURES: Table = Table {
         PURPOSES_GRANTED,
         MEMBERSHIPS,
         STAGES,
+        POLICY,
+        CELL,
     ],
 };
 

@@ -406,6 +406,10 @@ impl decision::Person for Then<'_> {
         self.assignments.get(experience)
     }
 
+    fn drawn(&self, experience: &Key) -> Option<Drawn> {
+        self.inner.drawn(experience)
+    }
+
     fn wins_since(&self, experience: &Key, since: Timestamp) -> u32 {
         self.inner.wins_since(experience, since)
     }

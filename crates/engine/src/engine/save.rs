@@ -1,6 +1,7 @@
 //! Operators' acts: each is prepared and committed on the writer's thread, and answered once it is durable and visible.
 
 use compact_str::CompactString;
+use decision::PolicyDocument;
 use model::{ActId, Key, definition::State, value::Object};
 use tokio::sync::oneshot;
 
@@ -20,6 +21,8 @@ use crate::{
 
 /// In whose name experiences are stopped that do harm.
 const GUARDRAILS: &str = "guardrails";
+/// In whose name shares follow what units did.
+const LEARNING: &str = "learning";
 
 /// Where the answer to an operation goes.
 type Reply<T> = oneshot::Sender<Result<T, DefinitionError>>;
@@ -105,6 +108,16 @@ impl Engine {
         let actor = Token { name: GUARDRAILS.into(), scopes: vec![Scope::DefinitionsPublish] };
         self.save(Kind::Experience, &actor, move |shared, act| {
             shared.registry.prepare_stop(&key, &because, act)
+        })
+        .await
+    }
+
+    /// Saves a policy that was learned, as the next epoch of its experience, in the name of learning. Fails where the
+    /// experience has another version by now.
+    pub async fn learn(&self, policy: PolicyDocument) -> Result<Definition, DefinitionError> {
+        let actor = Token { name: LEARNING.into(), scopes: vec![Scope::DefinitionsPublish] };
+        self.save(Kind::Policy, &actor, move |shared, act| {
+            shared.registry.prepare_policy(&policy, act)
         })
         .await
     }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap, hash_map};
 
 use decision::{Candidate, Reference, Shadow};
-use model::{DecisionId, Key, Timestamp, UnitId, Value, value::Object};
+use model::{DecisionId, Drawn, Key, Timestamp, UnitId, Value, value::Object};
 use serde::Serialize;
 use store::Reader;
 
 use crate::{
     record::{
-        LineupId, StoredDecision, StoredLineup, StoredOutcome, StoredPlacement, Unreadable,
+        DecisionParts, LineupId, StoredDecision, StoredLineup, StoredOutcome, StoredPlacement, Unreadable,
         json_object,
     },
     recording::lineup,
@@ -70,6 +70,25 @@ pub(crate) struct Decided {
     pub(crate) shadow: Option<Shadow>,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) consent: decision::ConsentBasis,
+    /// How the variant was drawn where shares follow what units did.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "told")]
+    pub(crate) drawn: Option<Drawn>,
+}
+
+#[expect(clippy::ref_option, reason = "serde hands a reference to the field")]
+fn told<S: serde::Serializer>(drawn: &Option<Drawn>, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Told {
+        policy: u64,
+        cell: u16,
+        share: f64,
+    }
+    let told = drawn.map(|Drawn { policy, cell, buckets }| Told {
+        policy,
+        cell,
+        share: f64::from(buckets) / f64::from(model::hash::BUCKET_COUNT),
+    });
+    told.serialize(to)
 }
 
 fn text<S: serde::Serializer>(id: &impl std::fmt::Display, to: S) -> Result<S::Ok, S::Error> {
@@ -98,14 +117,18 @@ impl<'a> Documents<'a> {
         place: Place,
         record: StoredDecision<'_>,
     ) -> Result<Document, RowError> {
-        let StoredDecision::V1 { definitions_version, first, memberships, outcomes, context } =
-            record;
+        let (parts, drawn) = record.into_parts();
+        let DecisionParts { definitions_version, first, memberships, outcomes, context } = parts;
         let (stages, own): (Vec<_>, Vec<_>) =
             memberships.into_iter().partition(|key| key.parts().is_some());
         let (stages, own) = (stages.into_iter(), own.into_iter());
         let mut decisions = Vec::with_capacity(outcomes.len());
         for (count, outcome) in (first..).zip(outcomes) {
             decisions.push(self.decided(place.id.with_count(count), outcome)?);
+        }
+        for (place, drawn) in drawn {
+            let decided = decisions.get_mut(usize::from(place)).ok_or(Unreadable("decision"))?;
+            decided.drawn = Some(drawn);
         }
         Ok(Document {
             id: place.id,
@@ -163,6 +186,7 @@ impl<'a> Documents<'a> {
             shadow,
             candidates,
             consent,
+            drawn: None,
         })
     }
 

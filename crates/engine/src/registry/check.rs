@@ -1,7 +1,9 @@
 //! Whether a document is sound: its fields, what it refers to, and the windows it asks about.
 
 use audience::{AudienceDocument, StagesDocument};
-use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
+use decision::{
+    ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument, PolicyDocument,
+};
 use experiment::MetricDocument;
 use model::{
     Duration, Key, Purpose, Value,
@@ -55,6 +57,7 @@ pub(crate) fn typed(kind: Kind, document: &Object) -> Result<Typed, Vec<Fault>> 
         Kind::Stages => Typed::Stages(fields::<StagesDocument>(document)?),
         Kind::Placement => Typed::Placement(fields::<PlacementDocument>(document)?),
         Kind::Experience => Typed::Experience(Box::new(fields::<ExperienceDocument>(document)?)),
+        Kind::Policy => Typed::Policy(Box::new(fields::<PolicyDocument>(document)?)),
         Kind::Metric => Typed::Metric(Box::new(fields::<MetricDocument>(document)?)),
         Kind::EventSchema => Typed::EventSchema(Box::new(fields::<EventSchemaDocument>(document)?)),
         Kind::TrafficRule => Typed::TrafficRule(Box::new(fields::<TrafficRuleDocument>(document)?)),
@@ -139,7 +142,8 @@ fn condition_places(kind: Kind, document: &Object) -> Vec<String> {
         | Kind::EventSchema
         | Kind::RetentionRule
         | Kind::ExclusionGroup
-        | Kind::Holdout => Vec::new(),
+        | Kind::Holdout
+        | Kind::Policy => Vec::new(),
         // It asks about the event itself, so it refers to nothing.
         Kind::TrafficRule => Vec::new(),
         Kind::Audience => vec!["/condition".to_owned()],
@@ -230,7 +234,8 @@ pub(crate) fn references(known: &Known) -> Vec<Reference> {
             | Typed::TrafficRule(_)
             | Typed::RetentionRule(_)
             | Typed::ExclusionGroup(_)
-            | Typed::Holdout(_),
+            | Typed::Holdout(_)
+            | Typed::Policy(_),
         )
         | Err(_) => Vec::new(),
     };

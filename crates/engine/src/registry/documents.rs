@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use audience::{AudienceDocument, StagesDocument};
-use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
+use decision::{
+    ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument, PolicyDocument,
+};
 use experiment::MetricDocument;
 use model::{
     Key, Purpose,
@@ -35,6 +37,7 @@ pub(crate) enum Typed {
     Stages(StagesDocument),
     Placement(PlacementDocument),
     Experience(Box<ExperienceDocument>),
+    Policy(Box<PolicyDocument>),
     Metric(Box<MetricDocument>),
     EventSchema(Box<EventSchemaDocument>),
     TrafficRule(Box<TrafficRuleDocument>),
@@ -240,6 +243,7 @@ pub(crate) fn acts(kind: Kind, state: State) -> bool {
         | Kind::TrafficRule
         | Kind::RetentionRule
         | Kind::ExclusionGroup
-        | Kind::Holdout => state == State::Live,
+        | Kind::Holdout
+        | Kind::Policy => state == State::Live,
     }
 }

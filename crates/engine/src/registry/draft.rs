@@ -28,7 +28,7 @@ pub(super) fn limit(kind: Kind) -> usize {
         Kind::Stages => 50,
         Kind::Audience | Kind::Placement => 1_000,
         Kind::Metric => 200,
-        Kind::Experience => 5_000,
+        Kind::Experience | Kind::Policy => 5_000,
         // Each may hold 150 patterns; all are compiled within one save.
         Kind::EventSchema => 500,
         // All are looked at for each event.

@@ -1,7 +1,9 @@
 //! The JSON Schemas of documents, for editors and for people.
 
 use audience::{AudienceDocument, StagesDocument};
-use decision::{ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument};
+use decision::{
+    ExclusionGroupDocument, ExperienceDocument, HoldoutDocument, PlacementDocument, PolicyDocument,
+};
 use experiment::MetricDocument;
 use model::Value;
 use profile::{ComputedTraitDocument, TraitDocument};
@@ -24,6 +26,7 @@ pub(crate) fn schema(kind: Kind) -> Value {
         Kind::Stages => schema_for!(StagesDocument),
         Kind::Placement => schema_for!(PlacementDocument),
         Kind::Experience => schema_for!(ExperienceDocument),
+        Kind::Policy => schema_for!(PolicyDocument),
         Kind::EventSchema => schema_for!(EventSchemaDocument),
         Kind::Metric => schema_for!(MetricDocument),
         Kind::TrafficRule => schema_for!(TrafficRuleDocument),

@@ -93,6 +93,7 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::RetentionRule => 42,
         Kind::ExclusionGroup => 20,
         Kind::Holdout => 21,
+        Kind::Policy => 22,
         Kind::Stages => 7,
         Kind::Trait => 8,
     }
