@@ -13,7 +13,7 @@ use crossbeam_channel::Sender;
 pub use decision::Reason;
 use decision::{Outcome, Reference, TokenClaims};
 use model::{
-    Consents, Country, DecisionId, Identifier, Key, LazyObject, Purpose, SourceKey, StrandId,
+    Consents, Country, DecisionId, Drawn, Identifier, Key, LazyObject, Purpose, SourceKey, StrandId,
     Timestamp, UnitId,
     condition::{self, Facts, Sight},
     definition::Fault,

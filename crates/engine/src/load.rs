@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use audience::{Entry, Memberships};
 use compact_str::CompactString;
 use model::{
-    Country, Key, Seq, StrandId, Timestamp, UnitId,
+    Country, Key, StrandId, Timestamp, UnitId,
     condition::{EventRow, Membership, RowValues},
     weight,
 };

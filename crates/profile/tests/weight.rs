@@ -79,7 +79,7 @@ fn person(made: Made, layout: &Arc<Layout>) -> Profile {
     }
     for n in 0..made.assignments {
         let variant = "shown".parse().unwrap();
-        let assignment = Assignment { seq: Seq(2_000_000), strand: strand(), variant };
+        let assignment = Assignment { seq: Seq(2_000_000), strand: strand(), variant, drawn: None };
         profile.assign(format!("experience_{n}").parse().unwrap(), assignment);
     }
     let known = |n| KnownIdentifier {

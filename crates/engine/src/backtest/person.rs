@@ -11,7 +11,7 @@ use decision::{
     backtest::{Action, Chances, Pair, Shown, Tally, action, chances},
 };
 use model::{
-    Consents, Key, LazyObject, Purpose, PurposeSet, StrandId, Timestamp, UnitId,
+    Consents, Drawn, Key, LazyObject, Purpose, PurposeSet, StrandId, Timestamp, UnitId,
     condition::{Facts, Sight},
     value::{Object, Path},
 };

@@ -77,6 +77,8 @@ fn records_of_strands_are_pinned() {
     let said = StoredConsent::V1 { consents, identified: true, source: key("web") };
     pinned(&said, &expect!["0002040103776562"]);
     pinned(&StoredAssignment::V1 { variant: key("b"), seq: Seq(5) }, &expect!["00016205"]);
+    let drawn = Drawn { policy: 7, cell: 2, buckets: 9_000 };
+    pinned(&StoredAssignment::V2 { variant: key("b"), seq: Seq(5), drawn }, &expect![""]);
     pinned(
         &StoredTurns::V1(Turns {
             first: Some(Seq(5)),
@@ -290,7 +292,7 @@ fn decisions_and_lineups_are_pinned() {
         winner: Cow::Owned(Reference { key: key("sale"), version: 3 }),
     };
     let told = StoredOutcome { placement, ..outcome(vec![(None, 1)]) };
-    let record = StoredDecision::V1 {
+    let parts = DecisionParts {
         definitions_version: 300,
         first: 5,
         memberships: vec![Cow::Owned(key("vip"))],
@@ -298,11 +300,14 @@ fn decisions_and_lineups_are_pinned() {
         context: Some(r#"{"page":{"path":"/"}}"#.into()),
     };
     pinned(
-        &record,
+        &StoredDecision::of(parts.clone(), Vec::new()),
         &expect![
             "00ac02050103766970040009090909090909090201030900010101620001000000000000e03f0602000909090909090909010001000101620102000000000000f03f000001036f64640000000002000000000000f03f000002046865726f020473616c6503010001000002000000000000f03f000001157b2270616765223a7b2270617468223a222f227d7d"
         ],
     );
+    let short = DecisionParts { outcomes: Vec::new(), context: None, ..parts };
+    let drawn = Drawn { policy: 7, cell: 2, buckets: 9_000 };
+    pinned(&StoredDecision::of(short, vec![(1, drawn)]), &expect![""]);
 }
 
 /// Reasons are stored by their place in their lists.

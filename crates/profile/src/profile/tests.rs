@@ -67,7 +67,8 @@ fn fold(events: &[Told]) -> Profile {
 }
 
 fn assignment(seq: u64, variant: &str) -> Assignment {
-    Assignment { seq: Seq(seq), strand: strand(seq), variant: variant.parse().unwrap() }
+    let (strand, variant) = (strand(seq), variant.parse().unwrap());
+    Assignment { seq: Seq(seq), strand, variant, drawn: None }
 }
 
 #[test]
