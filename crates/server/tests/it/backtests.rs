@@ -117,14 +117,15 @@ async fn what_did_not_change_differs_nowhere() {
 
 #[tokio::test]
 async fn a_draft_tells_whom_it_reaches_and_what_it_displaces() {
-    let server = shop(60).await;
+    // Units are drawn anew in each run: of so many, some are in every arm but once in a million runs.
+    let server = shop(240).await;
     let body = json!({"from": NOW, "experiences": {"offer": offer(json!({"eligibility": {"audience": "pro"}}))}});
     let (result, _) = backtest(&server, body).await;
     let reach = &result["experiences"]["offer"]["people"];
-    assert_eq!(reach["after"], json!(15), "everybody with the plan, without holdout and traffic");
-    assert!(reach["before"].as_u64().unwrap() > 40);
+    assert_eq!(reach["after"], json!(60), "everybody with the plan, without holdout and traffic");
+    assert!(reach["before"].as_u64().unwrap() > 150, "about 194");
     let audiences = &result["audiences"]["pro"];
-    assert_eq!(audiences["after"], json!(15));
+    assert_eq!(audiences["after"], json!(60));
     let moves = result["moves"].as_array().unwrap();
     let to = |to: Value| moves.iter().find(|moved| moved["to"] == to).unwrap();
     assert_eq!(
@@ -144,10 +145,11 @@ async fn the_log_carries_a_lift_only_where_what_a_draft_does_was_tried() {
     let (result, _) = backtest(&server, with(offer(keeps.clone()))).await;
     let lift = &result["lift"];
     assert_eq!(lift["verdict"], json!("estimated"), "{lift}");
-    // Half of those who see B buy on each of two days, a fifth of the others: B for all gains about 0.13.
+    // Half of those who see B buy on each of two days, a fifth of the others: B for all gains about 0.135. One run in
+    // twenty has that outside its interval, and less than one in a thousand so far outside.
     let (low, high) =
         (lift["interval"][0].as_f64().unwrap(), lift["interval"][1].as_f64().unwrap());
-    assert!(low > 0.0 && low < 0.135 && 0.135 < high, "{lift}");
+    assert!(low < 0.135 + 0.06 && 0.135 - 0.06 < high && high - low < 0.4, "{lift}");
     assert!(lift["effective"].as_f64().unwrap() > 100.0);
     // What nobody has seen tells nothing.
     let new =

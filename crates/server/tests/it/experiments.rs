@@ -179,3 +179,54 @@ async fn testers_are_no_part_of_an_experiment() {
     assert_eq!(recorded["items"], json!([]), "{recorded}");
     assert_eq!(found["assignments"], json!({}));
 }
+
+/// A policy that was learned divides those who come new; who was there keeps what they had, and nobody else writes one.
+#[tokio::test]
+async fn shares_follow_a_policy_that_only_the_program_writes() {
+    let server = server();
+    define(&server, "placements/hero", json!({"state": "live"})).await;
+    let adaptive = json!({"goal": "sales", "allocation": {"kind": "adaptive", "policy": "thompson"}});
+    define(&server, "experiences/hero_test", experience("hero", adaptive)).await;
+    let mut before = BTreeMap::new();
+    for number in 0..40 {
+        let user = format!("u{number}");
+        let decision = decide(&server, &user, "hero").await;
+        assert_eq!(decision["propensity"], 0.5);
+        before.insert(user, decision["variant"].clone());
+    }
+    server.track(&json!({"type": "track", "event": "After", "userId": "u0"})).await;
+    let document = json!({"key": "hero_test", "state": "live", "experience_version": 1, "metric": "sales",
+        "variants": ["a", "b"], "cells": [[0.0001, 0.9999]], "because": "b sells more"});
+    let refused = server.call(put("/api/v1/policies/hero_test", &document).admin()).await;
+    assert_eq!(refused.status.as_u16(), 422, "{}", String::from_utf8_lossy(&refused.body));
+    let policy = serde_json::from_value(document).unwrap();
+    let learned = server.engine.learn(policy).await.unwrap();
+    assert_eq!((learned.version, learned.updated_by.as_str()), (1, "learning"));
+    let read = server.ok(get("/api/v1/policies/hero_test").admin()).await;
+    assert_eq!(read["cells"], json!([[0.0001, 0.9999]]));
+    for (user, variant) in &before {
+        let decision = decide(&server, user, "hero").await;
+        assert_eq!((&decision["variant"], &decision["propensity"]), (variant, &json!(0.5)));
+    }
+    for number in 0..40 {
+        let decision = decide(&server, &format!("n{number}"), "hero").await;
+        let told = decision["explanation"].to_string();
+        assert!(told.contains("by policy 1"), "{told}");
+        assert_eq!(decision["propensity"], if decision["variant"] == "b" { 0.9999 } else { 0.0001 });
+    }
+    // What was learned from another version of the experience does not act.
+    define(&server, "experiences/hero_test", experience("hero", json!({"priority": 3}))).await;
+    let policy = serde_json::from_value(read_only(&read)).unwrap();
+    assert!(server.engine.learn(policy).await.is_err());
+    let log = server.ok(get("/api/v1/audit?limit=20").admin()).await;
+    assert!(log.to_string().contains("policy.learn"), "{log}");
+}
+
+/// A definition without what the server adds when it is read.
+fn read_only(definition: &Value) -> Value {
+    let mut document = definition.clone();
+    for name in ["version", "updated_at", "updated_by"] {
+        document.as_object_mut().unwrap().remove(name);
+    }
+    document
+}
