@@ -136,7 +136,19 @@ pub struct ExperienceDocument {
     /// Its slot in a group of experiences of which a unit takes part in at most one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusion_group: Option<ExclusionSlot>,
+    /// Metrics that stop it: where a variant is surely worse than the control by one of them, it is
+    /// paused. When empty, nothing is stopped, and all live guardrails raise an alarm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub guardrails: Vec<Key>,
+    /// Whether it is also paused when the variants surely do not have the shares of units that they
+    /// should have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop_on_mismatch: bool,
 }
+
+/// Most metrics that stop an experience.
+pub const MAX_GUARDRAILS: usize = 20;
 
 fn everything() -> Share {
     Share::ALL

@@ -191,12 +191,18 @@ pub fn judge(metrics: &[MetricResult], split: &SplitResult, arms: &[&Arm]) -> Ve
         let reason = format!("every variant is surely worse than the control by `{goal}`");
         return say(Word::Stop, None, reason);
     }
-    let harmed = compared().find_map(|arm| Some((arm.arm.as_str(), harmed(metrics, &arm.arm)?)));
+    let variants = compared().filter(|arm| arm.is_variant);
+    let harmed =
+        variants.into_iter().find_map(|arm| Some((arm.arm.as_str(), harmed(metrics, &arm.arm)?)));
     if let Some((arm, guardrail)) = harmed {
         let reason = format!("`{arm}` is surely worse by the guardrail `{}`", guardrail.metric);
         return say(Word::Stop, Some(arm), reason);
     }
-    let reason = format!("by `{goal}` no variant is surely better or worse than the control yet");
+    let mut reason =
+        format!("by `{goal}` no variant is surely better or worse than the control yet");
+    if let Some(power) = &primary.power {
+        reason = format!("{reason}; {}", power.statement);
+    }
     say(Word::KeepRunning, None, reason)
 }
 
@@ -210,19 +216,23 @@ fn judgeable<'a>(
     if arms.is_empty() {
         return collecting("nobody has been exposed yet");
     }
+    if split.verdict == "mismatch" {
+        return Err(say(Word::Invalid, None, split.statement.clone()));
+    }
     if arms.len() < 2 {
         return collecting(
             "everybody got the same, so there is nothing to compare with: add a second variant or a holdout",
         );
-    }
-    if split.verdict == "mismatch" {
-        return Err(say(Word::Invalid, None, split.statement.clone()));
     }
     let Some(primary) = metrics.first() else {
         return collecting("no metric is live, so nothing is measured");
     };
     if primary.is_collecting {
         return collecting(primary.notes.first().map_or("there is too little yet", String::as_str));
+    }
+    if primary.arms.iter().all(|arm| arm.comparison.is_none()) {
+        let why = primary.arms.iter().find_map(|arm| arm.why_not.as_deref()).unwrap_or("no arm");
+        return collecting(&format!("nothing can be said by `{}`: {why}", primary.metric));
     }
     Ok(primary)
 }
