@@ -25,8 +25,8 @@ use crate::{
     decide::holdout_name,
     division::Slot,
     document::{
-        self, Allocation, Cap, ExclusionSlot, MAX_GUARDRAILS, MAX_RAMP_STEPS, MAX_SHARED_CAPS,
-        MAX_VARIANTS, Mode, RampStep,
+        self, Allocation, Cap, ExclusionSlot, MAX_RAMP_STEPS, MAX_SHARED_CAPS, MAX_VARIANTS, Mode,
+        RampStep,
     },
     redirect,
     schema::Schema,
@@ -231,7 +231,6 @@ fn compile_experience(
     check_numbers(document, &mut faults);
     check_ramp(&document.ramp, &mut faults);
     check_mode(document, &mut faults);
-    check_guardrails(document, &mut faults);
     let exclusion = keep(exclusion(document, groups, defined.divisions), &mut faults).flatten();
     let purpose = (defined.purposes)(&document.purpose);
     if purpose.is_none() {
@@ -492,30 +491,6 @@ fn check_ramp(ramp: &[RampStep], faults: &mut Vec<Fault>) {
         {
             let detail = "a step comes after the one before it";
             faults.push(Fault::new(format!("/ramp/{}/at", place + 1), detail));
-        }
-    }
-}
-
-/// What stops an experience can only stop what is decided here.
-fn check_guardrails(document: &ExperienceDocument, faults: &mut Vec<Fault>) {
-    let ExperienceDocument { guardrails, stop_on_mismatch, allocation, .. } = document;
-    if MAX_GUARDRAILS < guardrails.len() {
-        let detail = format!("at most {MAX_GUARDRAILS} metrics stop an experience");
-        faults.push(Fault::new("/guardrails", detail));
-    }
-    for (place, key) in guardrails.iter().enumerate() {
-        if guardrails.iter().take(place).any(|before| before == key) {
-            let detail = format!("metric `{key}` is named twice");
-            faults.push(Fault::new(format!("/guardrails/{place}"), detail));
-        }
-    }
-    if matches!(allocation, Allocation::External {}) {
-        let detail = "somebody else decides this experience, so it cannot be stopped here";
-        if !guardrails.is_empty() {
-            faults.push(Fault::new("/guardrails", detail));
-        }
-        if *stop_on_mismatch {
-            faults.push(Fault::new("/stop_on_mismatch", detail));
         }
     }
 }

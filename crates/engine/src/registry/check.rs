@@ -288,9 +288,12 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
         }
         Ok(Typed::ExclusionGroup(document)) => faults.extend(document.faults()),
         Ok(Typed::Holdout(document)) => faults.extend(document.faults()),
-        Ok(Typed::Experience(document)) if known.acts() => {
-            faults.extend(slot_fault(document, documents));
-            faults.extend(guardrail_faults(document, documents));
+        Ok(Typed::Experience(document)) => {
+            faults.extend(document.faults());
+            if known.acts() {
+                faults.extend(slot_fault(document, documents));
+                faults.extend(guardrail_faults(document, documents));
+            }
         }
         Ok(Typed::Metric(document)) if known.acts() => {
             faults.extend(of_guardrail(document, documents));

@@ -68,7 +68,7 @@ async fn a_stop_is_told_by_the_results_and_the_audit_log() {
         let user = format!("u{number}");
         let ask = json!({"identifiers": {"user_id": user}, "placements": ["hero"]});
         let answer = server.ok(post("/v1/decide", ask.to_string()).source()).await;
-        let every = if answer["decisions"][0]["variant"] == "a" { 4 } else { 1 };
+        let every = if answer["decisions"][0]["variant"] == "a" { 4 } else { 2 };
         if number % every == 0 {
             let event = json!({"type": "track", "event": "Complained", "userId": user});
             server.track(&event).await;

@@ -24,7 +24,7 @@ impl Case {
         case.define("placements/elsewhere", json!({"state": "live"})).await;
         case.define("sources/backend", json!({"state": "live", "kind": "server"})).await;
         let made = case.server.ok(post("/api/v1/sources/backend/write_keys", "").admin()).await;
-        let write_key = made["secret"].as_str().unwrap().to_owned();
+        let write_key = made["write_key"].as_str().unwrap().to_owned();
         let case = Self { write_key, ..case };
         case.metric("orders", json!({"kind": "conversion"})).await;
         case.metric("revenue", json!({"kind": "sum", "property": "revenue"})).await;
