@@ -98,6 +98,7 @@ fn told(results: &Value) -> String {
         verdict(text(&results["verdict"], "verdict")),
     )];
     lines.push(format!("  {}", text(&results["verdict"], "reason")));
+    lines.extend(stopped(results).map(|stopped| format!("  {stopped}")));
     lines.push(format!(
         "  {}; {}",
         text(&results["split"], "statement"),
@@ -119,8 +120,15 @@ fn told(results: &Value) -> String {
         let rows = list(metric, "arms").map(|arm| row(metric, arm));
         let table: Vec<Vec<String>> = std::iter::once(columns.to_vec()).chain(rows).collect();
         lines.extend(screen::table(&table).lines().map(|line| format!("  {line}")));
+        lines.extend(metric["power"]["statement"].as_str().map(|power| format!("  {power}")));
     }
     lines.join("\n")
+}
+
+/// Since when an experience has been stopped by its guardrails; why is the verdict's reason.
+fn stopped(results: &Value) -> Option<String> {
+    let at = results["stopped"]["at"].as_str()?;
+    Some(format!("paused by its guardrails at {at}; it goes on when somebody sets it live again"))
 }
 
 /// What a metric is called, and what it is to the experience.
@@ -258,6 +266,7 @@ mod tests {
             "metrics": [
                 {"metric": "conversion", "name": "Conversion", "kind": "conversion", "role": "goal",
                     "direction": "higher", "is_collecting": false,
+                    "power": {"statement": "about 9 more days are needed"},
                     "arms": [arm("a", 0.1, Value::Null), arm("b", 0.11, comparison)]},
             ],
             "verdict": {"verdict": "ship", "variant": "b", "reason": "`b` is surely better"},
@@ -276,7 +285,8 @@ mod tests {
             Conversion (conversion)
                            units   value    best  difference           interval               p
               a (control)  12,000  10.00 %  50 %
-              b            12,000  11.00 %  55 %  +10.00 pp (+10.0 %)  +2.00 pp to +18.00 pp  0.0120"#]]
+              b            12,000  11.00 %  55 %  +10.00 pp (+10.0 %)  +2.00 pp to +18.00 pp  0.0120
+              about 9 more days are needed"#]]
         .assert_eq(&told(&example()).lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
     }
 }

@@ -4,7 +4,7 @@
 use model::{
     Duration, Key, Timestamp, Value,
     consent::PurposeKey,
-    definition::State,
+    definition::{Fault, State},
     value::{Object, Path},
 };
 use schemars::JsonSchema;
@@ -136,6 +136,46 @@ pub struct ExperienceDocument {
     /// Its slot in a group of experiences of which a unit takes part in at most one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusion_group: Option<ExclusionSlot>,
+    /// Metrics that stop it: where a variant is surely worse than the control by one of them, it is
+    /// paused. When empty, nothing is stopped, and all live guardrails raise an alarm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub guardrails: Vec<Key>,
+    /// Whether it is also paused when the variants surely do not have the shares of units that they
+    /// should have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop_on_mismatch: bool,
+}
+
+/// Most metrics that stop an experience.
+const MAX_GUARDRAILS: usize = 20;
+
+impl ExperienceDocument {
+    /// What is wrong with it whoever decides it: what stops an experience can only stop what is decided here.
+    pub fn faults(&self) -> Vec<Fault> {
+        let Self { guardrails, stop_on_mismatch, allocation, .. } = self;
+        let mut faults = Vec::new();
+        if MAX_GUARDRAILS < guardrails.len() {
+            let detail = format!("at most {MAX_GUARDRAILS} metrics stop an experience");
+            faults.push(Fault::new("/guardrails", detail));
+        }
+        for (place, key) in guardrails.iter().enumerate() {
+            if guardrails.iter().take(place).any(|before| before == key) {
+                let detail = format!("metric `{key}` is named twice");
+                faults.push(Fault::new(format!("/guardrails/{place}"), detail));
+            }
+        }
+        if matches!(allocation, Allocation::External {}) {
+            let detail = "somebody else decides this experience, so it cannot be stopped here";
+            if !guardrails.is_empty() {
+                faults.push(Fault::new("/guardrails", detail));
+            }
+            if *stop_on_mismatch {
+                faults.push(Fault::new("/stop_on_mismatch", detail));
+            }
+        }
+        faults
+    }
 }
 
 fn everything() -> Share {

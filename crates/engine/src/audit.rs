@@ -102,6 +102,22 @@ pub(crate) fn page(
     }
 }
 
+/// The entries of one instant, newest first.
+pub(crate) fn of_instant(
+    reader: &dyn Reader,
+    at: Timestamp,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    let mut instant = key(at, 0);
+    instant.truncate(KEY_BYTES - size_of::<u64>());
+    let mut entries = Vec::new();
+    rows::visit(reader, Table::Meta, &instant, &mut |key, value| {
+        entries.push(read(key, value));
+        ControlFlow::Continue(())
+    })?;
+    let read: Result<Vec<AuditEntry>, Unreadable> = entries.into_iter().collect();
+    read.map_err(|error| StoreError::Corrupt { what: error.to_string() })
+}
+
 fn read(key: &[u8], value: &[u8]) -> Result<AuditEntry, Unreadable> {
     const WHAT: &str = "audit entry";
     let (at, _) = parse_key(key).ok_or(Unreadable(WHAT))?;
@@ -194,6 +210,10 @@ mod tests {
         }
         assert_eq!(read_all(&store, 1)[3].at, Timestamp(-5));
         assert_eq!(read_all(&store, 9)[0].change, entry(0, "").change);
+        let at_seven = of_instant(&store, Timestamp(7)).unwrap();
+        let at_seven: Vec<&str> = at_seven.iter().map(|entry| entry.action.as_str()).collect();
+        assert_eq!(at_seven, ["d", "c", "b"]);
+        assert!(of_instant(&store, Timestamp(8)).unwrap().is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The engine: what the shell holds and calls.
 
 pub(crate) mod open;
-mod save;
+pub(crate) mod save;
 
 use std::{
     path::PathBuf,
@@ -46,6 +46,7 @@ use crate::{
     quarantine, reading, registry, retention,
     sealed::RowError,
     state::Shared,
+    watch,
     writer::{self, Ingest, Job},
 };
 
@@ -134,6 +135,7 @@ struct Inner {
     /// The readers and the writer, while they run.
     threads: Mutex<Vec<JoinHandle<()>>>,
     follower: follow::Handle,
+    watch: watch::Handle,
     lake: OnceLock<Lake>,
 }
 
@@ -144,8 +146,10 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    /// The follower ends last, with what it has taken by then.
+    /// What looks at experiences ends first, since it asks the writer; the follower ends last, with what it has taken
+    /// by then.
     fn stop(&self) {
+        self.watch.stop();
         stop(&self.jobs, &self.threads);
         self.follower.stop();
         if let Some(lake) = self.lake.get() {
@@ -200,6 +204,7 @@ impl Engine {
 
     /// The same, but what the lake has in memory is in files then.
     pub fn flush_and_shutdown(&self) {
+        self.inner.watch.stop();
         stop(&self.inner.jobs, &self.inner.threads);
         if let Some(lake) = self.lake() {
             lake.flush(self);
@@ -726,6 +731,12 @@ impl Engine {
         sight: Sight,
     ) -> Result<Option<Explained>, DefinitionError> {
         members::explain(self.shared(), audience, at, id, sight)
+    }
+
+    /// Looks at all live experiences now, as is done once a minute, and returns when that is done: stops those that
+    /// do harm by their guardrails.
+    pub fn look_at_experiences(&self) {
+        self.inner.watch.look();
     }
 
     #[cfg(test)]

@@ -61,6 +61,7 @@ mod traffic;
 mod turns;
 mod update;
 mod visits;
+mod watch;
 mod who;
 mod writer;
 

@@ -42,6 +42,35 @@ pub(crate) struct Metrics {
     pub(crate) large_profiles: Gauge,
     pub(crate) full_profiles: Gauge,
     pub(crate) lake: OfLake,
+    pub(crate) watch: OfWatch,
+}
+
+/// What is looked at of live experiences again and again.
+#[derive(Debug)]
+pub(crate) struct OfWatch {
+    pub(crate) looks: Counter,
+    pub(crate) put_off: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) stopped: Counter,
+}
+
+impl OfWatch {
+    fn of(registry: &mut Registry) -> Self {
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        Self {
+            looks: counter("experience_looks", "Looks at live experiences that have guardrails"),
+            put_off: counter(
+                "experience_looks_put_off",
+                "Such looks for which sums were not ready",
+            ),
+            failed: counter("experience_looks_failed", "Such looks that failed"),
+            stopped: counter("experiences_stopped", "Experiences that their guardrails stopped"),
+        }
+    }
 }
 
 /// How large the lake is, and how far behind.
@@ -136,6 +165,7 @@ impl Default for Metrics {
             large_profiles: gauge(all, "large_profiles", "Profiles with more than 100 identifiers"),
             full_profiles: gauge(all, "full_profiles", "Profiles that have stopped growing"),
             lake: OfLake::of(all),
+            watch: OfWatch::of(all),
             commit_seconds,
             registry,
         }

@@ -53,6 +53,8 @@ pub(crate) use schema::schema;
 const MAX_VERSIONS_READ: u64 = 500;
 /// Most definitions a page holds.
 const MAX_PAGE: usize = 1_000;
+/// What the audit log calls the stop of an experience by its guardrails.
+pub(crate) const STOPPED: &str = "experience.stop";
 
 /// All definitions and the snapshot compiled from them.
 #[derive(Debug)]
@@ -112,12 +114,23 @@ pub(crate) struct Act<'a> {
     pub(crate) audit: &'a AuditLog,
 }
 
+/// Why an experience is stopped.
+#[derive(Clone, Debug)]
+pub(crate) struct Because {
+    /// In a sentence.
+    pub(crate) statement: String,
+    /// What tells the reason from others: the same for the same one.
+    pub(crate) cause: Value,
+    /// The numbers.
+    pub(crate) found: Value,
+}
+
 /// How a save is written down.
 #[derive(Clone, Copy)]
 struct Why<'a> {
     action: &'static str,
     /// The reason, where there is more to it than that somebody wanted it.
-    because: Option<&'a str>,
+    because: Option<&'a Because>,
     act: Act<'a>,
 }
 
@@ -368,22 +381,24 @@ impl Registry {
         self.prepare(&documents, draft, Switch::default(), why)
     }
 
-    /// Prepares pausing a live experience for a reason that is written down with it.
+    /// Prepares pausing a live experience for a reason that is written down with it. One that was saved after `version`
+    /// stays as it is: whoever saved it knew more.
     pub(crate) fn prepare_stop(
         &self,
         key: &Key,
-        because: &str,
+        version: u64,
+        because: &Because,
         act: Act<'_>,
     ) -> Result<Prepared, DefinitionError> {
         let (kind, documents) = (Kind::Experience, self.documents.load());
         let known = existing(&documents, kind, key)?;
-        if known.definition.state != State::Live {
+        if known.definition.state != State::Live || known.definition.version != version {
             return Ok(Prepared { definition: known.definition.clone(), change: None });
         }
         let mut document = known.definition.document.clone();
         document.insert("state".into(), State::Paused.to_string().into());
         let draft = Draft::new(&documents, kind, key, document)?;
-        let why = Why { action: "experience.stop", because: Some(because), act };
+        let why = Why { action: STOPPED, because: Some(because), act };
         self.prepare(&documents, draft, Switch::default(), why)
     }
 
@@ -426,7 +441,9 @@ impl Registry {
         writes.extend(number.map(|number| stored::number_write(&key, number)));
         let mut change = difference(old.as_ref(), Some(&known.definition.document));
         if let Some(because) = because {
-            change = json!({"because": because, "changes": change});
+            let Because { statement, cause, found } = because;
+            change =
+                json!({"because": statement, "cause": cause, "found": found, "changes": change});
         }
         writes.extend(audit_writes(action, &known.definition, &key, change, act)?);
         let change = Some(Change { writes, documents, snapshot });

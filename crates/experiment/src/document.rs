@@ -57,6 +57,11 @@ pub struct MetricDocument {
     /// What it is to an experience.
     #[serde(default)]
     pub role: Role,
+    /// The least change that is worth finding, as a share of the control's value: 0.05 is 5 %. Results tell how long
+    /// finding it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0001, max = 10.0))]
+    pub smallest_effect: Option<f64>,
     /// The currency of the amounts, as in `EUR`. Events whose property `currency` is another are left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Z]{3}$"))]
@@ -65,6 +70,14 @@ pub struct MetricDocument {
     /// at all.
     #[serde(default = "two_weeks")]
     pub before: Duration,
+}
+
+impl MetricDocument {
+    /// Whether sums do not tell it, and all units have to be looked at.
+    pub fn needs_all_units(&self) -> bool {
+        let capped_by_quantile = self.cap.is_some_and(|cap| cap.quantile.is_some());
+        self.kind == MetricKind::Quantile || capped_by_quantile
+    }
 }
 
 fn analytics() -> PurposeKey {

@@ -4,8 +4,10 @@ mod amount;
 mod document;
 mod estimate;
 mod exposure;
+mod harm;
 mod measure;
 mod metric;
+mod power;
 mod readout;
 pub mod ready_made;
 mod tally;
@@ -14,8 +16,10 @@ mod verdict;
 pub use amount::Amount;
 pub use document::{CapDocument, Direction, MetricDocument, MetricKind, PartDocument, Role};
 pub use exposure::{Arm, Exposed, Exposure, MAX_ARMS_OF_A_UNIT, effective};
+pub use harm::{Harm, harm};
 pub use measure::{Measured, Unread, Values, measure};
 pub use metric::{Cap, Metric, MetricId, Metrics};
+pub use power::Power;
 pub use readout::{
     ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, Surely,
     adjust_together, read_out,

@@ -42,6 +42,8 @@ pub struct Metric {
     pub direction: Direction,
     /// What it is to an experience.
     pub role: Role,
+    /// The least change that is worth finding, as a share of the control's value.
+    pub smallest_effect: Option<f64>,
     /// The currency of its amounts.
     pub currency: Option<String>,
     /// What one unit counts for at most.
@@ -113,6 +115,7 @@ impl Metric {
                 kind: document.kind,
                 direction: document.direction,
                 role: document.role,
+                smallest_effect: document.smallest_effect,
                 currency: document.currency.clone(),
                 cap,
                 quantile: document.quantile,
@@ -140,6 +143,11 @@ impl Metric {
     /// The name of the events that count.
     pub fn event(&self) -> &str {
         &self.upper.pattern.name.text
+    }
+
+    /// The property whose numbers are taken, where one is.
+    pub fn property(&self) -> Option<String> {
+        self.upper.property.as_ref().map(|path| path.as_str().to_owned())
     }
 
     /// Whether it is one sum over all units divided by another.
@@ -281,6 +289,9 @@ fn shape_faults(document: &MetricDocument, faults: &mut Vec<Fault>) {
     }
     if Duration::days(90).0 < document.before.0 {
         fault("/before", "what units did before is looked at for at most 90 days");
+    }
+    if document.smallest_effect.is_some_and(|share| !(0.0001..=10.0).contains(&share)) {
+        fault("/smallest_effect", "write a share of the control's value from 0.0001 to 10");
     }
     let currency = document.currency.as_deref();
     if currency.is_some_and(|c| c.len() != 3 || !c.bytes().all(|b| b.is_ascii_uppercase())) {

@@ -14,7 +14,7 @@ use stats::{
     sequence,
 };
 
-use crate::{Arm, Direction, Metric, MetricKind, Role, Tally, estimate};
+use crate::{Arm, Direction, Metric, MetricKind, Power, Role, Tally, estimate};
 
 /// How intervals and p-values come about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct MetricResult {
     /// Why nothing is said, or what is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What can be found by now, and how long it takes to find more; `null` while it is collecting.
+    pub power: Option<Power>,
     /// The arms, the control first.
     pub arms: Vec<ArmResult>,
 }
@@ -95,6 +97,9 @@ pub struct ArmResult {
     pub arm: String,
     /// Whether others are compared with it.
     pub is_control: bool,
+    /// Whether it is a variant, and no holdout.
+    #[serde(skip)]
+    pub is_variant: bool,
     /// Units that count.
     pub units: u64,
     /// Units that count with another value than 0.
@@ -198,6 +203,7 @@ pub fn read_out(metric: &Metric, arms: &[ArmSums<'_>], reading: Reading) -> Metr
             ..arm_result(arm, place == 0, own, comparison)
         }
     });
+    let arms: Vec<ArmResult> = results.collect();
     MetricResult {
         metric: metric.key.clone(),
         name: metric.name.clone(),
@@ -206,7 +212,8 @@ pub fn read_out(metric: &Metric, arms: &[ArmSums<'_>], reading: Reading) -> Metr
         direction: metric.direction,
         currency: metric.currency.clone(),
         is_collecting,
-        arms: results.collect(),
+        power: Power::of(metric, &arms, reading),
+        arms,
         notes,
     }
 }
@@ -225,6 +232,7 @@ fn arm_result(
     ArmResult {
         arm: arm.arm.to_string(),
         is_control,
+        is_variant: matches!(arm.arm, Arm::Variant(_)),
         units,
         nonzero,
         waiting,

@@ -14,6 +14,10 @@ const SEVERAL_MAX: f64 = 0.01;
 /// Fewest units of which such a share is told.
 const SEVERAL_AMONG: u64 = 100;
 
+/// How close to the planned shares mismatches are looked for: some percent around them, and gross ones, which show among
+/// some dozens of units.
+const CONCENTRATIONS: [f64; 2] = [split::CONCENTRATION, 100.0];
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,27 +80,35 @@ pub struct Stretch {
 /// Tests the split: for each version of the definition by itself, since weights may have changed in between, and then
 /// together.
 pub fn test_split(stretches: &[Stretch]) -> SplitResult {
-    let mut evidence = None;
+    let mut evidence: Option<[f64; 2]> = None;
     for Stretch { arms } in stretches {
         let (counts, weights): (Vec<u64>, Vec<f64>) =
             arms.iter().filter(|(_, weight)| 0.0 < *weight).copied().unzip();
-        match split::sequential(&counts, &weights, split::CONCENTRATION) {
-            Ok(split::Split { ln_e_value: Some(ln), .. }) => *evidence.get_or_insert(0.0) += ln,
-            // Of one arm there is nothing to be tested.
-            Ok(_) | Err(Undefined::OneArm) => {}
-            Err(why) => {
-                return SplitResult {
-                    verdict: "unknown",
-                    p_value: None,
-                    statement: why.to_string(),
-                };
+        for (place, concentration) in CONCENTRATIONS.into_iter().enumerate() {
+            match split::sequential(&counts, &weights, concentration) {
+                Ok(split::Split { ln_e_value: Some(ln), .. }) => {
+                    let sums = evidence.get_or_insert_default();
+                    sums.iter_mut().skip(place).take(1).for_each(|sum| *sum += ln);
+                }
+                // Of one arm there is nothing to be tested.
+                Ok(_) | Err(Undefined::OneArm) => {}
+                Err(why) => {
+                    return SplitResult {
+                        verdict: "unknown",
+                        p_value: None,
+                        statement: why.to_string(),
+                    };
+                }
             }
         }
     }
-    let Some(ln_e_value) = evidence else {
+    let Some([fine, gross]) = evidence else {
         let statement = "there is one arm, so there is no split to be tested".to_owned();
         return SplitResult { verdict: "unknown", p_value: None, statement };
     };
+    // The mean of both, which is evidence like each of them.
+    let larger = fine.max(gross);
+    let ln_e_value = larger + f64::midpoint((fine - larger).exp(), (gross - larger).exp()).ln();
     let p_value = (-ln_e_value).exp().min(1.0);
     let is_mismatch = Level::new(split::ALARM).is_ok_and(|level| p_value <= level.alpha());
     if is_mismatch {
@@ -191,12 +203,18 @@ pub fn judge(metrics: &[MetricResult], split: &SplitResult, arms: &[&Arm]) -> Ve
         let reason = format!("every variant is surely worse than the control by `{goal}`");
         return say(Word::Stop, None, reason);
     }
-    let harmed = compared().find_map(|arm| Some((arm.arm.as_str(), harmed(metrics, &arm.arm)?)));
+    let variants = compared().filter(|arm| arm.is_variant);
+    let harmed =
+        variants.into_iter().find_map(|arm| Some((arm.arm.as_str(), harmed(metrics, &arm.arm)?)));
     if let Some((arm, guardrail)) = harmed {
         let reason = format!("`{arm}` is surely worse by the guardrail `{}`", guardrail.metric);
         return say(Word::Stop, Some(arm), reason);
     }
-    let reason = format!("by `{goal}` no variant is surely better or worse than the control yet");
+    let mut reason =
+        format!("by `{goal}` no variant is surely better or worse than the control yet");
+    if let Some(power) = &primary.power {
+        reason = format!("{reason}; {}", power.statement);
+    }
     say(Word::KeepRunning, None, reason)
 }
 
@@ -210,19 +228,23 @@ fn judgeable<'a>(
     if arms.is_empty() {
         return collecting("nobody has been exposed yet");
     }
+    if split.verdict == "mismatch" {
+        return Err(say(Word::Invalid, None, split.statement.clone()));
+    }
     if arms.len() < 2 {
         return collecting(
             "everybody got the same, so there is nothing to compare with: add a second variant or a holdout",
         );
-    }
-    if split.verdict == "mismatch" {
-        return Err(say(Word::Invalid, None, split.statement.clone()));
     }
     let Some(primary) = metrics.first() else {
         return collecting("no metric is live, so nothing is measured");
     };
     if primary.is_collecting {
         return collecting(primary.notes.first().map_or("there is too little yet", String::as_str));
+    }
+    if primary.arms.iter().all(|arm| arm.comparison.is_none()) {
+        let why = primary.arms.iter().find_map(|arm| arm.why_not.as_deref()).unwrap_or("no arm");
+        return collecting(&format!("nothing can be said by `{}`: {why}", primary.metric));
     }
     Ok(primary)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     chance_best,
     chart::{self, escaped},
-    difference, heading, list, needed, p_value, text, valued, verdict,
+    difference, heading, list, needed, p_value, stopped, text, valued, verdict,
 };
 use crate::screen;
 
@@ -43,8 +43,12 @@ fn judged(results: &Value) -> String {
     let alarms = list(results, "alarms").map(|alarm| text(alarm, "statement"));
     let notes: String =
         alarms.chain(notes).map(|note| format!("<p class=\"note\">{}</p>", coded(note))).collect();
+    let stopped = stopped(results);
+    let stopped = stopped.map_or_else(String::new, |stopped| {
+        format!("<p class=\"note\">{}</p>", escaped(&capitalised(&stopped)))
+    });
     format!(
-        "<section class=\"verdict {}\"><h2>{}</h2><p>{}</p></section>{notes}",
+        "<section class=\"verdict {}\"><h2>{}</h2><p>{}</p></section>{stopped}{notes}",
         escaped(word),
         escaped(&capitalised(verdict(word))),
         coded(text(found, "reason")),
@@ -99,9 +103,12 @@ fn metric(metric: &Value) -> String {
     let notes: String =
         notes.map(|note| format!("<p class=\"note\">{}</p>", coded(note))).collect();
     let table: String = list(metric, "arms").map(|arm| row(metric, arm)).collect();
+    let power = metric["power"]["statement"].as_str();
+    let power =
+        power.map_or_else(String::new, |power| format!("<p>{}.</p>", coded(&capitalised(power))));
     format!(
         "<section><h2>{}</h2>{notes}{chart}<div class=\"wide\"><table><thead><tr><th></th><th>units</th><th>value</th><th>best</th>\
-         <th>difference</th><th>p</th></tr></thead><tbody>{table}</tbody></table></div></section>",
+         <th>difference</th><th>p</th></tr></thead><tbody>{table}</tbody></table></div>{power}</section>",
         escaped(&heading(metric)),
     )
 }

@@ -176,6 +176,7 @@ fn documents_refuse_unknown_fields_and_survive_a_round_trip() {
         "caps": {"per_person": {"count": 1, "within": "7d"}}, "public_fields": ["first_name"],
         "exclusion_group": {"group": "g", "slot": "s"}, "mode": "aa",
         "ramp": [{"at": "2026-11-21T00:00:00Z", "traffic": 1}], "eligibility": {"all": []},
+        "guardrails": ["errors"], "stop_on_mismatch": true,
     }));
     let text = serde_json::to_string(&full).unwrap();
     assert_eq!(serde_json::from_str::<ExperienceDocument>(&text).unwrap(), full);

@@ -21,6 +21,7 @@ use crate::{
     retention,
     sealed::Keys,
     state::{Caches, Shared},
+    watch::{self, Desk, Guardrails},
     writer::{self, LogEnd, Writer},
 };
 
@@ -67,8 +68,11 @@ pub(super) fn over(
     let decider = Decider::new(records, u64::from_be_bytes(prefix), signing);
     let measuring: Box<dyn Sink> = Box::new(Measuring::new(Arc::clone(&shared)));
     let follower = Follower::start(Arc::clone(&shared), vec![measuring])?;
+    let desk = Desk { shared: Arc::clone(&shared), jobs: jobs.clone() };
+    let watch = watch::start(desk, vec![Box::new(Guardrails)])?;
     let (waiting, threads) = (AtomicUsize::new(0), Mutex::new(threads));
-    let inner = Inner { shared, decider, jobs, waiting, threads, follower, lake: OnceLock::new() };
+    let lake = OnceLock::new();
+    let inner = Inner { shared, decider, jobs, waiting, threads, follower, watch, lake };
     Ok((Engine { inner: Arc::new(inner) }, first))
 }
 

@@ -1,6 +1,7 @@
 //! Operators' acts: each is prepared and committed on the writer's thread, and answered once it is durable and visible.
 
 use compact_str::CompactString;
+use crossbeam_channel::Sender;
 use decision::PolicyDocument;
 use model::{ActId, Key, definition::State, value::Object};
 use tokio::sync::oneshot;
@@ -10,17 +11,16 @@ use crate::{
     credentials::{Issued, Secret},
     definitions::{AuditEntry, Definition, DefinitionError, Expect, Kind, Scope, Switch, Token},
     engine::{Engine, open::random},
-    ingest::IngestError,
+    ingest::{IngestError, Item},
     privacy::{self, Filed, PrivacyError},
     quarantine,
     record::LogEntry,
-    registry::{Act, Prepared, rows::Write},
+    registry::{Act, Because, Prepared, rows::Write},
     state::Shared,
+    watch::GUARDRAILS,
     writer::{self, Acting, Filing, Job, Operation, PreparedOperation},
 };
 
-/// In whose name experiences are stopped that do harm.
-const GUARDRAILS: &str = "guardrails";
 /// In whose name shares follow what units did.
 const LEARNING: &str = "learning";
 
@@ -95,31 +95,10 @@ impl Engine {
         .await
     }
 
-    /// Pauses a live experience that does harm, in the name of its guardrails; `because` says by which metric and how
-    /// much, and stands in the audit log. One that is not live stays as it is.
-    ///
-    /// # Errors
-    /// As for any save; what an operator saved meanwhile is never overwritten.
-    pub async fn stop_experience(
-        &self,
-        key: Key,
-        because: String,
-    ) -> Result<Definition, DefinitionError> {
-        let actor = Token { name: GUARDRAILS.into(), scopes: vec![Scope::DefinitionsPublish] };
-        self.save(Kind::Experience, &actor, move |shared, act| {
-            shared.registry.prepare_stop(&key, &because, act)
-        })
-        .await
-    }
-
     /// Saves a policy that was learned, as the next epoch of its experience, in the name of learning. Fails where the
     /// experience has another version by now.
     pub async fn learn(&self, policy: PolicyDocument) -> Result<Definition, DefinitionError> {
-        let actor = Token { name: LEARNING.into(), scopes: vec![Scope::DefinitionsPublish] };
-        self.save(Kind::Policy, &actor, move |shared, act| {
-            shared.registry.prepare_policy(&policy, act)
-        })
-        .await
+        self.operate(learning(policy)).await
     }
 
     /// Deletes a definition that nothing live refers to; its versions stay readable in the audit log.
@@ -244,20 +223,7 @@ impl Engine {
         actor: &Token,
         prepare: impl FnOnce(&Shared, Act<'_>) -> Result<Prepared, DefinitionError> + Send + 'static,
     ) -> Result<Definition, DefinitionError> {
-        let actor = actor.clone();
-        self.operate(move |reply| {
-            Box::new(move |shared, now| {
-                let act = Act { actor: &actor, now, audit: &shared.audit };
-                match prepare(shared, act) {
-                    Ok(prepared) if prepared.changes() => {
-                        Some(saved(shared, kind, prepared, reply))
-                    }
-                    Ok(prepared) => answer(reply, Ok(prepared.definition().clone())),
-                    Err(error) => answer(reply, Err(error)),
-                }
-            })
-        })
-        .await
+        self.operate(saving(kind, actor, prepare)).await
     }
 
     /// Issues a secret by what `prepare` makes of random bytes.
@@ -322,10 +288,70 @@ impl Engine {
         &self,
         make: impl FnOnce(Reply<T>) -> Operation,
     ) -> Result<T, DefinitionError> {
-        let stopping = || DefinitionError::Unavailable("the engine is stopping".into());
-        let (reply, answer) = oneshot::channel();
-        writer::send(&self.inner.jobs, Job::Operation(make(reply))).map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())?
+        ask(&self.inner.jobs, make)?.await.map_err(|_| stopping())?
+    }
+}
+
+/// Pauses a live experience that does harm, in the name of its guardrails, and waits until that is durable and visible.
+/// One that is not live, or that was saved after this version, stays as it is.
+/// Must not be called where nobody may wait.
+pub(crate) fn stop_experience(
+    jobs: &Sender<Job<Item>>,
+    (key, version): (&Key, u64),
+    because: Because,
+) -> Result<Definition, DefinitionError> {
+    let actor = Token { name: GUARDRAILS.into(), scopes: vec![Scope::DefinitionsPublish] };
+    let key = key.clone();
+    let saving = saving(Kind::Experience, &actor, move |shared, act| {
+        shared.registry.prepare_stop(&key, version, &because, act)
+    });
+    ask(jobs, saving)?.blocking_recv().map_err(|_| stopping())?
+}
+
+/// Saves a policy that was learned, as [`Engine::learn`] does, and waits until it is durable and visible.
+/// Must not be called where nobody may wait.
+pub(crate) fn learn(
+    jobs: &Sender<Job<Item>>,
+    policy: PolicyDocument,
+) -> Result<Definition, DefinitionError> {
+    ask(jobs, learning(policy))?.blocking_recv().map_err(|_| stopping())?
+}
+
+fn learning(policy: PolicyDocument) -> impl FnOnce(Reply<Definition>) -> Operation {
+    let actor = Token { name: LEARNING.into(), scopes: vec![Scope::DefinitionsPublish] };
+    saving(Kind::Policy, &actor, move |shared, act| shared.registry.prepare_policy(&policy, act))
+}
+
+/// Hands an operation to the writer; what it answers comes out of the channel.
+fn ask<T>(
+    jobs: &Sender<Job<Item>>,
+    make: impl FnOnce(Reply<T>) -> Operation,
+) -> Result<oneshot::Receiver<Result<T, DefinitionError>>, DefinitionError> {
+    let (reply, answer) = oneshot::channel();
+    writer::send(jobs, Job::Operation(make(reply))).map_err(|_| stopping())?;
+    Ok(answer)
+}
+
+fn stopping() -> DefinitionError {
+    DefinitionError::Unavailable("the engine is stopping".into())
+}
+
+/// The operation that saves a definition by what `prepare` makes of it.
+fn saving(
+    kind: Kind,
+    actor: &Token,
+    prepare: impl FnOnce(&Shared, Act<'_>) -> Result<Prepared, DefinitionError> + Send + 'static,
+) -> impl FnOnce(Reply<Definition>) -> Operation {
+    let actor = actor.clone();
+    move |reply| {
+        Box::new(move |shared, now| {
+            let act = Act { actor: &actor, now, audit: &shared.audit };
+            match prepare(shared, act) {
+                Ok(prepared) if prepared.changes() => Some(saved(shared, kind, prepared, reply)),
+                Ok(prepared) => answer(reply, Ok(prepared.definition().clone())),
+                Err(error) => answer(reply, Err(error)),
+            }
+        })
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn of(
     }
     for result in results.iter().filter(|result| result.role == Role::Guardrail) {
         let is_harmed = |surely: Option<Surely>| surely == Some(Surely::Worse);
-        let compared = result.arms.iter().filter(|arm| {
+        let compared = result.arms.iter().filter(|arm| arm.is_variant).filter(|arm| {
             is_harmed(arm.comparison.as_ref().and_then(|comparison| comparison.surely))
         });
         alarms.extend(compared.map(|arm| {

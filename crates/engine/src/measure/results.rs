@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use decision::ExperienceDocument;
 use experiment::{
     Arm, ArmSums, Cap, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role,
-    SplitResult, Stretch, Tally, adjust_together, judge, read_out, several, test_split,
+    SplitResult, Stretch, Tally, Verdict, Word, adjust_together, judge, read_out, several,
+    test_split,
 };
-use model::{Key, Timestamp, Value, definition::Fault};
+use model::{
+    Key, Timestamp, Value,
+    definition::{Fault, State},
+};
 use serde_json::json;
 use stats::effect::Level;
 
@@ -23,6 +27,7 @@ use crate::{
     sealed::RowError,
     snapshot::Snapshot,
     state::Shared,
+    watch::{GUARDRAILS, Stop, current_stop},
 };
 
 /// What is asked about an experience.
@@ -69,8 +74,8 @@ impl ResultsQuery {
 }
 
 /// One experience as it is read out.
-pub(super) struct Experience<'a> {
-    pub(super) document: ExperienceDocument,
+pub(crate) struct Experience<'a> {
+    pub(crate) document: ExperienceDocument,
     pub(super) sums: &'a Sums,
     /// All arms, the control first.
     pub(super) arms: Vec<Arm>,
@@ -93,7 +98,10 @@ pub(crate) fn results(
     let metrics = chosen(&snapshot, &experience.document, query.metric.as_ref())?;
     let unreadable = |error: RowError| DefinitionError::Unavailable(error.to_string());
     let read = metrics.iter().map(|metric| experience.metric(shared, metric, reading));
-    let read = read.collect::<Result<Vec<MetricResult>, _>>().map_err(unreadable)?;
+    let mut read = read.collect::<Result<Vec<MetricResult>, _>>().map_err(unreadable)?;
+    let past = Past::of(shared, &experience).map_err(unreadable)?;
+    let units_per_day = past.units_per_day(&experience);
+    experience.at_pace(&mut read, units_per_day);
     let groups = match &query.breakdown {
         Some(breakdown) => {
             let found = experience.groups(shared, &metrics, (breakdown, reading));
@@ -110,21 +118,31 @@ pub(crate) fn results(
     let split = experience.split();
     let compared: Vec<&Arm> = sums.arms().into_iter().collect();
     let several = several(sums.several(), compared.iter().map(|arm| sums.units(arm)).sum());
-    let verdict = judge(&read, &split, &compared);
-    let past = Past::of(shared, &experience).map_err(unreadable)?;
+    let stopped = stopped(shared, &experience.document)?;
+    let verdict = match &stopped {
+        Some(stop) => of_stop(stop),
+        None => judge(&read, &split, &compared),
+    };
     let alarms = alarms::of(&experience, &metrics, &read, (&split, &several, &past));
-    let units_per_day = past.units_per_day(&experience);
     Ok(json!({
         "experience": key,
         "name": experience.document.name,
         "hypothesis": experience.document.hypothesis,
         "state": experience.document.state,
+        "stopped": stopped.as_ref().map(|stop| json!({
+            "at": stop.at,
+            "by": GUARDRAILS,
+            "because": stop.because,
+            "guardrail": stop.cause.get("guardrail"),
+            "variant": stop.cause.get("variant"),
+        })),
+        "guardrails": experience.document.guardrails,
         "method": query.method.name(),
         "confidence": query.confidence,
         "as_of": readable.as_of,
         "lag_seconds": lag_seconds(shared, readable.as_of),
         "measured": readable.measured,
-        "notes": experience.notes(&readable),
+        "notes": experience.notes(&snapshot, &readable),
         "arms": experience.exposed(),
         "split": split,
         "several": several,
@@ -137,11 +155,36 @@ pub(crate) fn results(
     }))
 }
 
+/// The stop by its guardrails since which an experience has been paused.
+fn stopped(
+    shared: &Shared,
+    document: &ExperienceDocument,
+) -> Result<Option<Stop>, DefinitionError> {
+    match document.state {
+        State::Paused => current_stop(shared, &document.key),
+        _ => Ok(None),
+    }
+}
+
+/// What is said of an experience that its guardrails have stopped, whatever its numbers say since.
+fn of_stop(stop: &Stop) -> Verdict {
+    let variant = stop.cause.get("variant").and_then(Value::as_str).map(str::to_owned);
+    let reason = format!("its guardrails have stopped it: {}", stop.because);
+    Verdict { verdict: Word::Stop, variant, reason }
+}
+
 pub(super) fn lag_seconds(shared: &Shared, as_of: Timestamp) -> f64 {
     let lag = shared.clock.now().since(as_of).0.max(0);
     #[expect(clippy::cast_precision_loss, reason = "it is for reading")]
     let seconds = lag as f64 / 1000.0;
     seconds
+}
+
+/// Whether a metric is a guardrail to an experience: by itself, or because it stops the experience. What an experience
+/// is judged by is none.
+fn is_guardrail(experience: &ExperienceDocument, metric: &Metric) -> bool {
+    experience.goal.as_ref() != Some(&metric.key)
+        && (metric.role == Role::Guardrail || experience.guardrails.contains(&metric.key))
 }
 
 /// The metrics to be read out, the one first by which the experience is judged: the one it names as its goal, else the
@@ -159,13 +202,13 @@ pub(super) fn chosen<'a>(
     let mut metrics: Vec<&Metric> = snapshot.metrics.iter().collect();
     metrics.sort_by_key(|metric| {
         let is_goal = experience.goal.as_ref() == Some(&metric.key);
-        (!is_goal, metric.role != Role::Goal)
+        (!is_goal, is_guardrail(experience, metric))
     });
     Ok(metrics)
 }
 
 impl<'a> Experience<'a> {
-    pub(super) fn of(shared: &Shared, key: &Key, sums: &'a Sums) -> Result<Self, DefinitionError> {
+    pub(crate) fn of(shared: &Shared, key: &Key, sums: &'a Sums) -> Result<Self, DefinitionError> {
         let known = shared.registry.get(&*shared.store, Kind::Experience, key, None)?;
         let document = document(&known.document).ok_or_else(|| DefinitionError::NotFound {
             kind: Kind::Experience,
@@ -184,7 +227,7 @@ impl<'a> Experience<'a> {
     }
 
     /// Reads a metric out, by sums or, where these do not tell it, by all units.
-    pub(super) fn metric(
+    pub(crate) fn metric(
         &self,
         shared: &Shared,
         metric: &Metric,
@@ -221,12 +264,28 @@ impl<'a> Experience<'a> {
             })
             .collect();
         let mut result = read_out(metric, &sums, reading);
+        let is_guardrail = is_guardrail(&self.document, metric);
+        result.role = if is_guardrail { Role::Guardrail } else { Role::Goal };
         let units: u64 = sums.iter().map(|arm| arm.tally.units).sum();
         if 0 < units && sums.iter().all(|arm| arm.tally.nonzero == 0) {
-            let note = format!("no exposed unit has sent `{}` yet; check the name", metric.event());
+            let event = metric.event();
+            let note = match metric.property() {
+                Some(property) => format!(
+                    "no exposed unit has sent `{event}` with a number other than 0 in `{property}` yet; check the names"
+                ),
+                None => format!("no exposed unit has sent `{event}` yet; check the name"),
+            };
             result.notes.push(note);
         }
         result
+    }
+
+    /// Says how many days each metric still needs at this pace.
+    fn at_pace(&self, results: &mut [MetricResult], units_per_day: Option<f64>) {
+        let Some(units_per_day) = units_per_day else { return };
+        let exposed = self.arms.iter().map(|arm| self.sums.units(arm)).sum();
+        let powers = results.iter_mut().filter_map(|result| result.power.as_mut());
+        powers.for_each(|power| power.at_pace(units_per_day, exposed));
     }
 
     /// The metrics of each group. A false alarm is as improbable for all groups together as it is for one alone.
@@ -294,7 +353,7 @@ impl<'a> Experience<'a> {
     }
 
     /// Tests the split of each version by itself.
-    pub(super) fn split(&self) -> SplitResult {
+    pub(crate) fn split(&self) -> SplitResult {
         let of_version = |(version, document): (&u64, &ExperienceDocument)| {
             let arms = self.arms.iter().filter_map(|arm| {
                 let count =
@@ -307,13 +366,22 @@ impl<'a> Experience<'a> {
         test_split(&stretches)
     }
 
-    fn notes(&self, readable: &Readable) -> Vec<String> {
+    fn notes(&self, snapshot: &Snapshot, readable: &Readable) -> Vec<String> {
         let mut notes = Vec::new();
+        let guardrails = self.document.guardrails.iter();
+        for key in guardrails.filter(|key| snapshot.metrics.get(key).is_none()) {
+            notes.push(format!("the guardrail `{key}` is not measured, so it stops nothing"));
+        }
         if readable.measured < 1.0 {
             notes.push(format!(
                 "metrics have changed: {:.0} % of all units have been measured by the new ones so far",
                 100.0 * readable.measured
             ));
+        }
+        if let Some(goal) = self.document.goal.as_ref()
+            && snapshot.metrics.get(goal).is_none()
+        {
+            notes.push(format!("the goal `{goal}` is no live metric, so it is judged by another"));
         }
         let plan = |document: &ExperienceDocument| -> Vec<(Key, u32, u32)> {
             let holdout = document.holdout.buckets();
@@ -347,9 +415,12 @@ fn document(document: &model::value::Object) -> Option<ExperienceDocument> {
     }
 }
 
-/// All arms that there are or were, the control first.
+/// All arms that there are or were, the control first. A retired variant that nobody was exposed to is none: the others
+/// would wait for it for ever.
 fn arms(document: &ExperienceDocument, sums: &Sums) -> Vec<Arm> {
-    let variants = document.variants.iter().map(|variant| Arm::Variant(variant.key.clone()));
+    let is_control = |key: &Key| document.control.as_ref() == Some(key);
+    let told = document.variants.iter().filter(|v| 0 < v.weight || is_control(&v.key));
+    let variants = told.map(|variant| Arm::Variant(variant.key.clone()));
     let mut arms: Vec<Arm> = variants.collect();
     let holdout = (document.holdout != decision::Share::NONE).then_some(Arm::Holdout);
     for arm in holdout.iter().chain(sums.arms()) {

@@ -188,7 +188,7 @@ pub(crate) fn conditions(kind: Kind, document: &Object) -> Vec<(Condition, Strin
     read.collect()
 }
 
-/// Where an experience takes place: its placement and its exclusion group.
+/// Where an experience takes place, its placement and its exclusion group, and the metrics that stop it.
 fn places_of(document: &ExperienceDocument) -> impl Iterator<Item = Reference> {
     let reference = |pointer: &str, kind: Kind, key: &Key| Reference {
         pointer: pointer.to_owned(),
@@ -199,7 +199,10 @@ fn places_of(document: &ExperienceDocument) -> impl Iterator<Item = Reference> {
     let group = document.exclusion_group.as_ref();
     let group =
         group.map(|slot| reference("/exclusion_group/group", Kind::ExclusionGroup, &slot.group));
-    std::iter::once(placement).chain(group)
+    let guardrails = document.guardrails.iter().enumerate();
+    let guardrails = guardrails
+        .map(move |(place, key)| reference(&format!("/guardrails/{place}"), Kind::Metric, key));
+    std::iter::once(placement).chain(group).chain(guardrails)
 }
 
 /// The other definitions a document names.
@@ -290,8 +293,15 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
         }
         Ok(Typed::ExclusionGroup(document)) => faults.extend(document.faults()),
         Ok(Typed::Holdout(document)) => faults.extend(document.faults()),
-        Ok(Typed::Experience(document)) if known.acts() => {
-            faults.extend(slot_fault(document, documents));
+        Ok(Typed::Experience(document)) => {
+            faults.extend(document.faults());
+            if known.acts() {
+                faults.extend(slot_fault(document, documents));
+                faults.extend(guardrail_faults(document, documents));
+            }
+        }
+        Ok(Typed::Metric(document)) if known.acts() => {
+            faults.extend(of_guardrail(document, documents));
         }
         Ok(Typed::Stages(document)) => {
             faults.extend(document.faults());
@@ -418,6 +428,43 @@ fn slot_fault(document: &ExperienceDocument, documents: &Documents) -> Option<Fa
     })?;
     let detail = format!("slot `{}` has the experience `{}` at that time", slot.slot, holder.key);
     Some(Fault::new("/exclusion_group/slot", detail))
+}
+
+/// A guardrail is looked at each minute, so sums must tell it.
+fn guardrail_faults(document: &ExperienceDocument, documents: &Documents) -> Vec<Fault> {
+    let named = document.guardrails.iter().enumerate();
+    let untold =
+        named.filter(|(_, key)| match documents.get(Kind::Metric, key).map(|m| &m.typed) {
+            Some(Ok(Typed::Metric(metric))) => metric.needs_all_units(),
+            _ => false,
+        });
+    let fault = |(place, key): (usize, &Key)| {
+        let detail = format!(
+            "metric `{key}` takes a quantile, so all units are looked at, and guardrails are looked at each minute"
+        );
+        Fault::new(format!("/guardrails/{place}"), detail)
+    };
+    untold.map(fault).collect()
+}
+
+/// The same, where the metric is what is saved.
+fn of_guardrail(document: &MetricDocument, documents: &Documents) -> Option<Fault> {
+    if !document.needs_all_units() {
+        return None;
+    }
+    let acting = documents.of(Kind::Experience).filter(|(_, known)| known.acts());
+    let mut stopped = acting.filter_map(|(key, known)| match &known.typed {
+        Ok(Typed::Experience(experience)) if experience.guardrails.contains(&document.key) => {
+            Some(key)
+        }
+        _ => None,
+    });
+    let experience = stopped.next()?;
+    let pointer = if document.quantile.is_some() { "/quantile" } else { "/cap/quantile" };
+    let detail = format!(
+        "experience `{experience}` is stopped by it, and is looked at each minute: a quantile takes a look at all units"
+    );
+    Some(Fault::new(pointer, detail))
 }
 
 /// Why a definition that is referred to is not there; one that acts needs those it names to act too.

@@ -61,7 +61,7 @@ type ByKey = BTreeMap<Key, Arc<Known>>;
 /// The newest version of every definition. Clones share what they do not change.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Documents {
-    /// By the place of the kind in [`Kind::ALL`].
+    /// By the number of the kind.
     kinds: [Arc<ByKey>; Kind::ALL.len()],
     /// How many saves led here: the version of the definitions as a whole.
     saves: u64,

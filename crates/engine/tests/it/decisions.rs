@@ -233,25 +233,3 @@ fn each_recorded_win_counts_and_the_variant_stays() {
     }
     assert_eq!(world.shown(ANN, "hero"), "frequency_cap nothing");
 }
-
-#[test]
-fn a_guardrail_stops_an_experience_and_says_why() {
-    let mut world = World::new();
-    shop(&world);
-    world.see(ANN, "Order Completed", json!({}));
-    let stop = |world: &World| {
-        let because = "`errors` is surely worse".to_owned();
-        let stopped = world.engine.stop_experience("thanks".parse().unwrap(), because);
-        world.block_on(stopped).unwrap()
-    };
-    let stopped = stop(&world);
-    assert_eq!((stopped.state.to_string(), &*stopped.updated_by), ("paused".into(), "guardrails"));
-    assert_eq!(world.shown(ANN, "hero"), r#"paused {"title":"Welcome"}"#);
-    let newest = || world.engine.audit(None, 1).unwrap().items.remove(0);
-    let written = newest();
-    assert_eq!((&*written.action, &*written.subject), ("experience.stop", "experiences/thanks"));
-    assert_eq!(written.change.unwrap()["because"], "`errors` is surely worse");
-    // Whoever has paused or archived it meanwhile is not overruled, and nothing is written twice.
-    assert_eq!(stop(&world).version, stopped.version);
-    assert_eq!(newest().at, written.at);
-}

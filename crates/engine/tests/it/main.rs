@@ -10,6 +10,7 @@ mod durability;
 mod edits;
 mod export;
 mod faults;
+mod guardrails;
 mod identity;
 mod large;
 mod privacy;

@@ -55,6 +55,8 @@ fn results() -> Value {
             "name": maybe_text(),
             "hypothesis": maybe_text(),
             "state": text(),
+            "stopped": stopped(),
+            "guardrails": {"type": "array", "items": {"type": "string"}, "description": "metrics that stop it"},
             "method": {"enum": ["sequential", "fixed"]},
             "confidence": {"type": "number"},
             "as_of": time(),
@@ -74,6 +76,21 @@ fn results() -> Value {
             })),
             "units_per_day": {"type": ["number", "null"], "description": "over the last seven days"},
             "verdict": verdict(),
+        },
+    })
+}
+
+fn stopped() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "description": "by its guardrails, since which it has been paused",
+        "required": ["at", "by", "because"],
+        "properties": {
+            "at": time(),
+            "by": text(),
+            "because": text(),
+            "guardrail": maybe_text(),
+            "variant": maybe_text(),
         },
     })
 }
@@ -144,7 +161,25 @@ fn metric() -> Value {
             "currency": text(),
             "is_collecting": {"type": "boolean", "description": "some arm has too little to say anything"},
             "notes": list(text()),
+            "power": power(),
             "arms": list(reference("ArmResult")),
+        },
+    })
+}
+
+fn power() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "description": "what can be found with the units there are, by the arm that tells least; null while collecting",
+        "required": ["power", "detectable", "statement"],
+        "properties": {
+            "power": {"type": "number", "description": "the chance to find it"},
+            "detectable": {"type": "number", "description": "the least difference that is found, in the metric's unit"},
+            "detectable_relative": maybe(),
+            "smallest_effect": {"type": ["number", "null"], "description": "what the metric says is worth finding"},
+            "units_needed": {"type": ["integer", "null"], "description": "how many more units of all arms find that"},
+            "days_needed": {"type": ["number", "null"], "description": "how long that takes at the pace of a week"},
+            "statement": text(),
         },
     })
 }

@@ -1,0 +1,71 @@
+//! When and why guardrails have stopped an experience, from its versions and the audit log.
+
+use model::{Key, Timestamp, Value, definition::State};
+
+use super::GUARDRAILS;
+use crate::{
+    audit,
+    definitions::{AuditEntry, Definition, DefinitionError, Kind},
+    registry::STOPPED,
+    state::Shared,
+};
+
+/// That guardrails have stopped an experience.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stop {
+    pub(crate) at: Timestamp,
+    /// The version that this made.
+    pub(crate) version: u64,
+    /// In a sentence.
+    pub(crate) because: String,
+    /// What tells the reason from others.
+    pub(crate) cause: Value,
+    /// The numbers.
+    pub(crate) found: Value,
+}
+
+/// All stops of an experience that are still known, newest first.
+pub(crate) fn all(shared: &Shared, key: &Key) -> Result<Vec<Stop>, DefinitionError> {
+    let versions = shared.registry.versions(&*shared.store, Kind::Experience, key)?;
+    let mut stops = Vec::new();
+    for version in versions.iter().filter(|version| is_stop(version)) {
+        stops.extend(of_version(shared, key, version)?);
+    }
+    Ok(stops)
+}
+
+/// The stop since which an experience has been paused; `None` where it acts, or was paused by somebody else.
+pub(crate) fn current(shared: &Shared, key: &Key) -> Result<Option<Stop>, DefinitionError> {
+    let versions = shared.registry.versions(&*shared.store, Kind::Experience, key)?;
+    let paused = versions.iter().take_while(|version| version.state == State::Paused);
+    match paused.into_iter().find(|version| is_stop(version)) {
+        Some(version) => of_version(shared, key, version),
+        None => Ok(None),
+    }
+}
+
+fn is_stop(version: &Definition) -> bool {
+    version.state == State::Paused && version.updated_by == GUARDRAILS
+}
+
+/// What the audit log says of the version; nothing where an operator's token only has that name.
+fn of_version(
+    shared: &Shared,
+    key: &Key,
+    version: &Definition,
+) -> Result<Option<Stop>, DefinitionError> {
+    let entries = audit::of_instant(&*shared.store, version.updated_at)
+        .map_err(|error| DefinitionError::Unavailable(error.to_string()))?;
+    let subject = format!("{}/{key}", Kind::Experience.plural());
+    let is_it = |entry: &AuditEntry| entry.action == STOPPED && entry.subject == subject;
+    let Some(entry) = entries.into_iter().find(is_it) else { return Ok(None) };
+    let change = entry.change.unwrap_or_default();
+    let part = |name: &str| change.get(name).cloned().unwrap_or_default();
+    Ok(Some(Stop {
+        at: entry.at,
+        version: version.version,
+        because: part("because").as_str().unwrap_or_default().to_owned(),
+        cause: part("cause"),
+        found: part("found"),
+    }))
+}
