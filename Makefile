@@ -171,5 +171,5 @@ format: ## format the code
 	@cargo fmt --all
 
 .PHONY: bench
-bench: ## measure speed and size against the budgets; ARGUMENTS=--quick for a short run
-	@cargo run --quiet --locked -p xtask -- bench $(ARGUMENTS)
+bench: $(VENV)/ready ## measure speed and size against the budgets; ARGUMENTS=--quick for a short run
+	@cargo run --quiet --locked -p xtask -- bench --python $(PYTHON) $(ARGUMENTS)

@@ -54,7 +54,8 @@ fn report(command: &str, findings: &[Finding]) -> ExitCode {
 
 /// Builds the program as it is shipped, and measures it with the other program of this package.
 fn bench() -> anyhow::Result<ExitCode> {
-    if !cargo().args(["build", "--release", "--locked", "-p", "concierge"]).status()?.success() {
+    let program = ["build", "--release", "--locked", "-p", "concierge", "--features", "bench"];
+    if !cargo().args(program).status()?.success() {
         return Ok(ExitCode::FAILURE);
     }
     let status = cargo()

@@ -11,7 +11,7 @@ usage: cargo run --release -p xtask -- bench [OPTIONS]
   --profiles N      simulated people [1000000]
   --seconds N       length of each measurement [20]
   --warm-up N       seconds of each load before it is measured, while caches fill [10]
-  --quick           50 000 people, 3 seconds, warm-up of 1
+  --quick           50 000 people, 3 seconds, warm-up of 1, a million events in the lake
   --audiences N     live audiences, five for each event name [100]
   --sequences       a third of the audiences ask for sequences or for what stayed away
   --experiences N   live experiences, spread over 20 placements [200]
@@ -20,7 +20,9 @@ usage: cargo run --release -p xtask -- bench [OPTIONS]
   --data DIR        where its data goes; removed before and after [`bench-data` beside the program]
   --keep            leave the data behind
   --reuse           use data that an earlier run of as many people left behind; keeps it, too
-  --only LOAD       measure only `ingest`, `latency`, `extremes` or `throughput`
+  --only LOAD       measure only `ingest`, `latency`, `extremes`, `throughput`, `lake`, `backtest` or `results`
+  --events N        events in the lake whose results are asked for, with a tenth as many people [50000000]
+  --python FILE     a Python that has DuckDB, which the lake is compared with [python3]
   --out FILE        write the table there too";
 
 /// What to do.
@@ -42,6 +44,12 @@ pub(crate) enum Load {
     Extremes,
     /// Decisions as fast as one core makes them.
     Throughput,
+    /// What ingest costs more with a lake and metrics, and how soon results are there.
+    Lake,
+    /// Recorded decisions, decided again.
+    Backtest,
+    /// A metric over the files of a lake, beside DuckDB.
+    Results,
 }
 
 impl Load {
@@ -51,8 +59,16 @@ impl Load {
             "latency" => Self::Latency,
             "extremes" => Self::Extremes,
             "throughput" => Self::Throughput,
-            _ => bail!("`--only` is `ingest`, `latency`, `extremes` or `throughput`, not `{word}`"),
+            "lake" => Self::Lake,
+            "backtest" => Self::Backtest,
+            "results" => Self::Results,
+            _ => bail!("`--only` takes one of the loads that `--help` lists, not `{word}`"),
         })
+    }
+
+    /// Whether it is put on the directory with everybody in it.
+    pub(crate) fn is_serving(self) -> bool {
+        !matches!(self, Self::Lake | Self::Backtest | Self::Results)
     }
 }
 
@@ -69,6 +85,11 @@ pub(crate) struct Arguments {
     pub(crate) seed: u64,
     pub(crate) binary: PathBuf,
     pub(crate) data: PathBuf,
+    /// Whether the server keeps a lake.
+    pub(crate) has_lake: bool,
+    /// Events in the lake whose results are asked for.
+    pub(crate) events: u64,
+    pub(crate) python: PathBuf,
     pub(crate) keep: bool,
     pub(crate) reuse: bool,
     pub(crate) only: Option<Load>,
@@ -79,6 +100,13 @@ impl Arguments {
     /// Whether a load is asked for.
     pub(crate) fn wants(&self, load: Load) -> bool {
         self.only.is_none_or(|only| only == load)
+    }
+
+    /// The same run on a directory of its own, beside the one with everybody in it.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        let mut data = self.data.clone().into_os_string();
+        data.push(format!("-{name}"));
+        Self { data: data.into(), ..self.clone() }
     }
 }
 
@@ -95,6 +123,9 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
         seed: 1,
         binary: own.with_file_name("concierge"),
         data: own.with_file_name("bench-data"),
+        has_lake: true,
+        events: 50_000_000,
+        python: PathBuf::from("python3"),
         keep: false,
         reuse: false,
         only: None,
@@ -109,6 +140,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
                 arguments.profiles = 50_000;
                 arguments.measured = Duration::from_secs(3);
                 arguments.warm_up = Duration::from_secs(1);
+                arguments.events = 1_000_000;
             }
             "--sequences" => arguments.sequences = true,
             "--keep" => arguments.keep = true,
@@ -119,6 +151,8 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
             "--warm-up" => arguments.warm_up = Duration::from_secs(number(&word, &value()?)?),
             "--audiences" => arguments.audiences = usize::try_from(number(&word, &value()?)?)?,
             "--experiences" => arguments.experiences = usize::try_from(number(&word, &value()?)?)?,
+            "--events" => arguments.events = number(&word, &value()?)?,
+            "--python" => arguments.python = PathBuf::from(value()?),
             "--seed" => arguments.seed = number(&word, &value()?)?,
             "--binary" => arguments.binary = PathBuf::from(value()?),
             "--data" => arguments.data = PathBuf::from(value()?),

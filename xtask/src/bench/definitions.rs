@@ -86,7 +86,7 @@ fn in_order(number: usize) -> Value {
     }
 }
 
-fn experience(number: usize, audiences: usize) -> Value {
+pub(crate) fn experience(number: usize, audiences: usize) -> Value {
     let key = |step: usize| audience_key((number * 7 + step) % audiences.max(1));
     let eligibility = match number % 4 {
         _ if audiences == 0 => json!({"trait": "plan", "op": "eq", "value": PLANS[0]}),

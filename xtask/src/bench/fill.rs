@@ -31,6 +31,20 @@ pub(crate) fn measure(
     definitions::save(arguments, server)?;
     let start = Instant::now();
     let before = Usage::of(server.pid())?;
+    fill(arguments, server)?;
+    let events = (arguments.profiles * EVENTS_PER_PERSON) as f64;
+    let used = Usage::of(server.pid())?.since(before);
+    table.section("Fill: durable batches of 100, three events for each new person, 8 connections");
+    table.row("time, s", start.elapsed().as_secs_f64());
+    table.row("events/s", events / start.elapsed().as_secs_f64());
+    table.row("server CPU per event, µs", used.cpu.as_secs_f64() * 1e6 / events);
+    table.row("written per event, bytes", used.written_bytes as f64 / events);
+    Ok(())
+}
+
+/// Tells the server of every person.
+pub(crate) fn fill(arguments: &Arguments, server: &Server) -> anyhow::Result<()> {
+    let start = Instant::now();
     let next_event = Arc::new(AtomicU64::new(0));
     std::thread::scope(|scope| {
         let senders: Vec<_> = (0..SENDERS)
@@ -43,15 +57,7 @@ pub(crate) fn measure(
         senders.into_iter().try_for_each(|sender| {
             sender.join().map_err(|_| anyhow::anyhow!("a sender panicked"))?
         })
-    })?;
-    let events = (arguments.profiles * EVENTS_PER_PERSON) as f64;
-    let used = Usage::of(server.pid())?.since(before);
-    table.section("Fill: durable batches of 100, three events for each new person, 8 connections");
-    table.row("time, s", start.elapsed().as_secs_f64());
-    table.row("events/s", events / start.elapsed().as_secs_f64());
-    table.row("server CPU per event, µs", used.cpu.as_secs_f64() * 1e6 / events);
-    table.row("written per event, bytes", used.written_bytes as f64 / events);
-    Ok(())
+    })
 }
 
 fn send(

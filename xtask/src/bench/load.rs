@@ -4,7 +4,7 @@
 //! runtime's timer does not.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -81,6 +81,34 @@ pub(crate) fn run(
         refused: parts.iter().map(|part| part.refused).sum(),
         abandoned: parts.iter().map(|part| part.abandoned).sum(),
         latencies: Latencies::merged(parts.into_iter().map(|part| part.latencies)),
+    })
+}
+
+/// Sends so many requests, each written by its number, over so many connections. Told to wait, it waits.
+pub(crate) fn all(
+    address: SocketAddr,
+    count: u64,
+    senders: u64,
+    write: impl Fn(u64, &mut Vec<u8>) + Sync,
+) -> anyhow::Result<()> {
+    let next = AtomicU64::new(0);
+    let send = || {
+        let (mut client, mut request) = (Client::connect(address)?, Vec::new());
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if count <= number {
+                return anyhow::Ok(());
+            }
+            write(number, &mut request);
+            while client.call(&request)?.status != 200 {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let senders: Vec<_> = (0..senders).map(|_| scope.spawn(send)).collect();
+        let mut joined = senders.into_iter().map(|sender| sender.join());
+        joined.try_for_each(|sent| sent.map_err(|_| anyhow!("a sender panicked"))?)
     })
 }
 

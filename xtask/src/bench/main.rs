@@ -24,6 +24,8 @@ mod proc;
 mod server;
 
 // What is measured, in the order of the table.
+mod analysis;
+mod backtest;
 mod bare_store;
 mod decide;
 mod echo;
@@ -32,6 +34,7 @@ mod fill;
 mod heavy;
 mod hiccups;
 mod ingest;
+mod lake;
 mod preview;
 mod restart;
 
@@ -78,14 +81,31 @@ fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
     if !arguments.reuse {
         remove(&arguments.data)?;
     }
-    let result = measure(arguments, &mut table);
+    let result = measure(arguments, &mut table).and_then(|()| measure_proof(arguments, &mut table));
     if !arguments.keep {
         remove(&arguments.data)?;
     }
     result.map(|()| table)
 }
 
+/// What experiments and those who analyse them need, each on data of its own.
+fn measure_proof(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
+    if arguments.wants(Load::Lake) {
+        lake::measure(arguments, table)?;
+    }
+    if arguments.wants(Load::Backtest) {
+        backtest::measure(arguments, table)?;
+    }
+    if arguments.wants(Load::Results) {
+        analysis::measure(arguments, table)?;
+    }
+    Ok(())
+}
+
 fn measure(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
+    if arguments.only.is_some_and(|only| !only.is_serving()) {
+        return Ok(());
+    }
     let echo_rate = echo::measure(arguments, table)?;
     if arguments.wants(Load::Latency) {
         hiccups::measure(arguments, table);

@@ -58,6 +58,7 @@ impl Server {
         let mut command = Command::new(&arguments.binary);
         command.arg("serve").arg("--data").arg(&arguments.data);
         command.arg("--listen").arg(address.to_string());
+        command.arg("--lake").arg(if arguments.has_lake { "on" } else { "off" });
         command.env("CONCIERGE_WRITE_KEY", WRITE_KEY).env("CONCIERGE_TOKEN", TOKEN);
         command.env("CONCIERGE_LOG", "warn");
         Self::spawn(command, address, cores)
