@@ -4,6 +4,7 @@ mod amount;
 mod document;
 mod estimate;
 mod exposure;
+pub mod learn;
 mod measure;
 mod metric;
 mod readout;
@@ -13,12 +14,12 @@ mod verdict;
 
 pub use amount::Amount;
 pub use document::{CapDocument, Direction, MetricDocument, MetricKind, PartDocument, Role};
-pub use exposure::{Arm, Exposed, Exposure, MAX_ARMS_OF_A_UNIT, effective};
+pub use exposure::{Arm, Exposed, Exposure, MAX_ARMS_OF_A_UNIT, Stratum, effective};
 pub use measure::{Measured, Unread, Values, measure};
 pub use metric::{Cap, Metric, MetricId, Metrics};
 pub use readout::{
-    ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, Surely,
-    adjust_together, read_out,
+    ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, StratumSums, Surely,
+    adjust_together, read_out, read_out_over,
 };
 pub use tally::{Tally, Totals};
 pub use verdict::{
