@@ -12,12 +12,15 @@
 //! |---|---|---|
 //! | Measure | lane u16, `01`, born u64 | `rows::StoredStrand`, sealed: its exposures, with whom they count |
 //! | Measure | lane u16, `02`, experience u64, born u64 | `rows::StoredUnit`, sealed: what the head's person did |
-//! | Measure | `11`, experience u64, `00`, version u64, arm | `rows::StoredCount`: exposed units |
-//! | Measure | `11`, experience u64, `01`, metric u64, arm | `rows::StoredTally`: sums |
+//! | Measure | `11`, experience u64, `00`, version u64, place | `rows::StoredCount`: exposed units |
+//! | Measure | `11`, experience u64, `01`, metric u64, place | `rows::StoredTally`: sums |
 //! | Measure | `12`, due u64, strand | empty: whom to look at then though nothing happens |
 //! | Measure | `13`, experience u64, day u32, `00` or `01` and so on | as under `11`, at the end of a day (UTC) |
 //! | Measure | `15`, experience | empty: its sums are to be added up anew |
 //! | Measure | `14` | `rows::StoredWalk`: how far everyone has been measured anew |
+//!
+//! A place is an arm and, under an allocation that learns, the stratum (`experiment::Stratum`): the epoch and the cell
+//! in which a unit was given its variant, since only units that were divided by the same shares can be compared.
 
 mod alarms;
 mod book;

@@ -15,10 +15,15 @@ pub(crate) fn of_arm(metric: &Metric, arm: &ArmSums<'_>) -> Result<Estimate, Und
     if let (Some(quantile), Some(values)) = (metric.quantile, arm.sorted) {
         return Quantile::of_sorted(values, quantile)?.estimate();
     }
+    of_sums(metric, arm.tally)
+}
+
+/// The estimate of what sums tell.
+pub(crate) fn of_sums(metric: &Metric, tally: &Tally) -> Result<Estimate, Undefined> {
     if metric.is_ratio() {
-        return adjusted::ratio(&upper_and_lower(arm.tally));
+        return adjusted::ratio(&upper_and_lower(tally));
     }
-    let upper = upper(arm.tally);
+    let upper = upper(tally);
     let estimate = if metric.is_binary() { upper.as_share() } else { upper.as_mean() };
     estimate.or_else(|why| match why {
         // One unit has a value, and no variance.

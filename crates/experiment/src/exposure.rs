@@ -40,6 +40,23 @@ pub struct Exposure {
     pub version: u64,
 }
 
+/// Among whom a unit was divided at random: under an allocation that learns, what units did tells how arms differ only
+/// among units that were divided by the same shares.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Stratum {
+    /// The epoch, which is the version of the policy whose shares acted; 0 while the document's weights do.
+    pub policy: u64,
+    /// The cell of the unit's features; 0 of a policy without features.
+    pub cell: u16,
+}
+
+impl Stratum {
+    /// That of all units of an allocation that does not learn.
+    pub const ONLY: Self = Self { policy: 0, cell: 0 };
+}
+
 /// What a unit was exposed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exposed<'a> {

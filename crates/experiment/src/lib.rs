@@ -5,6 +5,7 @@ mod document;
 mod estimate;
 mod exposure;
 mod harm;
+pub mod learn;
 mod measure;
 mod metric;
 mod power;
@@ -15,14 +16,14 @@ mod verdict;
 
 pub use amount::Amount;
 pub use document::{CapDocument, Direction, MetricDocument, MetricKind, PartDocument, Role};
-pub use exposure::{Arm, Exposed, Exposure, MAX_ARMS_OF_A_UNIT, effective};
+pub use exposure::{Arm, Exposed, Exposure, MAX_ARMS_OF_A_UNIT, Stratum, effective};
 pub use harm::{Harm, harm};
 pub use measure::{Measured, Unread, Values, measure};
 pub use metric::{Cap, Metric, MetricId, Metrics};
 pub use power::Power;
 pub use readout::{
-    ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, Surely,
-    adjust_together, read_out,
+    ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, StratumSums, Surely,
+    adjust_together, read_out, read_out_over,
 };
 pub use tally::{Tally, Totals};
 pub use verdict::{

@@ -11,6 +11,7 @@ use stats::{
     effect::{Effect, Estimate, Inference, Level, Scale},
     fixed, gate,
     multiple::{self, Correction},
+    policy::epochs,
     sequence,
 };
 
@@ -61,6 +62,28 @@ pub struct ArmSums<'a> {
     pub tally: &'a Tally,
     /// The values of its units, sorted: of a quantile, which sums do not tell.
     pub sorted: Option<&'a [f64]>,
+}
+
+/// What the units of one stratum did, within which shares were constant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StratumSums {
+    /// How many units were exposed in it, whatever they got: what it weighs.
+    pub units: u64,
+    /// The sums of each arm, in the order of the arms.
+    pub tallies: Vec<Tally>,
+}
+
+impl StratumSums {
+    /// What the units of these arms say of a metric; nothing where they say nothing.
+    pub(crate) fn seen(&self, metric: &Metric, arms: &[usize]) -> epochs::Seen {
+        let nothing = Estimate { value: 0.0, unit_variance: 0.0, count: 0 };
+        let estimate = |place: &usize| {
+            let tally = self.tallies.get(*place)?;
+            estimate::of_sums(metric, tally).ok()
+        };
+        let arms = arms.iter().map(|place| estimate(place).unwrap_or(nothing));
+        epochs::Seen { units: self.units, arms: arms.collect() }
+    }
 }
 
 /// The result of a metric.
@@ -174,6 +197,49 @@ pub enum Surely {
 
 /// Reads a metric out. The first arm is the control.
 pub fn read_out(metric: &Metric, arms: &[ArmSums<'_>], reading: Reading) -> MetricResult {
+    told(metric, arms, None, reading)
+}
+
+/// Reads a metric out of an experience whose shares followed what units did: values and differences are stratified by
+/// strata within which shares were constant ([`epochs::of_arms`]), and what units did before is not taken out.
+pub fn read_out_over(
+    metric: &Metric,
+    arms: &[ArmSums<'_>],
+    strata: &[StratumSums],
+    reading: Reading,
+) -> MetricResult {
+    if metric.kind == MetricKind::Quantile {
+        let mut result = told(metric, arms, None, reading);
+        result.arms.iter_mut().filter(|arm| arm.comparison.is_some()).for_each(|arm| {
+            arm.comparison = None;
+            arm.why_not = Some("quantiles cannot be compared where shares changed".into());
+        });
+        return result;
+    }
+    let mut result = told(metric, arms, Some(strata), reading);
+    if !result.is_collecting {
+        result.notes.push(format!(
+            "differences are those within each of {} stretches of constant shares, weighted by their units; what \
+             units did before is not taken out, and the interval takes shares as given, so that it is approximate \
+             where they followed the data closely",
+            strata.len()
+        ));
+    }
+    result
+}
+
+/// The estimates of these arms over the strata in which all of them have two units.
+fn over(metric: &Metric, arms: &[usize], strata: &[StratumSums]) -> Option<Vec<Estimate>> {
+    let seen: Vec<epochs::Seen> = strata.iter().map(|stratum| stratum.seen(metric, arms)).collect();
+    epochs::of_arms(&seen).ok().map(|seen| seen.arms)
+}
+
+fn told(
+    metric: &Metric,
+    arms: &[ArmSums<'_>],
+    strata: Option<&[StratumSums]>,
+    reading: Reading,
+) -> MetricResult {
     let informative = arms.iter().map(|arm| informative(metric, arm.tally));
     let is_collecting = gate::gate(informative) != gate::Gate::Open;
     let mut notes = Vec::new();
@@ -184,17 +250,32 @@ pub fn read_out(metric: &Metric, arms: &[ArmSums<'_>], reading: Reading) -> Metr
         notes.push(collecting(metric, arms, control));
     }
     let control = arms.first().map(|control| (control, estimate::of_arm(metric, control)));
+    let all: Vec<usize> = (0..arms.len()).collect();
+    let stratified = strata.and_then(|strata| over(metric, &all, strata));
     let reading = Reading { level: reading.level.shared(arms.len().saturating_sub(1)), ..reading };
     let exposed = arms.iter().map(|arm| arm.tally.units).sum();
-    let told = if is_collecting { Vec::new() } else { standings(metric, arms) };
+    let told = match (is_collecting, &stratified) {
+        (true, _) => Vec::new(),
+        (false, Some(estimates)) => stratified_standings(metric, estimates),
+        (false, None) if strata.is_some() => Vec::new(),
+        (false, None) => standings(metric, arms),
+    };
     let results = arms.iter().enumerate().map(|(place, arm)| {
-        let own = estimate::of_arm(metric, arm);
+        let whole = stratified.as_ref().and_then(|estimates| estimates.get(place));
+        let own = whole.map_or_else(|| estimate::of_arm(metric, arm), |estimate| Ok(*estimate));
         let comparison = match (&control, place) {
             (_, 0) | (None, _) => Ok(None),
             _ if is_collecting => Err("there is not enough yet to say anything".to_owned()),
-            (Some(control), _) => compare(metric, control, (arm, &own), (reading, exposed))
+            (Some(control), _) => {
+                let how = (reading, exposed);
+                match strata {
+                    Some(strata) => compare_over(metric, (control.0, arm, place), strata, how),
+                    None => {
+                        compare(metric, control, (arm, &own), how).map_err(|why| why.to_string())
+                    }
+                }
                 .map(Some)
-                .map_err(|why| why.to_string()),
+            }
         };
         let standing = told.get(place).copied().flatten();
         ArmResult {
@@ -263,7 +344,7 @@ fn collecting(metric: &Metric, arms: &[ArmSums<'_>], control: &ArmSums<'_>) -> S
 }
 
 /// How many units of an arm tell how units differ; fewer than have a value where few of them make up most of it.
-fn informative(metric: &Metric, tally: &Tally) -> u64 {
+pub(crate) fn informative(metric: &Metric, tally: &Tally) -> u64 {
     match metric.kind {
         // What is looked at is how they are ordered, for which no value is larger than another by much.
         MetricKind::Quantile => tally.nonzero,
@@ -303,6 +384,22 @@ fn compare(
     })
 }
 
+/// The same over strata, of which only those count in which both arms have two units.
+fn compare_over(
+    metric: &Metric,
+    (control, arm, place): (&ArmSums<'_>, &ArmSums<'_>, usize),
+    strata: &[StratumSums],
+    (reading, exposed): (Reading, u64),
+) -> Result<Comparison, String> {
+    let Some(&[of_control, of_arm]) = over(metric, &[0, place], strata).as_deref() else {
+        return Err("in no stretch of constant shares do both have two units".to_owned());
+    };
+    let reading = Reading { is_adjusted: false, ..reading };
+    let compared =
+        compare(metric, &(control, Ok(of_control)), (arm, &Ok(of_arm)), (reading, exposed));
+    compared.map_err(|why| why.to_string())
+}
+
 /// How each arm stands among all: the chance that it is the best, and what choosing it costs if it is not. Nothing
 /// where some arm tells nothing.
 fn standings(metric: &Metric, arms: &[ArmSums<'_>]) -> Vec<Option<Standing>> {
@@ -314,6 +411,20 @@ fn standings(metric: &Metric, arms: &[ArmSums<'_>]) -> Vec<Option<Standing>> {
     match beliefs.and_then(|beliefs| bayes::standings(&beliefs)) {
         Ok(standings) => standings.into_iter().map(Some).collect(),
         Err(_) => vec![None; arms.len()],
+    }
+}
+
+/// The same of estimates over strata, taken as normal.
+fn stratified_standings(metric: &Metric, estimates: &[Estimate]) -> Vec<Option<Standing>> {
+    let better = if metric.direction == Direction::Higher { 1.0 } else { -1.0 };
+    let beliefs = estimates.iter().map(|estimate| {
+        let deviation = estimate.variance()?.sqrt();
+        Ok(Posterior::Gaussian { mean: better * estimate.value, deviation })
+    });
+    let beliefs: Result<Vec<Posterior>, Undefined> = beliefs.collect();
+    match beliefs.and_then(|beliefs| bayes::standings(&beliefs)) {
+        Ok(standings) => standings.into_iter().map(Some).collect(),
+        Err(_) => vec![None; estimates.len()],
     }
 }
 

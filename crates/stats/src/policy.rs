@@ -6,6 +6,7 @@
 //! true propensity of an arm that is drawn by it. [`truth`] shows what policies do where the truth is known.
 
 pub mod accelerator;
+pub mod beliefs;
 pub mod epochs;
 pub mod greedy;
 pub mod linear;

@@ -79,9 +79,7 @@ pub(super) fn of(
 /// Whether an arm's effect is smaller among units exposed lately than it was before.
 fn decay(experience: &Experience<'_>, metric: &Metric, arm: &Arm, before: &Sums) -> Option<String> {
     let control = experience.arms.first()?;
-    let tally = |sums: &Sums, arm: &Arm| -> Option<Tally> {
-        sums.tallies.get(&metric.id)?.get(arm).cloned()
-    };
+    let tally = |sums: &Sums, arm: &Arm| -> Option<Tally> { sums.by_arm(metric.id).remove(arm) };
     let of = |arm| Some((tally(before, arm)?, tally(experience.sums, arm)?));
     let (control_before, control_now) = of(control)?;
     let (arm_before, arm_now) = of(arm)?;

@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use experiment::{Arm, Exposure, Measured, MetricId, Metrics, Tally};
+use experiment::{Arm, Exposure, Measured, MetricId, Metrics, Stratum, Tally};
 use model::{Key, Timestamp};
 use store::{Batch, Reader, ScanOrder, Table, prefix_range};
 
-use super::rows::{self, At, StoredCount, StoredTally, StoredUnit};
+use super::rows::{self, ArmStratum, At, Exposing, StoredCount, StoredTally, Unit};
 use crate::{
     record::{Unreadable, decode, encode},
     sealed::RowError,
@@ -19,10 +19,22 @@ use crate::{
 /// What the units of one experience did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Sums {
-    /// Units by what they got and by the version of the definition that exposed them.
-    pub(crate) exposed: BTreeMap<(Arm, u64), Count>,
-    /// By metric and arm.
-    pub(crate) tallies: BTreeMap<MetricId, BTreeMap<Arm, Tally>>,
+    /// Units by what they got, by the version of the definition that exposed them, and by their stratum.
+    pub(crate) exposed: BTreeMap<Exposing, Count>,
+    /// By metric.
+    pub(crate) tallies: BTreeMap<MetricId, Tallies>,
+}
+
+/// What units did by a metric, by what they got and by their stratum.
+pub(crate) type Tallies = BTreeMap<ArmStratum, Tally>;
+
+/// The same of all strata together.
+pub(crate) fn by_arm(tallies: &Tallies) -> BTreeMap<Arm, Tally> {
+    let mut arms: BTreeMap<Arm, Tally> = BTreeMap::new();
+    for ((arm, _), tally) in tallies {
+        arms.entry(arm.clone()).or_default().merge(tally);
+    }
+    arms
 }
 
 /// How many units were exposed.
@@ -43,13 +55,14 @@ enum Way {
 
 impl Sums {
     /// Adds a unit.
-    pub(super) fn add(&mut self, unit: &StoredUnit) {
+    pub(super) fn add(&mut self, unit: &Unit) {
         self.go(unit, Way::In);
     }
 
-    fn go(&mut self, StoredUnit::V1 { exposure, is_several, measured, .. }: &StoredUnit, way: Way) {
+    fn go(&mut self, unit: &Unit, way: Way) {
+        let Unit { exposure, stratum, is_several, measured, .. } = unit;
         let Exposure { arm, version, .. } = exposure;
-        let place = (arm.clone(), *version);
+        let place = (arm.clone(), *version, *stratum);
         let count = self.exposed.entry(place.clone()).or_default();
         let number = if *is_several { &mut count.several } else { &mut count.units };
         *number = match way {
@@ -60,20 +73,20 @@ impl Sums {
             self.exposed.remove(&place);
         }
         for (metric, measured) in measured {
-            self.tally(*metric, arm, measured, way);
+            self.tally(*metric, (arm.clone(), *stratum), measured, way);
         }
     }
 
-    fn tally(&mut self, metric: MetricId, arm: &Arm, measured: &Measured, way: Way) {
-        let arms = self.tallies.entry(metric).or_default();
-        let tally = arms.entry(arm.clone()).or_default();
+    fn tally(&mut self, metric: MetricId, place: ArmStratum, measured: &Measured, way: Way) {
+        let tallies = self.tallies.entry(metric).or_default();
+        let tally = tallies.entry(place.clone()).or_default();
         match way {
             Way::In => tally.add(measured),
             Way::Out => tally.take_out(measured),
         }
         if tally.is_empty() {
-            arms.remove(arm);
-            if arms.is_empty() {
+            tallies.remove(&place);
+            if tallies.is_empty() {
                 self.tallies.remove(&metric);
             }
         }
@@ -81,13 +94,39 @@ impl Sums {
 
     /// The arms that somebody was exposed to.
     pub(crate) fn arms(&self) -> BTreeSet<&Arm> {
-        self.exposed.keys().map(|(arm, _)| arm).collect()
+        self.exposed.keys().map(|(arm, ..)| arm).collect()
     }
 
     /// Units exposed to an arm and no other.
     pub(crate) fn units(&self, arm: &Arm) -> u64 {
-        let of_arm = self.exposed.iter().filter(|((of, _), _)| of == arm);
+        let of_arm = self.exposed.iter().filter(|((of, ..), _)| of == arm);
         of_arm.map(|(_, count)| count.units).sum()
+    }
+
+    /// Units exposed to an arm by a version of the definition, first or only.
+    pub(crate) fn exposed_by(&self, arm: &Arm, version: u64) -> u64 {
+        let all = self.exposed.iter();
+        let exposed = all.filter(|((of, by, _), _)| of == arm && *by == version);
+        exposed.map(|(_, count)| count.units + count.several).sum()
+    }
+
+    /// What units of all strata did by a metric, by arm.
+    pub(crate) fn by_arm(&self, metric: MetricId) -> BTreeMap<Arm, Tally> {
+        self.tallies.get(&metric).map(by_arm).unwrap_or_default()
+    }
+
+    /// Whether units were divided by shares that followed what others did.
+    pub(crate) fn is_stratified(&self) -> bool {
+        self.exposed.keys().any(|(_, _, stratum)| *stratum != Stratum::ONLY)
+    }
+
+    /// Units exposed, first or only, by what they got and by their stratum.
+    pub(crate) fn by_stratum(&self) -> BTreeMap<ArmStratum, u64> {
+        let mut strata: BTreeMap<ArmStratum, u64> = BTreeMap::new();
+        for ((arm, _, stratum), count) in &self.exposed {
+            *strata.entry((arm.clone(), *stratum)).or_default() += count.units + count.several;
+        }
+        strata
     }
 
     /// Units exposed to several arms.
@@ -96,23 +135,24 @@ impl Sums {
     }
 
     fn write(&self, experience: &Key, at: At, changed: &Changed, rows: &mut Batch) {
-        for (arm, version) in &changed.counts {
-            let key = rows::count(experience, at, *version, arm);
-            match self.exposed.get(&(arm.clone(), *version)) {
+        for place in &changed.counts {
+            let key = rows::count(experience, at, place);
+            match self.exposed.get(place) {
                 Some(&Count { units, several }) => {
-                    let (experience, arm, version) = (experience.clone(), arm.clone(), *version);
-                    let row = StoredCount::V1 { experience, arm, version, units, several };
+                    let (experience, (arm, version, stratum)) = (experience.clone(), place.clone());
+                    let row = StoredCount::V2 { experience, arm, version, stratum, units, several };
                     rows.put(Table::Measure, key, encode(&row));
                 }
                 None => rows.delete(Table::Measure, key),
             }
         }
-        for (metric, arm) in &changed.tallies {
-            let key = rows::tally(experience, at, *metric, arm);
-            match self.tallies.get(metric).and_then(|arms| arms.get(arm)) {
+        for (metric, place) in &changed.tallies {
+            let key = rows::tally(experience, at, *metric, place);
+            match self.tallies.get(metric).and_then(|tallies| tallies.get(place)) {
                 Some(tally) => {
-                    let (experience, arm, tally) = (experience.clone(), arm.clone(), tally.clone());
-                    let row = StoredTally::V1 { experience, arm, metric: *metric, tally };
+                    let (experience, (arm, stratum)) = (experience.clone(), place.clone());
+                    let (metric, tally) = (*metric, tally.clone());
+                    let row = StoredTally::V2 { experience, arm, metric, stratum, tally };
                     rows.put(Table::Measure, key, encode(&row));
                 }
                 None => rows.delete(Table::Measure, key),
@@ -122,21 +162,36 @@ impl Sums {
 
     /// All places that have a row.
     fn places(&self) -> Changed {
-        let tallies = self.tallies.iter();
-        let tallies =
-            tallies.flat_map(|(metric, arms)| arms.keys().map(|arm| (*metric, arm.clone())));
+        let tallies = self
+            .tallies
+            .iter()
+            .flat_map(|(metric, tallies)| tallies.keys().map(|place| (*metric, place.clone())));
         Changed { counts: self.exposed.keys().cloned().collect(), tallies: tallies.collect() }
     }
 
     /// Takes in a row.
     pub(super) fn take(&mut self, key: &[u8], row: &[u8]) -> Result<Key, Unreadable> {
         if rows::is_tally(key) {
-            let StoredTally::V1 { experience, arm, metric, tally } = decode(row, "tally")?;
-            self.tallies.entry(metric).or_default().insert(arm, tally);
+            let (experience, metric, place, tally) = match decode(row, "tally")? {
+                StoredTally::V1 { experience, arm, metric, tally } => {
+                    (experience, metric, (arm, Stratum::ONLY), tally)
+                }
+                StoredTally::V2 { experience, arm, metric, stratum, tally } => {
+                    (experience, metric, (arm, stratum), tally)
+                }
+            };
+            self.tallies.entry(metric).or_default().insert(place, tally);
             return Ok(experience);
         }
-        let StoredCount::V1 { experience, arm, version, units, several } = decode(row, "count")?;
-        self.exposed.insert((arm, version), Count { units, several });
+        let (experience, place, count) = match decode(row, "count")? {
+            StoredCount::V1 { experience, arm, version, units, several } => {
+                (experience, (arm, version, Stratum::ONLY), Count { units, several })
+            }
+            StoredCount::V2 { experience, arm, version, stratum, units, several } => {
+                (experience, (arm, version, stratum), Count { units, several })
+            }
+        };
+        self.exposed.insert(place, count);
         Ok(experience)
     }
 }
@@ -165,8 +220,8 @@ pub(super) fn pictures(
 /// Which rows of an experience differ from what is stored.
 #[derive(Clone, Debug, Default)]
 struct Changed {
-    counts: BTreeSet<(Arm, u64)>,
-    tallies: BTreeSet<(MetricId, Arm)>,
+    counts: BTreeSet<Exposing>,
+    tallies: BTreeSet<(MetricId, ArmStratum)>,
 }
 
 /// The sums of all experiences.
@@ -203,8 +258,8 @@ impl Book {
         let experience = one.take(key, row)?;
         let sums = Arc::make_mut(self.experiences.entry(experience).or_default());
         sums.exposed.extend(one.exposed);
-        for (metric, arms) in one.tallies {
-            sums.tallies.entry(metric).or_default().extend(arms);
+        for (metric, tallies) in one.tallies {
+            sums.tallies.entry(metric).or_default().extend(tallies);
         }
         Ok(())
     }
@@ -219,21 +274,22 @@ impl Book {
         self.experiences.keys()
     }
 
-    pub(super) fn add(&mut self, experience: &Key, unit: &StoredUnit) {
+    pub(super) fn add(&mut self, experience: &Key, unit: &Unit) {
         self.go(experience, unit, Way::In);
     }
 
-    pub(super) fn take_out(&mut self, experience: &Key, unit: &StoredUnit) {
+    pub(super) fn take_out(&mut self, experience: &Key, unit: &Unit) {
         self.go(experience, unit, Way::Out);
     }
 
-    fn go(&mut self, experience: &Key, unit: &StoredUnit, way: Way) {
+    fn go(&mut self, experience: &Key, unit: &Unit, way: Way) {
         let sums = self.experiences.entry(experience.clone()).or_default();
         Arc::make_mut(sums).go(unit, way);
         let changed = self.changed.entry(experience.clone()).or_default();
-        let StoredUnit::V1 { exposure: Exposure { arm, version, .. }, measured, .. } = unit;
-        changed.counts.insert((arm.clone(), *version));
-        changed.tallies.extend(measured.iter().map(|(metric, _)| (*metric, arm.clone())));
+        let Unit { exposure: Exposure { arm, version, .. }, stratum, measured, .. } = unit;
+        changed.counts.insert((arm.clone(), *version, *stratum));
+        let place = |metric: &MetricId| (*metric, (arm.clone(), *stratum));
+        changed.tallies.extend(measured.iter().map(|(metric, _)| place(metric)));
     }
 
     /// Puts sums in the place of what was counted.
@@ -300,5 +356,102 @@ impl Book {
                 self.changed.entry(experience.clone()).or_default().tallies.extend(gone);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use experiment::{Amount, Values};
+    use model::{Seq, StrandId, hash};
+    use proptest::prelude::*;
+    use store::{Memory, Store as _};
+
+    use super::*;
+
+    fn unit() -> impl Strategy<Value = Unit> {
+        let arm = prop_oneof![
+            Just(Arm::Variant("a".parse().unwrap())),
+            // One name begins with the other, and a holdout is called like a variant.
+            Just(Arm::Variant("ab".parse().unwrap())),
+            Just(Arm::Variant("holdout".parse().unwrap())),
+            Just(Arm::Holdout),
+        ];
+        let stratum = (0_u64..3, 0_u16..2).prop_map(|(policy, cell)| Stratum { policy, cell });
+        let value = (0_u64..3, -5.0..5.0_f64).prop_map(|(metric, upper)| {
+            let upper = Amount::of(upper).unwrap();
+            (MetricId(metric), Measured::Counted(Values { upper, ..Values::default() }))
+        });
+        let measured = proptest::collection::vec(value, 0..3);
+        (arm, stratum, 1_u64..3, measured, any::<bool>()).prop_map(
+            |(arm, stratum, version, measured, is_several)| {
+                let identifier = model::Identifier::new(model::IdentifierType::UserId, "u1");
+                let strand = StrandId { born: Seq(1), lane: hash::lane(&identifier) };
+                let exposure = Exposure { at: Timestamp(5), arm, version };
+                Unit { exposure, stratum, strand, decision: None, is_several, measured }
+            },
+        )
+    }
+
+    fn saved(book: &mut Book, store: &Memory) {
+        let mut rows = Batch::default();
+        book.write(&mut rows);
+        store.commit(rows).unwrap();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// What is read back is the sum of the units that are in, whoever came and went, and so is each stratum alone.
+        #[test]
+        fn rows_are_the_sums_of_those_who_are_in(
+            stay in proptest::collection::vec(unit(), 0..20),
+            go in proptest::collection::vec(unit(), 0..20),
+        ) {
+            let experience: Key = "one".parse().unwrap();
+            let store = Memory::default();
+            let mut book = Book::default();
+            go.iter().chain(&stay).for_each(|unit| book.add(&experience, unit));
+            saved(&mut book, &store);
+            go.iter().for_each(|unit| book.take_out(&experience, unit));
+            book.write_picture(9, &mut Batch::default());
+            saved(&mut book, &store);
+            let mut plain = Sums::default();
+            stay.iter().for_each(|unit| plain.add(unit));
+            let read = Book::read(&store).unwrap();
+            let nothing = Sums::default();
+            let found = read.experiences.get(&experience).map_or(&nothing, |sums| &**sums);
+            prop_assert_eq!(found, &plain);
+            let mut picture = Batch::default();
+            book.write_picture(9, &mut picture);
+            store.commit(picture).unwrap();
+            let days = pictures(&store, &experience).unwrap();
+            prop_assert_eq!(days.get(&9).unwrap_or(&nothing), &plain);
+            for (metric, tallies) in &plain.tallies {
+                let arms = plain.by_arm(*metric);
+                let units = |of: &Arm| {
+                    tallies.iter().filter(|((arm, _), _)| arm == of).map(|(_, tally)| tally.units).sum()
+                };
+                for (arm, tally) in arms {
+                    let expected: u64 = units(&arm);
+                    prop_assert_eq!(tally.units, expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rows_without_strata_are_those_of_the_only_one() {
+        let experience: Key = "one".parse().unwrap();
+        let arm = Arm::Variant("a".parse().unwrap());
+        let store = Memory::default();
+        let mut rows = Batch::default();
+        let place = (arm.clone(), 2, Stratum::ONLY);
+        let key = rows::count(&experience, At::Now, &place);
+        let (version, units, several) = (2, 7, 1);
+        let row = StoredCount::V1 { experience: experience.clone(), arm, version, units, several };
+        rows.put(Table::Measure, key, encode(&row));
+        store.commit(rows).unwrap();
+        let book = Book::read(&store).unwrap();
+        assert_eq!(book.experiences[&experience].exposed[&place], Count { units, several });
     }
 }

@@ -1,7 +1,7 @@
 //! Where exposures come from: recorded decisions, and what servers say of experiences that others decide.
 
 use decision::{Allocation, Holdout};
-use experiment::{Arm, Exposure};
+use experiment::{Arm, Exposure, Stratum};
 use model::{Key, LazyObject, StrandId, definition::State};
 
 use crate::{
@@ -37,7 +37,11 @@ pub(super) fn decided(followed: &FollowedDecision) -> Vec<Stated> {
         Some(Stated {
             strand: followed.strand,
             experience: won.key.clone(),
-            exposure: StoredExposure { exposure, decision: Some(document.id.0) },
+            exposure: StoredExposure {
+                exposure,
+                decision: Some(document.id.0),
+                stratum: Stratum::ONLY,
+            },
         })
     });
     exposed.collect()
@@ -81,7 +85,7 @@ pub(super) fn stated(shared: &Shared, followed: &FollowedEvent) -> Option<Stated
         return None;
     }
     let exposure = Exposure { at: event.event_time, arm: Arm::Variant(variant), version };
-    let exposure = StoredExposure { exposure, decision: None };
+    let exposure = StoredExposure { exposure, decision: None, stratum: Stratum::ONLY };
     Some(Stated { strand: followed.strand, experience, exposure })
 }
 

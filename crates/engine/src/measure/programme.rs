@@ -92,10 +92,10 @@ fn one(
 
 /// What an experience has brought in money: against its holdout, and against showing the best variant to everybody.
 fn brought(experience: &Experience<'_>, metric: &Metric, reading: Reading) -> Option<Value> {
-    let tallies = experience.sums.tallies.get(&metric.id)?;
+    let tallies = experience.sums.by_arm(metric.id);
     let mut all = Tally::default();
     let mut best: Option<(&Arm, f64, u64)> = None;
-    for (arm, tally) in tallies {
+    for (arm, tally) in &tallies {
         if !matches!(arm, Arm::Variant(_)) || tally.units == 0 {
             continue;
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use decision::ExperienceDocument;
 use experiment::{
     Arm, ArmSums, Cap, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role,
-    SplitResult, Stretch, Tally, Verdict, Word, adjust_together, judge, read_out, several,
-    test_split,
+    SplitResult, Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out,
+    read_out_over, several, test_split,
 };
 use model::{
     Key, Timestamp, Value,
@@ -18,8 +18,9 @@ use stats::effect::Level;
 use super::{
     Readable, Sums,
     alarms::{self, Past},
-    book, rows,
-    scan::{self, Breakdown, Tallies},
+    book::{self, Tallies},
+    rows,
+    scan::{self, Breakdown},
 };
 use crate::{
     definitions::{DefinitionError, Kind},
@@ -214,7 +215,7 @@ impl<'a> Experience<'a> {
             kind: Kind::Experience,
             key: key.clone(),
         })?;
-        let exposing: BTreeSet<u64> = sums.exposed.keys().map(|(_, version)| *version).collect();
+        let exposing: BTreeSet<u64> = sums.exposed.keys().map(|(_, version, _)| *version).collect();
         let mut versions = BTreeMap::new();
         for version in exposing {
             let known = shared.registry.get(&*shared.store, Kind::Experience, key, Some(version));
@@ -243,27 +244,34 @@ impl<'a> Experience<'a> {
             _ => None,
         };
         let tallies = capped.as_ref().or_else(|| self.sums.tallies.get(&metric.id));
-        Ok(self.read_out(metric, tallies, sorted.as_ref(), reading))
+        Ok(self.read_out(metric, (self.sums, tallies), sorted.as_ref(), reading))
     }
 
     fn read_out(
         &self,
         metric: &Metric,
-        tallies: Option<&Tallies>,
+        (exposed, told): (&Sums, Option<&Tallies>),
         sorted: Option<&BTreeMap<Arm, Vec<f64>>>,
         reading: Reading,
     ) -> MetricResult {
         let nobody = Tally::default();
+        let tallies = told.map(book::by_arm).unwrap_or_default();
         let sums: Vec<ArmSums<'_>> = self
             .arms
             .iter()
             .map(|arm| ArmSums {
                 arm,
-                tally: tallies.and_then(|all| all.get(arm)).unwrap_or(&nobody),
+                tally: tallies.get(arm).unwrap_or(&nobody),
                 sorted: sorted.map(|all| all.get(arm).map_or(&[][..], Vec::as_slice)),
             })
             .collect();
-        let mut result = read_out(metric, &sums, reading);
+        let mut result = match told.filter(|_| exposed.is_stratified()) {
+            Some(told) => {
+                let strata = learn::by_stratum(&self.arms, &exposed.by_stratum(), told);
+                read_out_over(metric, &sums, &strata, reading)
+            }
+            None => read_out(metric, &sums, reading),
+        };
         let is_guardrail = is_guardrail(&self.document, metric);
         result.role = if is_guardrail { Role::Guardrail } else { Role::Goal };
         let units: u64 = sums.iter().map(|arm| arm.tally.units).sum();
@@ -303,7 +311,7 @@ impl<'a> Experience<'a> {
         let mut by_metric: Vec<Vec<MetricResult>> = Vec::new();
         for metric in &told {
             let read = |tallies: &BTreeMap<MetricId, Tallies>| {
-                self.read_out(metric, tallies.get(&metric.id), None, reading)
+                self.read_out(metric, (self.sums, tallies.get(&metric.id)), None, reading)
             };
             let mut results: Vec<MetricResult> = groups.values().map(read).collect();
             adjust_together(&mut results);
@@ -326,7 +334,8 @@ impl<'a> Experience<'a> {
         let mut days = book::pictures(&*shared.store, &self.document.key)?;
         days.insert(rows::day(shared.clock.now()), self.sums.clone());
         let told = days.into_iter().map(|(day, sums)| {
-            let read = self.read_out(metric, sums.tallies.get(&metric.id), None, reading);
+            let told = (&sums, sums.tallies.get(&metric.id));
+            let read = self.read_out(metric, told, None, reading);
             json!({"at": rows::end_of_day(day).min(shared.clock.now()), "arms": read.arms})
         });
         Ok(told.collect())
@@ -356,9 +365,7 @@ impl<'a> Experience<'a> {
     pub(crate) fn split(&self) -> SplitResult {
         let of_version = |(version, document): (&u64, &ExperienceDocument)| {
             let arms = self.arms.iter().filter_map(|arm| {
-                let count =
-                    self.sums.exposed.get(&(arm.clone(), *version)).copied().unwrap_or_default();
-                Some((count.units + count.several, weight(document, arm)?))
+                Some((self.sums.exposed_by(arm, *version), weight(document, arm)?))
             });
             Stretch { arms: arms.collect() }
         };
@@ -388,7 +395,7 @@ impl<'a> Experience<'a> {
             document.variants.iter().map(|v| (v.key.clone(), v.weight, holdout)).collect()
         };
         let plans: BTreeSet<_> = self.versions.values().map(plan).collect();
-        if 1 < plans.len() {
+        if 1 < plans.len() && !self.sums.is_stratified() {
             let versions: Vec<String> = self.versions.keys().map(u64::to_string).collect();
             notes.push(format!(
                 "variants or their weights changed while units were exposed (versions {}): each version's split is \
@@ -397,7 +404,7 @@ impl<'a> Experience<'a> {
             ));
         }
         let unknown: BTreeSet<u64> =
-            self.sums.exposed.keys().map(|(_, version)| *version).collect();
+            self.sums.exposed.keys().map(|(_, version, _)| *version).collect();
         if unknown.iter().any(|version| !self.versions.contains_key(version)) {
             notes.push(
                 "some units were exposed by a version of the definition that is no longer there"

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use experiment::{Arm, Exposure, Measured, MetricId, Tally};
+use experiment::{Arm, Exposure, Measured, MetricId, Stratum, Tally};
 use model::{DecisionId, Key, StrandId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Reader, ScanOrder, Table, prefix_range};
@@ -27,15 +27,42 @@ const TALLY: u8 = 1;
 /// Most experiences whose exposures are kept of a strand, so that they fit into a row.
 pub(super) const EXPERIENCES_MAX: usize = 40;
 
+/// An exposure with the decision that says so, before there were strata.
+type Unstratified = (Exposure, Option<u128>);
+
 /// What a strand was exposed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum StoredStrand {
+    /// Before there were strata.
     V1 {
-        /// The head of the person with whom it was counted last.
         head: StrandId,
-        /// By experience: the first exposure to each arm.
-        exposures: Vec<(Key, Vec<StoredExposure>)>,
+        exposures: Vec<(Key, Vec<Unstratified>)>,
     },
+    V2(Strand),
+}
+
+/// What a strand was exposed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Strand {
+    /// The head of the person with whom it was counted last.
+    pub(crate) head: StrandId,
+    /// By experience: the first exposure to each arm.
+    pub(crate) exposures: Vec<(Key, Vec<StoredExposure>)>,
+}
+
+impl From<StoredStrand> for Strand {
+    fn from(stored: StoredStrand) -> Self {
+        let (head, exposures) = match stored {
+            StoredStrand::V1 { head, exposures } => (head, exposures),
+            StoredStrand::V2(strand) => return strand,
+        };
+        let stratum = Stratum::ONLY;
+        let known = |(exposure, decision)| StoredExposure { exposure, decision, stratum };
+        let of_experience = |(key, exposures): (Key, Vec<_>)| {
+            (key, exposures.into_iter().map(known).collect::<Vec<_>>())
+        };
+        Self { head, exposures: exposures.into_iter().map(of_experience).collect() }
+    }
 }
 
 /// An exposure with the decision that says so; `None` where an event does.
@@ -43,40 +70,94 @@ pub(crate) enum StoredStrand {
 pub(crate) struct StoredExposure {
     pub(crate) exposure: Exposure,
     pub(crate) decision: Option<u128>,
+    /// Among whom the unit was divided when it was given its variant.
+    pub(crate) stratum: Stratum,
 }
 
 /// What a unit was exposed to and did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum StoredUnit {
+    /// Before there were strata.
     V1 {
         exposure: Exposure,
-        /// The strand that was exposed.
         strand: StrandId,
         decision: Option<u128>,
-        /// It was exposed to several arms, and counts for none.
         is_several: bool,
         measured: Vec<(MetricId, Measured)>,
     },
+    V2(Unit),
 }
 
-impl StoredUnit {
-    /// The decision that exposed the unit.
-    pub(super) fn decision(&self) -> Option<(StrandId, Timestamp, DecisionId)> {
-        let Self::V1 { exposure, strand, decision, .. } = self;
-        decision.map(|id| (*strand, exposure.at, DecisionId(id)))
+/// What a unit was exposed to and did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unit {
+    pub(crate) exposure: Exposure,
+    pub(crate) stratum: Stratum,
+    /// The strand that was exposed.
+    pub(crate) strand: StrandId,
+    pub(crate) decision: Option<u128>,
+    /// It was exposed to several arms, and counts for none.
+    pub(crate) is_several: bool,
+    pub(crate) measured: Vec<(MetricId, Measured)>,
+}
+
+impl From<StoredUnit> for Unit {
+    fn from(stored: StoredUnit) -> Self {
+        match stored {
+            StoredUnit::V1 { exposure, strand, decision, is_several, measured } => {
+                let stratum = Stratum::ONLY;
+                Self { exposure, stratum, strand, decision, is_several, measured }
+            }
+            StoredUnit::V2(unit) => unit,
+        }
     }
 }
 
-/// How many units were exposed to an arm by one version of the definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum StoredCount {
-    V1 { experience: Key, arm: Arm, version: u64, units: u64, several: u64 },
+impl Unit {
+    /// The decision that exposed the unit.
+    pub(super) fn decision(&self) -> Option<(StrandId, Timestamp, DecisionId)> {
+        self.decision.map(|id| (self.strand, self.exposure.at, DecisionId(id)))
+    }
 }
 
-/// What the units of an arm did by a metric.
+/// How many units of a stratum were exposed to an arm by one version of the definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredCount {
+    /// Before there were strata.
+    V1 {
+        experience: Key,
+        arm: Arm,
+        version: u64,
+        units: u64,
+        several: u64,
+    },
+    V2 {
+        experience: Key,
+        arm: Arm,
+        version: u64,
+        stratum: Stratum,
+        units: u64,
+        several: u64,
+    },
+}
+
+/// What the units of an arm and a stratum did by a metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum StoredTally {
-    V1 { experience: Key, arm: Arm, metric: MetricId, tally: Tally },
+    /// Before there were strata.
+    V1 {
+        experience: Key,
+        arm: Arm,
+        metric: MetricId,
+        tally: Tally,
+    },
+    V2 {
+        experience: Key,
+        arm: Arm,
+        metric: MetricId,
+        stratum: Stratum,
+        tally: Tally,
+    },
 }
 
 /// How far everyone has been measured by the metrics with this fingerprint.
@@ -121,6 +202,11 @@ pub(super) fn parse_unit(key: &[u8]) -> Option<StrandId> {
 /// The prefix of all sums.
 pub(super) const ALL_SUMS: [u8; 1] = [SUMS];
 
+/// What units are counted by: what they got, by which version of the definition, and among whom they were divided.
+pub(super) type Exposing = (Arm, u64, Stratum);
+/// What tallies are kept by: what units got, and among whom they were divided.
+pub(crate) type ArmStratum = (Arm, Stratum);
+
 /// Where sums stand: as they are now, or as they were at the end of a day.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum At {
@@ -137,13 +223,20 @@ fn sums(experience: &Key, at: At) -> Vec<u8> {
 }
 
 /// The key of a count.
-pub(super) fn count(experience: &Key, at: At, version: u64, arm: &Arm) -> Vec<u8> {
-    [&sums(experience, at)[..], &[COUNT], &version.to_be_bytes(), &named(arm)].concat()
+pub(super) fn count(experience: &Key, at: At, (arm, version, stratum): &Exposing) -> Vec<u8> {
+    let sums = sums(experience, at);
+    [&sums[..], &[COUNT], &version.to_be_bytes(), &named(arm, *stratum)].concat()
 }
 
 /// The key of a tally.
-pub(super) fn tally(experience: &Key, at: At, metric: MetricId, arm: &Arm) -> Vec<u8> {
-    [&sums(experience, at)[..], &[TALLY], &metric.0.to_be_bytes(), &named(arm)].concat()
+pub(super) fn tally(
+    experience: &Key,
+    at: At,
+    metric: MetricId,
+    (arm, stratum): &ArmStratum,
+) -> Vec<u8> {
+    let sums = sums(experience, at);
+    [&sums[..], &[TALLY], &metric.0.to_be_bytes(), &named(arm, *stratum)].concat()
 }
 
 /// The prefix of all pictures of an experience.
@@ -162,14 +255,19 @@ pub(super) fn is_tally(key: &[u8]) -> bool {
     key.get(place) == Some(&TALLY)
 }
 
-/// An arm in a key.
-fn named(arm: &Arm) -> Vec<u8> {
+/// An arm in a key, and a stratum where there are several: no text of a key holds the byte that parts them.
+fn named(arm: &Arm, stratum: Stratum) -> Vec<u8> {
     let kind = match arm {
         Arm::Variant(_) => 0,
         Arm::Holdout => 1,
         Arm::SharedHoldout => 2,
     };
-    [&[kind], arm.to_string().as_bytes()].concat()
+    let arm = [&[kind], arm.to_string().as_bytes()].concat();
+    let Stratum { policy, cell } = stratum;
+    match stratum {
+        Stratum::ONLY => arm,
+        _ => [&arm[..], &[0], &policy.to_be_bytes(), &cell.to_be_bytes()].concat(),
+    }
 }
 
 /// Whom to look at at an instant.
@@ -241,22 +339,90 @@ mod tests {
         assert_eq!(decode::<T>(&bytes, "record").unwrap(), *record);
     }
 
-    #[test]
-    fn records_are_pinned() {
+    fn head() -> StrandId {
         let identifier = model::Identifier::new(model::IdentifierType::UserId, "u1");
-        let head = StrandId { born: Seq(77), lane: hash::lane(&identifier) };
-        let experience: Key = "two".parse().unwrap();
+        StrandId { born: Seq(77), lane: hash::lane(&identifier) }
+    }
+
+    fn exposure() -> Exposure {
         let arm = Arm::Variant("b".parse().unwrap());
-        let exposure = Exposure { at: Timestamp(1_790_000_000_000), arm: arm.clone(), version: 3 };
-        let stored = StoredExposure { exposure: exposure.clone(), decision: Some(9) };
-        let exposures = vec![(experience.clone(), vec![stored])];
-        pinned(
-            &StoredStrand::V1 { head, exposures },
-            &expect!["004d8202010374776f0180b083c59868000162030109"],
-        );
+        Exposure { at: Timestamp(1_790_000_000_000), arm, version: 3 }
+    }
+
+    fn measured() -> [Measured; 2] {
         let amount = |number| Amount::of(number).unwrap();
         let values = Values { upper: amount(19.99), lower: amount(1.0), before: amount(-2.5) };
-        let (counted, left) = (Measured::Counted(values), Measured::Left(Unread::Withheld));
+        [Measured::Counted(values), Measured::Left(Unread::Withheld)]
+    }
+
+    fn tallied() -> Tally {
+        let mut tally = Tally::default();
+        measured().iter().for_each(|measured| tally.add(measured));
+        tally
+    }
+
+    fn experience() -> Key {
+        "two".parse().unwrap()
+    }
+
+    const STRATUM: Stratum = Stratum { policy: 300, cell: 5 };
+
+    #[test]
+    fn records_are_pinned() {
+        let (head, exposure, stratum) = (head(), exposure(), STRATUM);
+        let stored = StoredExposure { exposure: exposure.clone(), decision: Some(9), stratum };
+        let exposures = vec![(experience(), vec![stored])];
+        pinned(
+            &StoredStrand::V2(Strand { head, exposures }),
+            &expect!["014d8202010374776f0180b083c59868000162030109ac0205"],
+        );
+        let [counted, left] = measured();
+        let unit = Unit {
+            exposure,
+            stratum,
+            strand: head,
+            decision: None,
+            is_several: false,
+            measured: vec![(MetricId(5), counted), (MetricId(6), left)],
+        };
+        pinned(
+            &StoredUnit::V2(unit),
+            &expect!["0180b083c5986800016203ac02054d82020000020500e097881380897abf96b102060101"],
+        );
+        let (experience, metric) = (experience(), MetricId(5));
+        let count = StoredCount::V2 {
+            experience: experience.clone(),
+            arm: Arm::Holdout,
+            version: 3,
+            stratum,
+            units: 12,
+            several: 1,
+        };
+        pinned(&count, &expect!["010374776f0103ac02050c01"]);
+        let (arm, tally) = (Arm::SharedHoldout, tallied());
+        pinned(
+            &StoredTally::V2 { experience, arm, metric, stratum, tally },
+            &expect![
+                "010374776f0205ac0205010100010000e097881380849ae0e4dbb50180897a80c0a8ca9a3a80f0ca8dc98b09bf96b1028090bd90e6eb02ff97fbe1f6dc16"
+            ],
+        );
+        pinned(
+            &StoredWalk::V1 { fingerprint: 7, from: Some(vec![1, 2]) },
+            &expect!["000701020102"],
+        );
+    }
+
+    #[test]
+    fn records_without_strata_are_read() {
+        let (head, exposure) = (head(), exposure());
+        let exposures = vec![(experience(), vec![(exposure.clone(), Some(9))])];
+        let strand = StoredStrand::V1 { head, exposures };
+        pinned(&strand, &expect!["004d8202010374776f0180b083c59868000162030109"]);
+        let stratum = Stratum::ONLY;
+        let known = StoredExposure { exposure: exposure.clone(), decision: Some(9), stratum };
+        let exposures = vec![(experience(), vec![known])];
+        assert_eq!(Strand::from(strand), Strand { head, exposures });
+        let [counted, left] = measured();
         let unit = StoredUnit::V1 {
             exposure,
             strand: head,
@@ -268,28 +434,28 @@ mod tests {
             &unit,
             &expect!["0080b083c59868000162034d82020000020500e097881380897abf96b102060101"],
         );
-        let (units, several) = (12, 1);
+        assert_eq!(Unit::from(unit).stratum, Stratum::ONLY);
+        let (experience, metric) = (experience(), MetricId(5));
         let count = StoredCount::V1 {
             experience: experience.clone(),
             arm: Arm::Holdout,
             version: 3,
-            units,
-            several,
+            units: 12,
+            several: 1,
         };
         pinned(&count, &expect!["000374776f01030c01"]);
-        let mut tally = Tally::default();
-        [counted, left].iter().for_each(|measured| tally.add(measured));
-        let metric = MetricId(5);
+        let (arm, tally) = (Arm::SharedHoldout, tallied());
         pinned(
-            &StoredTally::V1 { experience, arm: Arm::SharedHoldout, metric, tally },
+            &StoredTally::V1 { experience, arm, metric, tally },
             &expect![
                 "000374776f0205010100010000e097881380849ae0e4dbb50180897a80c0a8ca9a3a80f0ca8dc98b09bf96b1028090bd90e6eb02ff97fbe1f6dc16"
             ],
         );
-        pinned(
-            &StoredWalk::V1 { fingerprint: 7, from: Some(vec![1, 2]) },
-            &expect!["000701020102"],
-        );
+    }
+
+    #[test]
+    fn keys_are_read() {
+        let head = head();
         assert_eq!(parse_unit(&unit_key(head)), Some(head));
         assert_eq!(parse_strand(&strand(head)), Some(head));
         assert_eq!(parse_due(&due(Timestamp(5), head)), Some(head));
@@ -297,6 +463,6 @@ mod tests {
     }
 
     fn unit_key(head: StrandId) -> Vec<u8> {
-        unit(&"two".parse().unwrap(), head)
+        unit(&experience(), head)
     }
 }

@@ -6,14 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use experiment::{
-    Amount, Arm, Cap, Exposure, Measured, Metric, MetricId, MetricKind, Tally, Values,
-};
+use experiment::{Amount, Arm, Cap, Measured, Metric, MetricId, MetricKind, Values};
 use model::{Key, StrandId, Value, value::Path};
 use store::{Reader, StrandKey, Table};
 
 use super::{
-    rows::StoredUnit,
+    book::Tallies,
+    rows::{ArmStratum, Unit},
     unit::{self, key},
 };
 use crate::{
@@ -73,9 +72,6 @@ impl Breakdown {
     }
 }
 
-/// Tallies by arm.
-pub(super) type Tallies = BTreeMap<Arm, Tally>;
-
 /// The tallies of a metric whose cap is a quantile of all units' values that are not 0.
 pub(super) fn capped(
     shared: &Shared,
@@ -94,14 +90,14 @@ pub(super) fn capped(
     })?;
     let most = at_quantile(&mut values, quantile).unwrap_or(Amount::MAX);
     let mut tallies = Tallies::new();
-    counted(&*frozen, shared, experience, metric.id, &mut |arm, measured| {
+    counted(&*frozen, shared, experience, metric.id, &mut |place, measured| {
         let measured = match measured {
             Measured::Counted(values) => {
                 Measured::Counted(Values { upper: values.upper.at_most(most), ..values })
             }
             left => left,
         };
-        tallies.entry(arm.clone()).or_default().add(&measured);
+        tallies.entry(place.clone()).or_default().add(&measured);
     })?;
     Ok(tallies)
 }
@@ -115,7 +111,7 @@ pub(super) fn sorted(
     debug_assert!(metric.kind == MetricKind::Quantile, "sums tell all others");
     let frozen = shared.store.snapshot()?;
     let mut all: BTreeMap<Arm, Vec<f64>> = BTreeMap::new();
-    counted(&*frozen, shared, experience, metric.id, &mut |arm, measured| {
+    counted(&*frozen, shared, experience, metric.id, &mut |(arm, _), measured| {
         if let Measured::Counted(values) = measured {
             all.entry(arm.clone()).or_default().push(values.upper.to_f64());
         }
@@ -144,12 +140,12 @@ fn counted(
     shared: &Shared,
     experience: &Key,
     metric: MetricId,
-    each: &mut dyn FnMut(&Arm, Measured),
+    each: &mut dyn FnMut(&ArmStratum, Measured),
 ) -> Result<(), RowError> {
     unit::visit(reader, &shared.keys, experience, &mut |_, unit| {
-        let StoredUnit::V1 { exposure: Exposure { arm, .. }, measured, .. } = &unit;
+        let Unit { exposure, stratum, measured, .. } = unit;
         if let Some((_, measured)) = measured.iter().find(|(id, _)| *id == metric) {
-            each(arm, *measured);
+            each(&(exposure.arm, stratum), *measured);
         }
         Ok(())
     })
@@ -166,7 +162,7 @@ pub(super) fn broken_down(
     let mut decisions = Decisions::over(shared, &*frozen);
     let mut groups: BTreeMap<String, (u64, BTreeMap<MetricId, Tallies>)> = BTreeMap::new();
     unit::visit(&*frozen, &shared.keys, experience, &mut |_, unit| {
-        let StoredUnit::V1 { exposure, is_several, measured, .. } = &unit;
+        let Unit { exposure, stratum, is_several, measured, .. } = &unit;
         if *is_several {
             return Ok(());
         }
@@ -178,7 +174,8 @@ pub(super) fn broken_down(
         let (units, tallies) = groups.entry(name).or_default();
         *units += 1;
         for (id, measured) in measured.iter().filter(|(id, _)| metrics.contains(id)) {
-            tallies.entry(*id).or_default().entry(exposure.arm.clone()).or_default().add(measured);
+            let place = (exposure.arm.clone(), *stratum);
+            tallies.entry(*id).or_default().entry(place).or_default().add(measured);
         }
         Ok(())
     })?;
@@ -195,10 +192,10 @@ fn largest(
     for (place, (name, (_, metrics))) in sorted.into_iter().enumerate() {
         let name = if place < GROUPS_MAX { name } else { OTHER.to_owned() };
         let group = told.entry(name).or_default();
-        for (metric, arms) in metrics {
+        for (metric, tallies) in metrics {
             let of_metric = group.entry(metric).or_default();
-            for (arm, tally) in arms {
-                of_metric.entry(arm).or_default().merge(&tally);
+            for (place, tally) in tallies {
+                of_metric.entry(place).or_default().merge(&tally);
             }
         }
     }
@@ -220,7 +217,7 @@ impl<'a> Decisions<'a> {
     }
 
     /// The decision that exposed a unit; `None` where an event did, or it is kept no longer.
-    fn of(&mut self, unit: &StoredUnit) -> Result<Option<Document>, RowError> {
+    fn of(&mut self, unit: &Unit) -> Result<Option<Document>, RowError> {
         let Some((strand, at, id)) = unit.decision() else { return Ok(None) };
         let row_key = keys::decision(strand, at, id);
         let Some((_, row)) = rows::first(self.reader, Table::Decision, &row_key)? else {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Sums, exposures,
-    rows::{StoredExposure, StoredUnit},
+    rows::{StoredExposure, Unit},
     unit,
 };
 use crate::{
@@ -309,8 +309,10 @@ fn brute_force(shared: &Arc<Shared>) -> BTreeMap<Key, Sums> {
                 (metric.id, measure(metric, exposure.at, facts, now).0)
             });
             let measured = measured.collect();
-            let (exposure, strand) = (exposure.clone(), head);
-            let unit = StoredUnit::V1 { exposure, strand, decision: None, is_several, measured };
+            let first = exposures.iter().filter(|known| known.exposure == *exposure).min();
+            let stratum = first.unwrap().stratum;
+            let (exposure, strand, decision) = (exposure.clone(), head, None);
+            let unit = Unit { exposure, stratum, strand, decision, is_several, measured };
             all.entry(experience).or_default().add(&unit);
         }
         Ok(ControlFlow::Continue(()))

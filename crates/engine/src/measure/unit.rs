@@ -14,7 +14,7 @@ use store::{Batch, Reader, ScanOrder, Slot, StrandKey, Table, VaultError, prefix
 use super::{
     Book, Sums,
     exposures::Stated,
-    rows::{self, EXPERIENCES_MAX, StoredExposure, StoredStrand, StoredUnit},
+    rows::{self, EXPERIENCES_MAX, StoredExposure, StoredStrand, StoredUnit, Strand, Unit},
 };
 use crate::{
     facts::Views,
@@ -127,8 +127,8 @@ impl People<'_> {
             let (before, head, exposures, changed) = (None, None, Vec::new(), false);
             return Ok(Some(Known { key: Arc::new(key), before, head, exposures, changed }));
         };
-        let StoredStrand::V1 { head, exposures } =
-            self.keys.open(&key, &row_key, 0, &row, "exposures")?;
+        let stored: StoredStrand = self.keys.open(&key, &row_key, 0, &row, "exposures")?;
+        let Strand { head, exposures } = stored.into();
         let (before, key) = (Some(head), Arc::new(key));
         Ok(Some(Known { key, before, head: before, exposures, changed: false }))
     }
@@ -257,7 +257,7 @@ impl People<'_> {
         let unit =
             key.and_then(|key| self.keys.open::<StoredUnit>(&key, &row_key, 0, &row, "unit").ok());
         match unit {
-            Some(unit) => self.book.take_out(experience, &unit),
+            Some(unit) => self.book.take_out(experience, &unit.into()),
             None => drop(self.lost.insert(experience.clone())),
         }
         self.rows.delete(Table::Measure, row_key);
@@ -297,9 +297,10 @@ impl People<'_> {
                 measured.push((metric.id, value));
                 due = due.into_iter().chain(changes).min();
             }
-            let (exposure, strand, decision) = (exposure.clone(), *strand, first.decision);
-            let unit = StoredUnit::V1 { exposure, strand, decision, is_several, measured };
+            let StoredExposure { exposure, decision, stratum } = first.clone();
+            let unit = Unit { exposure, stratum, strand: *strand, decision, is_several, measured };
             self.book.add(experience, &unit);
+            let unit = StoredUnit::V2(unit);
             let row_key = rows::unit(experience, head);
             if let Some(key) = self.strand(head)?.map(|known| Arc::clone(&known.key)) {
                 let row = shared.keys.seal(&key, &row_key, &[], &unit)?;
@@ -321,7 +322,7 @@ impl People<'_> {
                 self.rows.delete(Table::Measure, row_key);
                 continue;
             };
-            let stored = StoredStrand::V1 { head, exposures: known.exposures.clone() };
+            let stored = StoredStrand::V2(Strand { head, exposures: known.exposures.clone() });
             let row = self.keys.seal(&known.key, &row_key, &[], &stored)?;
             self.rows.put(Table::Measure, row_key, row);
         }
@@ -345,7 +346,7 @@ pub(super) fn key(
 }
 
 /// What to do with a unit of an experience, by its head.
-pub(super) type VisitUnit<'a> = dyn FnMut(StrandId, StoredUnit) -> Result<(), RowError> + 'a;
+pub(super) type VisitUnit<'a> = dyn FnMut(StrandId, Unit) -> Result<(), RowError> + 'a;
 
 /// Visits the units of an experience that can be read.
 pub(super) fn visit(
@@ -362,8 +363,8 @@ pub(super) fn visit(
             let mut one = || -> Result<(), RowError> {
                 let Some(head) = rows::parse_unit(row_key) else { return Ok(()) };
                 let Some(key) = key(reader, keys, head)? else { return Ok(()) };
-                let unit = keys.open(&key, row_key, 0, row, "unit")?;
-                visit(head, unit)
+                let unit: StoredUnit = keys.open(&key, row_key, 0, row, "unit")?;
+                visit(head, unit.into())
             };
             match one() {
                 Ok(()) => ControlFlow::Continue(()),

@@ -26,21 +26,31 @@ use crate::sample::Sums;
 /// Errors: as those of [`super::thompson::gaussian`]; no such control.
 pub fn shares(arms: &[Sums], control: usize) -> Result<Vec<f64>, PolicyError> {
     let posteriors = posteriors(arms)?;
+    let deviations: Vec<f64> = arms.iter().zip(&posteriors).map(deviation).collect();
+    of_beliefs(&posteriors, &deviations, control)
+}
+
+/// The same of what is believed of each arm's mean, and of the deviation of its units.
+pub(super) fn of_beliefs(
+    posteriors: &[Normal],
+    deviations: &[f64],
+    control: usize,
+) -> Result<Vec<f64>, PolicyError> {
+    super::at_least_two(posteriors.len())?;
     let Some(base) = posteriors.get(control) else {
         return Err(PolicyError::Parameter { name: "control", value: number(control as u64) });
     };
-    let others: Vec<usize> = (0..arms.len()).filter(|arm| *arm != control).collect();
+    let others: Vec<usize> = (0..posteriors.len()).filter(|arm| *arm != control).collect();
     let effect = |arm: &usize| {
         let Normal { mean, deviation } = posteriors[*arm];
         Folded(Normal { mean: mean - base.mean, deviation: deviation.hypot(base.deviation) })
     };
     let effects: Vec<Folded> = others.iter().map(effect).collect();
     let largest = if let [_] = effects[..] { vec![1.0] } else { best::probabilities(&effects)? };
-    let deviations: Vec<f64> = arms.iter().zip(&posteriors).map(deviation).collect();
     let compared = 1.0 / largest.iter().map(|q| q * q).sum::<f64>();
     let typical: f64 = others.iter().zip(&largest).map(|(arm, q)| q * deviations[*arm]).sum();
     let share = deviations[control] / (deviations[control] + compared.sqrt() * typical);
-    let mut shares = vec![share; arms.len()];
+    let mut shares = vec![share; posteriors.len()];
     for (arm, q) in others.into_iter().zip(largest) {
         shares[arm] = (1.0 - share) * q;
     }

@@ -10,7 +10,7 @@
 //! bandits", 2022.
 
 use super::{PolicyError, moments, number};
-use crate::sample::Sums;
+use crate::{effect::Estimate, sample::Sums};
 
 /// What was seen of two arms while shares were constant.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +73,70 @@ pub fn difference(epochs: &[Epoch]) -> Result<Stratified, PolicyError> {
             ..sum
         })
     })
+}
+
+/// What was seen of several arms while shares were constant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Units of all arms that began in this epoch: what it weighs.
+    pub units: u64,
+    /// What the units of each arm that did say of it.
+    pub arms: Vec<Estimate>,
+}
+
+/// What several arms did over the same epochs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OverEpochs {
+    /// Of each arm its mean over epochs. Its variance is that of the mean, and its count is that of its units in the
+    /// epochs that count; so the difference of two of them is that of [`difference`].
+    pub arms: Vec<Estimate>,
+    /// Of each arm how many units at constant shares would tell as much: 1/Σ(wₑ²/nₑ).
+    pub effective: Vec<f64>,
+    /// Units of the epochs that count.
+    pub units: u64,
+    /// Units of epochs that were left out, in which some arm had fewer than two units.
+    pub left_out: u64,
+}
+
+/// The mean of each arm over the epochs in which all of them have two units: Σwₑȳₑ of variance Σwₑ²sₑ²/nₑ, with the
+/// same weights wₑ for all arms, the epochs' parts of the units. Assumes what [`difference`] does.
+///
+/// Errors: an epoch with another number of arms than the first ([`PolicyError::Arms`]), no epoch that counts
+/// ([`PolicyError::TooFewUnits`]), estimates that are no finite numbers.
+pub fn of_arms(epochs: &[Seen]) -> Result<OverEpochs, PolicyError> {
+    let arms = epochs.first().map_or(0, |epoch| epoch.arms.len());
+    super::at_least_two(arms)?;
+    if let Some(other) = epochs.iter().find(|epoch| epoch.arms.len() != arms) {
+        return Err(PolicyError::Arms(other.arms.len()));
+    }
+    let counting: Vec<&Seen> =
+        epochs.iter().filter(|epoch| epoch.arms.iter().all(|arm| arm.count >= 2)).collect();
+    let units: u64 = counting.iter().map(|epoch| epoch.units).sum();
+    let all: u64 = epochs.iter().map(|epoch| epoch.units).sum();
+    if units == 0 {
+        let fewest = |epoch: &Seen| epoch.arms.iter().map(|arm| arm.count).min();
+        let count = epochs.iter().filter_map(fewest).max().unwrap_or_default();
+        return Err(PolicyError::TooFewUnits { arm: 0, count, minimum: 2 });
+    }
+    let (mut estimates, mut effective) = (Vec::new(), Vec::new());
+    for arm in 0..arms {
+        let (mut mean, mut variance, mut spread, mut count) = (0.0, 0.0, 0.0, 0_u64);
+        for epoch in &counting {
+            let (weight, seen) = (number(epoch.units) / number(units), &epoch.arms[arm]);
+            let own = weight * weight / number(seen.count);
+            mean += weight * seen.value;
+            variance += own * seen.unit_variance;
+            spread += own;
+            count += seen.count;
+        }
+        if !(mean.is_finite() && variance.is_finite() && variance >= 0.0) {
+            return Err(PolicyError::NotFinite);
+        }
+        let unit_variance = variance * number(count);
+        estimates.push(Estimate { value: mean, unit_variance, count });
+        effective.push(1.0 / spread);
+    }
+    Ok(OverEpochs { arms: estimates, effective, units, left_out: all - units })
 }
 
 /// The mean and s²/n, the variance of it.

@@ -58,6 +58,27 @@ impl Regression {
         Ok(())
     }
 
+    /// Takes in so many observations with the same features as `units` says, a whole number or not, of which the mean
+    /// reward is known.
+    pub fn observe_alike(&mut self, x: &[f64], units: f64, reward: f64) -> Result<(), PolicyError> {
+        check(x, self.features)?;
+        parameter("units", units, 0.0..=9e15)?;
+        if !reward.is_finite() {
+            return Err(PolicyError::NotFinite);
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 9e15"
+        )]
+        let count = units.round() as u64;
+        self.count += count;
+        let pairs = x.iter().enumerate().flat_map(|(i, a)| x[..=i].iter().map(move |b| a * b));
+        self.squares.iter_mut().zip(pairs).for_each(|(sum, product)| *sum += units * product);
+        self.products.iter_mut().zip(x).for_each(|(sum, x)| *sum += units * reward * x);
+        Ok(())
+    }
+
     /// Takes in the observations of another.
     pub fn add(&mut self, other: &Self) -> Result<(), PolicyError> {
         if other.features != self.features {
