@@ -22,7 +22,7 @@ use crate::{
     document::{Cap, RampStep},
 };
 
-pub(crate) use compile::shares;
+pub use compile::shares;
 pub(crate) use edition::{Edition, fitting};
 use epoch::Epoch;
 use schedule::{Period, Schedule};

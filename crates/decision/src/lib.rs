@@ -19,7 +19,7 @@ pub mod outcome;
 pub mod person;
 pub mod token;
 
-pub use catalog::{Broken, Catalog, Defined, Kind, Versioned};
+pub use catalog::{Broken, Catalog, Defined, Kind, Versioned, shares as shares_by_weight};
 pub use decide::{HELD_OUT, MAX_PLACEMENTS, NOT_HELD_OUT, decide, holdout_name};
 pub use division::{Divisions, ExclusionGroupDocument, HoldoutDocument};
 pub use document::{Allocation, ExperienceDocument, PlacementDocument};

@@ -3,11 +3,11 @@
 //! A policy is a definition like others, with versions, but the program writes it as it learns. Its version is the
 //! *epoch*: units that are drawn within one are divided by constant shares, so they can be compared.
 
-use model::{Duration, Key, definition::State};
+use model::{Duration, Key, definition::State, hash::BUCKET_COUNT};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Share;
+use crate::{ExperienceDocument, Share};
 
 /// Most audiences by which a policy tells units apart.
 pub const MAX_FEATURES: usize = 8;
@@ -67,6 +67,25 @@ impl Policy {
     /// Whether it tells units apart.
     pub fn is_contextual(self) -> bool {
         matches!(self, Self::LinTs | Self::LinUcb)
+    }
+}
+
+impl PolicyDocument {
+    /// Whether it divides the units of this experience: it is of the same variants and features, and gives every
+    /// variant that can be drawn a share, and no other.
+    pub fn fits(&self, document: &ExperienceDocument) -> bool {
+        let Some(adaptive) = document.allocation.adaptive() else { return false };
+        let is_of_variants = self.variants.iter().eq(document.variants.iter().map(|v| &v.key));
+        let is_of_cells = self.cells.len() == 1 << adaptive.features.len().min(MAX_FEATURES);
+        let is_whole = |shares: &Vec<Share>| {
+            let is_drawn = document.variants.iter().map(|variant| 0 < variant.weight);
+            shares.iter().map(|share| *share != Share::NONE).eq(is_drawn)
+                && shares.iter().map(|share| share.buckets()).sum::<u32>() == BUCKET_COUNT
+        };
+        is_of_variants
+            && is_of_cells
+            && self.features == adaptive.features
+            && self.cells.iter().all(is_whole)
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) struct OfWatch {
     pub(crate) put_off: Counter,
     pub(crate) failed: Counter,
     pub(crate) stopped: Counter,
+    pub(crate) learned: Counter,
 }
 
 impl OfWatch {
@@ -62,6 +63,7 @@ impl OfWatch {
             counter
         };
         Self {
+            learned: counter("policies_learned", "Epochs that began since shares followed what units did"),
             looks: counter("experience_looks", "Looks at live experiences that have guardrails"),
             put_off: counter(
                 "experience_looks_put_off",

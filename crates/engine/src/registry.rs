@@ -188,6 +188,18 @@ impl Registry {
         Arc::new(snapshot.after(&documents, Kind::Experience))
     }
 
+    /// The newest policy of an experience, with its version and when it was learned.
+    pub(crate) fn policy(&self, key: &Key) -> Option<(PolicyDocument, u64, Timestamp)> {
+        let documents = self.documents.load();
+        let Known { definition, typed, .. } = &**documents.get(Kind::Policy, key)?;
+        match typed {
+            Ok(Typed::Policy(document)) => {
+                Some(((**document).clone(), definition.version, definition.updated_at))
+            }
+            _ => None,
+        }
+    }
+
     /// An experience in any state with its version, if it reads.
     pub(crate) fn experience(&self, key: &Key) -> Option<(ExperienceDocument, u64)> {
         let documents = self.documents.load();
@@ -416,7 +428,12 @@ impl Registry {
             _ => return Err(DefinitionError::Unavailable("a policy cannot be written".into())),
         };
         let draft = Draft::new(&documents, Kind::Policy, key, document)?;
-        let why = Why { action: "policy.learn", because: Some(&policy.because), act };
+        let because = Because {
+            statement: policy.because.clone(),
+            cause: json!({"goal": policy.metric}),
+            found: json!({"cells": policy.cells}),
+        };
+        let why = Why { action: "policy.learn", because: Some(&because), act };
         self.prepare(&documents, draft, Switch::default(), why)
     }
 

@@ -9,6 +9,7 @@
 //! what has to stay is a definition, or a row that somebody else keeps.
 
 mod guardrails;
+mod learning;
 mod stops;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
 };
 
 pub(crate) use guardrails::Guardrails;
+pub(crate) use learning::{Learning, standing};
 pub(crate) use stops::{Stop, current as current_stop};
 
 /// In whose name experiences are stopped that do harm.

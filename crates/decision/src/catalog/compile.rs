@@ -384,8 +384,8 @@ fn reads_events_only(needs: &Needs) -> bool {
         && purposes.is_empty()
 }
 
-/// The share of each variant, in the order of the document; `None` where none can be drawn.
-pub(crate) fn shares(document: &ExperienceDocument) -> Option<Vec<Share>> {
+/// The share of each variant by weight, in the order of the document; `None` where none can be drawn.
+pub fn shares(document: &ExperienceDocument) -> Option<Vec<Share>> {
     let weights = || document.variants.iter().map(|variant| u64::from(variant.weight));
     let total = NonZeroU64::new(weights().sum())?;
     let (mut sum, mut shares) = (0, Vec::with_capacity(document.variants.len()));

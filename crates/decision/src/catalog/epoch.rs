@@ -55,7 +55,7 @@ impl Epoch {
             }
         }
         let policy = policies.iter().find(|policy| policy.document.key == document.key);
-        let policy = policy.and_then(|policy| Shares::of(policy, document, adaptive));
+        let policy = policy.and_then(|policy| Shares::of(policy, document));
         Some(Self { features: features.into(), policy })
     }
 
@@ -89,40 +89,26 @@ fn bit(place: usize) -> u32 {
 }
 
 impl Shares {
-    /// The shares of a policy, where it is of these variants and features.
-    fn of(
-        policy: &Versioned<PolicyDocument>,
-        document: &ExperienceDocument,
-        adaptive: &Adaptive,
-    ) -> Option<Self> {
+    /// The shares of a policy, where it is one of this experience.
+    fn of(policy: &Versioned<PolicyDocument>, document: &ExperienceDocument) -> Option<Self> {
         let Versioned { version, document: policy } = policy;
-        let is_of_variants = policy.variants.iter().eq(document.variants.iter().map(|v| &v.key));
-        let is_of_cells = policy.cells.len() == 1 << adaptive.features.len();
-        if !is_of_variants || !is_of_cells || policy.features != adaptive.features {
+        if !policy.fits(document) {
             return None;
         }
-        let ends = policy.cells.iter().map(|shares| ends(shares, document));
+        let ends = |shares: &Vec<Share>| -> Box<[u32]> {
+            let ends = shares.iter().scan(0_u32, |sum, share| {
+                *sum = sum.saturating_add(share.buckets());
+                Some(*sum)
+            });
+            ends.collect()
+        };
         let text = document.salt.as_deref().unwrap_or(document.key.as_str());
         Some(Self {
             version: *version,
             salt: Salt::of_epoch(text, *version),
-            ends: ends.collect::<Option<_>>()?,
+            ends: policy.cells.iter().map(ends).collect(),
         })
     }
-}
-
-/// Where the range of each variant ends; `None` where shares do not add up, or one that is retired has some.
-fn ends(shares: &[Share], document: &ExperienceDocument) -> Option<Box<[u32]>> {
-    let is_drawn = document.variants.iter().map(|variant| 0 < variant.weight);
-    if !shares.iter().map(|share| *share != Share::NONE).eq(is_drawn) {
-        return None;
-    }
-    let ends = shares.iter().scan(0_u32, |sum, share| {
-        *sum = sum.saturating_add(share.buckets());
-        Some(*sum)
-    });
-    let ends: Box<[u32]> = ends.collect();
-    (ends.last() == Some(&BUCKET_COUNT)).then_some(ends)
 }
 
 fn check(document: &ExperienceDocument, adaptive: &Adaptive, faults: &mut Vec<Fault>) {

@@ -21,7 +21,7 @@ use crate::{
     retention,
     sealed::Keys,
     state::{Caches, Shared},
-    watch::{self, Desk, Guardrails},
+    watch::{self, Desk, Guardrails, Learning},
     writer::{self, LogEnd, Writer},
 };
 
@@ -69,7 +69,7 @@ pub(super) fn over(
     let measuring: Box<dyn Sink> = Box::new(Measuring::new(Arc::clone(&shared)));
     let follower = Follower::start(Arc::clone(&shared), vec![measuring])?;
     let desk = Desk { shared: Arc::clone(&shared), jobs: jobs.clone() };
-    let watch = watch::start(desk, vec![Box::new(Guardrails)])?;
+    let watch = watch::start(desk, vec![Box::new(Guardrails), Box::new(Learning)])?;
     let (waiting, threads) = (AtomicUsize::new(0), Mutex::new(threads));
     let lake = OnceLock::new();
     let inner = Inner { shared, decider, jobs, waiting, threads, follower, watch, lake };

@@ -103,11 +103,10 @@ impl Sums {
         of_arm.map(|(_, count)| count.units).sum()
     }
 
-    /// Units exposed to an arm by a version of the definition, first or only.
-    pub(crate) fn exposed_by(&self, arm: &Arm, version: u64) -> u64 {
-        let all = self.exposed.iter();
-        let exposed = all.filter(|((of, by, _), _)| of == arm && *by == version);
-        exposed.map(|(_, count)| count.units + count.several).sum()
+    /// Units of a stratum exposed to an arm by a version of the definition, first or only.
+    pub(crate) fn exposed_in(&self, arm: &Arm, version: u64, stratum: Stratum) -> u64 {
+        let exposed = self.exposed.get(&(arm.clone(), version, stratum));
+        exposed.map_or(0, |count| count.units + count.several)
     }
 
     /// What units of all strata did by a metric, by arm.

@@ -40,7 +40,10 @@ pub(super) fn decided(followed: &FollowedDecision) -> Vec<Stated> {
             exposure: StoredExposure {
                 exposure,
                 decision: Some(document.id.0),
-                stratum: Stratum::ONLY,
+                stratum: decided.drawn.map_or(Stratum::ONLY, |drawn| Stratum {
+                    policy: drawn.policy,
+                    cell: drawn.cell,
+                }),
             },
         })
     });

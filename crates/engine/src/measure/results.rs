@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decision::ExperienceDocument;
+use decision::{ExperienceDocument, PolicyDocument, Share};
 use experiment::{
     Arm, ArmSums, Cap, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role,
-    SplitResult, Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out,
+    SplitResult, Stratum, Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out,
     read_out_over, several, test_split,
 };
 use model::{
@@ -28,7 +28,7 @@ use crate::{
     sealed::RowError,
     snapshot::Snapshot,
     state::Shared,
-    watch::{GUARDRAILS, Stop, current_stop},
+    watch::{self, GUARDRAILS, Stop, current_stop},
 };
 
 /// What is asked about an experience.
@@ -82,6 +82,8 @@ pub(crate) struct Experience<'a> {
     pub(super) arms: Vec<Arm>,
     /// By version of the definition under which somebody was exposed: its document.
     versions: BTreeMap<u64, ExperienceDocument>,
+    /// By epoch in which somebody was exposed: the policy that divided them.
+    policies: BTreeMap<u64, PolicyDocument>,
 }
 
 /// The results of an experience.
@@ -152,6 +154,7 @@ pub(crate) fn results(
         "series": series,
         "alarms": alarms,
         "units_per_day": units_per_day,
+        "allocation": watch::standing(shared, &snapshot, &experience.document, sums),
         "verdict": verdict,
     }))
 }
@@ -224,7 +227,8 @@ impl<'a> Experience<'a> {
             }
         }
         let arms = arms(&document, sums);
-        Ok(Self { document, sums, arms, versions })
+        let policies = policies(shared, key, sums);
+        Ok(Self { document, sums, arms, versions, policies })
     }
 
     /// Reads a metric out, by sums or, where these do not tell it, by all units.
@@ -363,13 +367,24 @@ impl<'a> Experience<'a> {
 
     /// Tests the split of each version by itself.
     pub(crate) fn split(&self) -> SplitResult {
-        let of_version = |(version, document): (&u64, &ExperienceDocument)| {
+        let strata: BTreeSet<(u64, Stratum)> =
+            self.sums.exposed.keys().map(|(_, version, stratum)| (*version, *stratum)).collect();
+        let of_stratum = |(version, stratum): (u64, Stratum)| {
+            let document = self.versions.get(&version)?;
+            let policy = match stratum.policy {
+                0 => None,
+                epoch => Some(self.policies.get(&epoch)?),
+            };
             let arms = self.arms.iter().filter_map(|arm| {
-                Some((self.sums.exposed_by(arm, *version), weight(document, arm)?))
+                let planned = match policy {
+                    None => weight(document, arm),
+                    Some(policy) => share(document, policy, stratum.cell, arm),
+                };
+                Some((self.sums.exposed_in(arm, version, stratum), planned?))
             });
-            Stretch { arms: arms.collect() }
+            Some(Stretch { arms: arms.collect() })
         };
-        let stretches: Vec<Stretch> = self.versions.iter().map(of_version).collect();
+        let stretches: Vec<Stretch> = strata.into_iter().filter_map(of_stratum).collect();
         test_split(&stretches)
     }
 
@@ -413,6 +428,19 @@ impl<'a> Experience<'a> {
         }
         notes
     }
+}
+
+/// The policies that divided somebody, by epoch.
+fn policies(shared: &Shared, key: &Key, sums: &Sums) -> BTreeMap<u64, PolicyDocument> {
+    let epochs: BTreeSet<u64> = sums.exposed.keys().map(|(_, _, stratum)| stratum.policy).collect();
+    let read = |epoch: u64| {
+        let known = shared.registry.get(&*shared.store, Kind::Policy, key, Some(epoch)).ok()?;
+        match crate::registry::typed(Kind::Policy, &known.document) {
+            Ok(Typed::Policy(policy)) => Some((epoch, *policy)),
+            _ => None,
+        }
+    };
+    epochs.into_iter().filter(|epoch| *epoch != 0).filter_map(read).collect()
 }
 
 fn document(document: &model::value::Object) -> Option<ExperienceDocument> {
@@ -468,6 +496,29 @@ fn weight(document: &ExperienceDocument, arm: &Arm) -> Option<f64> {
         Arm::Holdout => Some(held),
         Arm::SharedHoldout => None,
     }
+}
+
+/// The same where a policy divided the units of a cell.
+fn share(
+    document: &ExperienceDocument,
+    policy: &PolicyDocument,
+    cell: u16,
+    arm: &Arm,
+) -> Option<f64> {
+    match arm {
+        Arm::Variant(key) => {
+            let place = policy.variants.iter().position(|variant| variant == key);
+            let shares = policy.cells.get(usize::from(cell))?;
+            let share = place.and_then(|place| shares.get(place)).map_or(0.0, |s| s.fraction());
+            Some(document.holdout.rest() * share)
+        }
+        Arm::Holdout | Arm::SharedHoldout => weight(document, arm),
+    }
+}
+
+/// The share of each variant by weight, in the order of the document.
+pub(crate) fn shares_by_weight(document: &ExperienceDocument) -> Vec<Share> {
+    decision::shares_by_weight(document).unwrap_or_default()
 }
 
 fn name(document: &ExperienceDocument, arm: &Arm) -> Option<String> {

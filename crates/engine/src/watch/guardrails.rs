@@ -71,7 +71,7 @@ impl Task for Guardrails {
 }
 
 /// Whether sums tell what is so now: everybody was measured by the metrics of now, and not long ago.
-fn is_current(now: Timestamp, readable: &Readable) -> bool {
+pub(super) fn is_current(now: Timestamp, readable: &Readable) -> bool {
     1.0 <= readable.measured && now.since(readable.as_of).0 <= AGE_MAX.0
 }
 

@@ -75,7 +75,26 @@ fn results() -> Value {
                 "properties": {"alarm": {"enum": ["split", "several", "guardrail", "decay"]}, "statement": text()},
             })),
             "units_per_day": {"type": ["number", "null"], "description": "over the last seven days"},
+            "allocation": allocation(),
             "verdict": verdict(),
+        },
+    })
+}
+
+/// How shares stand that follow what units did.
+fn allocation() -> Value {
+    let shares = json!({"type": "object", "additionalProperties": {"type": "number"}});
+    json!({
+        "type": ["object", "null"],
+        "description": "how shares stand that follow what units did; null where they do not",
+        "properties": {
+            "policy": text(),
+            "features": list(text()),
+            "epoch": {"type": "integer", "description": "the version of the policy; 0 while weights divide the units"},
+            "since": {"type": ["string", "null"], "format": "date-time"},
+            "because": {"type": ["string", "null"]},
+            "cells": {"type": "array", "items": shares, "description": "by cell the share of each variant"},
+            "holds": {"type": ["string", "null"], "description": "why shares stay as they are"},
         },
     })
 }
