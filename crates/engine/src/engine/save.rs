@@ -223,7 +223,7 @@ impl Engine {
         actor: &Token,
         prepare: impl FnOnce(&Shared, Act<'_>) -> Result<Prepared, DefinitionError> + Send + 'static,
     ) -> Result<Definition, DefinitionError> {
-        self.operate(saving(kind, actor, prepare)).await
+        self.operate(saving(kind, actor.clone(), prepare)).await
     }
 
     /// Issues a secret by what `prepare` makes of random bytes.
@@ -302,7 +302,7 @@ pub(crate) fn stop_experience(
 ) -> Result<Definition, DefinitionError> {
     let actor = Token { name: GUARDRAILS.into(), scopes: vec![Scope::DefinitionsPublish] };
     let key = key.clone();
-    let saving = saving(Kind::Experience, &actor, move |shared, act| {
+    let saving = saving(Kind::Experience, actor, move |shared, act| {
         shared.registry.prepare_stop(&key, version, &because, act)
     });
     ask(jobs, saving)?.blocking_recv().map_err(|_| stopping())?
@@ -319,7 +319,7 @@ pub(crate) fn learn(
 
 fn learning(policy: PolicyDocument) -> impl FnOnce(Reply<Definition>) -> Operation {
     let actor = Token { name: LEARNING.into(), scopes: vec![Scope::DefinitionsPublish] };
-    saving(Kind::Policy, &actor, move |shared, act| shared.registry.prepare_policy(&policy, act))
+    saving(Kind::Policy, actor, move |shared, act| shared.registry.prepare_policy(&policy, act))
 }
 
 /// Hands an operation to the writer; what it answers comes out of the channel.
@@ -339,10 +339,9 @@ fn stopping() -> DefinitionError {
 /// The operation that saves a definition by what `prepare` makes of it.
 fn saving(
     kind: Kind,
-    actor: &Token,
+    actor: Token,
     prepare: impl FnOnce(&Shared, Act<'_>) -> Result<Prepared, DefinitionError> + Send + 'static,
 ) -> impl FnOnce(Reply<Definition>) -> Operation {
-    let actor = actor.clone();
     move |reply| {
         Box::new(move |shared, now| {
             let act = Act { actor: &actor, now, audit: &shared.audit };

@@ -185,7 +185,8 @@ async fn testers_are_no_part_of_an_experiment() {
 async fn shares_follow_a_policy_that_only_the_program_writes() {
     let server = server();
     define(&server, "placements/hero", json!({"state": "live"})).await;
-    let adaptive = json!({"goal": "sales", "allocation": {"kind": "adaptive", "policy": "thompson"}});
+    let adaptive =
+        json!({"goal": "sales", "allocation": {"kind": "adaptive", "policy": "thompson"}});
     define(&server, "experiences/hero_test", experience("hero", adaptive)).await;
     let mut before = BTreeMap::new();
     for number in 0..40 {
@@ -212,7 +213,10 @@ async fn shares_follow_a_policy_that_only_the_program_writes() {
         let decision = decide(&server, &format!("n{number}"), "hero").await;
         let told = decision["explanation"].to_string();
         assert!(told.contains("by policy 1"), "{told}");
-        assert_eq!(decision["propensity"], if decision["variant"] == "b" { 0.9999 } else { 0.0001 });
+        assert_eq!(
+            decision["propensity"],
+            if decision["variant"] == "b" { 0.9999 } else { 0.0001 }
+        );
     }
     // What was learned from another version of the experience does not act.
     define(&server, "experiences/hero_test", experience("hero", json!({"priority": 3}))).await;
