@@ -13,8 +13,8 @@ use crossbeam_channel::Sender;
 pub use decision::Reason;
 use decision::{Outcome, Reference, TokenClaims};
 use model::{
-    Consents, Country, DecisionId, Drawn, Identifier, Key, LazyObject, Purpose, SourceKey, StrandId,
-    Timestamp, UnitId,
+    Consents, Country, DecisionId, Drawn, Identifier, Key, LazyObject, Purpose, SourceKey,
+    StrandId, Timestamp, UnitId,
     condition::{self, Facts, Sight},
     definition::Fault,
     event::Marks,

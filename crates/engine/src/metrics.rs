@@ -63,7 +63,10 @@ impl OfWatch {
             counter
         };
         Self {
-            learned: counter("policies_learned", "Epochs that began since shares followed what units did"),
+            learned: counter(
+                "policies_learned",
+                "Epochs that began since shares followed what units did",
+            ),
             looks: counter("experience_looks", "Looks at live experiences that have guardrails"),
             put_off: counter(
                 "experience_looks_put_off",

@@ -151,7 +151,8 @@ impl Record {
             outcomes: vec![outcome],
             context: Some(Cow::Borrowed(event.context.text())),
         };
-        let record = StoredDecision::of(parts, claims.drawn.map(|drawn| (0, drawn)).into_iter().collect());
+        let record =
+            StoredDecision::of(parts, claims.drawn.map(|drawn| (0, drawn)).into_iter().collect());
         let assigned = match holdout {
             None => Some(variant.clone()),
             Some(Holdout::Experience) => HELD_OUT.parse().ok(),

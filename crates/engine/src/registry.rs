@@ -125,6 +125,25 @@ pub(crate) struct Because {
     pub(crate) found: Value,
 }
 
+impl Because {
+    /// A reason that is a sentence and nothing more.
+    fn said(statement: &str) -> Self {
+        Self { statement: statement.to_owned(), cause: Value::Null, found: Value::Null }
+    }
+
+    /// What the audit log says of a change that was made for this reason.
+    fn with(&self, changes: Value) -> Value {
+        let Self { statement, cause, found } = self;
+        let mut change = json!({"because": statement, "changes": changes});
+        for (name, part) in [("cause", cause), ("found", found)] {
+            if !part.is_null() {
+                change[name] = part.clone();
+            }
+        }
+        change
+    }
+}
+
 /// How a save is written down.
 #[derive(Clone, Copy)]
 struct Why<'a> {
@@ -428,11 +447,7 @@ impl Registry {
             _ => return Err(DefinitionError::Unavailable("a policy cannot be written".into())),
         };
         let draft = Draft::new(&documents, Kind::Policy, key, document)?;
-        let because = Because {
-            statement: policy.because.clone(),
-            cause: json!({"goal": policy.metric}),
-            found: json!({"cells": policy.cells}),
-        };
+        let because = Because::said(&policy.because);
         let why = Why { action: "policy.learn", because: Some(&because), act };
         self.prepare(&documents, draft, Switch::default(), why)
     }
@@ -458,9 +473,7 @@ impl Registry {
         writes.extend(number.map(|number| stored::number_write(&key, number)));
         let mut change = difference(old.as_ref(), Some(&known.definition.document));
         if let Some(because) = because {
-            let Because { statement, cause, found } = because;
-            change =
-                json!({"because": statement, "cause": cause, "found": found, "changes": change});
+            change = because.with(change);
         }
         writes.extend(audit_writes(action, &known.definition, &key, change, act)?);
         let change = Some(Change { writes, documents, snapshot });

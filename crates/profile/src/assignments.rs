@@ -97,7 +97,10 @@ mod tests {
                 let key = |text: String| text.parse::<Key>().unwrap();
                 let strand = StrandId { born: Seq(strand), lane: Lane::from_hash(0) };
                 let variant = key(format!("v{variant}"));
-                (key(format!("e{experience}")), Assignment { seq: Seq(seq), strand, variant, drawn: None })
+                (
+                    key(format!("e{experience}")),
+                    Assignment { seq: Seq(seq), strand, variant, drawn: None },
+                )
             },
         );
         proptest::collection::vec(row, 0..12)

@@ -122,14 +122,18 @@ fn check(document: &ExperienceDocument, adaptive: &Adaptive, faults: &mut Vec<Fa
         fault("/allocation/kind", "an A/A test divides units by fixed weights".into());
     }
     if drawn < 2 {
-        fault("/variants", "shares can follow what units did only among two variants or more".into());
+        fault(
+            "/variants",
+            "shares can follow what units did only among two variants or more".into(),
+        );
     }
     if every.0 < 60_000 {
         fault("/allocation/every", "shares stay as they are for a minute or more".into());
     }
     let whole = usize::try_from(floor.buckets()).unwrap_or(usize::MAX).saturating_mul(drawn);
     if *floor == Share::NONE || usize::try_from(BUCKET_COUNT).unwrap_or_default() < whole {
-        let detail = format!("a floor lies above 0, and {drawn} of them are no more than everything");
+        let detail =
+            format!("a floor lies above 0, and {drawn} of them are no more than everything");
         fault("/allocation/floor", detail);
     }
     let told = 1..=MAX_FEATURES;

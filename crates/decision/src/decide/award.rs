@@ -162,8 +162,7 @@ impl Decision<'_> {
     ) -> Option<(&'e Variant, Option<Drawn>)> {
         let key = &winner.reference.key;
         let epoch = winner.epoch.as_ref();
-        let cell =
-            epoch.map(|epoch| epoch.cell(self.person.facts(winner.purpose), self.now));
+        let cell = epoch.map(|epoch| epoch.cell(self.person.facts(winner.purpose), self.now));
         let kept = epoch.zip(assigned).and_then(|_| self.person.drawn(key));
         if let Some(variant) = assigned.and_then(|assigned| winner.variant(assigned)) {
             trace.step(|| {

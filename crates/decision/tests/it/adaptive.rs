@@ -213,8 +213,5 @@ fn what_cannot_be_learned_is_told_where() {
     );
     assert_eq!(with(json!({"policy": "lin_ucb"})), ["/allocation/features"]);
     let many: Vec<_> = (0..9).map(|place| format!("a{place}")).collect();
-    assert_eq!(
-        with(json!({"policy": "lin_ucb", "features": many})),
-        ["/allocation/features"]
-    );
+    assert_eq!(with(json!({"policy": "lin_ucb", "features": many})), ["/allocation/features"]);
 }

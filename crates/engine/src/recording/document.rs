@@ -9,8 +9,8 @@ use store::Reader;
 
 use crate::{
     record::{
-        DecisionParts, LineupId, StoredDecision, StoredLineup, StoredOutcome, StoredPlacement, Unreadable,
-        json_object,
+        DecisionParts, LineupId, StoredDecision, StoredLineup, StoredOutcome, StoredPlacement,
+        Unreadable, json_object,
     },
     recording::lineup,
     sealed::RowError,

@@ -136,7 +136,8 @@ fn next(
         tallies: sums.tallies.get(&metric.id).unwrap_or(&nothing),
     };
     let rule = rule(adaptive, document, &arms);
-    seen.shares(epoch.number(), rule, adaptive.floor.fraction()).map_err(|why: Hold| why.to_string())
+    seen.shares(epoch.number(), rule, adaptive.floor.fraction())
+        .map_err(|why: Hold| why.to_string())
 }
 
 fn rule(adaptive: &Adaptive, document: &ExperienceDocument, arms: &[Arm]) -> Rule {

@@ -185,7 +185,8 @@ async fn testers_are_no_part_of_an_experiment() {
 async fn shares_follow_a_policy_that_only_the_program_writes() {
     let server = server();
     define(&server, "placements/hero", json!({"state": "live"})).await;
-    let adaptive = json!({"goal": "sales", "allocation": {"kind": "adaptive", "policy": "thompson"}});
+    let adaptive =
+        json!({"goal": "sales", "allocation": {"kind": "adaptive", "policy": "thompson"}});
     define(&server, "experiences/hero_test", experience("hero", adaptive)).await;
     let mut before = BTreeMap::new();
     for number in 0..40 {
@@ -212,7 +213,10 @@ async fn shares_follow_a_policy_that_only_the_program_writes() {
         let decision = decide(&server, &format!("n{number}"), "hero").await;
         let told = decision["explanation"].to_string();
         assert!(told.contains("by policy 1"), "{told}");
-        assert_eq!(decision["propensity"], if decision["variant"] == "b" { 0.9999 } else { 0.0001 });
+        assert_eq!(
+            decision["propensity"],
+            if decision["variant"] == "b" { 0.9999 } else { 0.0001 }
+        );
     }
     // What was learned from another version of the experience does not act.
     define(&server, "experiences/hero_test", experience("hero", json!({"priority": 3}))).await;
@@ -229,4 +233,67 @@ fn read_only(definition: &Value) -> Value {
         document.as_object_mut().unwrap().remove(name);
     }
     document
+}
+
+/// What people do moves the shares of those who come after them, and results tell how far.
+#[tokio::test]
+async fn shares_follow_what_units_do() {
+    let server = server();
+    define(&server, "placements/hero", json!({"state": "live"})).await;
+    let sales =
+        json!({"state": "live", "kind": "conversion", "event": "Order Completed", "window": "7d"});
+    define(&server, "metrics/sales", sales).await;
+    let adaptive =
+        json!({"goal": "sales", "allocation": {"kind": "adaptive", "policy": "thompson"}});
+    define(&server, "experiences/hero_test", experience("hero", adaptive)).await;
+    let results = || server.ok(get("/api/v1/experiences/hero_test/results").admin());
+    visit(&server, "early", 40).await;
+    let early = results().await;
+    let allocation = &early["allocation"];
+    assert_eq!(
+        (&allocation["epoch"], &allocation["cells"]),
+        (&json!(0), &json!([{"a": 0.5, "b": 0.5}]))
+    );
+    assert!(allocation["holds"].as_str().unwrap().contains("each arm needs"), "{allocation}");
+    visit(&server, "u", 500).await;
+    let learned = results().await;
+    let allocation = &learned["allocation"];
+    let holds = json!("`a` has 0 units since shares changed last; each arm needs 20");
+    assert_eq!((&allocation["epoch"], &allocation["holds"]), (&json!(1), &holds));
+    assert_eq!(
+        allocation["cells"],
+        json!([{"a": 0.99, "b": 0.01}]),
+        "surely better, but for the floor"
+    );
+    server.clock.advance(Duration::hours(2));
+    let shown = visit(&server, "late", 300).await;
+    assert!(270 < shown["a"], "{shown:?}");
+    let late = results().await;
+    assert_eq!(
+        late["split"]["verdict"], "matches",
+        "each epoch is tested by its own shares: {}",
+        late["split"]
+    );
+    assert!(!late["notes"].to_string().contains("weights changed"), "{}", late["notes"]);
+    let metric = &late["metrics"][0]["arms"][1];
+    assert!(metric["comparison"]["difference"].is_object(), "{metric}");
+}
+
+/// People who come and are decided for, of whom those who see A buy more; how many saw what.
+async fn visit(server: &Server, name: &str, count: u32) -> BTreeMap<String, u32> {
+    let mut shown = BTreeMap::new();
+    for number in 0..count {
+        let user = format!("{name}{number}");
+        let ask = json!({"identifiers": {"user_id": user}, "placements": ["hero"]});
+        let answer = server.ok(post("/v1/decide", ask.to_string()).source()).await;
+        let variant = answer["decisions"][0]["variant"].as_str().unwrap().to_owned();
+        if number % (if variant == "a" { 2 } else { 4 }) == 0 {
+            let event = json!({"type": "track", "event": "Order Completed", "userId": user});
+            server.track(&event).await;
+        }
+        *shown.entry(variant).or_default() += 1;
+    }
+    server.engine.catch_up();
+    server.engine.look_at_experiences();
+    shown
 }

@@ -56,7 +56,16 @@ async fn guardrails_are_checked_when_they_are_saved() {
     told.push(server.verdict(put("/api/v1/metrics/complaints", &capped).admin()).await);
     let archived = json!({"state": "archived", "kind": "conversion", "event": "Complained"});
     told.push(server.verdict(put("/api/v1/metrics/complaints", &archived).admin()).await);
-    expect![[r#""#]].assert_eq(&told.join("\n"));
+    expect![[r#"
+        /guardrails/1: metric `no_such` does not exist
+        /guardrails/2: metric `draft` is draft: make it live first
+        /guardrails/2: metric `complaints` is named twice
+        /guardrails/0: metric `wait` takes a quantile, so all units are looked at, and guardrails are looked at each minute
+        /guardrails: at most 20 metrics stop an experience
+        /guardrails: somebody else decides this experience, so it cannot be stopped here
+        /stop_on_mismatch: somebody else decides this experience, so it cannot be stopped here
+        422 invalid_definition: /cap/quantile: experience `test` is stopped by it, and is looked at each minute: a quantile takes a look at all units
+        409 in_use: metric `complaints` is used by experience `test`"#]].assert_eq(&told.join("\n"));
 }
 
 #[tokio::test]
