@@ -203,7 +203,7 @@ async fn documents_that_cannot_be_saved() {
         too large: 413 body_too_large: a body may have at most 1048576 bytes
         no key: 400 invalid_request: /key: `No Key` is not a key: use 1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit
         no utf-8 in the path: 400 invalid_request: Invalid URL: Invalid UTF-8 in `key`
-        unknown kind: 404 unknown_kind: there are no `ships`; the kinds are purposes, sources, traits, computed_traits, audiences, stages, placements, exclusion_groups, holdouts, metrics, experiences, event_schemas, traffic_rules, retention_rules
+        unknown kind: 404 unknown_kind: there are no `ships`; the kinds are purposes, sources, traits, computed_traits, audiences, stages, placements, exclusion_groups, holdouts, metrics, experiences, policies, event_schemas, traffic_rules, retention_rules
         unknown path: 404 no_such_path: there is nothing under this path; see /openapi.json
         unknown method: 405 method_not_allowed: this path does not know the method; see /openapi.json
         get on an ingest path: 405 method_not_allowed: this path does not know the method; see /openapi.json
