@@ -16,6 +16,18 @@ use rustc_hash::FxHashMap;
 
 use crate::{Audience, Catalog, Entry, Memberships};
 
+/// Answers about memberships that are given whatever the facts say.
+pub trait Stated {
+    /// Whether somebody is a member; `None` where nothing is stated.
+    fn is_member(&self, audience: &Key) -> Option<bool>;
+}
+
+impl Stated for BTreeMap<Key, bool> {
+    fn is_member(&self, audience: &Key) -> Option<bool> {
+        self.get(audience).copied()
+    }
+}
+
 /// A person's facts for one purpose within one request, with their memberships.
 ///
 /// A stored answer is taken if it stands; one that has expired, was given for another version, or
@@ -31,7 +43,7 @@ pub struct InPlace<'a> {
     stored: OnceCell<Vec<Option<&'a Entry>>>,
     evaluated: RefCell<FxHashMap<usize, Membership>>,
     /// Answers that are given whatever the facts say.
-    stated: Option<&'a BTreeMap<Key, bool>>,
+    stated: Option<&'a dyn Stated>,
 }
 
 impl<'a> InPlace<'a> {
@@ -48,7 +60,7 @@ impl<'a> InPlace<'a> {
     }
 
     /// The same with answers that are given whatever the facts say, for whom somebody invents.
-    pub fn stating(self, stated: Option<&'a BTreeMap<Key, bool>>) -> Self {
+    pub fn stating(self, stated: Option<&'a dyn Stated>) -> Self {
         Self { stated, ..self }
     }
 
@@ -120,8 +132,8 @@ impl Facts for InPlace<'_> {
         if audience.purpose() != self.purpose {
             return Some(Membership::unrecorded(Truth::Withheld));
         }
-        if let Some(is_member) = self.stated.and_then(|stated| stated.get(key)) {
-            let truth = if *is_member { Truth::True } else { Truth::False };
+        if let Some(is_member) = self.stated.and_then(|stated| stated.is_member(key)) {
+            let truth = if is_member { Truth::True } else { Truth::False };
             return Some(Membership::unrecorded(truth));
         }
         let stored = self.stored.get_or_init(|| self.memberships.by_position(self.catalog));

@@ -20,7 +20,7 @@ pub const MAX_SHARES: usize = 2_000;
 pub struct Adaptive {
     /// The rule.
     pub policy: Policy,
-    /// How long shares stay at least as they are.
+    /// How long shares stay at least as they are; from the fortieth epoch on a twentieth of its number times as long.
     #[serde(default = "hourly")]
     pub every: Duration,
     /// The share that each variant keeps at least, so that one that becomes better can show it.

@@ -244,7 +244,7 @@ impl Subject<'_> {
             };
         let asked = Asked::new(&views, snapshot, self.memberships, now)
             .sighted(sight)
-            .stating(persona.map(|persona| &persona.audiences));
+            .stating(persona.map(|persona| &persona.audiences as _));
         let views = &views;
         let person = Person {
             profile: self.profile,

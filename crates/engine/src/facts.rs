@@ -1,8 +1,8 @@
 //! A person's data as conditions see it: a view for a purpose, with or without a request around it.
 
-use std::{cell::OnceCell, collections::BTreeMap, fmt, sync::Arc};
+use std::{cell::OnceCell, fmt, sync::Arc};
 
-use audience::{FactsByPurpose, InPlace, Memberships};
+use audience::{FactsByPurpose, InPlace, Memberships, Stated};
 use model::{
     Consents, Country, Key, LazyObject, Purpose, Timestamp, UnitId, Value,
     condition::{self, EventName, Fact, Facts, Membership, Names, Rows, Sight},
@@ -298,7 +298,7 @@ pub(crate) struct Asked<'a> {
     now: Timestamp,
     traits: &'a TraitRules,
     sight: Sight,
-    stated: Option<&'a BTreeMap<Key, bool>>,
+    stated: Option<&'a dyn Stated>,
     in_place: Vec<(Purpose, OnceCell<Sighted<'a>>)>,
 }
 
@@ -327,7 +327,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The same with memberships that are as stated, for whom somebody invents.
-    pub(crate) fn stating(self, stated: Option<&'a BTreeMap<Key, bool>>) -> Self {
+    pub(crate) fn stating(self, stated: Option<&'a dyn Stated>) -> Self {
         Self { stated, ..self }
     }
 

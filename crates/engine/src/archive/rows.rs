@@ -182,7 +182,7 @@ impl Answered<'_> {
         ]);
         row.extend(self.basis(decided.consent));
         row.push(match &document.context {
-            Context::Kept(context) => json(context),
+            Context::Kept(context) => text(context.text().to_owned()),
             Context::LeftOut { .. } => Cell::Absent,
         });
         row.push(version(Some(document.definitions_version)));

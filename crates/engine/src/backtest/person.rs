@@ -5,13 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use audience::Memberships;
+use audience::{Memberships, Stated};
 use decision::{
     ExperienceDocument, HELD_OUT, Holdout, Outcome, Reference, WhyNot,
     backtest::{Action, Chances, Pair, Shown, Tally, action, chances},
 };
 use model::{
-    Consents, Drawn, Key, LazyObject, Purpose, PurposeSet, StrandId, Timestamp, UnitId,
+    Consents, Drawn, Key, Purpose, PurposeSet, StrandId, Timestamp, UnitId,
     condition::{Facts, Sight},
     value::{Object, Path},
 };
@@ -47,7 +47,7 @@ pub(super) struct Run<'a> {
     /// Experiences as they were at the versions that records name.
     then: HashMap<Reference, Option<Arc<ExperienceDocument>>>,
     /// When audiences that act were saved last: what was recorded before is of another version.
-    saved: BTreeMap<Key, Timestamp>,
+    saved: HashMap<Key, Timestamp>,
     pub(super) tally: Tally,
     pub(super) left_out: LeftOut,
     effect: Effect,
@@ -62,7 +62,13 @@ struct Course {
 impl<'a> Run<'a> {
     pub(super) fn new(shared: &'a Shared, reader: &'a dyn Reader, plan: &'a BacktestPlan) -> Self {
         let audiences = plan.documents.of(Kind::Audience);
-        let saved = audiences.map(|(key, known)| (key.clone(), known.definition.updated_at));
+        // Audiences that look at the request's context, and stages, are recorded for nobody.
+        let is_recorded = |key: &Key| {
+            let audience = plan.snapshot.audiences.get(key);
+            audience.is_some_and(|audience| !audience.request_only() && !audience.is_stage())
+        };
+        let saved = audiences.filter(|(key, _)| is_recorded(key));
+        let saved = saved.map(|(key, known)| (key.clone(), known.definition.updated_at));
         Self {
             shared,
             pages: Stored { reader, keys: &shared.keys },
@@ -162,16 +168,14 @@ impl<'a> Run<'a> {
         course: &Course,
     ) -> Option<Vec<Outcome>> {
         let Context::Kept(context) = &record.context else { return None };
-        let context = LazyObject::from(context.clone());
         let (snapshot, profile) = (&*self.plan.snapshot, &person.profile);
-        let country = decide::country(&context, &snapshot.policy);
-        let around =
-            Request { context: &context, said: Consents::default(), device: None, country };
+        let country = decide::country(context, &snapshot.policy);
+        let around = Request { context, said: Consents::default(), device: None, country };
         let views = Views::of(profile, &snapshot.policy).among(accounts, snapshot).within(around);
         // What is stored of memberships is of today.
         let nothing = Memberships::default();
-        let known = self.known(record);
-        let asked = Asked::new(&views, snapshot, &nothing, record.at).stating(Some(&known));
+        let recorded = Recorded { saved: &self.saved, record };
+        let asked = Asked::new(&views, snapshot, &nothing, record.at).stating(Some(&recorded));
         let suppressed = |decided: &Decided| {
             decided.candidates.iter().any(|c| c.why_not == Some(WhyNot::Suppressed))
         };
@@ -201,25 +205,12 @@ impl<'a> Run<'a> {
             record.decisions.iter().map(|decided| decided.placement.clone()).collect();
         let request = decision::Request {
             placements: Some(&placements),
-            context: &context,
+            context,
             public: false,
             explain: false,
             forced: None,
         };
         Some(decision::decide(&snapshot.decisions, &then, &request, record.at))
-    }
-
-    /// What the record says about audiences that are the same today.
-    fn known(&self, record: &Document) -> BTreeMap<Key, bool> {
-        let catalog = &self.plan.snapshot.audiences;
-        let same = self.saved.iter().filter(|(_, saved)| **saved <= record.at);
-        // Audiences that look at the request's context are recorded for nobody.
-        let recorded = same.filter(|(key, _)| {
-            catalog
-                .get(key)
-                .is_some_and(|audience| !audience.request_only() && !audience.is_stage())
-        });
-        recorded.map(|(key, _)| (key.clone(), record.memberships.contains(key))).collect()
     }
 
     /// What a person counts for in the effect, by the first decision that is about the experience in question.
@@ -322,6 +313,19 @@ impl Course {
         if is_capped {
             self.wins.entry(won.key.clone()).or_default().push(at);
         }
+    }
+}
+
+/// What a record says about audiences that are the same today.
+struct Recorded<'a> {
+    saved: &'a HashMap<Key, Timestamp>,
+    record: &'a Document,
+}
+
+impl Stated for Recorded<'_> {
+    fn is_member(&self, audience: &Key) -> Option<bool> {
+        let is_same = self.saved.get(audience).is_some_and(|saved| *saved <= self.record.at);
+        is_same.then(|| self.record.memberships.contains(audience))
     }
 }
 

@@ -352,7 +352,7 @@ impl<'a> Experience<'a> {
             let units = self.sums.units(arm);
             #[expect(clippy::cast_precision_loss, reason = "a share is for reading")]
             let share = if total == 0 { 0.0 } else { units as f64 / total as f64 };
-            let planned = weight(&self.document, arm);
+            let planned = self.planned(arm);
             json!({
                 "arm": arm.to_string(),
                 "name": name(&self.document, arm),
@@ -365,26 +365,46 @@ impl<'a> Experience<'a> {
         arms.collect()
     }
 
+    /// The share of units that an arm should have: by weight, or where policies divided them by the shares that each
+    /// had, as many units as it divided.
+    fn planned(&self, arm: &Arm) -> Option<f64> {
+        if !self.sums.is_stratified() {
+            return weight(&self.document, arm);
+        }
+        let (mut total, mut planned) = (0.0, 0.0);
+        for ((_, version, stratum), count) in &self.sums.exposed {
+            #[expect(clippy::cast_precision_loss, reason = "a share is for reading")]
+            let units = count.units as f64;
+            total += units;
+            planned += units * self.planned_in(arm, *version, *stratum).unwrap_or_default();
+        }
+        (0.0 < total).then(|| planned / total)
+    }
+
+    /// The share that an arm should have of the units of a stratum; `None` of a shared holdout, or where the
+    /// definition or policy is no longer there.
+    fn planned_in(&self, arm: &Arm, version: u64, stratum: Stratum) -> Option<f64> {
+        let document = self.versions.get(&version)?;
+        match stratum.policy {
+            0 => weight(document, arm),
+            epoch => share(document, self.policies.get(&epoch)?, stratum.cell, arm),
+        }
+    }
+
     /// Tests the split of each version by itself.
     pub(crate) fn split(&self) -> SplitResult {
         let strata: BTreeSet<(u64, Stratum)> =
             self.sums.exposed.keys().map(|(_, version, stratum)| (*version, *stratum)).collect();
         let of_stratum = |(version, stratum): (u64, Stratum)| {
-            let document = self.versions.get(&version)?;
-            let policy = match stratum.policy {
-                0 => None,
-                epoch => Some(self.policies.get(&epoch)?),
-            };
             let arms = self.arms.iter().filter_map(|arm| {
-                let planned = match policy {
-                    None => weight(document, arm),
-                    Some(policy) => share(document, policy, stratum.cell, arm),
-                };
-                Some((self.sums.exposed_in(arm, version, stratum), planned?))
+                let planned = self.planned_in(arm, version, stratum)?;
+                Some((self.sums.exposed_in(arm, version, stratum), planned))
             });
-            Some(Stretch { arms: arms.collect() })
+            Stretch { arms: arms.collect() }
         };
-        let stretches: Vec<Stretch> = strata.into_iter().filter_map(of_stratum).collect();
+        let stretches = strata.into_iter().map(of_stratum);
+        let stretches: Vec<Stretch> =
+            stretches.filter(|stretch| !stretch.arms.is_empty()).collect();
         test_split(&stretches)
     }
 

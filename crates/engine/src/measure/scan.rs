@@ -61,7 +61,7 @@ impl Breakdown {
                 document.stages.get(key).map_or_else(|| "none".to_owned(), Key::to_string)
             }
             Self::Context(path) => match &document.context {
-                Context::Kept(context) => match path.find(context) {
+                Context::Kept(context) => match context.find(path) {
                     None | Some(Value::Null) => UNKNOWN.to_owned(),
                     Some(Value::String(text)) => text.chars().take(80).collect(),
                     Some(other) => other.to_string().chars().take(80).collect(),

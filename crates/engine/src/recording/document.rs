@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap, hash_map};
 
 use decision::{Candidate, Reference, Shadow};
-use model::{DecisionId, Drawn, Key, Timestamp, UnitId, Value, value::Object};
+use model::{DecisionId, Drawn, Key, LazyObject, Timestamp, UnitId, Value};
 use serde::Serialize;
 use store::Reader;
 
 use crate::{
     record::{
         DecisionParts, LineupId, StoredDecision, StoredLineup, StoredOutcome, StoredPlacement,
-        Unreadable, json_object,
+        Unreadable,
     },
     recording::lineup,
     sealed::RowError,
@@ -50,7 +50,7 @@ pub(crate) struct Document {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Context {
-    Kept(Object),
+    Kept(LazyObject),
     LeftOut { left_out: &'static str },
 }
 
@@ -138,7 +138,11 @@ impl<'a> Documents<'a> {
             memberships: own.map(std::borrow::Cow::into_owned).collect(),
             stages: stages.filter_map(|key| key.parts()).collect(),
             context: match context {
-                Some(text) => Context::Kept(json_object(&text, "decision")?),
+                Some(text) if text.is_empty() => Context::Kept(LazyObject::default()),
+                Some(text) => {
+                    let kept = LazyObject::parse(&text).map_err(|_| Unreadable("decision"))?;
+                    Context::Kept(kept)
+                }
                 None => Context::LeftOut { left_out: "the context was too large" },
             },
             decisions,

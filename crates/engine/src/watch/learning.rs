@@ -26,6 +26,8 @@ use crate::{
 
 /// How often experiences are looked at.
 const EVERY: Duration = Duration::from_secs(60);
+/// How many epochs last as long as the experience says; the n-th lasts n/20 times as long from then on.
+const USUAL_EPOCHS: u64 = 20;
 
 /// The task.
 #[derive(Debug)]
@@ -51,10 +53,13 @@ impl Task for Learning {
         }
         let Some(sums) = readable.experiences.get(key) else { return Ok(()) };
         let snapshot = shared.registry.snapshot_full();
-        let Ok(shares) = next(&snapshot, document, sums, &epoch) else { return Ok(()) };
-        if !is_worth_it(&epoch.shares(document, adaptive), &shares) {
-            return Ok(());
-        }
+        let known = epoch.shares(document, adaptive);
+        let shares = match next(&snapshot, document, sums, &epoch) {
+            Ok(shares) if epoch.is_left || is_worth_it(&known, &shares) => shares,
+            // Those who come now are not to be taken for those of the first epoch, whose weights may have been others.
+            _ if epoch.is_left => known,
+            _ => return Ok(()),
+        };
         let policy = policy((document, *version), adaptive, &shares, sums);
         match save::learn(&desk.jobs, policy) {
             Ok(saved) => {
@@ -73,20 +78,28 @@ impl Task for Learning {
 struct Epoch {
     /// `None` while weights divide the units.
     policy: Option<(PolicyDocument, u64, Timestamp)>,
+    /// There was a policy, and the variants or features are others by now.
+    is_left: bool,
 }
 
 impl Epoch {
     fn of(shared: &Shared, key: &Key, document: &ExperienceDocument) -> Self {
         let newest = shared.registry.policy(key);
-        Self { policy: newest.filter(|(policy, ..)| policy.fits(document)) }
+        let is_left = newest.as_ref().is_some_and(|(policy, ..)| !policy.fits(document));
+        Self { policy: newest.filter(|_| !is_left), is_left }
     }
 
     fn number(&self) -> u64 {
         self.policy.as_ref().map_or(0, |(_, version, _)| *version)
     }
 
+    /// Whether it has lasted long enough. Epochs grow longer, so that there are few however long the experience runs:
+    /// each has sums of its own.
     fn is_over(&self, adaptive: &Adaptive, now: Timestamp) -> bool {
-        self.policy.as_ref().is_none_or(|(_, _, since)| adaptive.every.0 <= now.since(*since).0)
+        self.policy.as_ref().is_none_or(|(_, number, since)| {
+            let times = i64::try_from(number / USUAL_EPOCHS).unwrap_or(i64::MAX).max(1);
+            adaptive.every.0.saturating_mul(times) <= now.since(*since).0
+        })
     }
 
     /// The shares of the variants that can be drawn, in ten-thousandths, by cell.

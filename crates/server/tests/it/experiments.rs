@@ -270,11 +270,13 @@ async fn shares_follow_what_units_do() {
     assert!(270 < shown["a"], "{shown:?}");
     let late = results().await;
     assert_eq!(
-        late["split"]["verdict"], "matches",
+        late["split"]["verdict"], "as_planned",
         "each epoch is tested by its own shares: {}",
         late["split"]
     );
     assert!(!late["notes"].to_string().contains("weights changed"), "{}", late["notes"]);
+    let planned = late["arms"][0]["planned_share"].as_f64().unwrap();
+    assert!(0.6 < planned && planned < 0.8, "of 540 units a half, of 300 nearly all: {planned}");
     let metric = &late["metrics"][0]["arms"][1];
     assert!(metric["comparison"]["difference"].is_object(), "{metric}");
 }
