@@ -228,10 +228,11 @@ pub fn read_out_over(
     result
 }
 
-/// The estimates of these arms over the strata in which all of them have two units.
+/// The estimates of these arms over the strata in which all of them have two units, none of which is believed to be
+/// known exactly because a few units happen to be alike.
 fn over(metric: &Metric, arms: &[usize], strata: &[StratumSums]) -> Option<Vec<Estimate>> {
     let seen: Vec<epochs::Seen> = strata.iter().map(|stratum| stratum.seen(metric, arms)).collect();
-    epochs::of_arms(&seen).ok().map(|seen| seen.arms)
+    epochs::of_arms(&epochs::steadied(&seen)).ok().map(|seen| seen.arms)
 }
 
 fn told(

@@ -277,8 +277,10 @@ async fn shares_follow_what_units_do() {
     assert!(!late["notes"].to_string().contains("weights changed"), "{}", late["notes"]);
     let planned = late["arms"][0]["planned_share"].as_f64().unwrap();
     assert!(0.6 < planned && planned < 0.8, "of 540 units a half, of 300 nearly all: {planned}");
-    let metric = &late["metrics"][0]["arms"][1];
-    assert!(metric["comparison"]["difference"].is_object(), "{metric}");
+    let compared = &late["metrics"][0]["arms"][1]["comparison"]["absolute"];
+    let (low, high) = (compared["low"].as_f64().unwrap(), compared["high"].as_f64().unwrap());
+    assert!(low < -0.2 && -0.3 < high, "half of those who see A buy, of B a quarter: {compared}");
+    assert!(late["metrics"][0]["notes"].to_string().contains("stretches of constant shares"));
 }
 
 /// People who come and are decided for, of whom those who see A buy more; how many saw what.

@@ -169,6 +169,24 @@ mod tests {
     }
 
     #[test]
+    fn a_few_units_that_are_alike_are_not_known_exactly() {
+        let alone =
+            |value: f64, unit_variance: f64, count| Estimate { value, unit_variance, count };
+        let epochs = [
+            epochs::Seen { units: 540, arms: vec![alone(0.5, 0.25, 270), alone(0.25, 0.19, 270)] },
+            epochs::Seen { units: 300, arms: vec![alone(0.5, 0.25, 297), alone(0.0, 0.0, 3)] },
+        ];
+        let steady = epochs::steadied(&epochs);
+        near(steady[1].arms[0].unit_variance, 0.25);
+        let within = 269.0 * 0.19 / 271.0;
+        near(steady[1].arms[1].unit_variance, 20.0 * within / 22.0);
+        near(steady[0].arms[1].unit_variance, (269.0 * 0.19 + 20.0 * within) / 289.0);
+        // The second epoch, in which one arm had three units, decides little of the difference's certainty.
+        let variance = epochs::of_arms(&steady).unwrap().arms[1].variance().unwrap();
+        assert!(variance.sqrt() > 0.08, "{variance}");
+    }
+
+    #[test]
     fn arms_over_epochs_differ_by_the_stratified_difference() {
         let counts = [[(1000, 50), (9000, 459)], [(9000, 1800), (1000, 201)]];
         let epochs: Vec<epochs::Epoch> = counts
