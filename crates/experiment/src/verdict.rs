@@ -14,8 +14,8 @@ const SEVERAL_MAX: f64 = 0.01;
 /// Fewest units of which such a share is told.
 const SEVERAL_AMONG: u64 = 100;
 
-/// How close to the planned shares mismatches are looked for: some percent around them, and gross ones, which show among
-/// some dozens of units.
+/// How close to the planned shares mismatches are looked for: some percent around them, and gross ones, which show
+/// among some dozens of units.
 const CONCENTRATIONS: [f64; 2] = [split::CONCENTRATION, 100.0];
 
 /// What to do.

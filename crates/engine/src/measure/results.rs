@@ -132,13 +132,7 @@ pub(crate) fn results(
         "name": experience.document.name,
         "hypothesis": experience.document.hypothesis,
         "state": experience.document.state,
-        "stopped": stopped.as_ref().map(|stop| json!({
-            "at": stop.at,
-            "by": GUARDRAILS,
-            "because": stop.because,
-            "guardrail": stop.cause.get("guardrail"),
-            "variant": stop.cause.get("variant"),
-        })),
+        "stopped": stopped.as_ref().map(told),
         "guardrails": experience.document.guardrails,
         "method": query.method.name(),
         "confidence": query.confidence,
@@ -157,6 +151,17 @@ pub(crate) fn results(
         "allocation": watch::standing(shared, &snapshot, &experience.document, sums),
         "verdict": verdict,
     }))
+}
+
+/// A stop, as results tell it.
+fn told(stop: &Stop) -> Value {
+    json!({
+        "at": stop.at,
+        "by": GUARDRAILS,
+        "because": stop.because,
+        "guardrail": stop.cause.get("guardrail"),
+        "variant": stop.cause.get("variant"),
+    })
 }
 
 /// The stop by its guardrails since which an experience has been paused.
