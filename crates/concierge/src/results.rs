@@ -99,6 +99,7 @@ fn told(results: &Value) -> String {
     )];
     lines.push(format!("  {}", text(&results["verdict"], "reason")));
     lines.extend(stopped(results).map(|stopped| format!("  {stopped}")));
+    lines.extend(shares(results).into_iter().map(|line| format!("  {line}")));
     lines.push(format!(
         "  {}; {}",
         text(&results["split"], "statement"),
@@ -129,6 +130,33 @@ fn told(results: &Value) -> String {
 fn stopped(results: &Value) -> Option<String> {
     let at = results["stopped"]["at"].as_str()?;
     Some(format!("paused by its guardrails at {at}; it goes on when somebody sets it live again"))
+}
+
+/// The shares of an experience whose shares follow what units did, a line for each cell, and what they wait for.
+fn shares(results: &Value) -> Vec<String> {
+    let allocation = &results["allocation"];
+    let Some(epoch) = allocation["epoch"].as_u64() else { return Vec::new() };
+    let since = allocation["since"].as_str().map(|at| format!(" since {at}")).unwrap_or_default();
+    let by = format!("shares by {}, epoch {epoch}{since}", text(allocation, "policy"));
+    let features: Vec<&str> = list(allocation, "features").filter_map(Value::as_str).collect();
+    let cells = list(allocation, "cells").enumerate().map(|(cell, shares)| {
+        let of = shares.as_object().into_iter().flatten();
+        let of = of.map(|(arm, share)| {
+            format!("{arm} {:.0} %", 100.0 * share.as_f64().unwrap_or_default())
+        });
+        let of: Vec<String> = of.collect();
+        format!("{by}{}: {}", who(cell, &features), of.join(", "))
+    });
+    cells.chain(allocation["holds"].as_str().map(|holds| format!("shares stay: {holds}"))).collect()
+}
+
+/// Of whom a cell is: bit i of it stands for the i-th audience.
+fn who(cell: usize, features: &[&str]) -> String {
+    let within = |(place, audience): (usize, &&str)| {
+        if cell >> place & 1 == 1 { (*audience).to_owned() } else { format!("not {audience}") }
+    };
+    let within: Vec<String> = features.iter().enumerate().map(within).collect();
+    if within.is_empty() { String::new() } else { format!(", {}", within.join(" and ")) }
 }
 
 /// What a metric is called, and what it is to the experience.
@@ -271,6 +299,20 @@ mod tests {
             ],
             "verdict": {"verdict": "ship", "variant": "b", "reason": "`b` is surely better"},
         })
+    }
+
+    #[test]
+    fn shares_that_follow_what_units_did_are_told_by_cell() {
+        let mut results = example();
+        assert_eq!(shares(&results), [""; 0]);
+        results["allocation"] = json!({"policy": "lin_ts", "epoch": 3, "since": "2026-11-22T11:00:00.000Z",
+            "features": ["regulars"], "cells": [{"a": 0.25, "b": 0.75}, {"a": 0.9, "b": 0.1}],
+            "holds": "`b` has 7 units since shares changed last"});
+        expect![[r#"
+            shares by lin_ts, epoch 3 since 2026-11-22T11:00:00.000Z, not regulars: a 25 %, b 75 %
+            shares by lin_ts, epoch 3 since 2026-11-22T11:00:00.000Z, regulars: a 90 %, b 10 %
+            shares stay: `b` has 7 units since shares changed last"#]]
+        .assert_eq(&shares(&results).join("\n"));
     }
 
     #[test]

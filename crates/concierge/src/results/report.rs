@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     chance_best,
     chart::{self, escaped},
-    difference, heading, list, needed, p_value, stopped, text, valued, verdict,
+    difference, heading, list, needed, p_value, shares, stopped, text, valued, verdict,
 };
 use crate::screen;
 
@@ -47,8 +47,12 @@ fn judged(results: &Value) -> String {
     let stopped = stopped.map_or_else(String::new, |stopped| {
         format!("<p class=\"note\">{}</p>", escaped(&capitalised(&stopped)))
     });
+    let shares: String = shares(results)
+        .iter()
+        .map(|line| format!("<p class=\"note\">{}</p>", coded(&capitalised(line))))
+        .collect();
     format!(
-        "<section class=\"verdict {}\"><h2>{}</h2><p>{}</p></section>{stopped}{notes}",
+        "<section class=\"verdict {}\"><h2>{}</h2><p>{}</p></section>{stopped}{shares}{notes}",
         escaped(word),
         escaped(&capitalised(verdict(word))),
         coded(text(found, "reason")),

@@ -78,7 +78,10 @@ fn records_of_strands_are_pinned() {
     pinned(&said, &expect!["0002040103776562"]);
     pinned(&StoredAssignment::V1 { variant: key("b"), seq: Seq(5) }, &expect!["00016205"]);
     let drawn = Drawn { policy: 7, cell: 2, buckets: 9_000 };
-    pinned(&StoredAssignment::V2 { variant: key("b"), seq: Seq(5), drawn }, &expect![""]);
+    pinned(
+        &StoredAssignment::V2 { variant: key("b"), seq: Seq(5), drawn },
+        &expect!["010162050702a846"],
+    );
     pinned(
         &StoredTurns::V1(Turns {
             first: Some(Seq(5)),
@@ -307,7 +310,10 @@ fn decisions_and_lineups_are_pinned() {
     );
     let short = DecisionParts { outcomes: Vec::new(), context: None, ..parts };
     let drawn = Drawn { policy: 7, cell: 2, buckets: 9_000 };
-    pinned(&StoredDecision::of(short, vec![(1, drawn)]), &expect![""]);
+    pinned(
+        &StoredDecision::of(short, vec![(1, drawn)]),
+        &expect!["01ac02050103766970000001010702a846"],
+    );
 }
 
 /// Reasons are stored by their place in their lists.
