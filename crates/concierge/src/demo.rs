@@ -60,8 +60,9 @@ pub(crate) fn run(settings: &Settings, args: &DemoArgs) -> Outcome {
             settings.data().display()
         ));
     }
+    let signals = host.catch_signals()?;
     screen::say(what_to_try(client.base(), &keys, args));
-    Ok(host.serve_until_signal()?)
+    Ok(host.serve_until(signals)?)
 }
 
 /// The keys: those a first start made, or, later, those the settings or the demo's own note tell.

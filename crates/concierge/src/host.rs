@@ -11,7 +11,13 @@ use engine::{
     archive::{Lake, Limits},
     engine::FirstKeys,
 };
-use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+    task::JoinHandle,
+};
 
 use crate::lake_files::Files;
 
@@ -92,13 +98,23 @@ impl Host {
         self.first_keys.as_ref()
     }
 
-    /// Serves until the process is told to stop (SIGTERM, SIGINT) or serving fails, then drains.
-    pub(crate) fn serve_until_signal(mut self) -> anyhow::Result<()> {
+    /// From now on the signals to stop (SIGTERM, SIGINT) no longer end the process by themselves.
+    pub(crate) fn catch_signals(&self) -> anyhow::Result<Signals> {
+        let _within = self.runtime.enter();
+        let caught = |kind| signal(kind).context("signals to stop cannot be received");
+        Ok(Signals {
+            terminate: caught(SignalKind::terminate())?,
+            interrupt: caught(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Serves until the process is told to stop or serving fails, then drains.
+    pub(crate) fn serve_until(mut self, mut signals: Signals) -> anyhow::Result<()> {
         let failed = match self.serving.as_mut() {
             None => None,
             Some(serving) => self.runtime.block_on(async {
                 tokio::select! {
-                    name = signalled() => {
+                    name = signals.first() => {
                         tracing::info!(signal = name, "stopping: answering what was taken, then closing the data directory");
                         None
                     }
@@ -192,17 +208,19 @@ async fn serve(
     server::serve(engine, options, listener, stopped).await
 }
 
-/// Waits for the first signal to stop, and names it.
-async fn signalled() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("signals cannot be received: the process stops only when killed");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+/// The signals to stop, which are caught since [`Host::catch_signals`].
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Waits for the first of them, and names it.
+    async fn first(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }

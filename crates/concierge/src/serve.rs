@@ -32,8 +32,10 @@ pub(crate) fn run(settings: &Settings) -> Outcome {
     if let Some(keys) = host.first_keys() {
         screen::say(first_keys_text(keys, settings));
     }
+    // Whoever reads that it listens may stop it at once.
+    let signals = host.catch_signals()?;
     screen::say(format!("listening on http://{}", host.address()));
-    Ok(host.serve_until_signal()?)
+    Ok(host.serve_until(signals)?)
 }
 
 /// Starts a server as the settings say.
