@@ -199,7 +199,7 @@ async fn schemas_are_published_for_every_kind() {
         assert!(answer.json()["properties"]["key"].is_object(), "{kind}");
     }
     let unknown = server.verdict(get("/api/v1/spaceships").admin()).await;
-    expect!["404 unknown_kind: there are no `spaceships`; the kinds are purposes, sources, traits, computed_traits, audiences, stages, placements, exclusion_groups, holdouts, experiences, metrics, event_schemas, traffic_rules, retention_rules"].assert_eq(&unknown);
+    expect!["404 unknown_kind: there are no `spaceships`; the kinds are purposes, sources, traits, computed_traits, audiences, stages, placements, exclusion_groups, holdouts, metrics, experiences, policies, event_schemas, traffic_rules, retention_rules"].assert_eq(&unknown);
 }
 
 #[tokio::test]
