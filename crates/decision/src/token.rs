@@ -87,9 +87,12 @@ impl TokenClaims {
         }
         let signed = signed(&bytes, key)?;
         let claims = signed.get(1..).ok_or(TokenError::Malformed)?;
-        // What it does not say is an absent last field.
-        let absent: &[u8] = if layout == LAYOUT { &[] } else { &[0] };
-        postcard::from_bytes(&[claims, absent].concat()).map_err(|_| TokenError::Malformed)
+        let read = match layout {
+            LAYOUT => postcard::from_bytes(claims),
+            // What it does not say is an absent last field.
+            _ => postcard::from_bytes(&[claims, &[0]].concat()),
+        };
+        read.map_err(|_| TokenError::Malformed)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decision::{ExperienceDocument, PolicyDocument, Share};
+use decision::{ExperienceDocument, PolicyDocument};
 use experiment::{
     Arm, ArmSums, Cap, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role,
     SplitResult, Stratum, Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out,
@@ -539,11 +539,6 @@ fn share(
         }
         Arm::Holdout | Arm::SharedHoldout => weight(document, arm),
     }
-}
-
-/// The share of each variant by weight, in the order of the document.
-pub(crate) fn shares_by_weight(document: &ExperienceDocument) -> Vec<Share> {
-    decision::shares_by_weight(document).unwrap_or_default()
 }
 
 fn name(document: &ExperienceDocument, arm: &Arm) -> Option<String> {

@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use decision::{Adaptive, ExperienceDocument, Policy, PolicyDocument, Share, policy::MAX_FEATURES};
+use decision::{
+    Adaptive, ExperienceDocument, Policy, PolicyDocument, Share, policy::MAX_FEATURES,
+    shares_by_weight,
+};
 use experiment::{
     Arm,
     learn::{Hold, Rule, Seen, is_worth_it},
@@ -17,11 +20,7 @@ use stats::policy::beliefs::Linear;
 
 use super::{Desk, Live, LookError, Task, guardrails::is_current};
 use crate::{
-    definitions::DefinitionError,
-    engine::save,
-    measure::{Sums, results::shares_by_weight},
-    snapshot::Snapshot,
-    state::Shared,
+    definitions::DefinitionError, engine::save, measure::Sums, snapshot::Snapshot, state::Shared,
 };
 
 /// How often experiences are looked at.
@@ -106,7 +105,7 @@ impl Epoch {
     fn shares(&self, document: &ExperienceDocument, adaptive: &Adaptive) -> Vec<Vec<u32>> {
         let cells = match &self.policy {
             Some((policy, ..)) => policy.cells.clone(),
-            None => vec![shares_by_weight(document); cells(adaptive)],
+            None => vec![shares_by_weight(document).unwrap_or_default(); cells(adaptive)],
         };
         let drawn = |shares: &Vec<Share>| {
             let shares = document.variants.iter().zip(shares);
