@@ -210,6 +210,9 @@ impl Ended {
             }
             sides.sort_unstable();
             proposal["sides"] = sides.into();
+            // Evidence lies in the order of keyed hashes, and each world has a key of its own.
+            let evidence = proposal["evidence"].as_array_mut().unwrap();
+            evidence.sort_by_cached_key(Value::to_string);
             proposal.to_string()
         });
         Self { people: people.collect(), proposals: proposals.collect() }
