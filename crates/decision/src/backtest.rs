@@ -113,6 +113,25 @@ impl Tally {
         }
     }
 
+    /// Takes in what was counted of other people.
+    pub fn add(&mut self, other: Self) {
+        let Self { people, people_different, decisions, different, moves, experiences, audiences } =
+            other;
+        self.people += people;
+        self.people_different += people_different;
+        self.decisions += decisions;
+        self.different += different;
+        for (pair, count) in moves {
+            *self.moves.entry(pair).or_default() += count;
+        }
+        for (key, reach) in experiences {
+            self.experiences.entry(key).or_default().add(reach);
+        }
+        for (key, reach) in audiences {
+            self.audiences.entry(key).or_default().add(reach);
+        }
+    }
+
     fn decide(&mut self, Pair { before, after, .. }: &Pair) {
         self.decisions += 1;
         self.different += u64::from(before != after);
@@ -131,7 +150,22 @@ impl Tally {
     }
 }
 
+impl ExperienceReach {
+    fn add(&mut self, Self { decisions, people, variants }: Self) {
+        self.decisions.add(decisions);
+        self.people.add(people);
+        for (variant, reach) in variants {
+            self.variants.entry(variant).or_default().add(reach);
+        }
+    }
+}
+
 impl Reach {
+    fn add(&mut self, Self { before, after }: Self) {
+        self.before += before;
+        self.after += after;
+    }
+
     fn count(&mut self, place: usize) {
         *(if place == 0 { &mut self.before } else { &mut self.after }) += 1;
     }

@@ -12,9 +12,14 @@ mod person;
 use std::{
     collections::{BTreeMap, HashSet},
     ops::ControlFlow,
-    sync::Arc,
+    panic::resume_unwind,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
+use crossbeam_channel::Sender;
 use decision::backtest::{ExperienceReach, Reach, Tally};
 use model::{
     Duration, Key, StrandId, Timestamp,
@@ -29,12 +34,13 @@ use store::{Reader, ScanOrder, Table, prefix_range};
 use crate::{
     definitions::{DefinitionError, Kind},
     engine::{Engine, EngineError},
-    export::is_of_one_person,
     keys, priority,
     registry::documents::Documents,
     sealed::RowError,
     snapshot::Snapshot,
 };
+
+use person::{Found, Run};
 
 pub use effect::{Estimated, Lift, Refused};
 
@@ -172,6 +178,14 @@ pub struct LeftOut {
     pub requests_without_context: u64,
 }
 
+impl LeftOut {
+    fn add(&mut self, other: Self) {
+        self.people_without_consent += other.people_without_consent;
+        self.people_unreadable += other.people_unreadable;
+        self.requests_without_context += other.requests_without_context;
+    }
+}
+
 impl Engine {
     /// Looks whether a backtest can be made.
     ///
@@ -225,49 +239,88 @@ impl Engine {
 
     /// Decides a period again, until `progress` breaks; `None` then.
     ///
-    /// It reads a snapshot of the store and holds one person at a time, and of the people who matter for the effect a
-    /// few numbers each. The calling thread runs behind requests from then on, so give it one of its own.
+    /// It reads a snapshot of the store on as many threads as there are cores, each with one person at a time, and
+    /// holds of the people who matter for the effect a few numbers each. These threads run behind requests.
     pub fn backtest(
         &self,
         plan: &BacktestPlan,
         progress: &mut dyn FnMut(BacktestProgress) -> ControlFlow<()>,
     ) -> Result<Option<Backtest>, EngineError> {
-        priority::yield_to_requests();
         let shared = self.shared();
         let frozen = shared.store.snapshot()?;
-        let mut run = person::Run::new(shared, &*frozen, plan);
-        // People of several strands would be met once for each of them.
-        let mut done = HashSet::new();
-        for lane in 0..LANE_COUNT {
-            for strand in strands(&*frozen, lane, plan)? {
-                match run.head(strand).and_then(|head| person(&mut run, head, &mut done)) {
-                    Ok(()) => {}
-                    Err(error) if is_of_one_person(&error) => run.left_out.people_unreadable += 1,
-                    Err(error) => return Err(error.into()),
+        let (reader, lanes, done) = (&*frozen, &Lanes::default(), &Done::default());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut is_cancelled = false;
+        let found = std::thread::scope(|scope| {
+            let (told, heard) = crossbeam_channel::unbounded();
+            let start = |_| {
+                let told: Sender<_> = told.clone();
+                scope.spawn(move || walk(Run::new(shared, reader, plan, done), lanes, &told))
+            };
+            let walks: Vec<_> = (0..threads).map(start).collect();
+            drop(told);
+            let mut all = BacktestProgress { part: 0.0, people: 0, decisions: 0 };
+            for (people, decisions) in heard {
+                all.part += 1.0 / f64::from(LANE_COUNT);
+                all.people += people;
+                all.decisions += decisions;
+                if progress(all).is_break() {
+                    is_cancelled = true;
+                    lanes.stop();
                 }
             }
-            let part = f64::from(lane + 1) / f64::from(LANE_COUNT);
-            let Tally { people, decisions, .. } = run.tally;
-            if progress(BacktestProgress { part, people, decisions }).is_break() {
-                return Ok(None);
-            }
-        }
-        Ok(Some(run.into_backtest()))
+            let ends =
+                walks.into_iter().map(|walk| walk.join().unwrap_or_else(|p| resume_unwind(p)));
+            ends.collect::<Result<Vec<_>, _>>()
+        })?;
+        let found = found.into_iter().fold(Found::default(), Found::and);
+        Ok((!is_cancelled).then(|| found.into_backtest(plan)))
     }
 }
 
-fn person(
-    run: &mut person::Run<'_>,
-    head: StrandId,
-    done: &mut HashSet<StrandId>,
-) -> Result<(), RowError> {
-    if done.contains(&head) {
-        return Ok(());
+/// The lanes that no thread has taken yet.
+#[derive(Debug, Default)]
+struct Lanes(AtomicU16);
+
+impl Lanes {
+    fn next(&self) -> Option<u16> {
+        Some(self.0.fetch_add(1, Ordering::Relaxed)).filter(|lane| *lane < LANE_COUNT)
     }
-    if run.person(head)? > 1 {
-        done.insert(head);
+
+    fn stop(&self) {
+        self.0.store(LANE_COUNT, Ordering::Relaxed);
     }
-    Ok(())
+}
+
+/// Heads of the people of several strands that were taken: they are met once for each strand, in any lane.
+#[derive(Debug, Default)]
+struct Done(Mutex<HashSet<StrandId>>);
+
+impl Done {
+    fn has(&self, head: StrandId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&head)
+    }
+
+    /// Whether nobody else has taken them.
+    fn take(&self, head: StrandId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(head)
+    }
+}
+
+/// Decides lane after lane, and tells of each how many people and decisions it had.
+fn walk(mut run: Run<'_>, lanes: &Lanes, told: &Sender<(u64, u64)>) -> Result<Found, RowError> {
+    priority::yield_to_requests();
+    while let Some(lane) = lanes.next() {
+        let before = (run.found.tally.people, run.found.tally.decisions);
+        if let Err(error) = run.lane(lane) {
+            lanes.stop();
+            return Err(error);
+        }
+        let Tally { people, decisions, .. } = run.found.tally;
+        // Who does not listen any more has stopped the lanes.
+        told.send((people - before.0, decisions - before.1)).ok();
+    }
+    Ok(run.found)
 }
 
 /// The strands of a lane with records in the period.

@@ -36,7 +36,7 @@ pub trait Reader {
 }
 
 /// The rows of one instant, frozen. Holding it keeps old versions on disk, so let it go soon.
-pub trait Snapshot: Reader + Send + fmt::Debug {}
+pub trait Snapshot: Reader + Send + Sync + fmt::Debug {}
 
 /// An ordered, durable, transactional set of tables with one writer.
 pub trait Store: Reader + Send + Sync + fmt::Debug + 'static {

@@ -106,8 +106,27 @@ impl Effect {
         self.units.extend(unit);
     }
 
+    /// Takes in what another part found, its actions and chances by their places here.
+    pub(super) fn add(&mut self, other: Self) {
+        let actions: Vec<usize> =
+            other.actions.into_iter().map(|action| place(&mut self.actions, action)).collect();
+        let chances: Vec<usize> =
+            other.chances.into_iter().map(|chances| place(&mut self.chances, chances)).collect();
+        self.units.extend(other.units.into_iter().map(|unit| Unit {
+            taken: actions[unit.taken],
+            logged: chances[unit.logged],
+            draft: chances[unit.draft],
+            ..unit
+        }));
+        self.caps_change |= other.caps_change;
+        self.not_over += other.not_over;
+        self.unknown += other.unknown;
+    }
+
     /// The effect, by the doubly robust estimate over means of contents, beside self-normalised weights.
     pub(super) fn lift(mut self) -> Lift {
+        // Sums of the same numbers in another order may differ in their last digits.
+        self.units.sort_unstable_by_key(|unit| unit.hash);
         let people = self.units.len() as u64;
         let (effective, unsupported) = self.overlap();
         let refuse = |detail: String, exploration_needed| {

@@ -19,12 +19,14 @@ use profile::Account;
 use store::Reader;
 
 use super::{
-    APPROXIMATIONS, Backtest, BacktestPlan, LeftOut, Move,
+    APPROXIMATIONS, Backtest, BacktestPlan, Done, LeftOut, Move,
     effect::{Effect, Unit},
+    strands,
 };
 use crate::{
     decide,
     definitions::Kind,
+    export::is_of_one_person,
     facts::{Asked, Request, Serviced, Views},
     load::{Loader, Person},
     page::{Pages as _, Stored},
@@ -38,18 +40,25 @@ use crate::{
     who,
 };
 
-/// A backtest on its way.
+/// A part of a backtest on its way.
 pub(super) struct Run<'a> {
     shared: &'a Shared,
     pages: Stored<'a>,
     plan: &'a BacktestPlan,
+    done: &'a Done,
     records: Documents<'a>,
     /// Experiences as they were at the versions that records name.
     then: HashMap<Reference, Option<Arc<ExperienceDocument>>>,
     /// When audiences that act were saved last: what was recorded before is of another version.
     saved: HashMap<Key, Timestamp>,
+    pub(super) found: Found,
+}
+
+/// What was found of some people.
+#[derive(Debug, Default)]
+pub(super) struct Found {
     pub(super) tally: Tally,
-    pub(super) left_out: LeftOut,
+    left_out: LeftOut,
     effect: Effect,
 }
 
@@ -60,7 +69,12 @@ struct Course {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(shared: &'a Shared, reader: &'a dyn Reader, plan: &'a BacktestPlan) -> Self {
+    pub(super) fn new(
+        shared: &'a Shared,
+        reader: &'a dyn Reader,
+        plan: &'a BacktestPlan,
+        done: &'a Done,
+    ) -> Self {
         let audiences = plan.documents.of(Kind::Audience);
         // Audiences that look at the request's context, and stages, are recorded for nobody.
         let is_recorded = |key: &Key| {
@@ -73,43 +87,61 @@ impl<'a> Run<'a> {
             shared,
             pages: Stored { reader, keys: &shared.keys },
             plan,
+            done,
             records: Documents::over(reader),
             then: HashMap::new(),
             saved: saved.collect(),
-            tally: Tally::default(),
-            left_out: LeftOut::default(),
-            effect: Effect::default(),
+            found: Found::default(),
         }
     }
 
-    /// The head of a strand's component.
-    pub(super) fn head(&self, strand: StrandId) -> Result<StrandId, RowError> {
-        Ok(self.pages.existing(strand)?.meta().head)
+    /// Decides all records of a lane again.
+    pub(super) fn lane(&mut self, lane: u16) -> Result<(), RowError> {
+        for strand in strands(self.pages.reader, lane, self.plan)? {
+            match self.strand(strand) {
+                Err(error) if is_of_one_person(&error) => {
+                    self.found.left_out.people_unreadable += 1
+                }
+                decided => decided?,
+            }
+        }
+        Ok(())
     }
 
-    /// Decides all records of a person again; how many strands they have.
-    pub(super) fn person(&mut self, head: StrandId) -> Result<usize, RowError> {
-        let plan = self.plan;
-        let loader = Loader { pages: &self.pages, snapshot: &plan.snapshot };
+    fn strand(&mut self, strand: StrandId) -> Result<(), RowError> {
+        let head = self.pages.existing(strand)?.meta().head;
+        if self.done.has(head) {
+            return Ok(());
+        }
+        let loader = Loader { pages: &self.pages, snapshot: &self.plan.snapshot };
         let person = loader.person(head)?;
         let strands = person.profile.records().component.unpack().strands;
+        if strands.len() > 1 && !self.done.take(head) {
+            return Ok(());
+        }
+        self.person(&person, &strands)
+    }
+
+    /// Decides all records of a person again.
+    fn person(&mut self, person: &Person, strands: &[StrandId]) -> Result<(), RowError> {
+        let plan = self.plan;
         if !person.profile.view(&plan.snapshot.policy, Purpose::ANALYTICS).granted() {
-            self.left_out.people_without_consent += 1;
-            return Ok(strands.len());
+            self.found.left_out.people_without_consent += 1;
+            return Ok(());
         }
         let accounts = who::accounts(self.shared, &person.profile)?;
         let mut records = Vec::new();
-        for strand in &strands {
+        for strand in strands {
             self.read(*strand, &mut records)?;
         }
         records.sort_by_key(|record| (record.at, record.id));
-        let mut course = self.before(&person, &records);
+        let mut course = self.before(person, &records);
         let mut pairs = Vec::new();
         let mut unit = None;
         for record in records.iter().filter(|record| plan.from <= record.at && record.at < plan.to)
         {
-            let Some(outcomes) = self.again((&person, &accounts), record, &course) else {
-                self.left_out.requests_without_context += 1;
+            let Some(outcomes) = self.again((person, &accounts), record, &course) else {
+                self.found.left_out.requests_without_context += 1;
                 continue;
             };
             for (decided, outcome) in record.decisions.iter().zip(outcomes) {
@@ -119,16 +151,16 @@ impl<'a> Run<'a> {
                     before.experience.as_ref() == focus || after.experience.as_ref() == focus;
                 if unit.is_none() && is_meant && !is_shared(decided) {
                     let sides = (decided, &before, &after);
-                    unit = self.unit((&person, &records), record.at, sides, &course);
+                    unit = self.unit((person, &records), record.at, sides, &course);
                 }
-                self.effect.caps_change |= self.changes_caps(&before, &after);
+                self.found.effect.caps_change |= self.changes_caps(&before, &after);
                 course.take(&outcome, record.at, recording::is_capped(&plan.snapshot, &outcome));
                 pairs.push(Pair { before, after, audiences: record.memberships.clone() });
             }
         }
-        self.tally.person(&plan.experience, &pairs);
-        self.effect.take(unit);
-        Ok(strands.len())
+        self.found.tally.person(&plan.experience, &pairs);
+        self.found.effect.take(unit);
+        Ok(())
     }
 
     fn read(&mut self, strand: StrandId, records: &mut Vec<Document>) -> Result<(), RowError> {
@@ -223,7 +255,7 @@ impl<'a> Run<'a> {
     ) -> Option<Unit> {
         let (event, reward) = self.plan.reward.as_ref()?;
         if self.plan.now < at.saturating_add(reward.within) {
-            self.effect.not_over += 1;
+            self.found.effect.not_over += 1;
             return None;
         }
         let logged = match won(decided) {
@@ -243,12 +275,12 @@ impl<'a> Run<'a> {
             }),
         };
         let (Some((taken, logged)), Some((_, draft))) = (logged, draft) else {
-            self.effect.unknown += 1;
+            self.found.effect.unknown += 1;
             return None;
         };
         let reward = super::effect::reward(person, (event, reward), at, &self.plan.snapshot);
         let hash = person.profile.unit().0;
-        Some(self.effect.unit(hash, taken, logged, draft, reward))
+        Some(self.found.effect.unit(hash, taken, logged, draft, reward))
     }
 
     /// An experience as it was; `None` where that version does not read back.
@@ -273,9 +305,19 @@ impl<'a> Run<'a> {
         before.experience != after.experience
             && (is_capped(&before.experience) || is_capped(&after.experience))
     }
+}
 
-    pub(super) fn into_backtest(self) -> Backtest {
-        let Self { plan, tally, left_out, effect, .. } = self;
+impl Found {
+    /// What was found of other people as well; which of them came first changes nothing.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.tally.add(other.tally);
+        self.left_out.add(other.left_out);
+        self.effect.add(other.effect);
+        self
+    }
+
+    pub(super) fn into_backtest(self, plan: &BacktestPlan) -> Backtest {
+        let Self { tally, left_out, effect } = self;
         let lift = plan.reward.as_ref().map(|_| effect.lift());
         let moves = tally.moves.into_iter();
         let mut moves: Vec<Move> =
