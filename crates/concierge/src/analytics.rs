@@ -74,9 +74,9 @@ fn kept(table: &str, snapshot: &Arc<Snapshot>) -> Vec<Seen> {
             hidden.hidden_strands.binary_search_by(|one| one.as_str().cmp(strand)).is_err()
         };
         let strand = Seen::Text("strand", Arc::new(is_kept));
-        kept.push(if table == "events" && !snapshot.kept_events.is_empty() {
+        kept.push(if table == "events" && !snapshot.moved_events.is_empty() {
             let moved = Arc::clone(snapshot);
-            let is_kept = move |seq| moved.kept_events.binary_search(&seq).is_ok();
+            let is_kept = move |seq| moved.is_moved(seq);
             Seen::Either(vec![strand, Seen::Integer("seq", Arc::new(is_kept))])
         } else {
             strand

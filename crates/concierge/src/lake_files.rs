@@ -2,8 +2,8 @@
 
 use std::{error::Error, path::PathBuf};
 
-use engine::archive::{Archive, ArchiveError, Rows};
-use lake::{Folder, Table};
+use engine::archive::{Archive, ArchiveError, Rows, Scanned};
+use lake::{Folder, Table, Wanted};
 
 /// A folder of Parquet files.
 #[derive(Debug)]
@@ -22,6 +22,16 @@ impl Archive for Files {
     fn read(&self, table: &'static Table, name: &str) -> Result<Rows, ArchiveError> {
         let rows = self.0.read(table, name).map_err(failed("open"))?;
         Ok(Box::new(rows.map(|row| row.map_err(failed("read")))))
+    }
+
+    fn scan(
+        &self,
+        table: &'static Table,
+        name: &str,
+        wanted: &Wanted<'_>,
+        visit: &mut Scanned<'_>,
+    ) -> Result<(), ArchiveError> {
+        self.0.scan(table, name, wanted, visit).map_err(failed("read"))
     }
 
     fn strands(&self, table: &'static Table, name: &str) -> Result<Vec<String>, ArchiveError> {

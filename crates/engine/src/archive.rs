@@ -17,13 +17,14 @@ pub mod tables;
 mod upkeep;
 
 use std::{
+    ops::ControlFlow,
     path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
 use model::{
     Seq, Timestamp,
-    table::{Row, Table},
+    table::{Part, Row, Table, Wanted},
 };
 use thiserror::Error;
 
@@ -31,6 +32,7 @@ use crate::{
     engine::{Engine, EngineError},
     follow::{self, Sink as _},
 };
+pub(crate) use rows::context_column;
 use state::State;
 
 /// Why a file was not written or read.
@@ -46,6 +48,9 @@ pub struct ArchiveError {
 
 /// The rows of a file, in its order.
 pub type Rows = Box<dyn Iterator<Item = Result<Row, ArchiveError>> + Send>;
+
+/// What to do with each part of a file.
+pub type Scanned<'a> = dyn FnMut(&Part) -> ControlFlow<()> + 'a;
 
 /// Where the files of the lake are, and how they are written and read. Names are relative, with `/` between folders.
 pub trait Archive: Send + Sync + std::fmt::Debug {
@@ -63,6 +68,19 @@ pub trait Archive: Send + Sync + std::fmt::Debug {
     ///
     /// When it is not there or cannot be read.
     fn read(&self, table: &'static Table, name: &str) -> Result<Rows, ArchiveError>;
+
+    /// Visits what is wanted of the rows of a file, in its order, until `visit` breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Archive::read`].
+    fn scan(
+        &self,
+        table: &'static Table,
+        name: &str,
+        wanted: &Wanted<'_>,
+        visit: &mut Scanned<'_>,
+    ) -> Result<(), ArchiveError>;
 
     /// The strands that a file has rows of, sorted.
     ///
@@ -138,13 +156,20 @@ pub struct Snapshot {
     pub tables: Vec<TableSnapshot>,
     /// Strands whose rows, in files, are to be passed over: they were erased. Sorted.
     pub hidden_strands: Vec<String>,
-    /// Positions of events that are not, although files of `events` have them under such a strand: they lie under
-    /// another one by now. Sorted.
-    pub kept_events: Vec<i64>,
+    /// Positions of events that files of `events` have under another strand than the one that they lie under by now,
+    /// and that strand. Who has one of them under a hidden strand does not pass it over. Sorted.
+    pub moved_events: Vec<(i64, String)>,
     /// Positions of events that are to be passed over in files of `events`: they are kept no longer. Sorted.
     pub hidden_events: Vec<i64>,
     /// Requests whose rows are to be passed over in files of `decisions` and `exposures`. Sorted.
     pub hidden_requests: Vec<String>,
+}
+
+impl Snapshot {
+    /// Whether an event lies under another strand than files have it under.
+    pub fn is_moved(&self, seq: i64) -> bool {
+        self.moved_events.binary_search_by_key(&seq, |(moved, _)| *moved).is_ok()
+    }
 }
 
 /// A table at one moment: its rows are those of its files but the hidden ones, and the tail's.
@@ -161,6 +186,8 @@ pub struct TableSnapshot {
 /// A file at one moment.
 #[derive(Clone, Debug)]
 pub struct FileSnapshot {
+    /// Its name in the archive.
+    pub name: String,
     /// Where it is.
     pub path: PathBuf,
     /// The day on which its rows were received, as in `2026-11-26`.
@@ -225,6 +252,11 @@ impl Lake {
         self.state.snapshot()
     }
 
+    /// Where its files are.
+    pub(crate) fn archive(&self) -> &dyn Archive {
+        self.state.archive()
+    }
+
     /// How much of it there is.
     pub fn usage(&self) -> Usage {
         self.state.usage()
@@ -260,4 +292,4 @@ impl Lake {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -143,8 +143,12 @@ pub struct MayBeSeen {
 impl MayBeSeen {
     /// Whether rows of a strand may be seen, which is written as profiles are; not, where that does not read.
     pub fn strand(&self, strand: &str) -> bool {
-        let strand = strand.parse::<ProfileId>();
-        strand.is_ok_and(|ProfileId(strand)| self.others.contains(&strand.born.0) != self.silent)
+        strand.parse::<ProfileId>().is_ok_and(|ProfileId(strand)| self.of(strand))
+    }
+
+    /// The same of a strand that was read.
+    pub(crate) fn of(&self, strand: StrandId) -> bool {
+        self.others.contains(&strand.born.0) != self.silent
     }
 
     /// Whether an event may be seen that was collected for these purposes, a list in JSON.

@@ -58,6 +58,7 @@ mod sealed;
 mod snapshot;
 mod state;
 mod traffic;
+pub mod trial;
 mod turns;
 mod update;
 mod visits;

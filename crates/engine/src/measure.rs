@@ -31,6 +31,7 @@ mod rows;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tried;
 mod unit;
 
 use std::{

@@ -19,7 +19,7 @@ use crate::{
     credentials::Credentials,
     keys::Hash16,
     load::SharedPerson,
-    measure::Published,
+    measure::{Published, tried::Trying},
     messages::Messages,
     metrics::Metrics,
     observation::Observation,
@@ -109,6 +109,8 @@ pub(crate) struct Shared {
     pub(crate) retention: retention::Progress,
     /// What experiences brought about, as it was counted last.
     pub(crate) measured: Published,
+    /// What keeps metrics from being tried side by side.
+    pub(crate) trying: Trying,
     /// How many commits the writer has made since the start.
     pub(crate) commits: AtomicU64,
 }
@@ -152,6 +154,7 @@ impl Shared {
             bars,
             retention,
             measured: Published::default(),
+            trying: Trying::default(),
             commits: AtomicU64::new(0),
         }
     }

@@ -28,6 +28,19 @@ pub enum Measured {
     Left(Unread),
 }
 
+impl Measured {
+    /// The same with its value capped.
+    #[must_use]
+    pub fn at_most(self, most: Amount) -> Self {
+        match self {
+            Self::Counted(values) => {
+                Self::Counted(Values { upper: values.upper.at_most(most), ..values })
+            }
+            Self::Left(_) => self,
+        }
+    }
+}
+
 /// Why a unit does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Unread {

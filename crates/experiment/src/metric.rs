@@ -140,6 +140,12 @@ impl Metric {
         })
     }
 
+    /// Whether it looks at properties of events to tell which of them count.
+    pub fn has_filters(&self) -> bool {
+        let parts = [Some(&self.upper), self.lower.as_ref()].into_iter().flatten();
+        parts.into_iter().any(|part| part.pattern.properties().next().is_some())
+    }
+
     /// The name of the events that count.
     pub fn event(&self) -> &str {
         &self.upper.pattern.name.text

@@ -8,13 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::table::{Row, Table};
+use model::table::{Row, Table, Wanted};
 use thiserror::Error;
 
 use crate::{
     WriteError,
     parquet::{Groups, Layout},
-    read,
+    read, scan,
 };
 
 /// What a file is called until it is whole.
@@ -116,6 +116,21 @@ impl Folder {
         name: &str,
     ) -> Result<Vec<String>, FolderError> {
         read::first_column(table, fs::File::open(self.path(name))?)
+    }
+
+    /// Visits what is wanted of the rows of a file, in its order, until `visit` breaks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`]; also when the table has no column of a name.
+    pub fn scan(
+        &self,
+        table: &'static Table,
+        name: &str,
+        wanted: &Wanted<'_>,
+        visit: &mut scan::Visit<'_>,
+    ) -> Result<(), FolderError> {
+        scan::scan(table, fs::File::open(self.path(name))?, wanted, visit)
     }
 
     /// Removes a file, and its folder with the last one; one that is not there is removed already.

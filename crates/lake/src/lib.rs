@@ -9,10 +9,12 @@ mod folder;
 mod lines;
 mod parquet;
 mod read;
+mod scan;
 #[cfg(test)]
 mod tests;
 
 pub use file::{Format, RowWriter, WriteError, writer};
 pub use folder::{Folder, FolderError, Source};
-pub use model::table::{Cell, Column, Kind, Row, Table};
+pub use model::table::{Cell, Column, Kind, Part, Row, Table, Wanted};
 pub use read::Rows;
+pub use scan::Visit;

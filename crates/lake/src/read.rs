@@ -173,7 +173,7 @@ fn cells<T: DataType>(
     levels.into_iter().map(of).collect()
 }
 
-fn physical(kind: Kind) -> parquet::basic::Type {
+pub(crate) fn physical(kind: Kind) -> parquet::basic::Type {
     match kind {
         Kind::Text | Kind::Json => parquet::basic::Type::BYTE_ARRAY,
         Kind::Integer | Kind::Time => parquet::basic::Type::INT64,

@@ -1,8 +1,12 @@
 //! Tables of rows, as analysis reads them: their columns, of which kind each is, and values in them.
 
+mod part;
+
 use std::borrow::Cow;
 
 use crate::Timestamp;
+
+pub use part::{Part, Texts, Values, Wanted};
 
 /// A table: rows of the same columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

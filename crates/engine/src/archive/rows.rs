@@ -93,6 +93,14 @@ const CONTEXT: [&str; 13] = [
     "locale",
 ];
 
+/// The column of events that has a part of their context; `None` where no column has it.
+pub(crate) fn context_column(path: &str) -> Option<&'static str> {
+    let place = CONTEXT.iter().position(|known| *known == path)?;
+    let columns = tables::EVENTS.columns;
+    let first = columns.iter().position(|column| column.name == "page_path")?;
+    columns.get(first + place).map(|column| column.name)
+}
+
 /// The row of an event.
 pub(super) fn event(seq: Seq, found: &FollowedEvent, snapshot: &Snapshot) -> Row {
     let FollowedEvent { strand, purposes: allowed, event } = found;

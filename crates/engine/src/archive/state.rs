@@ -100,6 +100,10 @@ impl State {
         Self { shared, archive, limits, contents, changing, is_flush_asked }
     }
 
+    pub(crate) fn archive(&self) -> &dyn Archive {
+        &*self.archive
+    }
+
     pub(crate) fn contents(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock()
     }
@@ -132,6 +136,7 @@ impl State {
         let contents = self.contents();
         let table = |place: usize| {
             let file = |file: &Arc<File>| FileSnapshot {
+                name: file.name(),
                 path: self.archive.path(&file.name()),
                 day: file.id.day.to_string(),
                 rows: file.rows,
@@ -150,13 +155,13 @@ impl State {
         // Whoever an event was moved to may have been erased since.
         let (erased, kept): (Vec<_>, Vec<_>) =
             named.moved.iter().partition(|(_, to)| named.strands.contains(to.as_str()));
-        let seqs = |moved: Vec<(&i64, &String)>| moved.into_iter().map(|(seq, _)| *seq).collect();
-        let (erased, kept_events): (Vec<i64>, Vec<i64>) = (seqs(erased), seqs(kept));
+        let erased: Vec<i64> = erased.into_iter().map(|(seq, _)| *seq).collect();
+        let moved_events = kept.into_iter().map(|(seq, to)| (*seq, to.clone())).collect();
         named.events.extend(erased);
         Snapshot {
             tables: (0..tables::ALL.len()).map(table).collect(),
             hidden_strands: named.strands.into_iter().collect(),
-            kept_events,
+            moved_events,
             hidden_events: named.events.into_iter().collect(),
             hidden_requests: named.requests.into_iter().collect(),
         }

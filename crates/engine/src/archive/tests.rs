@@ -13,7 +13,7 @@ use expect_test::expect;
 use model::{
     Consents, Duration, Event, EventKind, Identifier, IdentifierType, LazyObject, ProfileId, Seq,
     StrandId, Timestamp, Value,
-    table::{Cell, Row, Table},
+    table::{Cell, Part, Row, Table, Wanted},
     value::Object,
 };
 use parking_lot::Mutex;
@@ -21,7 +21,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::json;
 use store::{Fault, Faulty, KeyRange, Memory, Operation, Reader as _, ScanOrder, Store};
 
-use super::{Archive, ArchiveError, Lake, Limits, Rows, tables};
+use super::{Archive, ArchiveError, Lake, Limits, Rows, Scanned, tables};
 use crate::{
     Engine, ManualClock, Options,
     clock::Clock,
@@ -36,7 +36,7 @@ const START: Timestamp = Timestamp(1_790_000_000_000);
 
 /// Files in memory, where writing fails now and then.
 #[derive(Debug, Default)]
-struct Shelf {
+pub(crate) struct Shelf {
     files: Mutex<BTreeMap<String, Vec<Row>>>,
     /// How many more files are written before one fails; 0 for none that fails.
     fails_after: AtomicU64,
@@ -66,6 +66,22 @@ impl Archive for Shelf {
     fn read(&self, _: &'static Table, name: &str) -> Result<Rows, ArchiveError> {
         let rows = self.files.lock().get(name).cloned().ok_or_else(|| failed("find"))?;
         Ok(Box::new(rows.into_iter().map(Ok)))
+    }
+
+    fn scan(
+        &self,
+        table: &'static Table,
+        name: &str,
+        wanted: &Wanted<'_>,
+        visit: &mut Scanned<'_>,
+    ) -> Result<(), ArchiveError> {
+        let rows = self.files.lock().get(name).cloned().ok_or_else(|| failed("find"))?;
+        for rows in rows.chunks(7) {
+            if visit(&Part::of(table, wanted, rows)).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn strands(&self, _: &'static Table, name: &str) -> Result<Vec<String>, ArchiveError> {
@@ -115,7 +131,7 @@ struct World {
 }
 
 /// Small, so that there are many files; upkeep waits to be asked.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     tail_rows: 60,
     tail_bytes: 1 << 20,
     tail_age: Duration::days(400),
@@ -229,7 +245,7 @@ impl World {
                 let row = row.unwrap();
                 let strand = text(&row[tables::STRAND]);
                 let seq = number(&row[tables::SEQ]);
-                let is_kept = table == 0 && snapshot.kept_events.binary_search(&seq).is_ok();
+                let is_kept = table == 0 && snapshot.is_moved(seq);
                 let is_hidden = !is_kept && snapshot.hidden_strands.binary_search(&strand).is_ok()
                     || table == 0 && snapshot.hidden_events.binary_search(&seq).is_ok();
                 if !is_hidden {

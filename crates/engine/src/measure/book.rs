@@ -59,6 +59,13 @@ impl Sums {
         self.go(unit, Way::In);
     }
 
+    /// Adds units of which only is known how many they are.
+    pub(super) fn expose(&mut self, place: Exposing, units: u64, several: u64) {
+        let count = self.exposed.entry(place).or_default();
+        count.units += units;
+        count.several += several;
+    }
+
     fn go(&mut self, unit: &Unit, way: Way) {
         let Unit { exposure, stratum, is_several, measured, .. } = unit;
         let Exposure { arm, version, .. } = exposure;

@@ -256,7 +256,7 @@ impl<'a> Experience<'a> {
         Ok(self.read_out(metric, (self.sums, tallies), sorted.as_ref(), reading))
     }
 
-    fn read_out(
+    pub(super) fn read_out(
         &self,
         metric: &Metric,
         (exposed, told): (&Sums, Option<&Tallies>),
@@ -351,7 +351,7 @@ impl<'a> Experience<'a> {
     }
 
     /// How many were exposed to each arm, and what share of them should have been.
-    fn exposed(&self) -> Vec<Value> {
+    pub(super) fn exposed(&self) -> Vec<Value> {
         let total: u64 = self.arms.iter().map(|arm| self.sums.units(arm)).sum();
         let arms = self.arms.iter().enumerate().map(|(place, arm)| {
             let units = self.sums.units(arm);

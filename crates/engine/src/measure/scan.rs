@@ -91,13 +91,7 @@ pub(super) fn capped(
     let most = at_quantile(&mut values, quantile).unwrap_or(Amount::MAX);
     let mut tallies = Tallies::new();
     counted(&*frozen, shared, experience, metric.id, &mut |place, measured| {
-        let measured = match measured {
-            Measured::Counted(values) => {
-                Measured::Counted(Values { upper: values.upper.at_most(most), ..values })
-            }
-            left => left,
-        };
-        tallies.entry(place.clone()).or_default().add(&measured);
+        tallies.entry(place.clone()).or_default().add(&measured.at_most(most));
     })?;
     Ok(tallies)
 }
@@ -121,7 +115,7 @@ pub(super) fn sorted(
 }
 
 /// The value that a share of values do not exceed: the smallest of which that is so.
-fn at_quantile(values: &mut [Amount], quantile: f64) -> Option<Amount> {
+pub(super) fn at_quantile(values: &mut [Amount], quantile: f64) -> Option<Amount> {
     #[expect(clippy::cast_precision_loss, reason = "a rank among fewer than 2^53")]
     let rank = (values.len() as f64 * quantile).ceil();
     #[expect(

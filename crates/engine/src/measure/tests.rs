@@ -15,11 +15,15 @@ use serde_json::json;
 use super::{
     Sums, exposures,
     rows::{StoredExposure, Unit},
-    unit,
+    tried, unit,
 };
 use crate::{
     Engine, ManualClock, Options,
     acts::{ActError, Ask, Split},
+    archive::{
+        Archive,
+        tests::{LIMITS, Shelf},
+    },
     clock::Clock,
     decide::DecideRequest,
     definitions::{Expect, Kind, Scope, Token},
@@ -35,6 +39,7 @@ use crate::{
     sealed::RowError,
     snapshot::Projection,
     state::Shared,
+    trial::{Sources, Trial},
     writer::heads,
 };
 
@@ -47,14 +52,18 @@ struct World {
     clock: Arc<ManualClock>,
     runtime: tokio::runtime::Runtime,
     dir: tempfile::TempDir,
+    /// The files of the lake.
+    shelf: Arc<Shelf>,
     sent: usize,
 }
 
-fn open(dir: &std::path::Path, clock: &Arc<ManualClock>) -> Engine {
+fn open(dir: &std::path::Path, shelf: &Arc<Shelf>, clock: &Arc<ManualClock>) -> Engine {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let options =
         Options { dir: dir.to_owned(), clock, cache_bytes: 8 << 20, write_key: None, token: None };
-    Engine::open(options).unwrap().0
+    let engine = Engine::open(options).unwrap().0;
+    engine.keep_lake(Arc::clone(shelf) as Arc<dyn Archive>, LIMITS).unwrap();
+    engine
 }
 
 fn admin() -> Token {
@@ -69,9 +78,10 @@ impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START));
-        let engine = open(dir.path(), &clock);
+        let shelf = Arc::default();
+        let engine = open(dir.path(), &shelf, &clock);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let world = Self { engine, clock, runtime, dir, sent: 0 };
+        let world = Self { engine, clock, runtime, dir, shelf, sent: 0 };
         world.define(Kind::Placement, "hero", json!({"state": "live", "default": {}}));
         world.define(Kind::Placement, "foot", json!({"state": "live", "default": {}}));
         let variants = json!([{"key": "a"}, {"key": "b"}]);
@@ -203,8 +213,8 @@ impl World {
         self.engine.shutdown();
         // The old engine must let go of the directory before the new one takes it.
         let elsewhere = tempfile::tempdir().unwrap();
-        self.engine = open(elsewhere.path(), &self.clock);
-        self.engine = open(self.dir.path(), &self.clock);
+        self.engine = open(elsewhere.path(), &Arc::default(), &self.clock);
+        self.engine = open(self.dir.path(), &self.shelf, &self.clock);
     }
 
     fn step(&mut self, random: &mut SmallRng) {
@@ -257,9 +267,34 @@ impl World {
             assert_eq!(found, &stored, "{experience}: what is published is the sum of the rows");
             let expected = expected.get(&experience).unwrap_or(&nobody);
             assert_eq!(found, expected, "{experience}: against everybody");
+            assert_eq!(&self.tried(&experience), found, "{experience}: over the lake");
             units += found.arms().into_iter().map(|arm| found.units(arm)).sum::<u64>();
         }
         usize::try_from(units).unwrap()
+    }
+
+    /// The sums of all metrics, each tried over the lake.
+    fn tried(&self, experience: &Key) -> Sums {
+        let mut sums = Sums::default();
+        let lake = self.engine.lake().unwrap();
+        lake.catch_up(&self.engine);
+        for metric in self.shared().registry.snapshot().metrics.iter() {
+            let trial = Trial {
+                archive: &*self.shelf,
+                sources: &Sources::from(lake.snapshot()),
+                experience,
+                metric,
+                rules: &self.engine.may_be_seen(metric.purpose).unwrap(),
+                now: self.clock.now(),
+                threads: 3,
+            };
+            let (of_metric, tallies, _) = tried::sums(metric, trial.run().unwrap());
+            sums.exposed = of_metric.exposed;
+            if !tallies.is_empty() {
+                sums.tallies.insert(metric.id, tallies);
+            }
+        }
+        sums
     }
 }
 

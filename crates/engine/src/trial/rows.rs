@@ -1,0 +1,152 @@
+//! From rows of the lake to events as a metric reads them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use experiment::Metric;
+use model::{
+    LazyObject, PurposeSet, StrandId, Timestamp, Value,
+    condition::{EventName, EventRow, Layout, RowValues, visits},
+    table::Part,
+    value::Path,
+};
+use thiserror::Error;
+
+use super::{Rules, source::parse};
+use crate::archive;
+
+/// What a metric reads that the lake has not.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unfit {
+    /// Visits.
+    #[error("visits are no events of the lake; define the metric and wait for its sums")]
+    Visits,
+    /// A part of the context that has no column.
+    #[error(
+        "the lake has no column for `{0}`; filter by another value, or define the metric and wait for its sums"
+    )]
+    Context(String),
+}
+
+/// Columns that every event is read by, before those of its values.
+const FIRST: [&str; 6] = ["strand", "seq", "event_time", "name", "counts", "purposes"];
+/// Properties that have columns of their own.
+const OWN: [&str; 3] = ["revenue", "value", "currency"];
+
+/// What is read of events.
+#[derive(Debug)]
+pub(super) struct Reads {
+    /// The names of events, and what of each is read.
+    pub(super) layout: Layout,
+    /// The columns of events.
+    pub(super) columns: Vec<&'static str>,
+    /// Where among the columns the whole of an event's properties is.
+    properties: Option<usize>,
+}
+
+/// An event as the metric reads it.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) strand: StrandId,
+    pub(super) seq: i64,
+    /// The number of its name.
+    pub(super) number: u32,
+    pub(super) row: EventRow,
+}
+
+impl Reads {
+    pub(super) fn of(metric: &Metric) -> Result<Self, Unfit> {
+        let mut needed: BTreeMap<EventName, BTreeSet<Path>> = BTreeMap::new();
+        for (name, paths) in metric.events() {
+            if name.text == visits::STARTED {
+                return Err(Unfit::Visits);
+            }
+            needed.entry(name.clone()).or_default().extend(paths);
+        }
+        let mut columns = FIRST.to_vec();
+        let mut is_whole = metric.has_filters();
+        for path in needed.values().flatten() {
+            match path.in_context() {
+                Some(text) => {
+                    let column = archive::context_column(text);
+                    columns.push(column.ok_or_else(|| Unfit::Context(path.as_str().into()))?);
+                }
+                None => is_whole |= !OWN.contains(&path.as_str()),
+            }
+        }
+        let properties = is_whole.then_some("properties");
+        match properties {
+            Some(whole) => columns.push(whole),
+            None => {
+                let read =
+                    |own: &&'static str| needed.values().flatten().any(|p| p.as_str() == *own);
+                columns.extend(OWN.iter().copied().filter(|own| read(&own)));
+            }
+        }
+        columns.dedup();
+        let properties = properties.map(|_| columns.len() - 1);
+        Ok(Self { layout: Layout::new(needed), columns, properties })
+    }
+
+    /// Whether events of a name are read.
+    pub(super) fn is_read(&self, name: &str) -> bool {
+        self.layout.names().any(|known| known.text == name)
+    }
+
+    /// Visits the events of a part that count.
+    pub(super) fn each(&self, part: &Part, rules: &dyn Rules, visit: &mut dyn FnMut(Read)) {
+        let [strands, seqs, times, names, counts, purposes, ..] = &part.columns[..] else { return };
+        let mut last_name: (Option<&str>, Option<u32>) = (None, None);
+        let mut last_list: (Option<&str>, bool) = (None, false);
+        for row in (0..part.rows).filter(|row| counts.boolean(*row) == Some(true)) {
+            let name = names.text(row);
+            if last_name.0 != name {
+                last_name = (name, name.and_then(|name| self.number(name)));
+            }
+            let list = purposes.text(row);
+            if last_list.0 != list {
+                last_list = (list, list.is_some_and(|list| rules.purposes(list)));
+            }
+            let strand = strands.text(row).and_then(parse);
+            let (Some(strand), Some(number)) = (strand, last_name.1) else { continue };
+            let (Some(seq), Some(time)) = (seqs.integer(row), times.integer(row)) else { continue };
+            let row = EventRow {
+                time: Timestamp(time),
+                tie: seq.unsigned_abs(),
+                purposes: if last_list.1 { PurposeSet(u32::MAX) } else { PurposeSet::NONE },
+                values: self.values(number, part, row),
+            };
+            visit(Read { strand, seq, number, row });
+        }
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        let place = self.layout.names().position(|known| known.text == name)?;
+        u32::try_from(place).ok()
+    }
+
+    fn values(&self, number: u32, part: &Part, row: usize) -> RowValues {
+        let paths = self.layout.paths(number);
+        if paths.is_empty() {
+            return RowValues::default();
+        }
+        let text = |place: usize| part.columns.get(place).and_then(|column| column.text(row));
+        let whole = self.properties.and_then(text).and_then(|text| LazyObject::parse(text).ok());
+        let column = |name: &str| {
+            let place = self.columns.iter().position(|column| *column == name)?;
+            let values = part.columns.get(place)?;
+            let number = values.number(row).map(Value::from);
+            number.or_else(|| values.text(row).map(Value::from))
+        };
+        let own = |path: &Path| match path.in_context() {
+            Some(text) => archive::context_column(text).and_then(column),
+            None if whole.is_none() => column(path.as_str()),
+            None => None,
+        };
+        let own: Vec<Option<Value>> = paths.iter().map(own).collect();
+        RowValues::pack(paths, |path| {
+            let place = paths.iter().position(|known| known == path)?;
+            let known = own.get(place)?.as_ref();
+            known.or_else(|| whole.as_ref().and_then(|whole| whole.find(path)))
+        })
+    }
+}
