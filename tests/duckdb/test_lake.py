@@ -167,3 +167,53 @@ def test_a_person_is_found_by_the_statistics_of_pages(lake, tables):
             group = metadata.row_group(0)
             assert [column.column_index for column in group.sorting_columns] == [0, 2]
             assert group.column(0).statistics.has_min_max and group.column(0).has_column_index
+
+
+REVENUE = {
+    "kind": "sum",
+    "event": "Order Completed",
+    "property": "revenue",
+    "where": [{"property": "channel", "op": "eq", "value": "web"}],
+    "cap": {"quantile": 0.9},
+}
+
+
+def test_a_metric_that_is_tried_has_the_numbers_that_it_has_once_it_is_saved(tmp_path):
+    def buy(number, who, amount):
+        properties = {"revenue": amount, "channel": "shop" if number % 5 == 0 else "web"}
+        return {"type": "track", "event": "Order Completed", **who, "properties": properties}
+
+    with Server(tmp_path) as server:
+        assert server.request("PUT", "/api/v1/placements/hero", {"state": "live", "default": {}})[0] == 201
+        sale = {"state": "live", "placement": "hero", "variants": [{"key": "a"}, {"key": "b"}]}
+        assert server.request("PUT", "/api/v1/experiences/sale", sale)[0] == 201
+        for user in range(300):
+            server.post("/v1/decide", {"identifiers": {"anonymous_id": f"d{user}"}, "placements": ["hero"]})
+        time.sleep(1)
+        orders = [buy(n, {"anonymousId": f"d{n % 300}"}, n % 91 / 8) for n in range(600)]
+        # A third log in, and go on with another device.
+        known = [n for n in range(300) if n % 3 == 0]
+        orders += [{"type": "identify", "anonymousId": f"d{n}", "userId": f"u{n}"} for n in known]
+        orders += [buy(n, {"anonymousId": f"e{n}", "userId": f"u{n}"}, n % 13 / 4) for n in known]
+        ingest(server, orders)
+    # What was in memory is in files now; more comes that is in none yet.
+    with Server(tmp_path) as server:
+        ingest(server, [buy(n, {"anonymousId": f"d{n}"}, n / 8) for n in range(40)])
+        tried = server.post("/api/v1/experiences/sale/results", {"metric": {"key": "revenue", **REVENUE}})
+        assert server.request("PUT", "/api/v1/metrics/revenue", {"state": "live", **REVENUE})[0] == 201
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        while True:
+            saved = server.get("/api/v1/experiences/sale/results?metric=revenue")
+            if saved["measured"] == 1 and saved["metrics"][0]["arms"] == tried["metrics"][0]["arms"]:
+                break
+            assert time.monotonic() < deadline, (saved["metrics"], tried["metrics"])
+            time.sleep(POLL_SECONDS)
+        assert sum(arm["units"] for arm in tried["arms"]) == 300
+        assert {arm["value"] > 0 for arm in tried["metrics"][0]["arms"]} == {True}
+        for name in ("arms", "split", "several", "verdict"):
+            assert saved[name] == tried[name]
+        for refused in ({"event": "Visit Started"}, {"where": [{"property": "context.screen.width", "op": "gt", "value": 1}]}):
+            metric = {"kind": "count", "event": "Order Completed", **refused}
+            status, answer = server.request("POST", "/api/v1/experiences/sale/results", {"metric": metric})
+            assert status == 422 or status == 400, answer
+            assert "sums" in json.dumps(answer), answer

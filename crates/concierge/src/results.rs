@@ -3,14 +3,14 @@
 mod chart;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     cli::ClientFlags,
-    client::{Client, encode},
+    client::{Auth, Client, encode},
     failure::Outcome,
     screen,
     settings::Settings,
@@ -22,6 +22,7 @@ Examples:
   concierge results welcome_back
   concierge results welcome_back --metric revenue_per_visitor --json
   concierge results welcome_back --html welcome_back.html   (a page with charts that needs nothing else)
+  concierge results welcome_back --try refunds.json         (by a metric that is not saved, over the lake)
 
 Intervals hold however often you look, unless you ask for --method fixed.";
 
@@ -36,6 +37,9 @@ pub(crate) struct ResultsArgs {
     /// One metric; all that are live when absent
     #[arg(long, value_name = "KEY")]
     metric: Option<String>,
+    /// A file with a metric that need not be saved; its numbers are computed over the lake
+    #[arg(long = "try", value_name = "FILE", conflicts_with = "metric")]
+    tried: Option<PathBuf>,
     /// How intervals come about: sequential, or fixed for one look at a time that was set before
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
@@ -59,7 +63,10 @@ pub(crate) fn run(settings: &Settings, args: &ResultsArgs) -> Outcome {
 }
 
 fn show(client: &Client, args: &ResultsArgs) -> anyhow::Result<()> {
-    let results = client.get(&path(args))?;
+    let results = match &args.tried {
+        Some(file) => tried(client, args, file)?,
+        None => client.get(&path(args))?,
+    };
     if let Some(file) = &args.html {
         std::fs::write(file, report::page(&results))
             .with_context(|| format!("could not write {}", file.display()))?;
@@ -70,6 +77,23 @@ fn show(client: &Client, args: &ResultsArgs) -> anyhow::Result<()> {
         screen::say(told(&results));
     }
     Ok(())
+}
+
+/// The results by a metric of a file.
+fn tried(client: &Client, args: &ResultsArgs, file: &Path) -> anyhow::Result<Value> {
+    let text = std::fs::read_to_string(file);
+    let text = text.with_context(|| format!("could not read {}", file.display()))?;
+    let metric: Value = serde_json::from_str(&text)
+        .with_context(|| format!("{} is no JSON document of a metric", file.display()))?;
+    let mut body = json!({"metric": metric});
+    if let Some(method) = &args.method {
+        body["method"] = method.as_str().into();
+    }
+    if let Some(confidence) = args.confidence {
+        body["confidence"] = confidence.into();
+    }
+    let path = format!("/api/v1/experiences/{}/results", encode(&args.key));
+    client.post(&path, Auth::Token, &body)
 }
 
 fn path(args: &ResultsArgs) -> String {

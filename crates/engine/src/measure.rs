@@ -40,7 +40,7 @@ use std::{
     sync::Arc,
 };
 
-use model::{Key, Lane, StrandId, Timestamp, id::LANE_COUNT};
+use model::{Event, Key, Lane, StrandId, Timestamp, condition::visits, id::LANE_COUNT};
 use parking_lot::Mutex;
 use store::{Batch, KeyRange, Reader, ScanOrder, Table, prefix_range};
 
@@ -260,13 +260,16 @@ impl Sink for Measuring {
     }
 
     fn take(&mut self, followed: &Followed) -> Result<(), RowError> {
+        let snapshot = self.projected();
         for entry in &followed.entries {
             self.taken_at = Some(entry.now);
             match &entry.what {
                 What::Decision(decision) => self.stated.extend(exposures::decided(decision)),
                 What::Event(followed) => {
                     self.stated.extend(exposures::stated(&self.shared, followed));
-                    self.dirty.insert(followed.strand);
+                    if may_count(&snapshot, &followed.event) {
+                        self.dirty.insert(followed.strand);
+                    }
                 }
                 What::Head { strand, head, .. } => self.dirty.extend([*strand, *head]),
                 What::Moved { strand, .. } => {
@@ -381,6 +384,18 @@ impl Measuring {
         let experiences = self.book.shared();
         self.shared.measured.set(Readable { experiences, as_of, measured });
     }
+}
+
+/// Whether what units did may be something else since an event. Most events are of names that no metric counts. Who it
+/// is about is not asked here, since it is told when that changes.
+fn may_count(snapshot: &Snapshot, event: &Event) -> bool {
+    let metrics = &snapshot.metrics;
+    metrics.reads(&event.name)
+        // Each event may begin a visit or make it longer.
+        || metrics.reads(visits::STARTED)
+        // Whether anything may be read hangs on what was said, in some countries also on where somebody is.
+        || !event.consents.is_empty()
+        || snapshot.policy.is_regional()
 }
 
 /// The key of a strand with the lane in front, as all rows of people begin.

@@ -140,6 +140,11 @@ impl Metric {
         })
     }
 
+    fn names(&self) -> impl Iterator<Item = &EventName> {
+        let parts = [Some(&self.upper), self.lower.as_ref()].into_iter().flatten();
+        parts.map(|part| &part.pattern.name)
+    }
+
     /// Whether it looks at properties of events to tell which of them count.
     pub fn has_filters(&self) -> bool {
         let parts = [Some(&self.upper), self.lower.as_ref()].into_iter().flatten();
@@ -331,6 +336,8 @@ fn compile_cap(cap: CapDocument, faults: &mut Vec<Fault>) -> Option<Cap> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     all: BTreeMap<Key, Metric>,
+    /// The names of the events that any of them reads.
+    names: BTreeSet<String>,
 }
 
 impl Metrics {
@@ -350,7 +357,8 @@ impl Metrics {
                 Err(faults) => broken.push((document.key.clone(), faults)),
             }
         }
-        (Self { all }, broken)
+        let names = all.values().flat_map(Metric::names).map(|name| name.text.to_string());
+        (Self { names: names.collect(), all }, broken)
     }
 
     /// All of them, in key order.
@@ -361,6 +369,11 @@ impl Metrics {
     /// The metric with this key.
     pub fn get(&self, key: &Key) -> Option<&Metric> {
         self.all.get(key)
+    }
+
+    /// Whether one of them reads events of a name.
+    pub fn reads(&self, event: &str) -> bool {
+        self.names.contains(event)
     }
 
     /// Whether there is none.

@@ -313,3 +313,104 @@ fn a_file_is_whole_or_not_there() {
         "its folder goes with the last file"
     );
 }
+
+static DEEDS: Table = Table {
+    name: "deeds",
+    row: "what was done",
+    columns: &[
+        Column::always("strand", Kind::Text, "whose it is"),
+        Column::always("lane", Kind::Integer, "where it lies"),
+        Column::always("seq", Kind::Integer, "its position"),
+        Column::always("name", Kind::Text, "what was done"),
+        Column::perhaps("to", Kind::Text, "to whom"),
+        Column::perhaps("amount", Kind::Number, "how much"),
+        Column::perhaps("nth", Kind::Integer, "which of several"),
+        Column::always("counts", Kind::Boolean, "whether it counts"),
+        Column::always("at", Kind::Time, "when"),
+    ],
+};
+
+/// More rows than a row group has, in the order of files; what each has follows from its number.
+fn deeds() -> Vec<Row> {
+    let deed = |number: i64| {
+        let mixed =
+            number.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()).unsigned_abs() >> 8;
+        let drawn = |below: u64| (mixed >> 16) % below;
+        let name = if drawn(50) == 0 { "bought" } else { "looked" };
+        vec![
+            Cell::Text(format!("{:04x}{number:016x}", number / 170).into()),
+            Cell::Integer(number / 170),
+            Cell::Integer(number),
+            Cell::Text(name.into()),
+            if drawn(3) == 0 {
+                Cell::Absent
+            } else {
+                Cell::Text(format!("to {}", drawn(9)).into())
+            },
+            if drawn(7) == 0 { Cell::Number(number as f64 / 8.0) } else { Cell::Absent },
+            if drawn(5) == 0 { Cell::Absent } else { Cell::Integer(-number) },
+            Cell::Boolean(drawn(2) == 0),
+            Cell::Time(model::Timestamp(number * 1_000)),
+        ]
+    };
+    (0..170_000).map(deed).collect()
+}
+
+/// Parts as rows of cells, all columns of one row behind the other.
+fn cells(part: &Part) -> Vec<Vec<String>> {
+    let cell = |row: usize| {
+        let columns = part.columns.iter();
+        let told = columns.map(|column| match column.text(row) {
+            Some(text) => text.to_owned(),
+            None => format!(
+                "{:?} {:?} {:?}",
+                column.integer(row),
+                column.number(row),
+                column.boolean(row)
+            ),
+        });
+        told.collect()
+    };
+    (0..part.rows).map(cell).collect()
+}
+
+#[test]
+fn what_is_scanned_of_a_file_is_what_is_wanted_of_its_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let rows = deeds();
+    folder.write(&DEEDS, "deeds/all.parquet", &mut rows.iter().cloned().map(Ok)).unwrap();
+    let (all, some) = (["strand", "to", "amount", "nth", "counts", "at", "name"], ["seq"]);
+    let is_bought = |name: &str| name == "bought";
+    let nobody = |_: &str| false;
+    for (columns, lanes, only) in [
+        (&all[..], 0..1_024, None),
+        (&all[..], 100..611, None),
+        (&all[..], 0..1_024, Some(("name", &is_bought as &dyn Fn(&str) -> bool))),
+        (&all[..], 588..590, Some(("name", &is_bought as &dyn Fn(&str) -> bool))),
+        (&some[..], 3..1_000, Some(("to", &|to: &str| to == "to 4"))),
+        (&some[..], 5..6, None),
+        (&some[..], 1_001..1_024, None),
+        (&all[..], 0..1_024, Some(("name", &nobody as &dyn Fn(&str) -> bool))),
+    ] {
+        let wanted = Wanted { columns, lanes, only };
+        let mut found = Vec::new();
+        let mut take = |part: &Part| {
+            found.extend(cells(part));
+            std::ops::ControlFlow::Continue(())
+        };
+        folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut take).unwrap();
+        assert!(found == cells(&Part::of(&DEEDS, &wanted, &rows)), "{wanted:?}");
+    }
+    let wanted = Wanted { columns: &["seq"], lanes: 0..1_024, only: None };
+    let mut parts = 0;
+    let mut stop = |_: &Part| {
+        parts += 1;
+        std::ops::ControlFlow::Break(())
+    };
+    folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut stop).unwrap();
+    assert_eq!(parts, 1);
+    let wanted = Wanted { columns: &["colour"], lanes: 0..1, only: None };
+    let refused = folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut stop).unwrap_err();
+    assert!(matches!(refused, FolderError::Column(_)), "{refused}");
+}

@@ -1,16 +1,22 @@
 //! What experiences have brought about.
 
+use std::sync::Arc;
+
 use axum::{
-    Json,
-    extract::{Path, State},
+    Extension, Json,
+    extract::{Path, Request, State},
     http::Uri,
     response::{IntoResponse, Response},
 };
-use engine::{Breakdown, Method, ResultsQuery, definitions::Page, ready_made_metrics};
-use model::Key;
+use engine::{
+    Breakdown, Method, ResultsQuery,
+    definitions::{Page, Token},
+    ready_made_metrics,
+};
+use model::{Key, value::Object};
 use serde::Deserialize;
 
-use crate::{app::App, error::ApiError, query};
+use crate::{app::App, audiences::audit, body, error::ApiError, query};
 
 /// What is asked about an experience.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,6 +74,34 @@ pub(crate) async fn read(
     let asked: Asked = query::parse(&uri)?;
     let query = asked.query()?;
     let results = app.read(move |engine| engine.results(&key, &query)).await?;
+    Ok(Json(results).into_response())
+}
+
+/// A metric to be tried, and how it is read out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tried {
+    metric: Object,
+    method: Option<String>,
+    confidence: Option<f64>,
+    adjusted: Option<bool>,
+}
+
+/// The results of an experience by a metric that need not be saved.
+pub(crate) async fn tried(
+    State(app): State<App>,
+    Extension(token): Extension<Arc<Token>>,
+    Path(key): Path<String>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let key = experience_key(&key)?;
+    let (parts, sent) = request.into_parts();
+    let bytes = body::read(sent, &parts.headers, &app.options).await?;
+    let Tried { metric, method, confidence, adjusted } = body::json(&bytes)?;
+    let asked = Asked { metric: None, method, confidence, adjusted, breakdown: None, series: None };
+    let query = asked.query()?;
+    audit(&app, &token, "results.try", format!("experiences/{key}")).await?;
+    let results = app.read(move |engine| engine.try_metric(&key, metric, &query)).await?;
     Ok(Json(results).into_response())
 }
 

@@ -12,6 +12,6 @@ with orders as (
     and event_time >= exposed_at and event_time < exposed_at + interval '7 days'
   group by first.unit, first.variant
 )
-select variant, count(*) as units, count(revenue) as conversions, sum(revenue) as revenue,
+select variant, count(*) as units, sum(revenue) as revenue,
        sum(revenue * revenue) as squares
 from units group by variant order by variant

@@ -23,6 +23,7 @@ usage: cargo run --release -p xtask -- bench [OPTIONS]
   --only LOAD       measure only `ingest`, `latency`, `extremes`, `throughput`, `lake`, `backtest` or `results`
   --events N        events in the lake whose results are asked for, with a tenth as many people [50000000]
   --python FILE     a Python that has DuckDB, which the lake is compared with [python3]
+  --sql             ask for these results by SQL as well, of a program built with the feature `query`
   --out FILE        write the table there too";
 
 /// What to do.
@@ -90,6 +91,8 @@ pub(crate) struct Arguments {
     /// Events in the lake whose results are asked for.
     pub(crate) events: u64,
     pub(crate) python: PathBuf,
+    /// Whether `lake-bench` was built with SQL.
+    pub(crate) sql: bool,
     pub(crate) keep: bool,
     pub(crate) reuse: bool,
     pub(crate) only: Option<Load>,
@@ -126,6 +129,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
         has_lake: true,
         events: 50_000_000,
         python: PathBuf::from("python3"),
+        sql: false,
         keep: false,
         reuse: false,
         only: None,
@@ -143,6 +147,7 @@ pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> anyhow::Result<C
                 arguments.events = 1_000_000;
             }
             "--sequences" => arguments.sequences = true,
+            "--sql" => arguments.sql = true,
             "--keep" => arguments.keep = true,
             "--reuse" => (arguments.keep, arguments.reuse) = (true, true),
             "--only" => arguments.only = Some(Load::parse(&value()?)?),

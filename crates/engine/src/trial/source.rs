@@ -22,7 +22,7 @@ pub struct Source {
 }
 
 /// What is read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sources {
     /// What happened.
     pub events: Source,
@@ -67,6 +67,13 @@ impl Hidden {
 
     pub(super) fn request(&self, request: &str) -> bool {
         self.requests.binary_search_by(|hidden| hidden.as_str().cmp(request)).is_ok()
+    }
+}
+
+impl Sources {
+    /// Tables of which no row is hidden.
+    pub fn of(events: Source, exposures: Source, links: Source) -> Self {
+        Self { events, exposures, links, hidden: Hidden::default(), _lake: None }
     }
 }
 

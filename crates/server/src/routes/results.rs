@@ -1,6 +1,6 @@
 //! The paths of results.
 
-use axum::routing::get;
+use axum::routing::{get, post};
 use engine::definitions::Scope;
 
 use super::{Doc, Parameter, Route, optional, scope};
@@ -79,6 +79,21 @@ pub(super) const ROUTES: &[Route] = &[
             summary: "What an experience has brought about: exposed units, metrics with intervals, and a verdict",
             query: &[METRIC, METHOD, CONFIDENCE, ADJUSTED, BREAKDOWN, SERIES],
             body: None,
+            answer: (200, Some("Results")),
+        },
+    },
+    Route {
+        method: "post",
+        path: "/api/v1/experiences/{key}/results",
+        aliases: &[],
+        access: scope(Scope::DefinitionsRead),
+        handler: || post(results::tried),
+        doc: Doc {
+            id: "try_metric",
+            tag: "results",
+            summary: "The same by a metric that is not saved, computed over the lake",
+            query: &[],
+            body: Some("TriedMetric"),
             answer: (200, Some("Results")),
         },
     },

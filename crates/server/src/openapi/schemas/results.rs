@@ -29,10 +29,28 @@ fn list(items: Value) -> Value {
 pub(super) fn schemas() -> Value {
     json!({
         "Results": results(),
+        "TriedMetric": tried(),
         "MetricResult": metric(),
         "ArmResult": arm(),
         "Programme": programme(),
         "ReadyMadeMetricPage": page(reference("MetricDocument")),
+    })
+}
+
+fn tried() -> Value {
+    json!({
+        "type": "object",
+        "required": ["metric"],
+        "additionalProperties": false,
+        "properties": {
+            "metric": reference("MetricDocument"),
+            "method": {"enum": ["sequential", "fixed"]},
+            "confidence": {"type": "number", "description": "0.95 when absent"},
+            "adjusted": {
+                "type": "boolean",
+                "description": "whether what units did before the exposure is taken out; it is when absent",
+            },
+        },
     })
 }
 
