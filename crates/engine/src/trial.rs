@@ -77,7 +77,7 @@ impl Trial<'_> {
     ///
     /// When a file cannot be read.
     pub fn run(&self) -> Result<Found, TrialError> {
-        let reads = rows::Reads::of(self.metric)?;
+        let reads = rows::Reads::of(self.metric, self.sources.hidden.has_events())?;
         let blocks = self.blocks();
         let links = self.each(&blocks, &|lanes| links::moved(self, lanes))?;
         let elsewhere = self.sources.hidden.moved.iter().map(|(_, to)| *to);

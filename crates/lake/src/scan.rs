@@ -13,7 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use model::table::{Kind, Part, Table, Texts, Values, Wanted};
+use model::{
+    ProfileId,
+    table::{Kind, Part, Table, Texts, Values, Wanted},
+};
 use parquet::{
     column::{page::PageReader, reader::ColumnReaderImpl},
     data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
@@ -84,6 +87,8 @@ struct At {
     place: usize,
     kind: Kind,
     required: bool,
+    /// Its texts are ids of profiles or strands.
+    is_id: bool,
 }
 
 /// Rows to be passed over, and then rows to be read.
@@ -115,16 +120,14 @@ pub(crate) fn scan(
         let mut parts = Parts {
             columns: columns.iter().map(|at| group.column(*at)).collect::<Result<_, _>>()?,
             only: match only {
-                Some((Some(at), is_wanted)) => {
-                    Some((group.typed::<ByteArrayType>(at)?, at.required, is_wanted))
-                }
+                Some((Some(at), is_wanted)) => Some((group.typed::<ByteArrayType>(at)?, is_wanted)),
                 Some((None, _)) => continue,
                 None => None,
             },
             over: rows.start,
         };
-        if let Some((column, ..)) = &mut parts.only {
-            column.skip_records(rows.start)?;
+        if let Some((column, _)) = &mut parts.only {
+            column.reader.skip_records(rows.start)?;
         }
         let mut left = rows.len();
         while 0 < left {
@@ -157,7 +160,8 @@ fn find(
     if !fits {
         return Err(FolderError::Column(column.name));
     }
-    Ok(Some(At { place, kind: column.kind, required: column.required }))
+    let is_id = Values::are_ids(name);
+    Ok(Some(At { place, kind: column.kind, required: column.required, is_id }))
 }
 
 /// A row group.
@@ -185,43 +189,56 @@ impl Group<'_> {
                 return Ok(0..self.rows());
             }
         }
-        let mut values = Vec::new();
-        read(&mut self.typed::<Int64Type>(lane)?, self.rows(), None, &mut values)?;
-        let before = |end: i64| values.partition_point(|lane| *lane < end);
+        let mut column = self.typed::<Int64Type>(lane)?;
+        column.take(&[Run { over: 0, read: self.rows() }], self.rows())?;
+        let before = |end: i64| column.values.partition_point(|lane| *lane < end);
         Ok(before(from)..before(to))
     }
 
     fn column(&self, at: Option<At>) -> Result<Column, FolderError> {
         let Some(at) = at else { return Ok(Column::Missing) };
         Ok(match at.kind {
-            Kind::Text | Kind::Json => Column::Text(self.typed(at)?, at.required),
-            Kind::Integer | Kind::Time => Column::Integer(self.typed(at)?, at.required),
-            Kind::Number => Column::Number(self.typed(at)?, at.required),
-            Kind::Boolean => Column::Boolean(self.typed(at)?, at.required),
+            Kind::Text | Kind::Json if at.is_id => Column::Id(self.typed(at)?),
+            Kind::Text | Kind::Json => Column::Text(self.typed(at)?),
+            Kind::Integer | Kind::Time => Column::Integer(self.typed(at)?),
+            Kind::Number => Column::Number(self.typed(at)?),
+            Kind::Boolean => Column::Boolean(self.typed(at)?),
         })
     }
 
-    fn typed<T: DataType>(&self, at: At) -> Result<ColumnReaderImpl<T>, FolderError> {
+    fn typed<T: DataType>(&self, at: At) -> Result<Typed<T>, FolderError> {
         let chunk = self.metadata.column(at.place);
         let pages = SerializedPageReader::new(Arc::clone(self.file), chunk, self.rows(), None)?;
         let pages: Box<dyn PageReader> = Box::new(pages);
-        Ok(ColumnReaderImpl::new(chunk.column_descr_ptr(), pages))
+        let reader = ColumnReaderImpl::new(chunk.column_descr_ptr(), pages);
+        Ok(Typed { reader, required: at.required, values: Vec::new(), levels: Vec::new() })
     }
 }
 
-/// What reads a column of a row group, and whether every row has a value.
+/// What reads a column of a row group.
 enum Column {
-    Text(ColumnReaderImpl<ByteArrayType>, bool),
-    Integer(ColumnReaderImpl<Int64Type>, bool),
-    Number(ColumnReaderImpl<DoubleType>, bool),
-    Boolean(ColumnReaderImpl<BoolType>, bool),
+    Text(Typed<ByteArrayType>),
+    Id(Typed<ByteArrayType>),
+    Integer(Typed<Int64Type>),
+    Number(Typed<DoubleType>),
+    Boolean(Typed<BoolType>),
     Missing,
+}
+
+/// What reads values of one kind, and those that were read last.
+struct Typed<T: DataType> {
+    reader: ColumnReaderImpl<T>,
+    /// Whether every row has a value.
+    required: bool,
+    values: Vec<T::T>,
+    /// For each row of a column that may be absent, whether it is not: 1 or 0.
+    levels: Vec<i16>,
 }
 
 /// What reads the rows of a row group, part by part.
 struct Parts<'a> {
     columns: Vec<Column>,
-    only: Option<(ColumnReaderImpl<ByteArrayType>, bool, &'a dyn Fn(&str) -> bool)>,
+    only: Option<(Typed<ByteArrayType>, &'a dyn Fn(&str) -> bool)>,
     /// Rows that nobody wants and that the columns have not passed over yet.
     over: usize,
 }
@@ -229,40 +246,7 @@ struct Parts<'a> {
 impl Parts<'_> {
     /// What is wanted of the next rows.
     fn next(&mut self, count: usize) -> Result<Part, FolderError> {
-        let mut runs = Vec::new();
-        let mut run = Run { over: self.over, read: 0 };
-        match &mut self.only {
-            None => run.read = count,
-            Some((column, required, is_wanted)) => {
-                let mut texts = Reading::default();
-                texts.take(column, &[Run { over: 0, read: count }], *required)?;
-                if texts.rows(*required) != count {
-                    return Err(FolderError::Column("of the condition"));
-                }
-                let mut asked = Recent::default();
-                texts.each(*required, &mut |text| {
-                    let is_meant = match text {
-                        Some(text) => {
-                            asked.get(text, &mut |text| Ok(usize::from(is_wanted(text))))? == 1
-                        }
-                        None => false,
-                    };
-                    if is_meant {
-                        run.read += 1;
-                    } else {
-                        if 0 < run.read {
-                            runs.push(std::mem::take(&mut run));
-                        }
-                        run.over += 1;
-                    }
-                    Ok(())
-                })?;
-            }
-        }
-        self.over = if run.read == 0 { run.over } else { 0 };
-        if 0 < run.read {
-            runs.push(run);
-        }
+        let runs = self.runs(count)?;
         let rows = runs.iter().map(|run| run.read).sum();
         if rows == 0 {
             return Ok(Part::default());
@@ -270,30 +254,56 @@ impl Parts<'_> {
         let columns = self.columns.iter_mut().map(|column| column.values(&runs, rows));
         Ok(Part { rows, columns: columns.collect::<Result<_, _>>()? })
     }
+
+    /// Which of the next rows are wanted.
+    fn runs(&mut self, count: usize) -> Result<Vec<Run>, FolderError> {
+        let mut run = Run { over: std::mem::take(&mut self.over), read: 0 };
+        let Some((column, is_wanted)) = &mut self.only else {
+            return Ok(vec![Run { read: count, ..run }]);
+        };
+        column.take(&[Run { over: 0, read: count }], count)?;
+        let (mut runs, mut asked) = (Vec::new(), Recent::default());
+        column.each(|text| {
+            let mut ask = |text: &str| usize::from(is_wanted(text));
+            let is_meant = text.map(|text| asked.get(text, &mut ask)).transpose()? == Some(1);
+            if is_meant {
+                run.read += 1;
+            } else {
+                if 0 < run.read {
+                    runs.push(std::mem::take(&mut run));
+                }
+                run.over += 1;
+            }
+            Ok(())
+        })?;
+        if run.read == 0 {
+            self.over = run.over;
+        } else {
+            runs.push(run);
+        }
+        Ok(runs)
+    }
 }
 
 impl Column {
     fn values(&mut self, runs: &[Run], rows: usize) -> Result<Values, FolderError> {
         Ok(match self {
-            Self::Text(column, required) => {
-                let mut reading = Reading::default();
-                reading.take(column, runs, *required)?;
-                reading.check(*required, rows)?;
+            Self::Text(column) => {
+                column.take(runs, rows)?;
                 let (mut texts, mut recent) = (Texts::default(), Recent::default());
-                reading.each(*required, &mut |text| {
-                    let word = text.map(|text| recent.get(text, &mut |text| Ok(texts.word(text))));
+                column.each(|text| {
+                    let word = text.map(|text| recent.get(text, &mut |text| texts.word(text)));
                     texts.push(word.transpose()?);
                     Ok(())
                 })?;
                 Values::Texts(texts)
             }
-            Self::Integer(column, required) => {
-                Values::Integers(all(column, runs, *required, rows)?)
-            }
-            Self::Number(column, required) => Values::Numbers(all(column, runs, *required, rows)?),
-            Self::Boolean(column, required) => {
-                Values::Booleans(all(column, runs, *required, rows)?)
-            }
+            Self::Id(column) => Values::Ids(
+                column.all(runs, rows, |text| ProfileId::from_hexadecimal(text.data()).ok())?,
+            ),
+            Self::Integer(column) => Values::Integers(column.all(runs, rows, |n| Some(*n))?),
+            Self::Number(column) => Values::Numbers(column.all(runs, rows, |n| Some(*n))?),
+            Self::Boolean(column) => Values::Booleans(column.all(runs, rows, |b| Some(*b))?),
             Self::Missing => {
                 let mut texts = Texts::default();
                 (0..rows).for_each(|_| texts.push(None));
@@ -303,68 +313,38 @@ impl Column {
     }
 }
 
-fn all<T: DataType>(
-    column: &mut ColumnReaderImpl<T>,
-    runs: &[Run],
-    required: bool,
-    rows: usize,
-) -> Result<Vec<Option<T::T>>, FolderError> {
-    let mut reading = Reading::default();
-    reading.take(column, runs, required)?;
-    reading.check(required, rows)?;
-    let mut values = Vec::with_capacity(rows);
-    reading.each(required, &mut |value| {
-        values.push(value.cloned());
-        Ok(())
-    })?;
-    Ok(values)
-}
-
-/// Decoded values of a column: those that are there, and for each row of a column that may be absent whether it is.
-struct Reading<T> {
-    values: Vec<T>,
-    levels: Vec<i16>,
-}
-
-impl<T> Default for Reading<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), levels: Vec::new() }
-    }
-}
-
-impl<T> Reading<T> {
-    fn take<D: DataType<T = T>>(
-        &mut self,
-        column: &mut ColumnReaderImpl<D>,
-        runs: &[Run],
-        required: bool,
-    ) -> Result<(), FolderError> {
+impl<T: DataType> Typed<T> {
+    /// Reads the values of so many rows in runs.
+    fn take(&mut self, runs: &[Run], rows: usize) -> Result<(), FolderError> {
+        self.values.clear();
+        self.values.reserve(rows);
+        self.levels.clear();
         for run in runs {
-            if 0 < run.over && column.skip_records(run.over)? != run.over {
+            if 0 < run.over && self.reader.skip_records(run.over)? != run.over {
                 return Err(too_few().into());
             }
-            let levels = (!required).then_some(&mut self.levels);
-            read(column, run.read, levels, &mut self.values)?;
+            let mut left = run.read;
+            while 0 < left {
+                let levels = (!self.required).then_some(&mut self.levels);
+                let (read, _, _) =
+                    self.reader.read_records(left, levels, None, &mut self.values)?;
+                if read == 0 {
+                    return Err(too_few().into());
+                }
+                left -= read;
+            }
         }
-        Ok(())
+        let found = if self.required { self.values.len() } else { self.levels.len() };
+        if found == rows { Ok(()) } else { Err(too_few().into()) }
     }
 
-    fn rows(&self, required: bool) -> usize {
-        if required { self.values.len() } else { self.levels.len() }
-    }
-
-    fn check(&self, required: bool, rows: usize) -> Result<(), FolderError> {
-        if self.rows(required) == rows { Ok(()) } else { Err(too_few().into()) }
-    }
-
-    /// Visits the value of each row.
+    /// Visits the value of each row that was read.
     fn each(
         &self,
-        required: bool,
-        visit: &mut dyn FnMut(Option<&T>) -> Result<(), FolderError>,
+        mut visit: impl FnMut(Option<&T::T>) -> Result<(), FolderError>,
     ) -> Result<(), FolderError> {
         let mut values = self.values.iter();
-        if required {
+        if self.required {
             return values.try_for_each(|value| visit(Some(value)));
         }
         self.levels.iter().try_for_each(|level| match level {
@@ -372,23 +352,22 @@ impl<T> Reading<T> {
             _ => visit(Some(values.next().ok_or_else(too_few)?)),
         })
     }
-}
 
-fn read<T: DataType>(
-    column: &mut ColumnReaderImpl<T>,
-    count: usize,
-    mut levels: Option<&mut Vec<i16>>,
-    values: &mut Vec<T::T>,
-) -> Result<(), FolderError> {
-    let mut left = count;
-    while 0 < left {
-        let (rows, _, _) = column.read_records(left, levels.as_deref_mut(), None, values)?;
-        if rows == 0 {
-            return Err(too_few().into());
-        }
-        left -= rows;
+    /// Reads the values of so many rows in runs, as something else.
+    fn all<V>(
+        &mut self,
+        runs: &[Run],
+        rows: usize,
+        of: impl Fn(&T::T) -> Option<V>,
+    ) -> Result<Vec<Option<V>>, FolderError> {
+        self.take(runs, rows)?;
+        let mut all = Vec::with_capacity(rows);
+        self.each(|value| {
+            all.push(value.and_then(&of));
+            Ok(())
+        })?;
+        Ok(all)
     }
-    Ok(())
 }
 
 fn too_few() -> ParquetError {
@@ -407,7 +386,7 @@ impl Recent {
     fn get(
         &mut self,
         text: &ByteArray,
-        find: &mut dyn FnMut(&str) -> Result<usize, FolderError>,
+        find: &mut dyn FnMut(&str) -> usize,
     ) -> Result<usize, FolderError> {
         let bytes = text.data();
         // An address is never 0, so what is not known yet is nobody's.
@@ -418,7 +397,7 @@ impl Recent {
         }
         let text = std::str::from_utf8(bytes)
             .map_err(|_| ParquetError::General("a text is not UTF-8".to_owned()))?;
-        let found = find(text)?;
+        let found = find(text);
         if let Some(place) = self.known.get_mut(self.next) {
             *place = (address, length, found);
         }

@@ -363,7 +363,8 @@ fn cells(part: &Part) -> Vec<Vec<String>> {
         let told = columns.map(|column| match column.text(row) {
             Some(text) => text.to_owned(),
             None => format!(
-                "{:?} {:?} {:?}",
+                "{:?} {:?} {:?} {:?}",
+                column.strand(row),
                 column.integer(row),
                 column.number(row),
                 column.boolean(row)

@@ -65,14 +65,32 @@ impl FromStr for ProfileId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let invalid = || IdError::Profile(text.chars().take(40).collect());
-        if text.len() != 20 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        Self::from_hexadecimal(text.as_bytes())
+    }
+}
+
+impl ProfileId {
+    /// Reads the digits that it is written with.
+    ///
+    /// # Errors
+    ///
+    /// When they are too few, too many, or none.
+    pub fn from_hexadecimal(digits: &[u8]) -> Result<Self, IdError> {
+        let invalid = || {
+            let shown = String::from_utf8_lossy(digits);
+            IdError::Profile(shown.chars().take(40).collect())
+        };
+        let number = |digits: &[u8]| {
+            digits.iter().try_fold(0_u64, |number, digit| {
+                char::from(*digit).to_digit(16).map(|digit| number << 4 | u64::from(digit))
+            })
+        };
+        let Some((lane, born)) = digits.split_at_checked(4).filter(|(_, born)| born.len() == 16)
+        else {
             return Err(invalid());
-        }
-        let (lane, born) = text.split_at(4);
-        let lane = u16::from_str_radix(lane, 16).ok().and_then(Lane::from_stored);
-        let born = u64::from_str_radix(born, 16).ok();
-        let (Some(lane), Some(born)) = (lane, born) else { return Err(invalid()) };
+        };
+        let lane = number(lane).and_then(|lane| Lane::from_stored(u16::try_from(lane).ok()?));
+        let (Some(lane), Some(born)) = (lane, number(born)) else { return Err(invalid()) };
         Ok(Self(StrandId { born: Seq(born), lane }))
     }
 }

@@ -159,6 +159,7 @@ pub(super) fn sums(metric: &Metric, found: Found) -> (Sums, Tallies, Sorted) {
         }
         sums.expose(place, group.units, group.several);
     }
+    tallies.retain(|_, tally| !tally.is_empty());
     sorted.values_mut().for_each(|values| values.sort_by(f64::total_cmp));
     (sums, tallies, (metric.kind == MetricKind::Quantile).then_some(sorted))
 }

@@ -5,10 +5,7 @@ use std::ops::Range;
 use model::{StrandId, table::Wanted};
 use rustc_hash::FxHashMap;
 
-use super::{
-    Trial, TrialError,
-    source::{parse, place},
-};
+use super::{Trial, TrialError, source::place};
 use crate::archive::tables;
 
 /// The strands of some lanes that belong to another strand's person, with the head of that person.
@@ -22,14 +19,12 @@ pub(super) fn moved(
     trial.sources.links.each(trial.archive, &tables::LINKS, &wanted, &mut |part, is_file| {
         let [strands, seqs, profiles] = &part.columns[..] else { return };
         for row in 0..part.rows {
-            let strand = strands.text(row).and_then(parse);
-            let (Some(strand), Some(seq)) = (strand, seqs.integer(row)) else { continue };
-            let head = match profiles.text(row) {
-                own if own == strands.text(row) => Some(strand),
-                other => other.and_then(parse),
-            };
-            let Some(head) = head else { continue };
-            if !(is_file && hidden.strand(strand)) {
+            let (strand, head) = (strands.strand(row), profiles.strand(row));
+            let (Some(strand), Some(head)) = (strand, head) else { continue };
+            let Some(seq) = seqs.integer(row) else { continue };
+            // Whoever is new is their own, so what says so tells nothing, and is nearly all there is.
+            let is_birth = strand == head && u64::try_from(seq) == Ok(strand.born.0);
+            if !is_birth && !(is_file && hidden.strand(strand)) {
                 said.push((place(strand), seq, strand, head));
             }
         }

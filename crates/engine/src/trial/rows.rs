@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use experiment::Metric;
 use model::{
     LazyObject, PurposeSet, StrandId, Timestamp, Value,
-    condition::{EventName, EventRow, Layout, RowValues, visits},
-    table::Part,
+    condition::{EventName, Layout, RowValues, visits},
+    table::{Part, Values},
     value::Path,
 };
 use thiserror::Error;
 
-use super::{Rules, source::parse};
+use super::Rules;
 use crate::archive;
 
 /// What a metric reads that the lake has not.
@@ -27,8 +27,10 @@ pub enum Unfit {
     Context(String),
 }
 
-/// Columns that every event is read by, before those of its values.
-const FIRST: [&str; 6] = ["strand", "seq", "event_time", "name", "counts", "purposes"];
+/// Columns that every event is read by, before others.
+const FIRST: [&str; 4] = ["strand", "event_time", "counts", "purposes"];
+const SEQ: &str = "seq";
+const NAME: &str = "name";
 /// Properties that have columns of their own.
 const OWN: [&str; 3] = ["revenue", "value", "currency"];
 
@@ -47,14 +49,20 @@ pub(super) struct Reads {
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) strand: StrandId,
-    pub(super) seq: i64,
+    /// Its position in the log, where that is asked.
+    pub(super) seq: Option<i64>,
     /// The number of its name.
     pub(super) number: u32,
-    pub(super) row: EventRow,
+    /// When it happened.
+    pub(super) time: Timestamp,
+    /// All purposes, or none where it may not be read for that of the metric.
+    pub(super) purposes: PurposeSet,
+    pub(super) values: RowValues,
 }
 
 impl Reads {
-    pub(super) fn of(metric: &Metric) -> Result<Self, Unfit> {
+    /// What a metric reads; of events, also their positions in the log where some rows are to be passed over.
+    pub(super) fn of(metric: &Metric, has_seq: bool) -> Result<Self, Unfit> {
         let mut needed: BTreeMap<EventName, BTreeSet<Path>> = BTreeMap::new();
         for (name, paths) in metric.events() {
             if name.text == visits::STARTED {
@@ -63,6 +71,9 @@ impl Reads {
             needed.entry(name.clone()).or_default().extend(paths);
         }
         let mut columns = FIRST.to_vec();
+        columns.extend(has_seq.then_some(SEQ));
+        // Rows of the only name that there is need not say it.
+        columns.extend((1 < needed.len()).then_some(NAME));
         let mut is_whole = metric.has_filters();
         for path in needed.values().flatten() {
             match path.in_context() {
@@ -94,11 +105,12 @@ impl Reads {
 
     /// Visits the events of a part that count.
     pub(super) fn each(&self, part: &Part, rules: &dyn Rules, visit: &mut dyn FnMut(Read)) {
-        let [strands, seqs, times, names, counts, purposes, ..] = &part.columns[..] else { return };
-        let mut last_name: (Option<&str>, Option<u32>) = (None, None);
+        let [strands, times, counts, purposes, ..] = &part.columns[..] else { return };
+        let (seqs, names) = (self.column(part, SEQ), self.column(part, NAME));
+        let mut last_name: (Option<&str>, Option<u32>) = (None, Some(0));
         let mut last_list: (Option<&str>, bool) = (None, false);
         for row in (0..part.rows).filter(|row| counts.boolean(*row) == Some(true)) {
-            let name = names.text(row);
+            let name = names.and_then(|names| names.text(row));
             if last_name.0 != name {
                 last_name = (name, name.and_then(|name| self.number(name)));
             }
@@ -106,17 +118,24 @@ impl Reads {
             if last_list.0 != list {
                 last_list = (list, list.is_some_and(|list| rules.purposes(list)));
             }
-            let strand = strands.text(row).and_then(parse);
-            let (Some(strand), Some(number)) = (strand, last_name.1) else { continue };
-            let (Some(seq), Some(time)) = (seqs.integer(row), times.integer(row)) else { continue };
-            let row = EventRow {
+            let (Some(strand), Some(time)) = (strands.strand(row), times.integer(row)) else {
+                continue;
+            };
+            let Some(number) = last_name.1 else { continue };
+            visit(Read {
+                strand,
+                seq: seqs.and_then(|seqs| seqs.integer(row)),
+                number,
                 time: Timestamp(time),
-                tie: seq.unsigned_abs(),
                 purposes: if last_list.1 { PurposeSet(u32::MAX) } else { PurposeSet::NONE },
                 values: self.values(number, part, row),
-            };
-            visit(Read { strand, seq, number, row });
+            });
         }
+    }
+
+    fn column<'a>(&self, part: &'a Part, name: &str) -> Option<&'a Values> {
+        let place = self.columns.iter().position(|column| *column == name)?;
+        part.columns.get(place)
     }
 
     fn number(&self, name: &str) -> Option<u32> {
@@ -132,8 +151,7 @@ impl Reads {
         let text = |place: usize| part.columns.get(place).and_then(|column| column.text(row));
         let whole = self.properties.and_then(text).and_then(|text| LazyObject::parse(text).ok());
         let column = |name: &str| {
-            let place = self.columns.iter().position(|column| *column == name)?;
-            let values = part.columns.get(place)?;
+            let values = self.column(part, name)?;
             let number = values.number(row).map(Value::from);
             number.or_else(|| values.text(row).map(Value::from))
         };

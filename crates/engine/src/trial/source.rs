@@ -46,6 +46,11 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
+    /// Whether positions of events have to be looked at.
+    pub(super) fn has_events(&self) -> bool {
+        !(self.strands.is_empty() && self.moved.is_empty() && self.events.is_empty())
+    }
+
     /// Whether requests have to be looked at.
     pub(super) fn has_requests(&self) -> bool {
         !self.requests.is_empty()

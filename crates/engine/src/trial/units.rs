@@ -15,7 +15,7 @@ use super::{
     Trial, TrialError,
     links::People,
     rows::{Read, Reads},
-    source::{parse, place},
+    source::place,
 };
 use crate::archive::tables;
 
@@ -193,8 +193,9 @@ fn exposures(
             let requests = part.columns.get(7);
             let mut last = None;
             for row in 0..part.rows {
-                let strand = strands.text(row).and_then(parse);
-                let (Some(strand), Some(at)) = (strand, times.integer(row)) else { continue };
+                let (Some(strand), Some(at)) = (strands.strand(row), times.integer(row)) else {
+                    continue;
+                };
                 let request = requests.and_then(|requests| requests.text(row));
                 let is_hidden =
                     hidden.strand(strand) || request.is_some_and(|one| hidden.request(one));
@@ -283,20 +284,28 @@ fn events(
     lanes: Range<u16>,
     (slots, people): (&[Slot], &People),
 ) -> Result<Events, TrialError> {
+    let first_tie = u64::from(lanes.start) << 48;
     let is_read = |name: &str| reads.is_read(name);
     let wanted = Wanted { columns: &reads.columns, lanes, only: Some(("name", &is_read)) };
     let hidden = &trial.sources.hidden;
-    let mut found = Events::default();
+    // Somebody's events may come from several blocks.
+    let (mut found, mut tie) = (Events::default(), first_tie);
     let mut take = |part: &Part, is_file: bool| {
         let mut from = 0;
-        reads.each(part, trial.rules, &mut |Read { strand, seq, number, row }| {
-            if is_file && let Some(to) = hidden.moved(seq) {
-                let person = people.person(to);
-                found.moved.extend(person.map(|owner| Happened { owner, number, row }));
-                return;
-            }
-            if is_file && hidden.event(strand, seq) {
-                return;
+        reads.each(part, trial.rules, &mut |read| {
+            let Read { strand, seq, number, time, purposes, values } = read;
+            // Events of one instant are told apart by the order in which they are read.
+            tie += 1;
+            let row = EventRow { time, tie, purposes, values };
+            if let Some(seq) = seq.filter(|_| is_file) {
+                if let Some(to) = hidden.moved(seq) {
+                    let person = people.person(to);
+                    found.moved.extend(person.map(|owner| Happened { owner, number, row }));
+                    return;
+                }
+                if hidden.event(strand, seq) {
+                    return;
+                }
             }
             match seek(slots, from, strand) {
                 Ok(owner) => {

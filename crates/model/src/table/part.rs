@@ -3,6 +3,10 @@
 use std::{fmt, ops::Range};
 
 use super::{Cell, Kind, Row, Table};
+use crate::{ProfileId, StrandId};
+
+/// The columns whose texts are ids of profiles or strands.
+const IDS: [&str; 2] = ["strand", "profile"];
 
 /// Which rows of a table are wanted, and what of them.
 #[derive(Clone)]
@@ -58,7 +62,15 @@ impl Part {
         let column = |name: &&'static str| {
             let place = place(name);
             let kind = place.and_then(|place| table.columns.get(place)).map(|column| column.kind);
-            Values::of(kind.unwrap_or(Kind::Text), rows.iter().map(|row| row.get(place?)))
+            let cells = rows.iter().map(|row| row.get(place?));
+            if Values::are_ids(name) {
+                let id = |cell: Option<&Cell<'_>>| match cell? {
+                    Cell::Text(text) => text.parse().ok(),
+                    _ => None,
+                };
+                return Values::Ids(cells.map(id).collect());
+            }
+            Values::of(kind.unwrap_or(Kind::Text), cells)
         };
         Self { rows: rows.len(), columns: wanted.columns.iter().map(column).collect() }
     }
@@ -75,6 +87,8 @@ pub enum Values {
     Booleans(Vec<Option<bool>>),
     /// Of text and JSON.
     Texts(Texts),
+    /// Of ids of profiles and strands, which are written alike; none where one does not read.
+    Ids(Vec<Option<ProfileId>>),
 }
 
 /// Texts of which many are the same.
@@ -163,6 +177,17 @@ impl Values {
                 Self::Texts(texts)
             }
         }
+    }
+
+    /// Whether the texts of a column are ids of profiles or strands.
+    pub fn are_ids(column: &str) -> bool {
+        IDS.contains(&column)
+    }
+
+    /// The strand of a row of ids.
+    pub fn strand(&self, row: usize) -> Option<StrandId> {
+        let Self::Ids(ids) = self else { return None };
+        ids.get(row).copied().flatten().map(|ProfileId(strand)| strand)
     }
 
     /// The integer, or the milliseconds, of a row.

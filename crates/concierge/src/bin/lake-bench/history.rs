@@ -268,6 +268,8 @@ impl History {
             still(Some(r#"["personalization"]"#)),
             still(one_of(&["[]", r#"["buyers"]"#, r#"["buyers","lapsed"]"#], drawn)),
             still(Some(r#"{"lifecycle":"active"}"#)),
+            Cell::Absent,
+            Cell::Absent,
         ]);
         row
     }
