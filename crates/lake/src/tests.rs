@@ -357,10 +357,10 @@ fn deeds() -> Vec<Row> {
 }
 
 /// Parts as rows of cells, all columns of one row behind the other.
-fn cells(part: &Part) -> Vec<Vec<String>> {
+fn told(part: &Part) -> Vec<Vec<String>> {
     let cell = |row: usize| {
         let columns = part.columns.iter();
-        let told = columns.map(|column| match column.text(row) {
+        let values = columns.map(|column| match column.text(row) {
             Some(text) => text.to_owned(),
             None => format!(
                 "{:?} {:?} {:?} {:?}",
@@ -370,7 +370,7 @@ fn cells(part: &Part) -> Vec<Vec<String>> {
                 column.boolean(row)
             ),
         });
-        told.collect()
+        values.collect()
     };
     (0..part.rows).map(cell).collect()
 }
@@ -397,11 +397,11 @@ fn what_is_scanned_of_a_file_is_what_is_wanted_of_its_rows() {
         let wanted = Wanted { columns, lanes, only };
         let mut found = Vec::new();
         let mut take = |part: &Part| {
-            found.extend(cells(part));
+            found.extend(told(part));
             std::ops::ControlFlow::Continue(())
         };
         folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut take).unwrap();
-        assert!(found == cells(&Part::of(&DEEDS, &wanted, &rows)), "{wanted:?}");
+        assert!(found == told(&Part::of(&DEEDS, &wanted, &rows)), "{wanted:?}");
     }
     let wanted = Wanted { columns: &["seq"], lanes: 0..1_024, only: None };
     let mut parts = 0;
@@ -412,6 +412,7 @@ fn what_is_scanned_of_a_file_is_what_is_wanted_of_its_rows() {
     folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut stop).unwrap();
     assert_eq!(parts, 1);
     let wanted = Wanted { columns: &["colour"], lanes: 0..1, only: None };
-    let refused = folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut stop).unwrap_err();
+    let mut go_on = |_: &Part| std::ops::ControlFlow::Continue(());
+    let refused = folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut go_on).unwrap_err();
     assert!(matches!(refused, FolderError::Column(_)), "{refused}");
 }
