@@ -33,7 +33,7 @@ use crate::{
     follow,
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     large,
-    measure::{self, results::ResultsQuery},
+    measure::{self, columns, results::ResultsQuery},
     normalise::ConsentSignals,
     observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
@@ -136,6 +136,7 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     follower: follow::Handle,
     watch: watch::Handle,
+    columns: columns::Handle,
     lake: OnceLock<Lake>,
 }
 
@@ -150,6 +151,7 @@ impl Inner {
     /// by then.
     fn stop(&self) {
         self.watch.stop();
+        self.columns.stop();
         stop(&self.jobs, &self.threads);
         self.follower.stop();
         if let Some(lake) = self.lake.get() {
@@ -457,6 +459,7 @@ impl Engine {
     /// Waits until what was committed before is counted in results and kept by all who follow the log.
     pub fn catch_up(&self) {
         self.inner.follower.catch_up();
+        columns::catch_up(self.shared());
     }
 
     /// The results of an experience.
@@ -746,6 +749,11 @@ impl Engine {
 
     pub(crate) fn shared_arc(&self) -> &Arc<Shared> {
         &self.inner.shared
+    }
+
+    #[cfg(test)]
+    pub(crate) fn columns(&self) -> &columns::Handle {
+        &self.inner.columns
     }
 
     pub(crate) fn follower(&self) -> &follow::Handle {

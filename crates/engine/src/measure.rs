@@ -24,6 +24,7 @@
 
 mod alarms;
 mod book;
+pub(crate) mod columns;
 mod exposures;
 pub(crate) mod programme;
 pub(crate) mod results;

@@ -19,7 +19,7 @@ use crate::{
     credentials::Credentials,
     keys::Hash16,
     load::SharedPerson,
-    measure::{Published, tried::Trying},
+    measure::{Published, columns::Columns, tried::Trying},
     messages::Messages,
     metrics::Metrics,
     observation::Observation,
@@ -111,6 +111,8 @@ pub(crate) struct Shared {
     pub(crate) measured: Published,
     /// What keeps metrics from being tried side by side.
     pub(crate) trying: Trying,
+    /// What looks at all units of experiences have told.
+    pub(crate) columns: Columns,
     /// How many commits the writer has made since the start.
     pub(crate) commits: AtomicU64,
 }
@@ -155,6 +157,7 @@ impl Shared {
             retention,
             measured: Published::default(),
             trying: Trying::default(),
+            columns: Columns::default(),
             commits: AtomicU64::new(0),
         }
     }

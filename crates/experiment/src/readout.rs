@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use model::Key;
+use model::{Key, Timestamp};
 use serde::Serialize;
 use stats::{
     Undefined,
@@ -104,6 +104,9 @@ pub struct MetricResult {
     pub currency: Option<String>,
     /// Whether there is enough of every arm to say anything.
     pub is_collecting: bool,
+    /// What happened until then is counted, where that is less than the experience's other results count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
     /// Why nothing is said, or what is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -294,6 +297,7 @@ fn told(
         direction: metric.direction,
         currency: metric.currency.clone(),
         is_collecting,
+        as_of: None,
         power: Power::of(metric, &arms, reading),
         arms,
         notes,

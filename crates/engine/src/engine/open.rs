@@ -13,7 +13,7 @@ use crate::{
     definitions::{Scope, Token},
     engine::{Engine, EngineError, FirstKeys, Inner, Options},
     follow::{Follower, Sink},
-    measure::Measuring,
+    measure::{Measuring, columns},
     observation::Observation,
     privacy::bars::Bars,
     quarantine, reading,
@@ -70,9 +70,10 @@ pub(super) fn over(
     let follower = Follower::start(Arc::clone(&shared), vec![measuring])?;
     let desk = Desk { shared: Arc::clone(&shared), jobs: jobs.clone() };
     let watch = watch::start(desk, vec![Box::new(Guardrails), Box::new(Learning)])?;
+    let columns = columns::start(Arc::clone(&shared))?;
     let (waiting, threads) = (AtomicUsize::new(0), Mutex::new(threads));
     let lake = OnceLock::new();
-    let inner = Inner { shared, decider, jobs, waiting, threads, follower, watch, lake };
+    let inner = Inner { shared, decider, jobs, waiting, threads, follower, watch, columns, lake };
     Ok((Engine { inner: Arc::new(inner) }, first))
 }
 

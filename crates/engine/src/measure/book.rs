@@ -135,6 +135,11 @@ impl Sums {
         strata
     }
 
+    /// Units exposed, to whatever.
+    pub(crate) fn exposed_units(&self) -> u64 {
+        self.exposed.values().map(|count| count.units + count.several).sum()
+    }
+
     /// Units exposed to several arms.
     pub(crate) fn several(&self) -> u64 {
         self.exposed.values().map(|count| count.several).sum()

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decision::{ExperienceDocument, PolicyDocument};
 use experiment::{
-    Arm, ArmSums, Cap, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role,
-    SplitResult, Stratum, Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out,
-    read_out_over, several, test_split,
+    Arm, ArmSums, Method, Metric, MetricId, MetricResult, Reading, Role, SplitResult, Stratum,
+    Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out, read_out_over, several,
+    test_split,
 };
 use model::{
     Key, Timestamp, Value,
@@ -19,7 +19,7 @@ use super::{
     Readable, Sums,
     alarms::{self, Past},
     book::{self, Tallies},
-    rows,
+    columns, rows,
     scan::{self, Breakdown},
 };
 use crate::{
@@ -243,17 +243,14 @@ impl<'a> Experience<'a> {
         metric: &Metric,
         reading: Reading,
     ) -> Result<MetricResult, RowError> {
-        let key = &self.document.key;
-        let capped = match metric.cap {
-            Some(Cap::Quantile(_)) => Some(scan::capped(shared, key, metric)?),
-            _ => None,
-        };
-        let sorted = match metric.kind {
-            MetricKind::Quantile => Some(scan::sorted(shared, key, metric)?),
-            _ => None,
-        };
-        let tallies = capped.as_ref().or_else(|| self.sums.tallies.get(&metric.id));
-        Ok(self.read_out(metric, (self.sums, tallies), sorted.as_ref(), reading))
+        let tallies = self.sums.tallies.get(&metric.id);
+        if !metric.needs_all_units() {
+            return Ok(self.read_out(metric, (self.sums, tallies), None, reading));
+        }
+        let columns::Looked { told, as_of } = columns::look(shared, &self.document.key, metric)?;
+        let tallies = told.capped.as_ref().or(tallies);
+        let read = self.read_out(metric, (self.sums, tallies), told.sorted.as_ref(), reading);
+        Ok(MetricResult { as_of, ..read })
     }
 
     pub(super) fn read_out(

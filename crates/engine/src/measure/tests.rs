@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::json;
 
 use super::{
-    Sums, exposures,
+    Sums, columns, exposures,
     rows::{StoredExposure, Unit},
     tried, unit,
 };
@@ -371,4 +371,51 @@ fn sums_are_those_of_brute_force() {
         }
     }
     assert!(100 < units, "somebody was exposed: {units}");
+}
+
+#[test]
+fn what_all_units_told_is_kept_and_says_until_when_it_counts() {
+    let mut random = SmallRng::seed_from_u64(4);
+    let mut world = World::new();
+    // What looks again does so when it is told to.
+    world.engine.columns().stop();
+    let capped = json!({"state": "live", "kind": "sum", "event": "Bought", "property": "revenue",
+        "cap": {"quantile": 0.9}});
+    world.define(Kind::Metric, "capped", capped);
+    let middle = json!({"state": "live", "kind": "quantile", "event": "Bought", "property": "revenue",
+        "quantile": 0.5});
+    world.define(Kind::Metric, "middle", middle);
+    let user = |number: u32| vec![Identifier::new(IdentifierType::UserId, format!("v{number}"))];
+    for number in 0..250 {
+        world.decide(user(number));
+        world.send("Bought", user(number), Duration(0), &mut random);
+    }
+    world.settle(&mut random);
+    let two: Key = "two".parse().unwrap();
+    let snapshot = world.shared().registry.snapshot_full();
+    let metric = |key: &str| snapshot.metrics.get(&key.parse().unwrap()).unwrap();
+    let of_all = |world: &World| {
+        let shared = world.shared();
+        let capped = super::scan::capped(shared, &two, metric("capped")).unwrap();
+        (capped, super::scan::sorted(shared, &two, metric("middle")).unwrap())
+    };
+    let told = |world: &World| {
+        let look = |key| columns::look(world.shared(), &two, metric(key)).unwrap();
+        let (capped, middle) = (look("capped"), look("middle"));
+        assert_eq!(capped.as_of, middle.as_of);
+        (capped.as_of, (capped.told.capped.clone().unwrap(), middle.told.sorted.clone().unwrap()))
+    };
+    let before = of_all(&world);
+    assert_eq!(told(&world), (None, before.clone()), "the first waits for a look");
+    let counted = world.shared().measured.get().as_of;
+    world.clock.advance(Duration::hours(1));
+    for number in 0..250 {
+        world.send("Bought", user(number), Duration(0), &mut random);
+    }
+    world.engine.follower().catch_up();
+    let after = of_all(&world);
+    assert_ne!(before, after);
+    assert_eq!(told(&world), (Some(counted), before), "the next does not, and it is said");
+    columns::catch_up(world.shared());
+    assert_eq!(told(&world), (None, after), "until the rows have been looked at again");
 }

@@ -299,3 +299,41 @@ async fn what_was_changed_while_it_ran_is_said() {
         "{notes:?}"
     );
 }
+
+#[tokio::test]
+async fn one_large_order_counts_for_no_more_than_the_cap() {
+    let server = server();
+    shop(&server).await;
+    define(
+        &server,
+        "metrics/capped",
+        json!({"state": "live", "kind": "sum", "event": "Order Completed",
+        "property": "revenue", "cap": {"quantile": 0.99}}),
+    )
+    .await;
+    let mut units = [0_u64; 2];
+    for number in 0..300_u32 {
+        let user = format!("u{number}");
+        units[usize::from(decide(&server, json!({"user_id": user})).await == "b")] += 1;
+        let revenue = if number < 2 { 1e6 } else { 10.0 };
+        server.track(&order(&user, Duration::seconds(0), revenue)).await;
+    }
+    let value =
+        |read: &Value, key: &str| arm(metric(read, "capped"), key)["value"].as_f64().unwrap();
+    for round in 1..3 {
+        let read = results(&server, "").await;
+        assert!(
+            metric(&read, "capped")["as_of"].is_null(),
+            "it counts what all others do: {read:#}"
+        );
+        for (place, key) in ["a", "b"].into_iter().enumerate() {
+            assert_eq!(arm(metric(&read, "capped"), key)["units"], units[place]);
+            let expected = 10.0 * f64::from(round);
+            assert!((value(&read, key) - expected).abs() < 1e-9, "{round}: {read:#}");
+        }
+        server.clock.advance(Duration::hours(1));
+        for number in 0..300 {
+            server.track(&order(&format!("u{number}"), Duration::seconds(1), 10.0)).await;
+        }
+    }
+}

@@ -197,6 +197,11 @@ fn metric() -> Value {
             "direction": {"enum": ["higher", "lower"]},
             "currency": text(),
             "is_collecting": {"type": "boolean", "description": "some arm has too little to say anything"},
+            "as_of": {
+                "type": "string",
+                "format": "date-time",
+                "description": "until when it counts, where that is earlier than for all else",
+            },
             "notes": list(text()),
             "power": power(),
             "arms": list(reference("ArmResult")),
