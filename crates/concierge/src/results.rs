@@ -1,6 +1,8 @@
-//! `concierge results`: what an experience has brought about, as a table, as JSON, or as a page to hand on.
+//! `concierge results`: what an experience, or all together, have brought about, as a table, as JSON, or as a page to
+//! hand on.
 
 mod chart;
+mod programme;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
+  concierge results                                         (all experiences together)
   concierge results welcome_back
   concierge results welcome_back --metric revenue_per_visitor --json
   concierge results welcome_back --html welcome_back.html   (a page with charts that needs nothing else)
@@ -32,16 +35,16 @@ Intervals hold however often you look, unless you ask for --method fixed.";
 pub(crate) struct ResultsArgs {
     #[command(flatten)]
     pub(crate) flags: ClientFlags,
-    /// The experience's key
-    key: String,
+    /// The experience's key; all experiences together when absent
+    key: Option<String>,
     /// One metric; all that are live when absent
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", requires = "key")]
     metric: Option<String>,
     /// A file with a metric that need not be saved; its numbers are computed over the lake
-    #[arg(long = "try", value_name = "FILE", conflicts_with = "metric")]
+    #[arg(long = "try", value_name = "FILE", requires = "key", conflicts_with = "metric")]
     tried: Option<PathBuf>,
     /// How intervals come about: sequential, or fixed for one look at a time that was set before
-    #[arg(long, value_name = "METHOD")]
+    #[arg(long, value_name = "METHOD", requires = "key")]
     method: Option<String>,
     /// How sure intervals are, for all comparisons of a metric together
     #[arg(long, value_name = "SHARE")]
@@ -54,7 +57,7 @@ pub(crate) struct ResultsArgs {
     html: Option<PathBuf>,
 }
 
-/// Asks the server for the results of an experience.
+/// Asks the server for the results of an experience, or of all.
 pub(crate) fn run(settings: &Settings, args: &ResultsArgs) -> Outcome {
     let target = Target::open(settings, &args.flags)?;
     let done = show(target.client(), args);
@@ -63,24 +66,26 @@ pub(crate) fn run(settings: &Settings, args: &ResultsArgs) -> Outcome {
 }
 
 fn show(client: &Client, args: &ResultsArgs) -> anyhow::Result<()> {
-    let results = match &args.tried {
-        Some(file) => tried(client, args, file)?,
-        None => client.get(&path(args))?,
+    let results = match (&args.tried, &args.key) {
+        (Some(file), Some(key)) => tried(client, args, (key, file))?,
+        _ => client.get(&path(args))?,
     };
     if let Some(file) = &args.html {
-        std::fs::write(file, report::page(&results))
+        let page =
+            if args.key.is_some() { report::page(&results) } else { programme::page(&results) };
+        std::fs::write(file, page)
             .with_context(|| format!("could not write {}", file.display()))?;
         screen::note(format!("wrote {}", file.display()));
     } else if args.json {
         screen::say(serde_json::to_string_pretty(&results)?);
     } else {
-        screen::say(told(&results));
+        screen::say(if args.key.is_some() { told(&results) } else { programme::told(&results) });
     }
     Ok(())
 }
 
-/// The results by a metric of a file.
-fn tried(client: &Client, args: &ResultsArgs, file: &Path) -> anyhow::Result<Value> {
+/// The results of an experience by a metric of a file.
+fn tried(client: &Client, args: &ResultsArgs, (key, file): (&str, &Path)) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(file);
     let text = text.with_context(|| format!("could not read {}", file.display()))?;
     let metric: Value = serde_json::from_str(&text)
@@ -92,16 +97,19 @@ fn tried(client: &Client, args: &ResultsArgs, file: &Path) -> anyhow::Result<Val
     if let Some(confidence) = args.confidence {
         body["confidence"] = confidence.into();
     }
-    let path = format!("/api/v1/experiences/{}/results", encode(&args.key));
+    let path = format!("/api/v1/experiences/{}/results", encode(key));
     client.post(&path, Auth::Token, &body)
 }
 
 fn path(args: &ResultsArgs) -> String {
-    let mut path = format!("/api/v1/experiences/{}/results", encode(&args.key));
+    let mut path = match &args.key {
+        Some(key) => format!("/api/v1/experiences/{}/results", encode(key)),
+        None => "/api/v1/programme".to_owned(),
+    };
     let confidence = args.confidence.map(|confidence| confidence.to_string());
     let asked = [("metric", &args.metric), ("method", &args.method), ("confidence", &confidence)];
     let mut mark = '?';
-    if args.html.is_some() {
+    if args.html.is_some() && args.key.is_some() {
         path.push_str("?series=true");
         mark = '&';
     }
@@ -258,6 +266,18 @@ fn changed(metric: &Value, difference: f64) -> String {
             None => format!("{difference:+.4}"),
         },
     }
+}
+
+/// An amount that was won or lost, without its cents: `+24,000 EUR`.
+fn money(amount: f64, currency: &str) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an amount for reading"
+    )]
+    let whole = amount.abs().round() as u64;
+    let sign = if amount < 0.0 { "−" } else { "+" };
+    format!("{sign}{} {currency}", screen::thousands(whole))
 }
 
 /// A value in the metric's unit.

@@ -19,6 +19,8 @@
 //! | Measure | `15`, experience | empty: its sums are to be added up anew |
 //! | Measure | `14` | `rows::StoredWalk`: how far everyone has been measured anew |
 //!
+//! What a shared holdout holds back is an experience here, under a name that no experience has (`holdouts`).
+//!
 //! A place is an arm and, under an allocation that learns, the stratum (`experiment::Stratum`): the epoch and the cell
 //! in which a unit was given its variant, since only units that were divided by the same shares can be compared.
 
@@ -26,6 +28,7 @@ mod alarms;
 mod book;
 pub(crate) mod columns;
 mod exposures;
+mod holdouts;
 pub(crate) mod programme;
 pub(crate) mod results;
 mod rows;
@@ -265,7 +268,9 @@ impl Sink for Measuring {
         for entry in &followed.entries {
             self.taken_at = Some(entry.now);
             match &entry.what {
-                What::Decision(decision) => self.stated.extend(exposures::decided(decision)),
+                What::Decision(decision) => {
+                    self.stated.extend(exposures::decided(&self.shared, decision))
+                }
                 What::Event(followed) => {
                     self.stated.extend(exposures::stated(&self.shared, followed));
                     if may_count(&snapshot, &followed.event) {

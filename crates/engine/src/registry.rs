@@ -20,7 +20,7 @@ mod tests;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
-use decision::{ExperienceDocument, PolicyDocument};
+use decision::{ExperienceDocument, HoldoutDocument, PolicyDocument};
 use model::{
     Duration, Key, Purpose, Timestamp, Value,
     definition::{Fault, State},
@@ -227,6 +227,16 @@ impl Registry {
             Ok(Typed::Experience(document)) => {
                 Some(((**document).clone(), known.definition.version))
             }
+            _ => None,
+        }
+    }
+
+    /// A shared holdout with its version.
+    pub(crate) fn holdout(&self, key: &Key) -> Option<(HoldoutDocument, u64)> {
+        let documents = self.documents.load();
+        let known = documents.get(Kind::Holdout, key)?;
+        match &known.typed {
+            Ok(Typed::Holdout(document)) => Some((document.clone(), known.definition.version)),
             _ => None,
         }
     }

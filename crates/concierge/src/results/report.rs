@@ -18,21 +18,29 @@ pub(super) fn page(results: &Value) -> String {
     let key = text(results, "experience");
     let name = results["name"].as_str().unwrap_or(key);
     let metrics: String = list(results, "metrics").map(metric).collect();
+    let hypothesis = results["hypothesis"]
+        .as_str()
+        .map_or_else(String::new, |text| format!("<p class=\"hypothesis\">{}</p>", escaped(text)));
+    let header =
+        format!("<p class=\"key\">{}</p><h1>{}</h1>{hypothesis}", escaped(key), escaped(name),);
+    let body = format!(
+        "{}{}{}{metrics}{}",
+        judged(results),
+        exposed(results),
+        series(results),
+        foot(results)
+    );
+    frame(&format!("{name}: results"), &header, &body)
+}
+
+/// A page with this title; header and body are HTML.
+pub(super) fn frame(title: &str, header: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>{name}: results</title><style>{STYLE}</style></head><body><main>\
-         <header><p class=\"key\">{key}</p><h1>{name}</h1>{hypothesis}</header>\
-         {verdict}{arms}{series}{metrics}{foot}</main></body></html>\n",
-        name = escaped(name),
-        key = escaped(key),
-        hypothesis = results["hypothesis"].as_str().map_or_else(String::new, |text| {
-            format!("<p class=\"hypothesis\">{}</p>", escaped(text))
-        }),
-        verdict = judged(results),
-        arms = exposed(results),
-        series = series(results),
-        foot = foot(results),
+         <title>{}</title><style>{STYLE}</style></head><body><main><header>{header}</header>\
+         {body}</main></body></html>\n",
+        escaped(title),
     )
 }
 
@@ -59,13 +67,13 @@ fn judged(results: &Value) -> String {
     )
 }
 
-fn capitalised(text: &str) -> String {
+pub(super) fn capitalised(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// Text in which what stands between backticks is code.
-fn coded(text: &str) -> String {
+pub(super) fn coded(text: &str) -> String {
     let parts = text.split('`').enumerate();
     parts
         .map(|(place, part)| match place % 2 {
@@ -99,21 +107,29 @@ fn exposed(results: &Value) -> String {
 }
 
 fn metric(metric: &Value) -> String {
-    let rows: Vec<chart::Row<'_>> =
-        list(metric, "arms").filter_map(|arm| interval(metric, arm)).collect();
-    let label = |value: f64| scaled(metric, value);
-    let chart = if rows.is_empty() { String::new() } else { chart::intervals(&rows, &label) };
     let notes = list(metric, "notes").filter_map(Value::as_str);
     let notes: String =
         notes.map(|note| format!("<p class=\"note\">{}</p>", coded(note))).collect();
-    let table: String = list(metric, "arms").map(|arm| row(metric, arm)).collect();
     let power = metric["power"]["statement"].as_str();
     let power =
         power.map_or_else(String::new, |power| format!("<p>{}.</p>", coded(&capitalised(power))));
     format!(
-        "<section><h2>{}</h2>{notes}{chart}<div class=\"wide\"><table><thead><tr><th></th><th>units</th><th>value</th><th>best</th>\
-         <th>difference</th><th>p</th></tr></thead><tbody>{table}</tbody></table></div>{power}</section>",
+        "<section><h2>{}</h2>{notes}{}{power}</section>",
         escaped(&heading(metric)),
+        compared(metric),
+    )
+}
+
+/// A chart of the arms' differences from the control, and a table of all arms.
+pub(super) fn compared(metric: &Value) -> String {
+    let rows: Vec<chart::Row<'_>> =
+        list(metric, "arms").filter_map(|arm| interval(metric, arm)).collect();
+    let label = |value: f64| scaled(metric, value);
+    let chart = if rows.is_empty() { String::new() } else { chart::intervals(&rows, &label) };
+    let table: String = list(metric, "arms").map(|arm| row(metric, arm)).collect();
+    format!(
+        "{chart}<div class=\"wide\"><table><thead><tr><th></th><th>units</th><th>value</th><th>best</th>\
+         <th>difference</th><th>p</th></tr></thead><tbody>{table}</tbody></table></div>"
     )
 }
 

@@ -1,9 +1,11 @@
-//! What somebody should look at: a wrong split, units in several arms, harm, and effects that decay.
+//! What somebody should look at: a wrong split, units in several arms, harm, effects that decay, and winners that
+//! nobody is held out of.
 
+use decision::{Allocation, ExperienceDocument, Share};
 use experiment::{
     Arm, ArmSums, Metric, MetricResult, Role, Several, SplitResult, Surely, Tally, decayed,
 };
-use model::Value;
+use model::{Value, definition::State};
 use serde_json::json;
 
 use super::{Sums, book, results::Experience, rows};
@@ -45,6 +47,7 @@ impl Past {
 
 /// The alarms of an experience, most important first.
 pub(super) fn of(
+    shared: &Shared,
     experience: &Experience<'_>,
     metrics: &[&Metric],
     results: &[MetricResult],
@@ -73,7 +76,29 @@ pub(super) fn of(
             experience.arms.iter().skip(1).filter_map(|arm| decay(experience, metric, arm, before));
         alarms.extend(decays.map(|statement| json!({"alarm": "decay", "statement": statement})));
     }
+    alarms.extend(
+        unheld(shared, &experience.document)
+            .map(|statement| json!({"alarm": "unheld", "statement": statement})),
+    );
     alarms
+}
+
+/// What is said of a winner that everybody gets: once nobody is held out, nobody sees its effect decay.
+fn unheld(shared: &Shared, document: &ExperienceDocument) -> Option<String> {
+    let snapshot = shared.registry.snapshot_full();
+    let mut covering = snapshot.decisions.shared_holdouts(&document.placement, &document.key);
+    let is_held = document.holdout != Share::NONE || covering.next().is_some();
+    let mut drawn = document.variants.iter().filter(|variant| 0 < variant.weight);
+    let (Some(winner), None) = (drawn.next(), drawn.next()) else { return None };
+    let has_won = document.state == State::Live && 1 < document.variants.len();
+    let is_decided_here = document.allocation != Allocation::External {};
+    (has_won && is_decided_here && !is_held).then(|| {
+        format!(
+            "everybody gets `{}` and nobody is held out, so nothing tells whether it still does what it did; a \
+             `holdout` of 0.05 would",
+            winner.key
+        )
+    })
 }
 
 /// Whether an arm's effect is smaller among units exposed lately than it was before.

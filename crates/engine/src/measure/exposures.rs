@@ -7,7 +7,10 @@ use model::{Key, LazyObject, StrandId, definition::State};
 use crate::{
     definitions::SourceKind,
     follow::{FollowedDecision, FollowedEvent},
-    measure::rows::StoredExposure,
+    measure::{
+        holdouts::{self, Answer},
+        rows::StoredExposure,
+    },
     recording::document::Decided,
     state::Shared,
 };
@@ -27,15 +30,17 @@ pub(super) struct Stated {
     pub(super) exposure: StoredExposure,
 }
 
-/// The exposures of an answered request: of each placement whatever won, shown or held out.
-pub(super) fn decided(followed: &FollowedDecision) -> Vec<Stated> {
-    let document = &followed.document;
-    let decisions = document.decisions.iter();
-    let exposed = decisions.filter_map(|decided| {
-        let (arm, won) = won(decided)?;
+/// The exposures of an answered request: of each placement whatever won, shown or held out, and of each shared holdout
+/// that was asked about it.
+pub(super) fn decided(shared: &Shared, followed: &FollowedDecision) -> Vec<Stated> {
+    let FollowedDecision { strand, document } = followed;
+    let answer = Answer { strand: *strand, at: document.at, decision: document.id.0 };
+    let mut stated = Vec::new();
+    for decided in &document.decisions {
+        let Some((arm, won)) = won(decided) else { continue };
         let exposure = Exposure { at: document.at, arm, version: won.version };
-        Some(Stated {
-            strand: followed.strand,
+        stated.push(Stated {
+            strand: *strand,
             experience: won.key.clone(),
             exposure: StoredExposure {
                 exposure,
@@ -45,9 +50,14 @@ pub(super) fn decided(followed: &FollowedDecision) -> Vec<Stated> {
                     cell: drawn.cell,
                 }),
             },
-        })
-    });
-    exposed.collect()
+        });
+        let held_by = decided.shadow.as_ref().and_then(|shadow| match &shadow.holdout {
+            Holdout::Shared(holdout) => Some(holdout),
+            Holdout::Experience => None,
+        });
+        stated.extend(holdouts::divided(shared, answer, decided, (won, held_by)));
+    }
+    stated
 }
 
 fn won(decided: &Decided) -> Option<(Arm, &decision::Reference)> {

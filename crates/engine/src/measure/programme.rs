@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use experiment::{
-    Arm, ArmSums, Metric, MetricKind, MetricResult, Reading, Tally, Word, judge, read_out,
+    Arm, ArmSums, Metric, MetricKind, MetricResult, Reading, Tally, Word, judge, read_out, several,
 };
 use model::{Key, Value, definition::State};
 use serde_json::json;
 
 use super::{
     Sums,
+    alarms::{self, Past},
+    holdouts,
     results::{Experience, ResultsQuery, chosen, lag_seconds},
 };
 use crate::{
@@ -26,7 +28,8 @@ pub(crate) fn programme(shared: &Shared, query: &ResultsQuery) -> Result<Value, 
     let reading = query.reading()?;
     let readable = shared.measured.get();
     let acting = shared.registry.experiences(State::Live);
-    let keys: BTreeSet<Key> = readable.experiences.keys().cloned().chain(acting).collect();
+    let exposing = readable.experiences.keys().filter(|key| holdouts::named(key).is_none());
+    let keys: BTreeSet<Key> = exposing.cloned().chain(acting).collect();
     let nothing = Sums::default();
     let (mut told, mut counts) = (Vec::new(), [0_u64; 5]);
     for key in keys {
@@ -43,6 +46,8 @@ pub(crate) fn programme(shared: &Shared, query: &ResultsQuery) -> Result<Value, 
         counts[word as usize] += 1;
         told.push(document);
     }
+    let holdouts = holdouts::told(shared, &readable, reading)
+        .map_err(|error| DefinitionError::Unavailable(error.to_string()))?;
     let count = |word: Word| counts[word as usize];
     Ok(json!({
         "as_of": readable.as_of,
@@ -52,6 +57,7 @@ pub(crate) fn programme(shared: &Shared, query: &ResultsQuery) -> Result<Value, 
         "undecided": count(Word::KeepRunning),
         "collecting": count(Word::Collecting),
         "invalid": count(Word::Invalid),
+        "holdouts": holdouts,
         "experiences": told,
     }))
 }
@@ -63,27 +69,28 @@ fn one(
 ) -> Result<(Word, Value), RowError> {
     let snapshot = shared.registry.snapshot_full();
     // Without a wanted metric there is none that could be missing.
-    let metrics = chosen(&snapshot, &experience.document, None).unwrap_or_default();
-    let mut read: Vec<MetricResult> = Vec::new();
-    for metric in &metrics {
-        // What takes a look at all units is left to the results of the experience itself.
-        if !metric.needs_all_units() {
-            read.push(experience.metric(shared, metric, reading)?);
-        }
-    }
+    let mut metrics = chosen(&snapshot, &experience.document, None).unwrap_or_default();
+    // What takes a look at all units is left to the results of the experience itself.
+    metrics.retain(|metric| !metric.needs_all_units());
+    let read = metrics.iter().map(|metric| experience.metric(shared, metric, reading));
+    let read = read.collect::<Result<Vec<MetricResult>, _>>()?;
     let compared: Vec<&Arm> = experience.sums.arms().into_iter().collect();
-    let verdict = judge(&read, &experience.split(), &compared);
-    let money = metrics.iter().filter(|metric| {
-        metric.kind == MetricKind::Sum && metric.currency.is_some() && !metric.needs_all_units()
-    });
+    let units = compared.iter().map(|arm| experience.sums.units(arm)).sum::<u64>();
+    let (split, several) = (experience.split(), several(experience.sums.several(), units));
+    let verdict = judge(&read, &split, &compared);
+    let past = Past::of(shared, experience)?;
+    let alarms = alarms::of(shared, experience, &metrics, &read, (&split, &several, &past));
+    let money =
+        metrics.iter().filter(|metric| metric.kind == MetricKind::Sum && metric.currency.is_some());
     let money: Vec<Value> =
         money.filter_map(|metric| brought(experience, metric, reading)).collect();
     let document = json!({
         "experience": experience.document.key,
         "name": experience.document.name,
         "state": experience.document.state,
-        "units": compared.iter().map(|arm| experience.sums.units(arm)).sum::<u64>(),
+        "units": units,
         "verdict": verdict,
+        "alarms": alarms,
         "goal": read.into_iter().next(),
         "money": money,
     });

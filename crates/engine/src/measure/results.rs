@@ -126,7 +126,7 @@ pub(crate) fn results(
         Some(stop) => of_stop(stop),
         None => judge(&read, &split, &compared),
     };
-    let alarms = alarms::of(&experience, &metrics, &read, (&split, &several, &past));
+    let alarms = alarms::of(shared, &experience, &metrics, &read, (&split, &several, &past));
     Ok(json!({
         "experience": key,
         "name": experience.document.name,

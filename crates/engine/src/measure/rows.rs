@@ -296,7 +296,7 @@ pub(super) fn recounts(reader: &dyn Reader) -> Result<Vec<Key>, RowError> {
     let range = prefix_range(&[RECOUNT]).into_owned();
     reader.scan(Table::Measure, range, ScanOrder::Ascending, &mut |key, _| {
         let text = key.get(1..).and_then(|text| std::str::from_utf8(text).ok());
-        found.extend(text.and_then(|text| text.parse::<Key>().ok()));
+        found.extend(text.and_then(|text| Key::from_stored(text).ok()));
         ControlFlow::Continue(())
     })?;
     Ok(found)

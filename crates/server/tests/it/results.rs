@@ -337,3 +337,85 @@ async fn one_large_order_counts_for_no_more_than_the_cap() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_shared_holdout_tells_what_all_experiences_bring_together() {
+    let server = server();
+    shop(&server).await;
+    define(&server, "placements/foot", json!({"state": "live"})).await;
+    define(
+        &server,
+        "experiences/foot",
+        json!({"state": "live", "placement": "foot",
+        "variants": [{"key": "only", "content": {"title": "Only"}}]}),
+    )
+    .await;
+    define(
+        &server,
+        "holdouts/everything",
+        json!({"state": "live", "share": 0.3, "name": "Everything"}),
+    )
+    .await;
+    let mut units = [0_u64; 2];
+    for number in 0..600_u32 {
+        let user = format!("u{number}");
+        // Whoever comes to both counts once.
+        let placements = if number % 2 == 0 { json!(["hero", "foot"]) } else { json!(["foot"]) };
+        let ask = json!({"identifiers": {"user_id": user}, "placements": placements});
+        let answer = server.ok(post("/v1/decide", ask.to_string()).source()).await;
+        let is_held = answer["decisions"][0]["reason"] == "holdout";
+        units[usize::from(is_held)] += 1;
+        let revenue = f64::from(number % 7) + if is_held { 10.0 } else { 30.0 };
+        server.track(&order(&user, Duration::seconds(0), revenue)).await;
+    }
+    let read = results(&server, "").await;
+    assert_eq!(read["metrics"][0]["arms"][2]["arm"], "shared_holdout", "{read:#}");
+    let programme = server.ok(get("/api/v1/programme").admin()).await;
+    let told = programme["experiences"].as_array().unwrap();
+    let told: Vec<&str> = told.iter().map(|one| one["experience"].as_str().unwrap()).collect();
+    assert_eq!(told, ["foot", "test"], "a holdout is no experience");
+    let everything = &programme["holdouts"][0];
+    assert_eq!((&everything["holdout"], &everything["share"]), (&json!("everything"), &json!(0.3)));
+    assert_eq!(everything["units"], units[0], "{everything:#}");
+    assert_eq!(everything["held_out_units"], units[1]);
+    assert_eq!(everything["split"]["verdict"], "as_planned", "{everything:#}");
+    let money = &everything["money"][0];
+    assert_eq!((&money["metric"], &money["currency"]), (&json!("revenue"), &json!("EUR")));
+    let compared = &arm(&money["result"], "programme")["comparison"];
+    assert_eq!(compared["surely"], "better", "{money:#}");
+    assert!(compared["relative"]["low"].as_f64().unwrap() > 0.0, "{money:#}");
+    let per_unit = |name: &str| compared["absolute"][name].as_f64().unwrap();
+    assert!((19.0..21.0).contains(&per_unit("lift")), "{money:#}");
+    for (all, one) in [("value", "lift"), ("low", "low"), ("high", "high")] {
+        let all = money["impact"][all].as_f64().unwrap();
+        assert!((all - per_unit(one) * units[0] as f64).abs() < 1e-6, "{money:#}");
+    }
+}
+
+#[tokio::test]
+async fn a_winner_that_nobody_is_held_out_of_raises_an_alarm() {
+    let server = server();
+    shop(&server).await;
+    let shipped = |more: Value| {
+        let mut document = json!({"state": "live", "placement": "hero", "goal": "conversion", "variants": [
+            {"key": "a", "weight": 0, "content": {"title": "A"}}, {"key": "b", "content": {"title": "B"}}]});
+        document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        document
+    };
+    let alarms = async || {
+        let programme = server.ok(get("/api/v1/programme").admin()).await;
+        let alarms = programme["experiences"][0]["alarms"].as_array().unwrap().clone();
+        assert_eq!(results(&server, "").await["alarms"], json!(alarms));
+        let names = alarms.iter().map(|alarm| alarm["alarm"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(alarms().await, [""; 0], "it is still an experiment");
+    define(&server, "experiences/test", shipped(json!({}))).await;
+    assert_eq!(alarms().await, ["unheld"]);
+    define(&server, "experiences/test", shipped(json!({"holdout": 0.05}))).await;
+    assert_eq!(alarms().await, [""; 0]);
+    define(&server, "experiences/test", shipped(json!({"tags": ["site"]}))).await;
+    let holdout = json!({"state": "live", "share": 0.1, "experience_tags": ["site"]});
+    define(&server, "holdouts/site", holdout).await;
+    assert_eq!(alarms().await, [""; 0], "a shared holdout does as well");
+}

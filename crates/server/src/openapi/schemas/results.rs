@@ -87,14 +87,21 @@ fn results() -> Value {
             "metrics": list(reference("MetricResult")),
             "series": {"type": ["array", "null"], "items": day},
             "groups": {"type": ["array", "null"], "items": group},
-            "alarms": list(json!({
-                "type": "object",
-                "required": ["alarm", "statement"],
-                "properties": {"alarm": {"enum": ["split", "several", "guardrail", "decay"]}, "statement": text()},
-            })),
+            "alarms": list(alarm()),
             "units_per_day": {"type": ["number", "null"], "description": "over the last seven days"},
             "allocation": allocation(),
             "verdict": verdict(),
+        },
+    })
+}
+
+fn alarm() -> Value {
+    json!({
+        "type": "object",
+        "required": ["alarm", "statement"],
+        "properties": {
+            "alarm": {"enum": ["split", "several", "guardrail", "decay", "unheld"]},
+            "statement": text(),
         },
     })
 }
@@ -282,13 +289,16 @@ fn programme() -> Value {
             "state": text(),
             "units": count(),
             "verdict": verdict(),
+            "alarms": list(alarm()),
             "goal": {"oneOf": [reference("MetricResult"), {"type": "null"}]},
             "money": list(json!({"type": "object"})),
         },
     });
     json!({
         "type": "object",
-        "required": ["as_of", "lag_seconds", "won", "lost", "undecided", "collecting", "invalid", "experiences"],
+        "required": [
+            "as_of", "lag_seconds", "won", "lost", "undecided", "collecting", "invalid", "holdouts", "experiences",
+        ],
         "properties": {
             "as_of": time(),
             "lag_seconds": {"type": "number"},
@@ -297,7 +307,45 @@ fn programme() -> Value {
             "undecided": count(),
             "collecting": count(),
             "invalid": count(),
+            "holdouts": list(programme_holdout()),
             "experiences": list(experience),
+        },
+    })
+}
+
+/// What all that a shared holdout covers has brought.
+fn programme_holdout() -> Value {
+    let impact = json!({
+        "type": ["object", "null"],
+        "description": "the difference for each unit, times the units that are not held out; null where nothing can be said",
+        "required": ["value", "low", "high"],
+        "properties": {"value": {"type": "number"}, "low": {"type": "number"}, "high": {"type": "number"}},
+    });
+    let money = json!({
+        "type": "object",
+        "required": ["metric", "currency", "impact", "why_not", "result"],
+        "properties": {
+            "metric": text(),
+            "currency": text(),
+            "impact": impact,
+            "why_not": maybe_text(),
+            "result": reference("MetricResult"),
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["holdout", "state", "share", "units", "held_out_units", "split", "several", "money"],
+        "properties": {
+            "holdout": text(),
+            "name": maybe_text(),
+            "state": text(),
+            "share": {"type": "number", "description": "of all units, that it holds out now"},
+            "experience_tags": {"type": "array", "items": text(), "description": "what it covers; all when empty"},
+            "units": {"type": "integer", "description": "units that it does not hold, from the first thing on that won for them"},
+            "held_out_units": {"type": "integer", "description": "units for which something would have won"},
+            "split": split(),
+            "several": several(),
+            "money": list(money),
         },
     })
 }
