@@ -44,6 +44,20 @@ def with_history(seed):
     return arm(one, 0.0), arm(other, draw.uniform(-1, 1))
 
 
+def with_both(seed):
+    """A numerator and its denominator, then the same before, for two arms; some units have no history."""
+    draw = np.random.default_rng(seed)
+
+    def arm(count, lift):
+        taste = draw.beta(2, 5, count)
+        pages, before = draw.integers(1, 9, count), draw.integers(1, 9, count) * draw.integers(0, 2, count)
+        above = draw.binomial(pages, np.clip(taste + lift, 0, 1))
+        return np.column_stack([above, pages, draw.binomial(before, taste), before]).astype(float)
+
+    one, other = sizes(draw)
+    return arm(one, 0.0), arm(other, draw.uniform(-0.05, 0.05))
+
+
 def with_denominator(seed):
     """Pairs of a numerator and its denominator, for two arms."""
     draw = np.random.default_rng(seed)

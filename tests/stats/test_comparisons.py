@@ -23,7 +23,7 @@ from gbstats.models.statistics import (
     compute_theta,
 )
 from oracle import assert_close, found
-from samples import SEEDS, shares, sizes, two_arms, with_denominator, with_history
+from samples import SEEDS, shares, sizes, two_arms, with_both, with_denominator, with_history
 from statsmodels.stats import proportion
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
@@ -217,6 +217,37 @@ def test_ratios_are_those_of_tea_tasting(seed):
     theirs = tea_tasting_result(tea_tasting.RatioOfMeans("above", "below"), columns)
     assert_close(ours["estimate"], theirs.effect_size, "the effect")
     assert_close(ours["low"], theirs.effect_size_ci_lower, "the lower end", absolute=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_adjusted_ratios_are_those_of_tea_tasting(seed):
+    one, other = with_both(seed)
+    ours = ask_effect("absolute", "welch", cuped_ratio=(one, other))
+    names = ["above", "below", "above_before", "below_before"]
+    columns = {name: (one[:, place], other[:, place]) for place, name in enumerate(names)}
+    theirs = tea_tasting_result(tea_tasting.RatioOfMeans(*names), columns)
+    assert_close(ours["estimate"], theirs.effect_size, "the effect", absolute=1e-9)
+    assert_close(ours["low"], theirs.effect_size_ci_lower, "the lower end", absolute=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_adjusted_ratios_are_means_of_linearized_units(seed):
+    """gbstats: the means of what each unit adds to a ratio, less θ times what it added before."""
+    one, other = with_both(seed)
+
+    def parts(arm, around):
+        (above, below, above_before, below_before) = around.mean(axis=0)
+        ratio, ratio_before = above / below, above_before / below_before
+        value = ratio + (arm[:, 0] - ratio * arm[:, 1]) / below
+        before = ratio_before + (arm[:, 2] - ratio_before * arm[:, 3]) / below_before
+        return np.column_stack([value, before])
+
+    joined = np.concatenate([one, other])
+    value, before = parts(joined, joined).T
+    theta = np.cov(value, before)[0, 1] / before.var(ddof=1)
+    adjusted = [mean_statistic(parts(arm, arm) @ [1, -theta]) for arm in (one, other)]
+    theirs = gbstats_welch(*adjusted, "absolute")
+    assert_frequentist(ask_effect("absolute", "welch", cuped_ratio=(one, other)), theirs)
 
 
 def quantile_parts(values, share):

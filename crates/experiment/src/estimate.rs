@@ -1,7 +1,8 @@
 //! What the units of an arm say of a metric: a value with its variance, and how two arms differ.
 
 use stats::{
-    Undefined, adjusted,
+    Undefined,
+    adjusted::{self, RatioPairs},
     bayes::Posterior,
     effect::{Effect, Estimate, Scale},
     quantile::Quantile,
@@ -62,7 +63,10 @@ pub(crate) fn adjusted_effect(
     control: &Tally,
     treatment: &Tally,
 ) -> Result<Option<Effect>, Undefined> {
-    let can_be = !metric.is_ratio() && metric.kind != MetricKind::Quantile;
+    if metric.is_ratio() {
+        return adjusted_ratio(scale, control, treatment);
+    }
+    let can_be = metric.kind != MetricKind::Quantile;
     let pairs = [control, treatment].map(after_and_before);
     let [control, treatment] = &pairs;
     let mut both = *control;
@@ -71,6 +75,40 @@ pub(crate) fn adjusted_effect(
         return Ok(None);
     }
     adjusted::cuped(scale, control, treatment).map(Some)
+}
+
+/// The same of a ratio; `None` also where an arm has nothing of its lower part before, as when nobody has a history.
+fn adjusted_ratio(
+    scale: Scale,
+    control: &Tally,
+    treatment: &Tally,
+) -> Result<Option<Effect>, Undefined> {
+    let pairs = [control, treatment].map(both_before);
+    let [control, treatment] = &pairs;
+    let mut both = *control;
+    both.merge(treatment);
+    let has_history = |pairs: &RatioPairs| 0.0 < pairs.before.second.sum;
+    let can_be = has_history(control) && has_history(treatment);
+    if !can_be || adjusted::ratio(&both.before)?.unit_variance <= 0.0 {
+        return Ok(None);
+    }
+    adjusted::cuped_ratio(scale, control, treatment).map(Some)
+}
+
+fn both_before(tally: &Tally) -> RatioPairs {
+    let totals = tally.totals();
+    let units = totals.units;
+    let before = Pairs {
+        first: second(units, totals.before, totals.before_squares),
+        second: second(units, totals.before_lower, totals.before_lower_squares),
+        sum_of_products: totals.before_both,
+    };
+    RatioPairs {
+        after: upper_and_lower(tally),
+        before,
+        first_products: (totals.upper_before, totals.upper_before_lower),
+        second_products: (totals.lower_before, totals.lower_before_lower),
+    }
 }
 
 /// What is believed of an arm's value, turned so that more is better.

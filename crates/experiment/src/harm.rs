@@ -109,7 +109,7 @@ mod tests {
             for _ in 0..100 {
                 let place = draws.below(2);
                 let upper = if draws.yes(shares[place]) { Amount::ONE } else { Amount::ZERO };
-                let values = Values { upper, lower: Amount::ZERO, before: Amount::ZERO };
+                let values = Values { upper, ..Values::default() };
                 tallies[place].add(&Measured::Counted(values));
             }
             let sums: Vec<ArmSums<'_>> = arms
@@ -150,7 +150,7 @@ mod tests {
             let mut tally = Tally::default();
             for unit in 0..4_000_usize {
                 let upper = if unit.is_multiple_of(every) { Amount::ONE } else { Amount::ZERO };
-                let values = Values { upper, lower: Amount::ZERO, before: Amount::ZERO };
+                let values = Values { upper, ..Values::default() };
                 tally.add(&Measured::Counted(values));
             }
             tally

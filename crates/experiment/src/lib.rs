@@ -25,7 +25,7 @@ pub use readout::{
     ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, StratumSums, Surely,
     adjust_together, read_out, read_out_over,
 };
-pub use tally::{Tally, Totals};
+pub use tally::{History, Tally, Totals};
 pub use verdict::{
     Several, SplitResult, Stretch, Verdict, Word, decayed, judge, several, test_split,
 };

@@ -63,6 +63,9 @@ pub struct Values {
     pub lower: Amount,
     /// The same as `upper`, of the time before the exposure; 0 where that may not be read.
     pub before: Amount,
+    /// The same as `lower`, of that time. It came later than the stored form, which has it beside.
+    #[serde(skip)]
+    pub before_lower: Amount,
 }
 
 /// A stretch of time: after `from` or at it, and before `to`.
@@ -100,7 +103,8 @@ pub fn measure(
     };
     let measured = match values {
         Ok(values) => {
-            Measured::Counted(Values { before: before(metric, exposed_at, facts), ..values })
+            let (before, before_lower) = before(metric, exposed_at, facts);
+            Measured::Counted(Values { before, before_lower, ..values })
         }
         Err(unread) => Measured::Left(unread),
     };
@@ -158,23 +162,30 @@ fn capped(metric: &Metric, amount: Amount) -> Amount {
     }
 }
 
-/// The same as the metric's upper part, of the time before the exposure. What may not be read there is 0: whatever
-/// is known of the time before may be used to make units comparable, so nothing is wrong with knowing less.
-fn before(metric: &Metric, exposed_at: Timestamp, facts: &dyn Facts) -> Amount {
+/// The same as the metric's upper and lower part, of the time before the exposure. What may not be read there is 0:
+/// whatever is known of the time before may be used to make units comparable, so nothing is wrong with knowing less.
+fn before(metric: &Metric, exposed_at: Timestamp, facts: &dyn Facts) -> (Amount, Amount) {
     if metric.before.0 <= 0 || metric.kind == MetricKind::TimeToEvent {
-        return Amount::ZERO;
+        return (Amount::ZERO, Amount::ZERO);
     }
     let stretch = Stretch { from: exposed_at.saturating_sub(metric.before), to: exposed_at };
-    let Ok(sum) = sum(metric, &metric.upper, stretch, facts, exposed_at, &mut None) else {
-        return Amount::ZERO;
-    };
-    match metric.kind {
+    let of = |part| sum(metric, part, stretch, facts, exposed_at, &mut None).ok();
+    let Some(sum) = of(&metric.upper) else { return (Amount::ZERO, Amount::ZERO) };
+    let upper = match metric.kind {
         MetricKind::Conversion | MetricKind::Retention if sum.events == 0 => Amount::ZERO,
         MetricKind::Conversion | MetricKind::Retention => Amount::ONE,
         MetricKind::Count => capped(metric, Amount::count(sum.events)),
-        MetricKind::Ratio => of_part(&metric.upper, &sum),
+        MetricKind::Ratio => capped(metric, of_part(&metric.upper, &sum)),
         _ => capped(metric, sum.total),
-    }
+    };
+    let lower = match (metric.kind, &metric.lower) {
+        (MetricKind::Mean, _) => Amount::count(sum.events),
+        (MetricKind::Ratio, Some(part)) => {
+            of(part).map(|sum| of_part(part, &sum)).unwrap_or_default()
+        }
+        _ => Amount::ZERO,
+    };
+    (upper, lower)
 }
 
 /// Adds up the events of a part within a stretch, as far as they have happened by `now`.

@@ -209,7 +209,7 @@ fn id(document: &MetricDocument) -> MetricId {
         ..
     } = document;
     let amount = cap.and_then(|cap| cap.amount);
-    let rule = json!([
+    let mut rule = json!([
         key,
         purpose,
         kind,
@@ -223,6 +223,13 @@ fn id(document: &MetricDocument) -> MetricId {
         currency,
         before,
     ]);
+    // Since what a ratio's lower part was before is measured as well, ratios are others than they were: with some units
+    // measured and some not, that would depend on who did something since.
+    if matches!(kind, MetricKind::Mean | MetricKind::Ratio)
+        && let Some(rule) = rule.as_array_mut()
+    {
+        rule.push("with the lower part before".into());
+    }
     MetricId(xxhash_rust::xxh3::xxh3_64(rule.to_string().as_bytes()))
 }
 

@@ -191,7 +191,7 @@ mod tests {
         let mut tally = Tally::default();
         for unit in 0..units {
             let upper = if unit.is_multiple_of(10) { Amount::ONE } else { Amount::ZERO };
-            let values = Values { upper, lower: Amount::ZERO, before: Amount::ZERO };
+            let values = Values { upper, ..Values::default() };
             tally.add(&Measured::Counted(values));
         }
         let sums = arms.each_ref().map(|arm| ArmSums { arm, tally: &tally, sorted: None });

@@ -27,6 +27,34 @@ pub struct Tally {
     before: i128,
     before_squares: i128,
     upper_before: i128,
+    /// Not part of the stored form, which has it beside ([`Self::history`]).
+    #[serde(skip)]
+    history: History,
+}
+
+/// The sums of what the lower part of a ratio was before the exposure, with those that only a ratio needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    before_lower: i128,
+    before_lower_squares: i128,
+    before_both: i128,
+    upper_before_lower: i128,
+    lower_before: i128,
+    lower_before_lower: i128,
+}
+
+impl History {
+    fn each(&mut self, other: &Self, with: impl Fn(i128, i128) -> i128) {
+        let sums = [
+            (&mut self.before_lower, other.before_lower),
+            (&mut self.before_lower_squares, other.before_lower_squares),
+            (&mut self.before_both, other.before_both),
+            (&mut self.upper_before_lower, other.upper_before_lower),
+            (&mut self.lower_before, other.lower_before),
+            (&mut self.lower_before_lower, other.lower_before_lower),
+        ];
+        sums.into_iter().for_each(|(sum, other)| *sum = with(*sum, other));
+    }
 }
 
 /// The sums as doubles, for statistics.
@@ -50,6 +78,18 @@ pub struct Totals {
     pub before_squares: f64,
     /// Σ upper·before.
     pub upper_before: f64,
+    /// Σ lower before.
+    pub before_lower: f64,
+    /// Σ (lower before)².
+    pub before_lower_squares: f64,
+    /// Σ before·(lower before).
+    pub before_both: f64,
+    /// Σ upper·(lower before).
+    pub upper_before_lower: f64,
+    /// Σ lower·before.
+    pub lower_before: f64,
+    /// Σ lower·(lower before).
+    pub lower_before_lower: f64,
 }
 
 /// Adding or taking out.
@@ -111,12 +151,27 @@ impl Tally {
             (&mut self.upper_before, other.upper_before),
         ];
         sums.into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
+        self.history.each(&other.history, i128::saturating_add);
+    }
+
+    /// What is stored beside the rest: what only ratios have.
+    pub fn history(&self) -> History {
+        self.history
+    }
+
+    /// The tally with what was stored beside it.
+    #[must_use]
+    pub fn with_history(self, history: History) -> Self {
+        Self { history, ..self }
     }
 
     /// What was added since another tally of the same arm; nothing of what that had more.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
+        let mut history = self.history;
+        history.each(&earlier.history, i128::saturating_sub);
         Self {
+            history,
             units: self.units.saturating_sub(earlier.units),
             nonzero: self.nonzero.saturating_sub(earlier.nonzero),
             waiting: self.waiting.saturating_sub(earlier.waiting),
@@ -140,7 +195,7 @@ impl Tally {
     }
 
     fn go(&mut self, measured: &Measured, way: Way) {
-        let Values { upper, lower, before } = match measured {
+        let Values { upper, lower, before, before_lower } = match measured {
             Measured::Counted(values) => *values,
             Measured::Left(unread) => {
                 let count = match unread {
@@ -164,6 +219,13 @@ impl Tally {
         way.sum(&mut self.before, before, None);
         way.sum(&mut self.before_squares, before, Some(before));
         way.sum(&mut self.upper_before, upper, Some(before));
+        let history = &mut self.history;
+        way.sum(&mut history.before_lower, before_lower, None);
+        way.sum(&mut history.before_lower_squares, before_lower, Some(before_lower));
+        way.sum(&mut history.before_both, before, Some(before_lower));
+        way.sum(&mut history.upper_before_lower, upper, Some(before_lower));
+        way.sum(&mut history.lower_before, lower, Some(before));
+        way.sum(&mut history.lower_before_lower, lower, Some(before_lower));
     }
 
     /// The sums as doubles.
@@ -182,6 +244,12 @@ impl Tally {
             before: sum(self.before),
             before_squares: squares(self.before_squares),
             upper_before: squares(self.upper_before),
+            before_lower: sum(self.history.before_lower),
+            before_lower_squares: squares(self.history.before_lower_squares),
+            before_both: squares(self.history.before_both),
+            upper_before_lower: squares(self.history.upper_before_lower),
+            lower_before: squares(self.history.lower_before),
+            lower_before_lower: squares(self.history.lower_before_lower),
         }
     }
 }
@@ -194,8 +262,10 @@ mod tests {
 
     fn measured() -> impl Strategy<Value = Measured> {
         let amount = || (-1e9..1e9_f64).prop_map(|number| Amount::of(number).unwrap());
-        let counted = (amount(), amount(), amount())
-            .prop_map(|(upper, lower, before)| Measured::Counted(Values { upper, lower, before }));
+        let counted = (amount(), amount(), amount(), amount());
+        let counted = counted.prop_map(|(upper, lower, before, before_lower)| {
+            Measured::Counted(Values { upper, lower, before, before_lower })
+        });
         let left = prop_oneof![
             Just(Unread::Waiting),
             Just(Unread::Withheld),

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, Write as _};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use stats::adjusted::{cuped, post_stratified, ratio};
+use stats::adjusted::{RatioPairs, cuped, cuped_ratio, post_stratified, ratio};
 use stats::bayes::{self, Posterior, Prior};
 use stats::effect::{Effect, Estimate, Inference, Level, Scale};
 use stats::looks::{Boundaries, repeated_p_value};
@@ -51,6 +51,8 @@ enum Arms {
     Share(Values, Values),
     Ratio(Vec<(f64, f64)>, Vec<(f64, f64)>),
     Cuped(Vec<(f64, f64)>, Vec<(f64, f64)>),
+    /// Of each unit numerator and denominator, then both before.
+    CupedRatio(Vec<[f64; 4]>, Vec<[f64; 4]>),
     Strata(Vec<Values>, Vec<Values>),
     /// The share, then the sorted values of both.
     Quantile(f64, Values, Values),
@@ -144,6 +146,9 @@ fn effect(scale: Scale, arms: Arms) -> Result<Effect, Undefined> {
         Arms::Share(one, other) => (Sums::of(one).as_share()?, Sums::of(other).as_share()?),
         Arms::Ratio(one, other) => (ratio(&Pairs::of(one))?, ratio(&Pairs::of(other))?),
         Arms::Cuped(one, other) => return cuped(scale, &Pairs::of(one), &Pairs::of(other)),
+        Arms::CupedRatio(one, other) => {
+            return cuped_ratio(scale, &with_history(one), &with_history(other));
+        }
         Arms::Strata(one, other) => post_stratified(&strata(one), &strata(other))?,
         Arms::Quantile(share, one, other) => (quantile(&one, share)?, quantile(&other, share)?),
         Arms::Clustered(share, one, other, below_one, below_other) => (
@@ -152,6 +157,14 @@ fn effect(scale: Scale, arms: Arms) -> Result<Effect, Undefined> {
         ),
     };
     Effect::new(scale, &control, &treatment)
+}
+
+fn with_history(units: Vec<[f64; 4]>) -> RatioPairs {
+    let mut sums = RatioPairs::default();
+    for [above, below, above_before, below_before] in units {
+        sums.add((above, below), (above_before, below_before));
+    }
+    sums
 }
 
 fn strata(values: Vec<Values>) -> Vec<Sums> {

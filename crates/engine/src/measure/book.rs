@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use experiment::{Arm, Exposure, Measured, MetricId, Metrics, Stratum, Tally};
+use experiment::{Arm, Exposure, History, Measured, MetricId, Metrics, Stratum, Tally};
 use model::{Key, Timestamp};
 use store::{Batch, Reader, ScanOrder, Table, prefix_range};
 
@@ -162,8 +162,13 @@ impl Sums {
             match self.tallies.get(metric).and_then(|tallies| tallies.get(place)) {
                 Some(tally) => {
                     let (experience, (arm, stratum)) = (experience.clone(), place.clone());
-                    let (metric, tally) = (*metric, tally.clone());
-                    let row = StoredTally::V2 { experience, arm, metric, stratum, tally };
+                    let (metric, tally, history) = (*metric, tally.clone(), tally.history());
+                    let row = match history == History::default() {
+                        true => StoredTally::V2 { experience, arm, metric, stratum, tally },
+                        false => {
+                            StoredTally::V3 { experience, arm, metric, stratum, tally, history }
+                        }
+                    };
                     rows.put(Table::Measure, key, encode(&row));
                 }
                 None => rows.delete(Table::Measure, key),
@@ -189,6 +194,9 @@ impl Sums {
                 }
                 StoredTally::V2 { experience, arm, metric, stratum, tally } => {
                     (experience, metric, (arm, stratum), tally)
+                }
+                StoredTally::V3 { experience, arm, metric, stratum, tally, history } => {
+                    (experience, metric, (arm, stratum), tally.with_history(history))
                 }
             };
             self.tallies.entry(metric).or_default().insert(place, tally);
@@ -388,9 +396,11 @@ mod tests {
             Just(Arm::Holdout),
         ];
         let stratum = (0_u64..3, 0_u16..2).prop_map(|(policy, cell)| Stratum { policy, cell });
-        let value = (0_u64..3, -5.0..5.0_f64).prop_map(|(metric, upper)| {
+        let value = (0_u64..3, -5.0..5.0_f64, 0_u8..2).prop_map(|(metric, upper, below)| {
             let upper = Amount::of(upper).unwrap();
-            (MetricId(metric), Measured::Counted(Values { upper, ..Values::default() }))
+            let before_lower = Amount::count(below.into());
+            let values = Values { upper, before_lower, ..Values::default() };
+            (MetricId(metric), Measured::Counted(values))
         });
         let measured = proptest::collection::vec(value, 0..3);
         (arm, stratum, 1_u64..3, measured, any::<bool>()).prop_map(

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use experiment::{Arm, Exposure, Measured, MetricId, Stratum, Tally};
+use experiment::{Amount, Arm, Exposure, History, Measured, MetricId, Stratum, Tally, Values};
 use model::{DecisionId, Key, StrandId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Reader, ScanOrder, Table, prefix_range};
@@ -86,6 +86,25 @@ pub(crate) enum StoredUnit {
         measured: Vec<(MetricId, Measured)>,
     },
     V2(Unit),
+    /// With what the lower part of ratios was before the exposure, where that is not 0.
+    V3 {
+        unit: Unit,
+        before_lower: Vec<(MetricId, Amount)>,
+    },
+}
+
+impl StoredUnit {
+    /// The form in which a unit is stored.
+    pub(super) fn of(unit: Unit) -> Self {
+        let of_metric = |(id, measured): &(MetricId, Measured)| match measured {
+            Measured::Counted(Values { before_lower, .. }) if *before_lower != Amount::ZERO => {
+                Some((*id, *before_lower))
+            }
+            _ => None,
+        };
+        let before_lower: Vec<_> = unit.measured.iter().filter_map(of_metric).collect();
+        if before_lower.is_empty() { Self::V2(unit) } else { Self::V3 { unit, before_lower } }
+    }
 }
 
 /// What a unit was exposed to and did.
@@ -109,6 +128,15 @@ impl From<StoredUnit> for Unit {
                 Self { exposure, stratum, strand, decision, is_several, measured }
             }
             StoredUnit::V2(unit) => unit,
+            StoredUnit::V3 { mut unit, before_lower: stored } => {
+                for (id, measured) in &mut unit.measured {
+                    let amount = stored.iter().find(|(of, _)| of == id).map(|(_, amount)| *amount);
+                    if let (Measured::Counted(values), Some(amount)) = (measured, amount) {
+                        values.before_lower = amount;
+                    }
+                }
+                unit
+            }
         }
     }
 }
@@ -157,6 +185,15 @@ pub(crate) enum StoredTally {
         metric: MetricId,
         stratum: Stratum,
         tally: Tally,
+    },
+    /// With what the lower part of a ratio was before the exposure.
+    V3 {
+        experience: Key,
+        arm: Arm,
+        metric: MetricId,
+        stratum: Stratum,
+        tally: Tally,
+        history: History,
     },
 }
 
@@ -321,7 +358,7 @@ pub(super) fn end_of_day(day: u32) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use experiment::{Amount, Unread, Values};
+    use experiment::Unread;
     use model::{Seq, hash};
     use serde::de::DeserializeOwned;
 
@@ -351,14 +388,16 @@ mod tests {
 
     fn measured() -> [Measured; 2] {
         let amount = |number| Amount::of(number).unwrap();
-        let values = Values { upper: amount(19.99), lower: amount(1.0), before: amount(-2.5) };
+        let (upper, lower, before) = (amount(19.99), amount(1.0), amount(-2.5));
+        let values = Values { upper, lower, before, ..Values::default() };
         [Measured::Counted(values), Measured::Left(Unread::Withheld)]
     }
 
     fn tallied() -> Tally {
         let mut tally = Tally::default();
         measured().iter().for_each(|measured| tally.add(measured));
-        tally
+        // What was stored before ratios had a history.
+        tally.with_history(History::default())
     }
 
     fn experience() -> Key {
@@ -451,6 +490,43 @@ mod tests {
                 "000374776f0205010100010000e097881380849ae0e4dbb50180897a80c0a8ca9a3a80f0ca8dc98b09bf96b1028090bd90e6eb02ff97fbe1f6dc16"
             ],
         );
+    }
+
+    #[test]
+    fn what_was_before_below_a_ratio_is_stored_beside_the_rest() {
+        let (head, exposure, stratum) = (head(), exposure(), STRATUM);
+        let [counted, left] = measured();
+        let unit = |measured: Measured| Unit {
+            exposure: exposure.clone(),
+            stratum,
+            strand: head,
+            decision: None,
+            is_several: false,
+            measured: vec![(MetricId(5), measured), (MetricId(6), left)],
+        };
+        assert!(matches!(StoredUnit::of(unit(counted)), StoredUnit::V2(_)));
+        let Measured::Counted(values) = counted else { unreachable!() };
+        let before_lower = Amount::of(3.0).unwrap();
+        let known = unit(Measured::Counted(Values { before_lower, ..values }));
+        let stored = StoredUnit::of(known.clone());
+        let bytes = encode(&stored);
+        expect![
+            "0280b083c5986800016203ac02054d82020000020500e097881380897abf96b1020601010105809bee02"
+        ]
+        .assert_eq(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        assert_eq!(Unit::from(decode::<StoredUnit>(&bytes, "unit").unwrap()), known);
+        let mut tally = tallied();
+        tally.add(&known.measured[0].1);
+        let (experience, arm, metric) = (experience(), Arm::Holdout, MetricId(5));
+        let history = tally.history();
+        let stored =
+            StoredTally::V3 { experience, arm, metric, stratum, tally: tally.clone(), history };
+        let bytes = encode(&stored);
+        expect!["020374776f0105ac0205020200010000c0af90268088b4c0c9b7eb028092f4018080d194b57480e0959b929712fface20480a0faa0ccd705ffaff6c3edb92d809bee0280c0ec9cef8b04ffdfafadc7b40380d0e0a8dba21bff9fe5b9c2910180c0f9decfae01"]
+            .assert_eq(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let read = decode::<StoredTally>(&bytes, "tally").unwrap();
+        let StoredTally::V3 { tally: read, history, .. } = read else { unreachable!() };
+        assert_eq!(read.with_history(history), tally);
     }
 
     #[test]

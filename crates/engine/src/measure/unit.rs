@@ -300,7 +300,7 @@ impl People<'_> {
             let StoredExposure { exposure, decision, stratum } = first.clone();
             let unit = Unit { exposure, stratum, strand: *strand, decision, is_several, measured };
             self.book.add(experience, &unit);
-            let unit = StoredUnit::V2(unit);
+            let unit = StoredUnit::of(unit);
             let row_key = rows::unit(experience, head);
             if let Some(key) = self.strand(head)?.map(|known| Arc::clone(&known.key)) {
                 let row = shared.keys.seal(&key, &row_key, &[], &unit)?;

@@ -80,7 +80,7 @@ fn person(metric: &Metric, events: &[(f64, &str, Value, bool)]) -> Person {
 fn at(metric: &Metric, person: &Person, hours: i64) -> Result<[f64; 3], Unread> {
     let now = Timestamp(EXPOSED.0 + hours * HOUR);
     match measure(metric, EXPOSED, person, now).0 {
-        Measured::Counted(Values { upper, lower, before }) => {
+        Measured::Counted(Values { upper, lower, before, .. }) => {
             Ok([upper, lower, before].map(Amount::to_f64))
         }
         Measured::Left(unread) => Err(unread),
@@ -212,4 +212,23 @@ proptest! {
         let expected = [total(0, window.min(hours + 1)), 0.0, total(-10, 0)];
         prop_assert_eq!(at(&sum, &person(&sum, &all), hours), Ok(expected));
     }
+}
+
+#[test]
+fn both_parts_of_a_ratio_are_measured_before() {
+    let before = |document: Value, events: &[(f64, &'static str, Value, bool)]| {
+        let metric = metric(document);
+        match measure(&metric, EXPOSED, &person(&metric, events), Timestamp(EXPOSED.0 + HOUR)).0 {
+            Measured::Counted(Values { before, before_lower, .. }) => {
+                [before, before_lower].map(Amount::to_f64)
+            }
+            Measured::Left(unread) => panic!("{unread:?}"),
+        }
+    };
+    let events = [order(-3.0, 20.0), order(-2.0, 4.0), order(1.0, 9.0)];
+    let mean = json!({"key": "value", "kind": "mean", "event": "Order", "property": "revenue"});
+    assert_eq!(before(mean, &events), [24.0, 2.0]);
+    let ratio = json!({"key": "share", "kind": "ratio", "event": "Order", "property": "revenue",
+        "denominator": {"event": "Order"}, "before": "150m"});
+    assert_eq!(before(ratio, &events), [4.0, 1.0]);
 }

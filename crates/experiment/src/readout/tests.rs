@@ -86,7 +86,8 @@ fn reading(method: Method) -> Reading {
 
 fn counted(upper: f64, lower: f64, before: f64) -> Measured {
     let amount = |number| Amount::of(number).unwrap();
-    Measured::Counted(Values { upper: amount(upper), lower: amount(lower), before: amount(before) })
+    let (upper, lower, before) = (amount(upper), amount(lower), amount(before));
+    Measured::Counted(Values { upper, lower, before, ..Values::default() })
 }
 
 fn variant(name: &str) -> Arm {
@@ -249,4 +250,35 @@ proptest! {
         let method = if fixed { Method::Fixed } else { Method::Sequential };
         is_sound(&told(kind, lower, &arms, reading(method)));
     }
+}
+
+/// What people read for a page says most of what they read for one later.
+#[test]
+fn what_a_ratio_was_before_is_taken_out_of_it() {
+    let arm = |name: &str, more: f64, has_history: bool| {
+        let unit = |number: u32| {
+            let taste = f64::from(number % 11);
+            let amount = |number: f64| Amount::of(number).unwrap();
+            let visits = f64::from(1 + number % 3);
+            let (upper, lower) = (visits * (taste + more) + f64::from(number % 2), visits);
+            let history = if has_history { f64::from(1 + number % 4) } else { 0.0 };
+            Measured::Counted(Values {
+                upper: amount(upper),
+                lower: amount(lower),
+                before: amount(history * taste),
+                before_lower: amount(history),
+            })
+        };
+        (variant(name), (0..2_000).map(unit).collect::<Vec<_>>())
+    };
+    let compared = |has_history: bool| {
+        let arms = [arm("a", 0.0, has_history), arm("b", 0.25, has_history)];
+        let result = told("ratio", false, &arms, reading(Method::Sequential));
+        result.arms[1].comparison.clone().unwrap()
+    };
+    let (with, without) = (compared(true), compared(false));
+    assert!(0.7 < with.variance_reduction, "{with:?}");
+    assert!(without.variance_reduction == 0.0, "{without:?}");
+    assert!((with.absolute.lift - without.absolute.lift).abs() < 1e-6, "arms were alike before");
+    assert_eq!((with.surely, without.surely), (Some(Surely::Better), None));
 }

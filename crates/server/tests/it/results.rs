@@ -419,3 +419,36 @@ async fn a_winner_that_nobody_is_held_out_of_raises_an_alarm() {
     define(&server, "holdouts/site", holdout).await;
     assert_eq!(alarms().await, [""; 0], "a shared holdout does as well");
 }
+
+#[tokio::test]
+async fn what_an_order_was_worth_before_is_taken_out_of_what_it_is_worth() {
+    let server = server();
+    shop(&server).await;
+    let mut before = Vec::new();
+    for number in 0..400_u32 {
+        let user = format!("u{number}");
+        // Some have bought before, once or twice, each for about as much as they always do.
+        before.extend((0..number % 3).map(|times| {
+            let at = Duration::hours(-24 - i64::from(times));
+            order(&user, at, f64::from(10 + number % 13))
+        }));
+    }
+    for order in before {
+        server.track(&order).await;
+    }
+    for number in 0..400_u32 {
+        let user = format!("u{number}");
+        decide(&server, json!({"user_id": user})).await;
+        server
+            .track(&order(&user, Duration::seconds(0), f64::from(10 + number % 13 + number % 2)))
+            .await;
+    }
+    let reduction = async |query: &str| {
+        let read = results(&server, query).await;
+        let compared = arm(metric(&read, "order_value"), "b")["comparison"].clone();
+        compared["variance_reduction"].as_f64().unwrap_or_else(|| panic!("{read:#}"))
+    };
+    let reduced = reduction("").await;
+    assert!(0.3 < reduced, "{reduced}");
+    assert!(reduction("?adjusted=false").await < 1e-12);
+}

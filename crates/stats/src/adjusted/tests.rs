@@ -42,6 +42,29 @@ proptest! {
     }
 }
 
+/// Over ones a ratio is a mean, and its adjustment that of a mean.
+#[test]
+fn a_ratio_to_ones_is_adjusted_as_a_mean() {
+    let units = |more: f64| -> Vec<(f64, f64)> {
+        (0..40).map(|n| (f64::from(n % 7) + more, f64::from(n % 5 + n % 7))).collect()
+    };
+    let ratios = |units: &[(f64, f64)]| {
+        let mut sums = RatioPairs::default();
+        units.iter().for_each(|(after, before)| sums.add((*after, 1.0), (*before, 1.0)));
+        sums
+    };
+    let (one, other) = (units(0.0), units(0.5));
+    for scale in [Scale::Absolute, Scale::Relative] {
+        let found = cuped_ratio(scale, &ratios(&one), &ratios(&other)).unwrap();
+        let mean = cuped(scale, &Pairs::of(one.clone()), &Pairs::of(other.clone())).unwrap();
+        assert!((found.estimate - mean.estimate).abs() < 1e-12, "{found:?} {mean:?}");
+        assert!((found.std_error - mean.std_error).abs() < 1e-12, "{found:?} {mean:?}");
+    }
+    let nothing_before = RatioPairs { before: Pairs::of([(0.0, 0.0); 40]), ..ratios(&one) };
+    let found = cuped_ratio(Scale::Absolute, &nothing_before, &ratios(&other));
+    assert_eq!(found, Err(Undefined::Baseline { value: 0.0 }));
+}
+
 #[test]
 fn a_covariate_that_does_not_vary_adjusts_nothing() {
     let arm = |values: [f64; 3]| Pairs::of(values.map(|value| (value, 0.0)));
