@@ -25,6 +25,7 @@
 mod alarms;
 mod book;
 mod exposures;
+mod planned;
 pub(crate) mod programme;
 pub(crate) mod results;
 mod rows;

@@ -218,7 +218,9 @@ fn judgeable<'a>(
     let Some(primary) = metrics.first() else {
         return collecting("no metric is live, so nothing is measured");
     };
-    if primary.is_collecting {
+    // What is sure already is so by the exact sequence.
+    let is_sure = primary.arms.iter().any(|arm| surely(primary, &arm.arm).is_some());
+    if primary.is_collecting && !is_sure {
         return collecting(primary.notes.first().map_or("there is too little yet", String::as_str));
     }
     if primary.arms.iter().all(|arm| arm.comparison.is_none()) {

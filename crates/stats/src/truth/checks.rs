@@ -6,6 +6,7 @@ use super::{Check, Claim};
 use crate::adjusted::{cuped, ratio};
 use crate::draws::Draws;
 use crate::effect::{Effect, Inference, Level, Scale};
+use crate::gate::{Gate, gate};
 use crate::looks::Boundaries;
 use crate::multiple::alarms_by_evidence;
 use crate::sample::Pairs;
@@ -189,10 +190,34 @@ fn other_sequences() -> Vec<Check> {
                 })
             },
         ),
+        exact_at_first(),
         planned_looks(),
         split_test("70/30 as planned", 0.7, LEVEL.alpha(), Claim::AtMost(LEVEL.alpha())),
         split_test("60/40 instead of 70/30, alarm at 0.1 %", 0.6, ALARM, Claim::AtLeast(0.99)),
     ]
+}
+
+/// As results do it: while an arm has too little, shares are compared exactly.
+fn exact_at_first() -> Check {
+    let split = Split::Control(0.9);
+    let experiment =
+        Experiment { gate: 0, ..Experiment::of_two(split, Values::Conversion(0.03), 40_000) };
+    let is_alarm = |control: &Pairs, treatment: &Pairs| {
+        let informative = [control, treatment].map(|arm| arm.first.informative());
+        if gate(informative) == Gate::Open {
+            return sequence(Scale::Absolute, control, treatment)
+                .is_ok_and(|found| found.p_value <= LEVEL.alpha());
+        }
+        exact::evidence(&control.first, &treatment.first)
+            .is_ok_and(|ln_e_value| -ln_e_value <= LEVEL.alpha().ln())
+    };
+    check(
+        "exact sequence below the gate, then asymptotic",
+        "90/10, conversion 3 %",
+        FALSE_ALARMS,
+        Claim::AtMost(LEVEL.alpha()),
+        move |draws| experiment.ever(draws, is_alarm),
+    )
 }
 
 /// How often the split test that results use sees a mismatch of a plan of 70/30.
