@@ -93,6 +93,9 @@ fn tried(client: &Client, args: &ResultsArgs, file: &Path) -> anyhow::Result<Val
     if let Some(method) = &args.method {
         body["method"] = method.as_str().into();
     }
+    if let Some(effect) = args.effect {
+        body["effect"] = effect.into();
+    }
     if let Some(confidence) = args.confidence {
         body["confidence"] = confidence.into();
     }

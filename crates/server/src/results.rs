@@ -84,6 +84,7 @@ pub(crate) async fn read(
 struct Tried {
     metric: Object,
     method: Option<String>,
+    effect: Option<f64>,
     confidence: Option<f64>,
     adjusted: Option<bool>,
 }
@@ -98,8 +99,9 @@ pub(crate) async fn tried(
     let key = experience_key(&key)?;
     let (parts, sent) = request.into_parts();
     let bytes = body::read(sent, &parts.headers, &app.options).await?;
-    let Tried { metric, method, confidence, adjusted } = body::json(&bytes)?;
-    let asked = Asked { metric: None, method, confidence, adjusted, breakdown: None, series: None };
+    let Tried { metric, method, effect, confidence, adjusted } = body::json(&bytes)?;
+    let asked =
+        Asked { metric: None, method, effect, confidence, adjusted, breakdown: None, series: None };
     let query = asked.query()?;
     audit(&app, &token, "results.try", format!("experiences/{key}")).await?;
     let results = app.read(move |engine| engine.try_metric(&key, metric, &query)).await?;

@@ -294,7 +294,10 @@ fn leave_planned(metrics: &mut Vec<&Metric>) -> Vec<String> {
 
 impl<'a> Experience<'a> {
     /// The definition of an experience as it is now.
-    fn document(shared: &Shared, key: &Key) -> Result<ExperienceDocument, DefinitionError> {
+    pub(super) fn document(
+        shared: &Shared,
+        key: &Key,
+    ) -> Result<ExperienceDocument, DefinitionError> {
         let known = shared.registry.get(&*shared.store, Kind::Experience, key, None)?;
         let missing = || DefinitionError::NotFound { kind: Kind::Experience, key: key.clone() };
         document(&known.document).ok_or_else(missing)

@@ -44,7 +44,8 @@ fn tried() -> Value {
         "additionalProperties": false,
         "properties": {
             "metric": reference("MetricDocument"),
-            "method": {"enum": ["sequential", "fixed"]},
+            "method": method(),
+            "effect": {"type": "number", "description": "of msprt: the size of effect that is looked for"},
             "confidence": {"type": "number", "description": "0.95 when absent"},
             "adjusted": {
                 "type": "boolean",
