@@ -210,9 +210,10 @@ fn told(
     let informative = arms.iter().map(|arm| informative(metric, arm.tally));
     let is_collecting = gate::gate(informative) != gate::Gate::Open;
     let why_not = reading.why_not(metric, strata.is_some());
+    let is_asked_for = reading.method == Method::Exact;
     let is_exact = metric.is_binary()
         && strata.is_none()
-        && (is_collecting || reading.method == Method::Exact);
+        && (is_asked_for || is_collecting && arms.len() <= EXACT_ARMS_MAX);
     let mut notes = Vec::new();
     if let [control, ..] = arms
         && 1 < arms.len()
@@ -367,6 +368,9 @@ fn compare(
     })
 }
 
+/// Most arms of which few are compared by the exact sequence without being asked for: it takes two milliseconds each,
+/// which add up over the days of a series and the groups of a breakdown.
+const EXACT_ARMS_MAX: usize = 20;
 /// Ratios of shares above this are not told: the control's share may be next to nothing.
 const RATIO_MAX: f64 = 1_000.0;
 

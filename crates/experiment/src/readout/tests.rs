@@ -311,6 +311,16 @@ fn below_the_gate_shares_are_compared_exactly_and_nothing_else_is() {
 }
 
 #[test]
+fn many_arms_are_compared_exactly_only_when_that_is_asked_for() {
+    let arms: Vec<_> = (0..21).map(|arm| (variant(&format!("v{arm}")), units(60, 10))).collect();
+    let compared = |method| {
+        let result = told("conversion", false, &arms, reading(method));
+        result.arms.iter().filter(|arm| arm.comparison.is_some()).count()
+    };
+    assert_eq!((compared(Method::Sequential), compared(Method::Exact)), (0, 20));
+}
+
+#[test]
 fn what_the_exact_sequence_is_sure_of_is_acted_upon() {
     let arms = [(variant("a"), units(200, 20)), (variant("b"), units(200, 3))];
     let (word, reason) = verdict_of(&arms, false);

@@ -292,8 +292,9 @@ async fn there_are_two_hundred_variants() {
     case.expose(&arms).await;
     assert_eq!(case.results().await["arms"].as_array().unwrap().len(), 200);
     case.check(expect![[r#"
-        collecting: `v000` has 10 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence
-        orders: `v000` has 10 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence
+        collecting: `v000` has 10 so far; each arm needs 50 units that did it, and as many that did not before anything is said
+        orders: `v000` has 10 so far; each arm needs 50 units that did it, and as many that did not before anything is said
+        orders: of an arm: there is not enough yet to say anything
         order_value: `v000` has 10 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said
         order_value: of an arm: there is not enough yet to say anything
         revenue: `v000` has 10 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said
