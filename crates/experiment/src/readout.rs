@@ -214,23 +214,18 @@ fn told(
     let is_exact = metric.is_binary()
         && strata.is_none()
         && (is_asked_for || is_collecting && arms.len() <= EXACT_ARMS_MAX);
-    let mut notes = Vec::new();
-    if let [control, ..] = arms
-        && 1 < arms.len()
-        && is_collecting
-    {
-        notes.push(collecting(metric, arms, (control, is_exact)));
-    }
+    let control = arms.first().filter(|_| is_collecting && 1 < arms.len());
+    let notes = control.map(|control| collecting(metric, arms, (control, is_exact)));
     let control = arms.first().map(|control| (control, estimate::of_arm(metric, control)));
     let all: Vec<usize> = (0..arms.len()).collect();
     let stratified = strata.and_then(|strata| over(metric, &all, strata));
     let reading = Reading { level: reading.level.shared(arms.len().saturating_sub(1)), ..reading };
     let exposed = arms.iter().map(|arm| arm.tally.units).sum();
-    let told = match (is_collecting, &stratified) {
-        (true, _) => Vec::new(),
-        (false, Some(estimates)) => stratified_standings(metric, estimates),
-        (false, None) if strata.is_some() => Vec::new(),
-        (false, None) => standings(metric, arms),
+    let told = match (&stratified, strata) {
+        _ if is_collecting => Vec::new(),
+        (Some(estimates), _) => stratified_standings(metric, estimates),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => standings(metric, arms),
     };
     let results = arms.iter().enumerate().map(|(place, arm)| {
         let whole = stratified.as_ref().and_then(|estimates| estimates.get(place));
@@ -271,7 +266,7 @@ fn told(
         is_collecting,
         power: if is_collecting { None } else { Power::of(metric, &arms, reading) },
         arms,
-        notes,
+        notes: notes.into_iter().collect(),
     }
 }
 

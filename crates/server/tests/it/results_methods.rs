@@ -53,7 +53,8 @@ static FLUSHES: AtomicU32 = AtomicU32::new(0);
 /// Results, once everything is counted.
 async fn results(server: &Server, query: &str) -> Value {
     let number = FLUSHES.fetch_add(1, Ordering::Relaxed);
-    let flush = json!({"type": "track", "event": "Flush", "userId": "nobody", "messageId": format!("methods {number}")});
+    let id = format!("methods {number}");
+    let flush = json!({"type": "track", "event": "Flush", "userId": "nobody", "messageId": id});
     server.track(&flush).await;
     server.engine.catch_up();
     server.ok(get(format!("/api/v1/experiences/test/results{query}")).admin()).await

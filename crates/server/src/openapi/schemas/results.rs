@@ -77,7 +77,10 @@ fn results() -> Value {
             "stopped": stopped(),
             "guardrails": {"type": "array", "items": {"type": "string"}, "description": "metrics that stop it"},
             "method": method(),
-            "effect": {"type": ["number", "null"], "description": "of msprt: the size that is looked for, where it is not each metric's own"},
+            "effect": {
+                "type": ["number", "null"],
+                "description": "of msprt: the size that is looked for, where it is not each metric's own",
+            },
             "looks": looks(),
             "confidence": {"type": "number"},
             "as_of": time(),
