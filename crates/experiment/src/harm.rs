@@ -26,7 +26,8 @@ pub struct Harm {
     pub statement: String,
 }
 
-/// The first variant that is surely worse than the control; `None` where none is. A holdout that is worse than what is shown is none: nobody would be spared by not showing it.
+/// The first variant that is surely worse than the control; `None` where none is. A holdout that is worse than what is
+/// shown is none: nobody would be spared by not showing it.
 pub fn harm(result: &MetricResult) -> Option<Harm> {
     let control = result.arms.iter().find(|arm| arm.is_control)?;
     let variants = result.arms.iter().filter(|arm| arm.is_variant);

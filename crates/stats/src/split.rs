@@ -85,7 +85,8 @@ fn evidence(counts: &[u64], weights: &[f64], concentration: f64) -> Result<f64, 
 /// The sequential test of the split over stretches of constant weights, each with the counts and weights of its arms:
 /// the mean of the evidence with each of [`CONCENTRATIONS`], of which each is the product of that of the stretches.
 ///
-/// A mean of evidence is evidence as well, so this is exact as [`sequential`] is. A stretch of one arm or none says nothing.
+/// A mean of evidence is evidence as well, so this is exact as [`sequential`] is. A stretch of one arm or none says
+/// nothing.
 ///
 /// # Errors
 /// When no stretch has two arms, and otherwise as those of [`sequential`].
