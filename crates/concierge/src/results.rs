@@ -27,7 +27,8 @@ Examples:
   concierge results welcome_back --html welcome_back.html   (a page with charts that needs nothing else)
   concierge results welcome_back --try refunds.json         (by a metric that is not saved, over the lake)
 
-Intervals hold however often you look, unless you ask for --method fixed.";
+Intervals hold however often you look, unless you ask for --method fixed. By planned looks they are those of the
+last look that has come.";
 
 /// Arguments of `concierge results`.
 #[derive(clap::Args, Debug)]
@@ -43,9 +44,12 @@ pub(crate) struct ResultsArgs {
     /// A file with a metric that need not be saved; its numbers are computed over the lake
     #[arg(long = "try", value_name = "FILE", requires = "key", conflicts_with = "metric")]
     tried: Option<PathBuf>,
-    /// How intervals come about: sequential, or fixed for one look at a time that was set before
+    /// How intervals come about: sequential, msprt, planned_looks, fixed or exact; as the experience says when absent
     #[arg(long, value_name = "METHOD", requires = "key")]
     method: Option<String>,
+    /// Of msprt: the size of effect that is looked for, as a share of the control's value
+    #[arg(long, value_name = "SHARE")]
+    effect: Option<f64>,
     /// How sure intervals are, for all comparisons of a metric together
     #[arg(long, value_name = "SHARE")]
     confidence: Option<f64>,
@@ -94,6 +98,9 @@ fn tried(client: &Client, args: &ResultsArgs, (key, file): (&str, &Path)) -> any
     if let Some(method) = &args.method {
         body["method"] = method.as_str().into();
     }
+    if let Some(effect) = args.effect {
+        body["effect"] = effect.into();
+    }
     if let Some(confidence) = args.confidence {
         body["confidence"] = confidence.into();
     }
@@ -107,7 +114,13 @@ fn path(args: &ResultsArgs) -> String {
         None => "/api/v1/programme".to_owned(),
     };
     let confidence = args.confidence.map(|confidence| confidence.to_string());
-    let asked = [("metric", &args.metric), ("method", &args.method), ("confidence", &confidence)];
+    let effect = args.effect.map(|effect| effect.to_string());
+    let asked = [
+        ("metric", &args.metric),
+        ("method", &args.method),
+        ("effect", &effect),
+        ("confidence", &confidence),
+    ];
     let mut mark = '?';
     if args.html.is_some() && args.key.is_some() {
         path.push_str("?series=true");

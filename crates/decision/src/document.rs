@@ -145,6 +145,9 @@ pub struct ExperienceDocument {
     /// should have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stop_on_mismatch: bool,
+    /// How its results are read where a question does not say.
+    #[serde(default, skip_serializing_if = "Method::is_usual")]
+    pub method: Method,
 }
 
 /// Most metrics that stop an experience.
@@ -173,6 +176,80 @@ impl ExperienceDocument {
             if *stop_on_mismatch {
                 faults.push(Fault::new("/stop_on_mismatch", detail));
             }
+        }
+        faults.extend(self.method.faults(allocation));
+        faults
+    }
+}
+
+/// How intervals of results come about.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Method {
+    /// They hold however often somebody looks.
+    Sequential {},
+    /// The same, narrowest for effects of the size that is looked for.
+    Msprt {
+        /// That size as a share of the control's value: 0.05 is 5 %. Each metric's `smallest_effect` when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 0.0001, max = 10.0))]
+        effect: Option<f64>,
+    },
+    /// They hold at looks that are planned before anybody is exposed, of which each says more than one at any time.
+    PlannedLooks {
+        /// How many units are to be exposed in all.
+        #[schemars(range(min = 100))]
+        units: u64,
+        /// How many looks there are, each after as many units as the one before; the last sees all.
+        #[schemars(range(min = 1, max = 12))]
+        looks: u32,
+    },
+    /// They hold for one look, at a time that was set before.
+    Fixed {},
+    /// They hold however often somebody looks and for any number of units; for conversion and retention alone.
+    Exact {},
+}
+
+/// The sizes of effect that may be looked for.
+pub const EFFECTS: std::ops::RangeInclusive<f64> = 0.0001..=10.0;
+/// Fewest units that looks are planned for.
+const PLANNED_MIN: u64 = 100;
+/// Most planned looks.
+const LOOKS_MAX: u32 = 12;
+
+impl Default for Method {
+    fn default() -> Self {
+        Self::Sequential {}
+    }
+}
+
+impl Method {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is wrong with it where units are divided like this.
+    fn faults(self, allocation: &Allocation) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut fault = |pointer: &str, detail: String| faults.push(Fault::new(pointer, detail));
+        if let Self::Msprt { effect: Some(effect) } = self
+            && !EFFECTS.contains(&effect)
+        {
+            fault("/method/effect", "a size of effect is from 0.0001 to 10, as in 0.05".into());
+        }
+        if let Self::PlannedLooks { units, looks } = self {
+            if units < PLANNED_MIN {
+                fault("/method/units", format!("at least {PLANNED_MIN} units are to be exposed"));
+            }
+            if !(1..=LOOKS_MAX).contains(&looks) {
+                fault("/method/looks", format!("from 1 to {LOOKS_MAX} looks are planned"));
+            }
+        }
+        let is_for_any_shares = matches!(self, Self::Sequential {} | Self::Fixed {});
+        if allocation.adaptive().is_some() && !is_for_any_shares {
+            let detail =
+                "where shares follow what units did, results are read by `sequential` or `fixed`";
+            fault("/method/kind", detail.into());
         }
         faults
     }

@@ -22,7 +22,7 @@ pub mod token;
 pub use catalog::{Broken, Catalog, Defined, Kind, Versioned, shares as shares_by_weight};
 pub use decide::{HELD_OUT, MAX_PLACEMENTS, NOT_HELD_OUT, decide, holdout_name};
 pub use division::{Divisions, ExclusionGroupDocument, HoldoutDocument};
-pub use document::{Allocation, ExperienceDocument, PlacementDocument};
+pub use document::{Allocation, EFFECTS, ExperienceDocument, Method, PlacementDocument};
 pub use explanation::{Stage, Step};
 pub use outcome::{Candidate, ConsentBasis, Holdout, Outcome, Reason, Reference, Shadow, WhyNot};
 pub use person::{Person, Request};

@@ -29,6 +29,7 @@ mod book;
 pub(crate) mod columns;
 mod exposures;
 mod holdouts;
+mod planned;
 pub(crate) mod programme;
 pub(crate) mod results;
 mod rows;

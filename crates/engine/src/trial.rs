@@ -17,7 +17,6 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use experiment::Metric;
 use model::{Key, StrandId, Timestamp, id::LANE_COUNT};
 use thiserror::Error;
 
@@ -26,6 +25,7 @@ use crate::{
     priority,
 };
 
+pub use experiment::{Metric, MetricDocument};
 pub use rows::Unfit;
 pub use source::{Source, Sources};
 pub use units::{Exposing, Found, Group};

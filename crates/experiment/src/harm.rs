@@ -26,8 +26,8 @@ pub struct Harm {
     pub statement: String,
 }
 
-/// The first variant that is surely worse than the control; `None` where none is, and while there is too little to say
-/// anything. A holdout that is worse than what is shown is none: nobody would be spared by not showing it.
+/// The first variant that is surely worse than the control; `None` where none is. A holdout that is worse than what is
+/// shown is none: nobody would be spared by not showing it.
 pub fn harm(result: &MetricResult) -> Option<Harm> {
     let control = result.arms.iter().find(|arm| arm.is_control)?;
     let variants = result.arms.iter().filter(|arm| arm.is_variant);
@@ -95,12 +95,11 @@ mod tests {
     }
 
     fn reading() -> Reading {
-        Reading { method: Method::Sequential, level: Level::FIVE_PERCENT, is_adjusted: true }
+        Reading::new(Method::Sequential, Level::FIVE_PERCENT)
     }
 
-    /// The harm that is found in one experiment with these shares of complaints, looked at each hundred units, and the
-    /// fewest complaints that an arm has then.
-    fn found(seed: u64, shares: [f64; 2], looks: u64) -> Option<(u64, Harm)> {
+    /// The harm that is found in one experiment with these shares of complaints, looked at each hundred units.
+    fn found(seed: u64, shares: [f64; 2], looks: u64) -> Option<Harm> {
         let metric = complaints();
         let arms = ["a", "b"].map(|key| Arm::Variant(key.parse().unwrap()));
         let mut tallies = [Tally::default(), Tally::default()];
@@ -118,7 +117,7 @@ mod tests {
                 .map(|(arm, tally)| ArmSums { arm, tally, sorted: None })
                 .collect();
             if let Some(harm) = harm(&read_out(&metric, &sums, reading())) {
-                return Some((tallies[0].nonzero.min(tallies[1].nonzero), harm));
+                return Some(harm);
             }
         }
         None
@@ -131,10 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn harmful_ones_are_stopped_and_never_before_each_arm_has_enough() {
+    fn harmful_ones_are_stopped() {
         for seed in 0..20 {
-            let (least, harm) = found(seed, [0.1, 0.2], 60).expect("twice as many complaints");
-            assert!(50 <= least, "{least}");
+            let harm = found(seed, [0.1, 0.2], 60).expect("twice as many complaints");
             assert!(0.0 < harm.absolute.low && harm.absolute.low < harm.absolute.lift);
             let beginning = "`b` is surely worse than `a` by the guardrail `complaints`: +";
             assert!(harm.statement.starts_with(beginning), "{}", harm.statement);

@@ -9,6 +9,7 @@ pub mod learn;
 mod measure;
 mod metric;
 mod power;
+mod reading;
 mod readout;
 pub mod ready_made;
 mod tally;
@@ -21,9 +22,10 @@ pub use harm::{Harm, harm};
 pub use measure::{Measured, Unread, Values, measure};
 pub use metric::{Cap, Metric, MetricId, Metrics};
 pub use power::Power;
+pub use reading::{LOOKS_MAX, Looks, Method, Reading};
 pub use readout::{
-    ArmResult, ArmSums, Comparison, Difference, Method, MetricResult, Reading, StratumSums, Surely,
-    adjust_together, read_out, read_out_over,
+    ArmResult, ArmSums, Comparison, Difference, MetricResult, StratumSums, Surely, adjust_together,
+    read_out, read_out_over,
 };
 pub use tally::{History, Tally, Totals};
 pub use verdict::{

@@ -134,8 +134,10 @@ impl Power {
 
 fn how(method: Method) -> power::Reading {
     match method {
-        Method::Fixed => power::Reading::Once,
-        Method::Sequential => {
+        // The last of planned looks asks for hardly more than one look does.
+        Method::Fixed | Method::PlannedLooks => power::Reading::Once,
+        // Those that may be looked at at any time differ by less than orientation needs.
+        Method::Sequential | Method::Msprt | Method::Exact => {
             power::Reading::AnyTime { tightest_at_units: sequence::TIGHTEST_AT_UNITS }
         }
     }
@@ -195,7 +197,7 @@ mod tests {
             tally.add(&Measured::Counted(values));
         }
         let sums = arms.each_ref().map(|arm| ArmSums { arm, tally: &tally, sorted: None });
-        let reading = Reading { method, level: Level::FIVE_PERCENT, is_adjusted: true };
+        let reading = Reading::new(method, Level::FIVE_PERCENT);
         read_out(&metric(smallest_effect), &sums, reading).power
     }
 

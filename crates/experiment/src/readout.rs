@@ -8,50 +8,13 @@ use serde::Serialize;
 use stats::{
     Undefined,
     bayes::{self, Posterior, Standing},
-    effect::{Effect, Estimate, Inference, Level, Scale},
-    fixed, gate,
+    effect::{Effect, Estimate, Inference, Scale},
+    exact, gate,
     multiple::{self, Correction},
     policy::epochs,
-    sequence,
 };
 
-use crate::{Arm, Direction, Metric, MetricKind, Power, Role, Tally, estimate};
-
-/// How intervals and p-values come about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Method {
-    /// They hold however often somebody looks: asymptotic confidence sequences.
-    #[default]
-    Sequential,
-    /// They hold for one look, at a time that was set before: Welch's test.
-    Fixed,
-}
-
-impl Method {
-    /// All of them, with the words they are asked for by.
-    pub const ALL: [(Self, &str); 2] = [(Self::Sequential, "sequential"), (Self::Fixed, "fixed")];
-
-    /// The method of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(method, _)| method)
-    }
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(method, _)| *method == self).map_or("", |(_, name)| name)
-    }
-}
-
-/// How something is read out.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Reading {
-    /// How intervals come about.
-    pub method: Method,
-    /// The chance of a false alarm that is accepted for all comparisons of a metric together.
-    pub level: Level,
-    /// Whether what units did before the exposure is taken out.
-    pub is_adjusted: bool,
-}
+use crate::{Arm, Direction, Method, Metric, MetricKind, Power, Reading, Role, Tally, estimate};
 
 /// What one arm did.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +65,7 @@ pub struct MetricResult {
     /// The currency of values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
-    /// Whether there is enough of every arm to say anything.
+    /// Whether some arm has too little for anything but the exact sequence of shares.
     pub is_collecting: bool,
     /// What happened until then is counted, where that is less than the experience's other results count.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,6 +117,9 @@ pub struct ArmResult {
 /// How an arm compares with the control.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
+    /// How interval and p-value came about: as was asked for, or by the exact sequence while an arm has too little for
+    /// anything else.
+    pub method: Method,
     /// In the metric's unit.
     pub absolute: Difference,
     /// As a share of the control's value; `null` where that is not above 0.
@@ -246,29 +212,33 @@ fn told(
 ) -> MetricResult {
     let informative = arms.iter().map(|arm| informative(metric, arm.tally));
     let is_collecting = gate::gate(informative) != gate::Gate::Open;
-    let mut notes = Vec::new();
-    if let [control, ..] = arms
-        && 1 < arms.len()
-        && is_collecting
-    {
-        notes.push(collecting(metric, arms, control));
-    }
+    let why_not = reading.why_not(metric, strata.is_some());
+    let is_asked_for = reading.method == Method::Exact;
+    let is_exact = metric.is_binary()
+        && strata.is_none()
+        && (is_asked_for || is_collecting && arms.len() <= EXACT_ARMS_MAX);
+    let control = arms.first().filter(|_| is_collecting && 1 < arms.len());
+    let notes = control.map(|control| collecting(metric, arms, (control, is_exact)));
     let control = arms.first().map(|control| (control, estimate::of_arm(metric, control)));
     let all: Vec<usize> = (0..arms.len()).collect();
     let stratified = strata.and_then(|strata| over(metric, &all, strata));
     let reading = Reading { level: reading.level.shared(arms.len().saturating_sub(1)), ..reading };
     let exposed = arms.iter().map(|arm| arm.tally.units).sum();
-    let told = match (is_collecting, &stratified) {
-        (true, _) => Vec::new(),
-        (false, Some(estimates)) => stratified_standings(metric, estimates),
-        (false, None) if strata.is_some() => Vec::new(),
-        (false, None) => standings(metric, arms),
+    let told = match (&stratified, strata) {
+        _ if is_collecting => Vec::new(),
+        (Some(estimates), _) => stratified_standings(metric, estimates),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => standings(metric, arms),
     };
     let results = arms.iter().enumerate().map(|(place, arm)| {
         let whole = stratified.as_ref().and_then(|estimates| estimates.get(place));
         let own = whole.map_or_else(|| estimate::of_arm(metric, arm), |estimate| Ok(*estimate));
         let comparison = match (&control, place) {
             (_, 0) | (None, _) => Ok(None),
+            _ if why_not.is_some() => Err(why_not.unwrap_or_default().to_owned()),
+            (Some((control, _)), _) if is_exact => compare_exactly(metric, (control, arm), reading)
+                .map(Some)
+                .map_err(|why| why.to_string()),
             _ if is_collecting => Err("there is not enough yet to say anything".to_owned()),
             (Some(control), _) => {
                 let how = (reading, exposed);
@@ -298,9 +268,9 @@ fn told(
         currency: metric.currency.clone(),
         is_collecting,
         as_of: None,
-        power: Power::of(metric, &arms, reading),
+        power: if is_collecting { None } else { Power::of(metric, &arms, reading) },
         arms,
-        notes,
+        notes: notes.into_iter().collect(),
     }
 }
 
@@ -333,15 +303,21 @@ fn arm_result(
     }
 }
 
-fn collecting(metric: &Metric, arms: &[ArmSums<'_>], control: &ArmSums<'_>) -> String {
+fn collecting(
+    metric: &Metric,
+    arms: &[ArmSums<'_>],
+    (control, is_exact): (&ArmSums<'_>, bool),
+) -> String {
     let least = arms.iter().min_by_key(|arm| informative(metric, arm.tally)).unwrap_or(control);
     let what = if metric.is_binary() {
         "units that did it, and as many that did not"
     } else {
         "units with a value other than 0, counted as fewer where few of them make up most"
     };
+    let unsaid =
+        if is_exact { "more is said than by the exact sequence" } else { "anything is said" };
     format!(
-        "`{}` has {} so far; each arm needs {} {what} before anything is said",
+        "`{}` has {} so far; each arm needs {} {what} before {unsaid}",
         least.arm,
         informative(metric, least.tally),
         gate::INFORMATIVE_MIN,
@@ -373,19 +349,66 @@ fn compare(
         false => plain(scale),
     };
     let effect = effect_on(Scale::Absolute)?;
-    let absolute = infer(&effect, reading)?;
-    let relative = effect_on(Scale::Relative);
-    let relative = relative.and_then(|effect| Ok(difference(&effect, &infer(&effect, reading)?)));
+    let sizes = reading.sizes(metric, &of_control);
+    let absolute = reading.infer(&effect, sizes.absolute)?;
+    let relative = effect_on(Scale::Relative)
+        .and_then(|effect| Ok(difference(&effect, &reading.infer(&effect, sizes.relative)?)));
     let without = plain(Scale::Absolute)?.std_error;
     Ok(Comparison {
+        method: reading.method,
         absolute: difference(&effect, &absolute),
         relative: relative.ok(),
         p_value: absolute.p_value,
         p_value_of_all: None,
         variance_reduction: (1.0 - (effect.std_error / without).powi(2)).clamp(0.0, 1.0),
         surely: surely(metric.direction, &absolute),
-        units_needed: units_needed(&effect, reading),
+        units_needed: units_needed(&effect, reading, sizes.absolute),
         impact: impact(metric, &effect, &absolute, exposed),
+    })
+}
+
+/// Most arms of which few are compared by the exact sequence without being asked for: it takes two milliseconds each,
+/// which add up over the days of a series and the groups of a breakdown.
+const EXACT_ARMS_MAX: usize = 20;
+/// Ratios of shares above this are not told: the control's share may be next to nothing.
+const RATIO_MAX: f64 = 1_000.0;
+
+/// The same of shares by the exact sequence, for which no arm has too little.
+fn compare_exactly(
+    metric: &Metric,
+    (control, arm): (&ArmSums<'_>, &ArmSums<'_>),
+    reading: Reading,
+) -> Result<Comparison, Undefined> {
+    let sums = [control, arm].map(|arm| estimate::upper(arm.tally));
+    let inference = |scale| exact::shares(scale, &sums[0], &sums[1], reading.level);
+    let absolute = inference(Scale::Absolute)?;
+    let of_control = estimate::of_sums(metric, control.tally)?;
+    let of_arm = estimate::of_sums(metric, arm.tally)?;
+    // Of a few units the variance of a share may be 0, which tells nothing but is no reason to say nothing.
+    #[expect(clippy::cast_precision_loss, reason = "counts of units are far below 2^53")]
+    let variance = |of: &Estimate| of.unit_variance / of.count as f64;
+    let variances = [variance(&of_control), variance(&of_arm)];
+    let ratio = of_arm.value / of_control.value;
+    let told = |lift: f64, variance: f64, Inference { interval, .. }: Inference| Difference {
+        lift,
+        std_error: variance.sqrt(),
+        low: interval.low,
+        high: interval.high,
+    };
+    let relative = inference(Scale::Relative).ok().map(|relative| {
+        let variance = (variances[1] + ratio * ratio * variances[0]) / of_control.value.powi(2);
+        told(ratio - 1.0, variance, relative)
+    });
+    Ok(Comparison {
+        method: Method::Exact,
+        absolute: told(of_arm.value - of_control.value, variances.iter().sum(), absolute),
+        relative: relative.filter(|relative| relative.high < RATIO_MAX),
+        p_value: absolute.p_value,
+        p_value_of_all: None,
+        variance_reduction: 0.0,
+        surely: surely(metric.direction, &absolute),
+        units_needed: None,
+        impact: None,
     })
 }
 
@@ -448,7 +471,11 @@ pub fn adjust_together(results: &mut [MetricResult]) {
 const TIMES_MAX: f64 = 1_000.0;
 
 /// How many more units would make an effect sure that stays as it is: the interval is narrowed until it leaves out 0.
-fn units_needed(effect: &Effect, reading: Reading) -> Option<u64> {
+fn units_needed(effect: &Effect, reading: Reading, size: f64) -> Option<u64> {
+    if reading.method == Method::PlannedLooks {
+        // How many there are to be is planned.
+        return None;
+    }
     #[expect(clippy::cast_precision_loss, reason = "counts of units are far below 2^53")]
     let units = effect.units as f64;
     #[expect(
@@ -463,7 +490,7 @@ fn units_needed(effect: &Effect, reading: Reading) -> Option<u64> {
         ..*effect
     };
     let is_sure = |times: f64| {
-        infer(&scaled(times), reading).is_ok_and(|inference| !inference.interval.contains(0.0))
+        reading.infer(&scaled(times), size).is_ok_and(|inference| !inference.interval.contains(0.0))
     };
     let (mut low, mut high) = (1.0, TIMES_MAX);
     if is_sure(low) {
@@ -494,15 +521,6 @@ fn impact(
     let Difference { lift, std_error, low, high } = difference(effect, inference);
     let (lift, std_error) = (lift * times, std_error * times);
     Some(Difference { lift, std_error, low: low * times, high: high * times })
-}
-
-fn infer(effect: &Effect, reading: Reading) -> Result<Inference, Undefined> {
-    match reading.method {
-        Method::Sequential => {
-            sequence::asymptotic(effect, reading.level, sequence::TIGHTEST_AT_UNITS)
-        }
-        Method::Fixed => fixed::welch(effect, reading.level),
-    }
 }
 
 fn difference(effect: &Effect, inference: &Inference) -> Difference {

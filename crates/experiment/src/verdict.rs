@@ -14,10 +14,6 @@ const SEVERAL_MAX: f64 = 0.01;
 /// Fewest units of which such a share is told.
 const SEVERAL_AMONG: u64 = 100;
 
-/// How close to the planned shares mismatches are looked for: some percent around them, and gross ones, which show
-/// among some dozens of units.
-const CONCENTRATIONS: [f64; 2] = [split::CONCENTRATION, 100.0];
-
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,36 +76,19 @@ pub struct Stretch {
 /// Tests the split: for each version of the definition by itself, since weights may have changed in between, and then
 /// together.
 pub fn test_split(stretches: &[Stretch]) -> SplitResult {
-    let mut evidence: Option<[f64; 2]> = None;
-    for Stretch { arms } in stretches {
-        let (counts, weights): (Vec<u64>, Vec<f64>) =
-            arms.iter().filter(|(_, weight)| 0.0 < *weight).copied().unzip();
-        for (place, concentration) in CONCENTRATIONS.into_iter().enumerate() {
-            match split::sequential(&counts, &weights, concentration) {
-                Ok(split::Split { ln_e_value: Some(ln), .. }) => {
-                    let sums = evidence.get_or_insert_default();
-                    sums.iter_mut().skip(place).take(1).for_each(|sum| *sum += ln);
-                }
-                // Of one arm there is nothing to be tested.
-                Ok(_) | Err(Undefined::OneArm) => {}
-                Err(why) => {
-                    return SplitResult {
-                        verdict: "unknown",
-                        p_value: None,
-                        statement: why.to_string(),
-                    };
-                }
-            }
-        }
-    }
-    let Some([fine, gross]) = evidence else {
-        let statement = "there is one arm, so there is no split to be tested".to_owned();
-        return SplitResult { verdict: "unknown", p_value: None, statement };
+    let unknown = |statement| SplitResult { verdict: "unknown", p_value: None, statement };
+    let played = |Stretch { arms }: &Stretch| -> (Vec<u64>, Vec<f64>) {
+        arms.iter().filter(|(_, weight)| 0.0 < *weight).copied().unzip()
     };
-    // The mean of both, which is evidence like each of them.
-    let larger = fine.max(gross);
-    let ln_e_value = larger + f64::midpoint((fine - larger).exp(), (gross - larger).exp()).ln();
-    let p_value = (-ln_e_value).exp().min(1.0);
+    let played: Vec<_> = stretches.iter().map(played).collect();
+    let pairs = played.iter().map(|(counts, weights)| (counts.as_slice(), weights.as_slice()));
+    let p_value = match split::over_stretches(pairs) {
+        Ok(found) => found.p_value,
+        Err(Undefined::OneArm) => {
+            return unknown("there is one arm, so there is no split to be tested".to_owned());
+        }
+        Err(why) => return unknown(why.to_string()),
+    };
     let is_mismatch = Level::new(split::ALARM).is_ok_and(|level| p_value <= level.alpha());
     if is_mismatch {
         let statement = format!(
@@ -239,7 +218,9 @@ fn judgeable<'a>(
     let Some(primary) = metrics.first() else {
         return collecting("no metric is live, so nothing is measured");
     };
-    if primary.is_collecting {
+    // What is sure already is so by the exact sequence.
+    let is_sure = primary.arms.iter().any(|arm| surely(primary, &arm.arm).is_some());
+    if primary.is_collecting && !is_sure {
         return collecting(primary.notes.first().map_or("there is too little yet", String::as_str));
     }
     if primary.arms.iter().all(|arm| arm.comparison.is_none()) {

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use model::{
     ProfileId,
-    table::{Kind, Part, Table, Texts, Values, Wanted},
+    table::{IsWanted, Kind, Part, Table, Texts, Values, Wanted},
 };
 use parquet::{
     column::{page::PageReader, reader::ColumnReaderImpl},
@@ -238,7 +238,7 @@ struct Typed<T: DataType> {
 /// What reads the rows of a row group, part by part.
 struct Parts<'a> {
     columns: Vec<Column>,
-    only: Option<(Typed<ByteArrayType>, &'a dyn Fn(&str) -> bool)>,
+    only: Option<(Typed<ByteArrayType>, IsWanted<'a>)>,
     /// Rows that nobody wants and that the columns have not passed over yet.
     over: usize,
 }
@@ -298,12 +298,18 @@ impl Column {
                 })?;
                 Values::Texts(texts)
             }
-            Self::Id(column) => Values::Ids(
-                column.all(runs, rows, |text| ProfileId::from_hexadecimal(text.data()).ok())?,
-            ),
-            Self::Integer(column) => Values::Integers(column.all(runs, rows, |n| Some(*n))?),
-            Self::Number(column) => Values::Numbers(column.all(runs, rows, |n| Some(*n))?),
-            Self::Boolean(column) => Values::Booleans(column.all(runs, rows, |b| Some(*b))?),
+            Self::Id(column) => {
+                column.take(runs, rows)?;
+                let mut ids = Vec::with_capacity(rows);
+                column.each(|text| {
+                    ids.push(text.and_then(|t| ProfileId::from_hexadecimal(t.data()).ok()));
+                    Ok(())
+                })?;
+                Values::Ids(ids)
+            }
+            Self::Integer(column) => Values::Integers(column.picked(runs, rows)?),
+            Self::Number(column) => Values::Numbers(column.picked(runs, rows)?),
+            Self::Boolean(column) => Values::Booleans(column.picked(runs, rows)?),
             Self::Missing => {
                 let mut texts = Texts::default();
                 (0..rows).for_each(|_| texts.push(None));
@@ -353,20 +359,30 @@ impl<T: DataType> Typed<T> {
         })
     }
 
-    /// Reads the values of so many rows in runs, as something else.
-    fn all<V>(
-        &mut self,
-        runs: &[Run],
-        rows: usize,
-        of: impl Fn(&T::T) -> Option<V>,
-    ) -> Result<Vec<Option<V>>, FolderError> {
-        self.take(runs, rows)?;
-        let mut all = Vec::with_capacity(rows);
+    /// Reads the values of so many rows in runs, and for that all between them: where values are small, decoding some
+    /// in vain costs less than beginning anew for each run.
+    fn picked(&mut self, runs: &[Run], rows: usize) -> Result<Vec<Option<T::T>>, FolderError> {
+        let Some((first, others)) = runs.split_first() else { return Ok(Vec::new()) };
+        let between: usize = others.iter().map(|run| run.over + run.read).sum();
+        let read = first.read + between;
+        self.take(&[Run { over: first.over, read }], read)?;
+        let mut picked = Vec::with_capacity(rows);
+        let mut runs = runs.iter().map(|run| (run.over, run.read));
+        let (_, mut wanted) = runs.next().unwrap_or_default();
+        let mut unwanted = 0;
         self.each(|value| {
-            all.push(value.and_then(&of));
+            if wanted == 0 && unwanted == 0 {
+                (unwanted, wanted) = runs.next().unwrap_or_default();
+            }
+            if unwanted > 0 {
+                unwanted -= 1;
+            } else {
+                wanted -= 1;
+                picked.push(value.cloned());
+            }
             Ok(())
         })?;
-        Ok(all)
+        Ok(picked)
     }
 }
 

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use crate::Timestamp;
 
-pub use part::{Part, Texts, Values, Wanted};
+pub use part::{IsWanted, Part, Texts, Values, Wanted};
 
 /// A table: rows of the same columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,6 +24,7 @@ use crate::{app::App, audiences::audit, body, error::ApiError, query};
 struct Asked {
     metric: Option<Key>,
     method: Option<String>,
+    effect: Option<f64>,
     confidence: Option<f64>,
     adjusted: Option<bool>,
     breakdown: Option<String>,
@@ -33,13 +34,12 @@ struct Asked {
 impl Asked {
     fn query(self) -> Result<ResultsQuery, ApiError> {
         let default = ResultsQuery::default();
-        let method = match self.method.as_deref() {
-            None => default.method,
-            Some(name) => Method::parse(name).ok_or_else(|| {
+        let method = self.method.map(|name| {
+            Method::parse(&name).ok_or_else(|| {
                 let known: Vec<&str> = Method::ALL.iter().map(|(_, name)| *name).collect();
                 ApiError::invalid(format!("`method` is one of {}", known.join(", ")))
-            })?,
-        };
+            })
+        });
         let confidence = self.confidence.unwrap_or(default.confidence);
         let breakdown = self.breakdown.map(|text| {
             let detail = "`breakdown` is `audience:KEY`, `stage:KEY`, or a path into the context such as `device.type`";
@@ -47,7 +47,8 @@ impl Asked {
         });
         Ok(ResultsQuery {
             metric: self.metric,
-            method,
+            method: method.transpose()?,
+            effect: self.effect,
             confidence,
             is_adjusted: self.adjusted.unwrap_or(default.is_adjusted),
             breakdown: breakdown.transpose()?,
@@ -83,6 +84,7 @@ pub(crate) async fn read(
 struct Tried {
     metric: Object,
     method: Option<String>,
+    effect: Option<f64>,
     confidence: Option<f64>,
     adjusted: Option<bool>,
 }
@@ -97,8 +99,9 @@ pub(crate) async fn tried(
     let key = experience_key(&key)?;
     let (parts, sent) = request.into_parts();
     let bytes = body::read(sent, &parts.headers, &app.options).await?;
-    let Tried { metric, method, confidence, adjusted } = body::json(&bytes)?;
-    let asked = Asked { metric: None, method, confidence, adjusted, breakdown: None, series: None };
+    let Tried { metric, method, effect, confidence, adjusted } = body::json(&bytes)?;
+    let asked =
+        Asked { metric: None, method, effect, confidence, adjusted, breakdown: None, series: None };
     let query = asked.query()?;
     audit(&app, &token, "results.try", format!("experiences/{key}")).await?;
     let results = app.read(move |engine| engine.try_metric(&key, metric, &query)).await?;

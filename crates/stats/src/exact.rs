@@ -9,8 +9,10 @@ use crate::undefined::{Undefined, finite};
 /// Both parameters of the Beta distribution over which likelihoods are mixed: Jeffreys' prior, which is nearly as
 /// good as the best one for any true share (Krichevsky and Trofimov 1981).
 const PRIOR: f64 = 0.5;
-/// Steps of a search for a minimum by thirds or for a root by halves; further ones change no digit.
-const STEPS: u32 = 100;
+/// Steps of a search for a minimum by thirds: around a minimum, values change with the square of the distance.
+const THIRDS: u32 = 60;
+/// Steps of a search for a root by halves; further ones change no digit.
+const HALVES: u32 = 60;
 /// Ratios of shares below this, or above its inverse, are not looked for.
 const RATIO_MIN: f64 = 1e-12;
 
@@ -108,9 +110,15 @@ impl Arms {
     fn is_possible(&self, link: &Link, level: Level) -> bool {
         let (mut low, mut high) = link.controls();
         let loss = |control: f64| self.loss(control, link.treatment(control));
-        for _ in 0..STEPS {
+        let mixed = self.mixed();
+        let is_enough = |loss: f64| mixed + loss < -level.alpha().ln();
+        for _ in 0..THIRDS {
             let third = (high - low) / 3.0;
-            if loss(low + third) <= loss(high - third) {
+            let (left, right) = (loss(low + third), loss(high - third));
+            if is_enough(left.min(right)) {
+                return true;
+            }
+            if left <= right {
                 high -= third;
             } else {
                 low += third;
@@ -121,7 +129,7 @@ impl Arms {
             .into_iter()
             .map(loss)
             .fold(f64::INFINITY, f64::min);
-        self.mixed() + least < -level.alpha().ln()
+        is_enough(least)
     }
 
     fn interval(&self, scale: Scale, level: Level) -> Result<Interval, Undefined> {
@@ -179,7 +187,7 @@ fn last_possible(from: f64, end: f64, is_possible: impl Fn(f64) -> bool) -> f64 
         return end;
     }
     let (mut inside, mut outside) = (from, end);
-    for _ in 0..STEPS {
+    for _ in 0..HALVES {
         let middle = f64::midpoint(inside, outside);
         if is_possible(middle) {
             inside = middle;

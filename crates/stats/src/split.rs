@@ -13,9 +13,9 @@ use crate::undefined::{Undefined, finite, positive};
 /// The level at which a mismatch is an alarm: the test runs for every experiment, and an alarm stops it.
 pub const ALARM: f64 = 0.001;
 
-/// How close to the planned shares a mismatch is looked for by [`sequential`], unless the caller knows better: with
-/// 10,000 the alternative lies some percent around them.
-pub const CONCENTRATION: f64 = 10_000.0;
+/// How close to the planned shares mismatches are looked for by [`over_stretches`]: some percent around them, and gross
+/// ones, which show among some dozens of units.
+pub const CONCENTRATIONS: [f64; 2] = [10_000.0, 100.0];
 
 /// What a test of the split says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,12 +61,16 @@ pub fn chi_squared(counts: &[u64], weights: &[f64]) -> Result<Split, Undefined> 
 /// With α_i = concentration·w_i and A = Σα_i:
 /// ln e = ln Γ(A) − ln Γ(A+N) + Σ(ln Γ(α_i+n_i) − ln Γ(α_i)) − Σ n_i ln w_i, and p = min(1, 1/e); the least p over all
 /// looks holds as well. Exact at all times for any number of units, none included (p = 1).
-/// Weights must have been the same from the first unit counted: after a change of shares count anew, and multiply
-/// the evidence of the stretches (add their `ln_e_value`).
+/// Weights must have been the same from the first unit counted; see [`over_stretches`] for a change of shares.
 ///
 /// # Errors
 /// With fewer than two arms, or when a weight or the concentration is not positive.
 pub fn sequential(counts: &[u64], weights: &[f64], concentration: f64) -> Result<Split, Undefined> {
+    let ln_e_value = evidence(counts, weights, concentration)?;
+    Ok(Split { p_value: always_valid(ln_e_value), ln_e_value: Some(ln_e_value) })
+}
+
+fn evidence(counts: &[u64], weights: &[f64], concentration: f64) -> Result<f64, Undefined> {
     positive("the concentration", concentration)?;
     let shares = shares(counts, weights)?;
     let total = total(counts);
@@ -75,7 +79,33 @@ pub fn sequential(counts: &[u64], weights: &[f64], concentration: f64) -> Result
         let count = float(*count);
         ln_e_value += rise(concentration * share, count) - count * share.ln();
     }
-    let ln_e_value = finite("the evidence", ln_e_value)?;
+    finite("the evidence", ln_e_value)
+}
+
+/// The sequential test of the split over stretches of constant weights, each with the counts and weights of its arms:
+/// the mean of the evidence with each of [`CONCENTRATIONS`], of which each is the product of that of the stretches.
+///
+/// A mean of evidence is evidence as well, so this is exact as [`sequential`] is. A stretch of one arm or none says
+/// nothing.
+///
+/// # Errors
+/// When no stretch has two arms, and otherwise as those of [`sequential`].
+pub fn over_stretches<'a>(
+    stretches: impl IntoIterator<Item = (&'a [u64], &'a [f64])>,
+) -> Result<Split, Undefined> {
+    let mut sums = None;
+    for (counts, weights) in stretches {
+        if counts.len() < 2 && counts.len() == weights.len() {
+            continue;
+        }
+        let [fine, gross] = sums.get_or_insert([0.0; 2]);
+        for (sum, concentration) in std::iter::zip([fine, gross], CONCENTRATIONS) {
+            *sum += evidence(counts, weights, concentration)?;
+        }
+    }
+    let [fine, gross] = sums.ok_or(Undefined::OneArm)?;
+    let larger = fine.max(gross);
+    let ln_e_value = larger + f64::midpoint((fine - larger).exp(), (gross - larger).exp()).ln();
     Ok(Split { p_value: always_valid(ln_e_value), ln_e_value: Some(ln_e_value) })
 }
 

@@ -6,6 +6,7 @@
 use crate::draws::Draws;
 use crate::sample::float;
 
+mod adaptive;
 mod arms;
 mod checks;
 mod play;

@@ -220,6 +220,7 @@ fn developed(metric: &Value, days: &[&Value], arm: &str) -> Option<String> {
 fn foot(results: &Value) -> String {
     let sure = 100.0 * results["confidence"].as_f64().unwrap_or(0.95);
     let how = match text(results, "method") {
+        "planned_looks" => "They hold at the looks that were planned.",
         "fixed" => "They hold for one look at a time that was set before.",
         _ => "They hold however often somebody looks.",
     };

@@ -177,6 +177,7 @@ fn documents_refuse_unknown_fields_and_survive_a_round_trip() {
         "exclusion_group": {"group": "g", "slot": "s"}, "mode": "aa",
         "ramp": [{"at": "2026-11-21T00:00:00Z", "traffic": 1}], "eligibility": {"all": []},
         "guardrails": ["errors"], "stop_on_mismatch": true,
+        "method": {"kind": "planned_looks", "units": 20_000, "looks": 4},
     }));
     let text = serde_json::to_string(&full).unwrap();
     assert_eq!(serde_json::from_str::<ExperienceDocument>(&text).unwrap(), full);

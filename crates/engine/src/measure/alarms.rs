@@ -17,6 +17,7 @@ const LATELY_DAYS: u32 = 14;
 const PACE_DAYS: u32 = 7;
 
 /// How an experience stood some days ago.
+#[derive(Default)]
 pub(super) struct Past {
     /// [`PACE_DAYS`] ago or less, with how many days that is.
     pace: Option<(u32, Sums)>,

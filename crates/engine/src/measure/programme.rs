@@ -25,7 +25,7 @@ const ALL_VARIANTS: &str = "all_variants";
 
 /// The results of all experiences that act or that somebody was exposed to.
 pub(crate) fn programme(shared: &Shared, query: &ResultsQuery) -> Result<Value, DefinitionError> {
-    let reading = query.reading()?;
+    let reading = query.reading(decision::Method::default())?;
     let readable = shared.measured.get();
     let acting = shared.registry.experiences(State::Live);
     let exposing = readable.experiences.keys().filter(|key| holdouts::named(key).is_none());

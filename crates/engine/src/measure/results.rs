@@ -19,7 +19,9 @@ use super::{
     Readable, Sums,
     alarms::{self, Past},
     book::{self, Tallies},
-    columns, rows,
+    columns,
+    planned::{Plan, Planned},
+    rows,
     scan::{self, Breakdown},
 };
 use crate::{
@@ -36,15 +38,18 @@ use crate::{
 pub struct ResultsQuery {
     /// One metric; all that are live when absent.
     pub metric: Option<Key>,
-    /// How intervals come about.
-    pub method: Method,
+    /// How intervals come about; as the experience says when absent.
+    pub method: Option<Method>,
+    /// Of mSPRT: the size of effect that is looked for, as a share of the control's value; as the experience or the
+    /// metric says when absent.
+    pub effect: Option<f64>,
     /// How sure intervals are, all comparisons of a metric together: 0.95.
     pub confidence: f64,
     /// Whether what units did before the exposure is taken out.
     pub is_adjusted: bool,
     /// By what units are divided.
     pub breakdown: Option<Breakdown>,
-    /// Whether it is told how the first metric stood at the end of each day.
+    /// Whether it is told how the first metric stood at the end of each day; never by planned looks.
     pub has_series: bool,
 }
 
@@ -52,7 +57,8 @@ impl Default for ResultsQuery {
     fn default() -> Self {
         Self {
             metric: None,
-            method: Method::default(),
+            method: None,
+            effect: None,
             confidence: 0.95,
             is_adjusted: true,
             breakdown: None,
@@ -62,7 +68,8 @@ impl Default for ResultsQuery {
 }
 
 impl ResultsQuery {
-    pub(super) fn reading(&self) -> Result<Reading, DefinitionError> {
+    /// How an experience is read whose document says this.
+    pub(super) fn reading(&self, own: decision::Method) -> Result<Reading, DefinitionError> {
         let level = Level::new(1.0 - self.confidence)
             .ok()
             .filter(|_| (0.5..=0.999).contains(&self.confidence));
@@ -70,8 +77,54 @@ impl ResultsQuery {
             let detail = "confidence is a number from 0.5 to 0.999, as in 0.95";
             DefinitionError::Invalid(vec![Fault::new("/confidence", detail)])
         })?;
-        Ok(Reading { method: self.method, level, is_adjusted: self.is_adjusted })
+        let own_effect = match own {
+            decision::Method::Msprt { effect } => effect,
+            _ => None,
+        };
+        if self.effect.is_some_and(|effect| !decision::EFFECTS.contains(&effect)) {
+            return Err(refused("/effect", "a size of effect is from 0.0001 to 10, as in 0.05"));
+        }
+        let method = self.method.unwrap_or(match own {
+            decision::Method::Sequential {} => Method::Sequential,
+            decision::Method::Msprt { .. } => Method::Msprt,
+            decision::Method::PlannedLooks { .. } => Method::PlannedLooks,
+            decision::Method::Fixed {} => Method::Fixed,
+            decision::Method::Exact {} => Method::Exact,
+        });
+        if self.effect.is_some() && method != Method::Msprt {
+            return Err(refused("/effect", "only `msprt` is for a size of effect"));
+        }
+        let effect = self.effect.or(own_effect);
+        Ok(Reading { effect, is_adjusted: self.is_adjusted, ..Reading::new(method, level) })
     }
+
+    /// The looks that have come, where the reading is by planned ones.
+    fn planned(
+        &self,
+        shared: &Shared,
+        (key, own): (&Key, decision::Method),
+        reading: &mut Reading,
+    ) -> Result<Option<Planned>, DefinitionError> {
+        if reading.method != Method::PlannedLooks {
+            return Ok(None);
+        }
+        let decision::Method::PlannedLooks { units, looks } = own else {
+            let detail = "the experience has planned no looks: its `method` is where they are";
+            return Err(refused("/method", detail));
+        };
+        if self.breakdown.is_some() {
+            let detail = "looks are planned for all units together, and not for groups";
+            return Err(refused("/breakdown", detail));
+        }
+        let planned = Planned::of(shared, key, Plan { units, looks });
+        let planned = planned.map_err(|error| DefinitionError::Unavailable(error.to_string()))?;
+        reading.looks = planned.looks;
+        Ok(Some(planned))
+    }
+}
+
+fn refused(pointer: &str, detail: &str) -> DefinitionError {
+    DefinitionError::Invalid(vec![Fault::new(pointer, detail)])
 }
 
 /// One experience as it is read out.
@@ -92,39 +145,41 @@ pub(crate) fn results(
     key: &Key,
     query: &ResultsQuery,
 ) -> Result<Value, DefinitionError> {
-    let reading = query.reading()?;
     let snapshot = shared.registry.snapshot_full();
     let readable = shared.measured.get();
     let nothing = Sums::default();
-    let sums = readable.experiences.get(key).map_or(&nothing, |sums| &**sums);
+    let now = readable.experiences.get(key).map_or(&nothing, |sums| &**sums);
+    let own = Experience::document(shared, key)?.method;
+    let mut reading = query.reading(own)?;
+    let planned = query.planned(shared, (key, own), &mut reading)?;
+    let sums = planned.as_ref().map_or(now, |planned| &planned.sums);
+    let as_of = planned.as_ref().and_then(|planned| planned.as_of).unwrap_or(readable.as_of);
     let experience = Experience::of(shared, key, sums)?;
-    let metrics = chosen(&snapshot, &experience.document, query.metric.as_ref())?;
+    let mut metrics = chosen(&snapshot, &experience.document, query.metric.as_ref())?;
+    let mut notes = experience.notes(&snapshot, &readable);
+    if planned.is_some() {
+        notes.extend(leave_planned(&mut metrics));
+    }
     let unreadable = |error: RowError| DefinitionError::Unavailable(error.to_string());
     let read = metrics.iter().map(|metric| experience.metric(shared, metric, reading));
     let mut read = read.collect::<Result<Vec<MetricResult>, _>>().map_err(unreadable)?;
-    let past = Past::of(shared, &experience).map_err(unreadable)?;
+    let past = match planned {
+        None => Past::of(shared, &experience).map_err(unreadable)?,
+        // What came since the last look is not looked at.
+        Some(_) => Past::default(),
+    };
     let units_per_day = past.units_per_day(&experience);
     experience.at_pace(&mut read, units_per_day);
-    let groups = match &query.breakdown {
-        Some(breakdown) => {
-            let found = experience.groups(shared, &metrics, (breakdown, reading));
-            Some(found.map_err(unreadable)?)
-        }
-        None => None,
-    };
-    let series = match (query.has_series, metrics.first()) {
-        (true, Some(metric)) => {
-            Some(experience.series(shared, metric, reading).map_err(unreadable)?)
-        }
-        _ => None,
-    };
+    let details = experience.details(shared, &metrics, (query, reading));
+    let (groups, series) = details.map_err(unreadable)?;
     let split = experience.split();
     let compared: Vec<&Arm> = sums.arms().into_iter().collect();
     let several = several(sums.several(), compared.iter().map(|arm| sums.units(arm)).sum());
     let stopped = stopped(shared, &experience.document)?;
-    let verdict = match &stopped {
-        Some(stop) => of_stop(stop),
-        None => judge(&read, &split, &compared),
+    let verdict = match (&stopped, &planned) {
+        (Some(stop), _) => of_stop(stop),
+        (None, Some(Planned { as_of: None, .. })) => before_looks(),
+        (None, _) => judge(&read, &split, &compared),
     };
     let alarms = alarms::of(shared, &experience, &metrics, &read, (&split, &several, &past));
     Ok(json!({
@@ -134,12 +189,14 @@ pub(crate) fn results(
         "state": experience.document.state,
         "stopped": stopped.as_ref().map(told),
         "guardrails": experience.document.guardrails,
-        "method": query.method.name(),
+        "method": reading.method.name(),
+        "effect": reading.effect,
+        "looks": planned.as_ref().map(|planned| &planned.told),
         "confidence": query.confidence,
-        "as_of": readable.as_of,
+        "as_of": as_of,
         "lag_seconds": lag_seconds(shared, readable.as_of),
         "measured": readable.measured,
-        "notes": experience.notes(&snapshot, &readable),
+        "notes": notes,
         "arms": experience.exposed(),
         "split": split,
         "several": several,
@@ -182,6 +239,12 @@ fn of_stop(stop: &Stop) -> Verdict {
     Verdict { verdict: Word::Stop, variant, reason }
 }
 
+/// What is said before the first planned look.
+fn before_looks() -> Verdict {
+    let reason = "none of the planned looks has come yet: `looks` says for how many units the first one waits";
+    Verdict { verdict: Word::Collecting, variant: None, reason: reason.to_owned() }
+}
+
 pub(super) fn lag_seconds(shared: &Shared, as_of: Timestamp) -> f64 {
     let lag = shared.clock.now().since(as_of).0.max(0);
     #[expect(clippy::cast_precision_loss, reason = "it is for reading")]
@@ -216,13 +279,33 @@ pub(super) fn chosen<'a>(
     Ok(metrics)
 }
 
+/// Leaves the metrics that planned looks can tell, and says which they cannot.
+fn leave_planned(metrics: &mut Vec<&Metric>) -> Vec<String> {
+    let (untold, told): (Vec<&Metric>, Vec<&Metric>) =
+        metrics.iter().partition(|metric| metric.needs_all_units());
+    *metrics = told;
+    let note = |metric: &&Metric| {
+        format!(
+            "`{}` takes a quantile, for which all units of now would be looked at, so planned looks do not tell it",
+            metric.key
+        )
+    };
+    untold.iter().map(note).collect()
+}
+
 impl<'a> Experience<'a> {
-    pub(crate) fn of(shared: &Shared, key: &Key, sums: &'a Sums) -> Result<Self, DefinitionError> {
+    /// The definition of an experience as it is now.
+    pub(super) fn document(
+        shared: &Shared,
+        key: &Key,
+    ) -> Result<ExperienceDocument, DefinitionError> {
         let known = shared.registry.get(&*shared.store, Kind::Experience, key, None)?;
-        let document = document(&known.document).ok_or_else(|| DefinitionError::NotFound {
-            kind: Kind::Experience,
-            key: key.clone(),
-        })?;
+        let missing = || DefinitionError::NotFound { kind: Kind::Experience, key: key.clone() };
+        document(&known.document).ok_or_else(missing)
+    }
+
+    pub(crate) fn of(shared: &Shared, key: &Key, sums: &'a Sums) -> Result<Self, DefinitionError> {
+        let document = Self::document(shared, key)?;
         let exposing: BTreeSet<u64> = sums.exposed.keys().map(|(_, version, _)| *version).collect();
         let mut versions = BTreeMap::new();
         for version in exposing {
@@ -300,6 +383,21 @@ impl<'a> Experience<'a> {
         let exposed = self.arms.iter().map(|arm| self.sums.units(arm)).sum();
         let powers = results.iter_mut().filter_map(|result| result.power.as_mut());
         powers.for_each(|power| power.at_pace(units_per_day, exposed));
+    }
+
+    /// The groups of a breakdown and the days of a series, where they are asked for. Planned looks have no days.
+    fn details(
+        &self,
+        shared: &Shared,
+        metrics: &[&Metric],
+        (query, reading): (&ResultsQuery, Reading),
+    ) -> Result<Details, RowError> {
+        let groups = query.breakdown.as_ref();
+        let groups = groups.map(|by| self.groups(shared, metrics, (by, reading))).transpose()?;
+        let has_series = query.has_series && reading.method != Method::PlannedLooks;
+        let first = metrics.first().filter(|_| has_series);
+        let series = first.map(|metric| self.series(shared, metric, reading)).transpose()?;
+        Ok((groups, series))
     }
 
     /// The metrics of each group. A false alarm is as improbable for all groups together as it is for one alone.
@@ -451,6 +549,9 @@ impl<'a> Experience<'a> {
         notes
     }
 }
+
+/// The groups of a breakdown, and the days of a series.
+type Details = (Option<Vec<Value>>, Option<Vec<Value>>);
 
 /// The policies that divided somebody, by epoch.
 fn policies(shared: &Shared, key: &Key, sums: &Sums) -> BTreeMap<u64, PolicyDocument> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use decision::Allocation;
-use experiment::{Amount, Arm, Cap, Measured, Metric, MetricKind, Values, judge, several};
+use experiment::{
+    Amount, Arm, Cap, Measured, Method, Metric, MetricKind, Reading, Values, judge, several,
+};
 use model::{Key, StrandId, Value, definition::Fault, value::Object};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -53,11 +55,11 @@ impl Engine {
         document: Object,
         query: &ResultsQuery,
     ) -> Result<Value, DefinitionError> {
-        let (shared, reading) = (self.shared(), query.reading()?);
+        let shared = self.shared();
         let metric = self.compiled(document)?;
-        let nothing = Sums::default();
-        let external = Experience::of(shared, key, &nothing)?.document.allocation;
-        if external == (Allocation::External {}) {
+        let defined = Experience::document(shared, key)?;
+        let reading = reading(query, defined.method)?;
+        if defined.allocation == (Allocation::External {}) {
             return Err(fault(
                 "exposures of an experience that others decide are stated by events, which are not looked through here; \
                  define the metric and wait for its sums",
@@ -96,7 +98,8 @@ impl Engine {
             "name": experience.document.name,
             "hypothesis": experience.document.hypothesis,
             "state": experience.document.state,
-            "method": query.method.name(),
+            "method": reading.method.name(),
+            "effect": reading.effect,
             "confidence": query.confidence,
             "as_of": now,
             "lag_seconds": 0.0,
@@ -120,6 +123,23 @@ impl Engine {
         });
         let under = |fault: Fault| Fault::new(format!("/metric{}", fault.pointer), fault.detail);
         compiled.map_err(|faults| DefinitionError::Invalid(faults.into_iter().map(under).collect()))
+    }
+}
+
+/// How a metric is tried of an experience that is read like this: by no planned look, since it is one that nobody
+/// planned.
+fn reading(query: &ResultsQuery, own: decision::Method) -> Result<Reading, DefinitionError> {
+    let own = match own {
+        decision::Method::PlannedLooks { .. } => decision::Method::default(),
+        own => own,
+    };
+    let reading = query.reading(own)?;
+    match reading.method {
+        Method::PlannedLooks => Err(DefinitionError::Invalid(vec![Fault::new(
+            "/method",
+            "a metric that is tried is looked at when nobody planned it",
+        )])),
+        _ => Ok(reading),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn moved(
             let Some(seq) = seqs.integer(row) else { continue };
             // Whoever is new is their own, so what says so tells nothing, and is nearly all there is.
             let is_birth = strand == head && u64::try_from(seq) == Ok(strand.born.0);
-            if !is_birth && !(is_file && hidden.strand(strand)) {
+            if !(is_birth || is_file && hidden.strand(strand)) {
                 said.push((place(strand), seq, strand, head));
             }
         }

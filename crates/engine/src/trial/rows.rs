@@ -90,7 +90,7 @@ impl Reads {
             None => {
                 let read =
                     |own: &&'static str| needed.values().flatten().any(|p| p.as_str() == *own);
-                columns.extend(OWN.iter().copied().filter(|own| read(&own)));
+                columns.extend(OWN.iter().copied().filter(|own| read(own)));
             }
         }
         columns.dedup();

@@ -10,6 +10,7 @@ use model::{
     table::{Part, Wanted},
     value::Path,
 };
+use rustc_hash::FxHashMap;
 
 use super::{
     Trial, TrialError,
@@ -288,10 +289,11 @@ fn events(
     let is_read = |name: &str| reads.is_read(name);
     let wanted = Wanted { columns: &reads.columns, lanes, only: Some(("name", &is_read)) };
     let hidden = &trial.sources.hidden;
+    let places = slots.iter().enumerate().map(|(place, slot)| (slot.strand, place));
+    let places: FxHashMap<StrandId, usize> = places.collect();
     // Somebody's events may come from several blocks.
     let (mut found, mut tie) = (Events::default(), first_tie);
     let mut take = |part: &Part, is_file: bool| {
-        let mut from = 0;
         reads.each(part, trial.rules, &mut |read| {
             let Read { strand, seq, number, time, purposes, values } = read;
             // Events of one instant are told apart by the order in which they are read.
@@ -307,40 +309,13 @@ fn events(
                     return;
                 }
             }
-            match seek(slots, from, strand) {
-                Ok(owner) => {
-                    from = owner;
-                    found.happened.push(Happened { owner, number, row });
-                }
-                Err(next) => from = next,
+            if let Some(owner) = places.get(&strand) {
+                found.happened.push(Happened { owner: *owner, number, row });
             }
         });
     };
     trial.sources.events.each(trial.archive, &tables::EVENTS, &wanted, &mut take)?;
     Ok(found)
-}
-
-/// The place of a strand, or the one where it would be. It is looked for around `from`, since rows of a file go up.
-fn seek(slots: &[Slot], from: usize, strand: StrandId) -> Result<usize, usize> {
-    let is_before = |slot: &Slot| place(slot.strand) < place(strand);
-    let mut step = 1;
-    let (mut low, mut high) = (from, from);
-    if from > 0 && slots.get(from - 1).is_some_and(|slot| !is_before(slot)) {
-        // A row of the tail, whose rows are in the order of the log.
-        (low, high) = (0, from);
-    } else {
-        while slots.get(high).is_some_and(is_before) {
-            low = high + 1;
-            high += step;
-            step *= 2;
-        }
-    }
-    let high = slots.len().min(high + 1);
-    let found = slots.get(low..high).unwrap_or_default().partition_point(is_before) + low;
-    match slots.get(found) {
-        Some(slot) if slot.strand == strand => Ok(found),
-        _ => Err(found),
-    }
 }
 
 /// Measures units, and adds them up.

@@ -3,7 +3,7 @@
 //!
 //! Intervals are those that may be looked at at any time, at a level that all guardrails of the experience share, so
 //! that one without harm is ever stopped with a chance of at most 5 %, however long it runs. Nothing is stopped before
-//! every arm has enough, nor by sums that are behind.
+//! every arm has enough, but of shares by the exact sequence, nor by sums that are behind.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ fn reason(shared: &Shared, live: &Live, sums: &Sums) -> Result<Option<Because>, 
     }
     let snapshot = shared.registry.snapshot_full();
     let level = Level::FIVE_PERCENT.shared(live.document.guardrails.len());
-    let reading = Reading { method: Method::Sequential, level, is_adjusted: true };
+    let reading = Reading::new(Method::Sequential, level);
     for key in &live.document.guardrails {
         let Some(metric) = snapshot.metrics.get(key).filter(|metric| !metric.needs_all_units())
         else {

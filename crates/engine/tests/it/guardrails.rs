@@ -109,10 +109,11 @@ fn b_annoys(number: usize, variant: &str) -> bool {
 #[test]
 fn harm_stops_an_experience_once_and_is_told_where_somebody_looks() {
     let mut test = Test::of(json!({"guardrails": ["complaints"]}));
-    test.expose(300, b_annoys);
+    test.expose(100, b_annoys);
     test.look();
-    assert_eq!(test.state(), State::Live, "each arm needs 50 complaints before anything is said");
-    test.expose(1_200, b_annoys);
+    assert_eq!(test.state(), State::Live, "of so few the exact sequence is not sure");
+    // `a` has some thirty complaints, too few for any other sequence.
+    test.expose(400, b_annoys);
     test.look();
     assert_eq!(test.state(), State::Paused);
     test.look();

@@ -109,10 +109,8 @@ fn the_effect_by_epochs_is_unbiased_where_the_naive_one_is_not() {
         let tallies: Vec<Tally> = arms.iter().map(|arm| world.of(arm)).collect();
         let sums =
             |place: usize| ArmSums { arm: &arms[place], tally: &tallies[place], sorted: None };
-        let (sums, reading) = (
-            [sums(0), sums(1)],
-            Reading { method: Method::Fixed, level: Level::FIVE_PERCENT, is_adjusted: true },
-        );
+        let (sums, reading) =
+            ([sums(0), sums(1)], Reading::new(Method::Fixed, Level::FIVE_PERCENT));
         let strata = by_stratum(&arms, &world.exposed, &world.tallies);
         for (found, result) in [
             (&mut naive, read_out(&metric, &sums, reading)),

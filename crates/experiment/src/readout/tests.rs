@@ -1,10 +1,17 @@
 use model::Purpose;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use stats::{
+    effect::Level,
+    looks::{Boundaries, repeated_p_value},
+    sample::Sums,
+    sequence::mixture,
+};
 
 use super::*;
 use crate::{
-    Amount, Measured, MetricDocument, Stretch, Unread, Values, Word, judge, several, test_split,
+    Amount, Measured, MetricDocument, Stretch, Unread, Values, Word, harm, judge, several,
+    test_split,
 };
 
 const KINDS: [&str; 8] =
@@ -81,7 +88,7 @@ fn told(kind: &str, lower: bool, arms: &[(Arm, Vec<Measured>)], reading: Reading
 }
 
 fn reading(method: Method) -> Reading {
-    Reading { method, level: Level::FIVE_PERCENT, is_adjusted: true }
+    Reading::new(method, Level::FIVE_PERCENT)
 }
 
 fn counted(upper: f64, lower: f64, before: f64) -> Measured {
@@ -281,4 +288,159 @@ fn what_a_ratio_was_before_is_taken_out_of_it() {
     assert!(without.variance_reduction == 0.0, "{without:?}");
     assert!((with.absolute.lift - without.absolute.lift).abs() < 1e-6, "arms were alike before");
     assert_eq!((with.surely, without.surely), (Some(Surely::Better), None));
+}
+
+/// The comparison of `b` with `a` by a method, of 4,000 units each unless the metric is of fewer.
+fn compared(
+    kind: &str,
+    [a, b]: [Vec<Measured>; 2],
+    reading: Reading,
+) -> Result<Comparison, String> {
+    let result = told(kind, false, &[(variant("a"), a), (variant("b"), b)], reading);
+    is_sound(&result);
+    let arm = result.arms.into_iter().nth(1).unwrap();
+    arm.comparison.ok_or_else(|| arm.why_not.unwrap())
+}
+
+fn near(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+}
+
+#[test]
+fn below_the_gate_shares_are_compared_exactly_and_nothing_else_is() {
+    let arms = || [units(300, 10), units(300, 6)];
+    let found = compared("conversion", arms(), reading(Method::Sequential)).unwrap();
+    let sums = |successes| Sums::of_successes(300, successes).unwrap();
+    let expected = |scale| exact::shares(scale, &sums(30), &sums(50), Level::FIVE_PERCENT).unwrap();
+    let (absolute, relative) = (expected(Scale::Absolute), expected(Scale::Relative));
+    assert_eq!((found.method, found.surely, found.units_needed), (Method::Exact, None, None));
+    near(found.p_value, absolute.p_value);
+    near(found.absolute.lift, 20.0 / 300.0);
+    near(found.absolute.low, absolute.interval.low);
+    near(found.absolute.high, absolute.interval.high);
+    let told_relative = found.relative.unwrap();
+    near(told_relative.low, relative.interval.low);
+    near(told_relative.high, relative.interval.high);
+    let by_delta =
+        Effect::new(Scale::Relative, &sums(30).as_share().unwrap(), &sums(50).as_share().unwrap());
+    near(told_relative.std_error, by_delta.unwrap().std_error);
+    // Once there is enough, the usual method answers again.
+    let enough =
+        compared("conversion", [units(600, 10), units(600, 6)], reading(Method::Sequential));
+    assert_eq!(enough.unwrap().method, Method::Sequential);
+    let why = compared("count", arms(), reading(Method::Sequential)).unwrap_err();
+    assert_eq!(why, "there is not enough yet to say anything");
+    // A share of the control that may be nothing has no ratio, and a single unit has an interval.
+    let none = compared(
+        "conversion",
+        [units(300, usize::MAX), units(300, 6)],
+        reading(Method::Sequential),
+    );
+    assert!(none.unwrap().relative.is_none());
+    let single =
+        compared("conversion", [units(1, 1), units(1, 1)], reading(Method::Fixed)).unwrap();
+    assert_eq!((single.absolute.std_error, single.surely), (0.0, None));
+}
+
+#[test]
+fn many_arms_are_compared_exactly_only_when_that_is_asked_for() {
+    let arms: Vec<_> = (0..21).map(|arm| (variant(&format!("v{arm}")), units(60, 10))).collect();
+    let compared = |method| {
+        let result = told("conversion", false, &arms, reading(method));
+        result.arms.iter().filter(|arm| arm.comparison.is_some()).count()
+    };
+    assert_eq!((compared(Method::Sequential), compared(Method::Exact)), (0, 20));
+}
+
+#[test]
+fn what_the_exact_sequence_is_sure_of_is_acted_upon() {
+    let arms = [(variant("a"), units(200, 20)), (variant("b"), units(200, 3))];
+    let (word, reason) = verdict_of(&arms, false);
+    assert_eq!(word, Word::Ship, "{reason}");
+    let (word, reason) = verdict_of(&arms, true);
+    assert_eq!(word, Word::Stop, "{reason}");
+    let result = told("conversion", true, &arms, reading(Method::Sequential));
+    assert!(result.is_collecting && result.power.is_none(), "{result:?}");
+    assert!(result.notes[0].ends_with("before more is said than by the exact sequence"));
+    assert_eq!(harm(&result).unwrap().variant, "b");
+}
+
+#[test]
+fn the_exact_sequence_is_for_shares_and_may_be_asked_for() {
+    let arms = || [units(4_000, 10), units(4_000, 8)];
+    let found = compared("conversion", arms(), reading(Method::Exact)).unwrap();
+    let usual = compared("conversion", arms(), reading(Method::Sequential)).unwrap();
+    assert_eq!(found.method, Method::Exact);
+    assert!(found.absolute.low < usual.absolute.low && usual.absolute.high < found.absolute.high);
+    let why = compared("count", arms(), reading(Method::Exact)).unwrap_err();
+    assert!(why.starts_with("the exact sequence is for shares of units"), "{why}");
+}
+
+#[test]
+fn a_mixture_is_tuned_for_a_share_of_the_controls_value() {
+    let arms = || [units(4_000, 10), units(4_000, 8)];
+    let why = compared("conversion", arms(), reading(Method::Msprt)).unwrap_err();
+    assert!(why.contains("give one with `effect`"), "{why}");
+    let tuned = Reading { effect: Some(0.2), ..reading(Method::Msprt) };
+    let found = compared("conversion", arms(), tuned).unwrap();
+    let share = |successes| Sums::of_successes(4_000, successes).unwrap().as_share().unwrap();
+    let effect = |scale| Effect::new(scale, &share(400), &share(500)).unwrap();
+    let absolute = mixture(&effect(Scale::Absolute), Level::FIVE_PERCENT, 0.02).unwrap();
+    let relative = mixture(&effect(Scale::Relative), Level::FIVE_PERCENT, 0.2).unwrap();
+    assert_eq!((found.method, found.surely), (Method::Msprt, Some(Surely::Better)));
+    near(found.p_value, absolute.p_value);
+    near(found.absolute.low, absolute.interval.low);
+    near(found.relative.unwrap().high, relative.interval.high);
+}
+
+#[test]
+fn planned_looks_ask_for_more_than_one_look_and_less_than_any_number() {
+    let arms = || [units(4_000, 10), units(4_000, 8)];
+    let why = compared("conversion", arms(), reading(Method::PlannedLooks)).unwrap_err();
+    assert_eq!(why, "none of the planned looks has come yet");
+    let mut planned = reading(Method::PlannedLooks);
+    for share in [0.5, 1.0] {
+        assert!(planned.looks.add(share));
+    }
+    let found = compared("conversion", arms(), planned).unwrap();
+    let share = |successes| Sums::of_successes(4_000, successes).unwrap().as_share().unwrap();
+    let effect = Effect::absolute(&share(400), &share(500)).unwrap();
+    let boundaries = Boundaries::new(&[0.5, 1.0], Level::FIVE_PERCENT, 3.0).unwrap();
+    let expected = boundaries.look(1, &effect).unwrap().interval;
+    near(found.absolute.low, expected.low);
+    near(found.absolute.high, expected.high);
+    near(found.p_value, repeated_p_value(&[0.5, 1.0], &effect, 3.0).unwrap());
+    assert_eq!(found.units_needed, None);
+    let low = |method| compared("conversion", arms(), reading(method)).unwrap().absolute.low;
+    assert!(low(Method::Sequential) < found.absolute.low);
+    assert!(found.absolute.low < low(Method::Fixed));
+}
+
+#[test]
+fn where_shares_followed_what_units_did_other_methods_are_refused() {
+    let metric = metric("conversion", false);
+    let arms = ["a", "b"].map(variant);
+    let tally = |every: usize| {
+        let mut tally = Tally::default();
+        units(2_000, every).iter().for_each(|unit| tally.add(unit));
+        tally
+    };
+    let tallies = [tally(10), tally(5)];
+    let sums: Vec<ArmSums<'_>> = arms
+        .iter()
+        .zip(&tallies)
+        .map(|(arm, tally)| ArmSums { arm, tally, sorted: None })
+        .collect();
+    let strata = [StratumSums { units: 4_000, tallies: tallies.to_vec() }];
+    for (method, _) in Method::ALL {
+        let result = read_out_over(&metric, &sums, &strata, reading(method));
+        let arm = &result.arms[1];
+        if matches!(method, Method::Sequential | Method::Fixed) {
+            assert_eq!(arm.comparison.as_ref().unwrap().method, method);
+        } else {
+            assert!(arm.comparison.is_none());
+            let why = arm.why_not.as_deref().unwrap();
+            assert!(why.ends_with("ask for `sequential` or `fixed`"), "{why}");
+        }
+    }
 }

@@ -8,6 +8,9 @@ use crate::{ProfileId, StrandId};
 /// The columns whose texts are ids of profiles or strands.
 const IDS: [&str; 2] = ["strand", "profile"];
 
+/// Whether rows with a text are wanted.
+pub type IsWanted<'a> = &'a dyn Fn(&str) -> bool;
+
 /// Which rows of a table are wanted, and what of them.
 #[derive(Clone)]
 pub struct Wanted<'a> {
@@ -16,7 +19,7 @@ pub struct Wanted<'a> {
     /// The lanes whose rows are wanted.
     pub lanes: Range<u16>,
     /// A column of text, and of which of its values rows are wanted; all rows, when absent.
-    pub only: Option<(&'static str, &'a dyn Fn(&str) -> bool)>,
+    pub only: Option<(&'static str, IsWanted<'a>)>,
 }
 
 impl fmt::Debug for Wanted<'_> {

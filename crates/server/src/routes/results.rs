@@ -11,7 +11,15 @@ const METRIC: Parameter =
 const METHOD: Parameter = optional(
     "method",
     "string",
-    "`sequential`, whose intervals hold however often somebody looks, or `fixed`, for one look",
+    "`sequential`, whose intervals hold however often somebody looks; `msprt`, the same for an `effect` that is looked \
+     for; `planned_looks`, as the experience has planned them; `fixed`, for one look; `exact`, of shares with any \
+     number of units; as the experience says when absent",
+);
+const EFFECT: Parameter = optional(
+    "effect",
+    "number",
+    "of `msprt`: the size of effect that is looked for, as a share of the control's value; as the experience or the \
+     metric says when absent",
 );
 const CONFIDENCE: Parameter = optional(
     "confidence",
@@ -77,7 +85,7 @@ pub(super) const ROUTES: &[Route] = &[
             id: "get_results",
             tag: "results",
             summary: "What an experience has brought about: exposed units, metrics with intervals, and a verdict",
-            query: &[METRIC, METHOD, CONFIDENCE, ADJUSTED, BREAKDOWN, SERIES],
+            query: &[METRIC, METHOD, EFFECT, CONFIDENCE, ADJUSTED, BREAKDOWN, SERIES],
             body: None,
             answer: (200, Some("Results")),
         },

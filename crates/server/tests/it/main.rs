@@ -33,6 +33,7 @@ mod ready_made;
 mod redirects;
 mod results;
 mod results_bad_input;
+mod results_methods;
 mod serving;
 mod signals;
 mod stages;

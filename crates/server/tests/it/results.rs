@@ -194,7 +194,10 @@ async fn withheld_is_not_nothing_and_bad_metrics_are_told_where() {
     assert_eq!(pointers, ["/event", "/denominator", "/quantile", "/currency"]);
     let verdict =
         server.verdict(get("/api/v1/experiences/test/results?method=magic").admin()).await;
-    assert_eq!(verdict, "400 invalid_request: `method` is one of sequential, fixed");
+    assert_eq!(
+        verdict,
+        "400 invalid_request: `method` is one of sequential, msprt, planned_looks, fixed, exact"
+    );
 }
 
 #[tokio::test]

@@ -143,8 +143,8 @@ async fn nobody_was_exposed() {
     let case = Case::new(&["a", "b"]).await;
     case.check(expect![[r#"
         collecting: nobody has been exposed yet
-        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before anything is said
-        orders: of an arm: there is not enough yet to say anything
+        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence
+        orders: of an arm: there are no units
         order_value: `a` has 0 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said
         order_value: of an arm: there is not enough yet to say anything
         revenue: `a` has 0 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said
@@ -164,8 +164,8 @@ async fn one_variant_of_two_reached_nobody() {
     case.expose(&[("a", &some(200, 2, &revenue(20.0)))]).await;
     case.check(expect![[r#"
         invalid: the arms do not have the shares of units that they should have (p = 6.40e-32): something loses or doubles units, and no number here can be trusted until it is found
-        orders: `b` has 0 so far; each arm needs 50 units that did it, and as many that did not before anything is said
-        orders: of an arm: there is not enough yet to say anything
+        orders: `b` has 0 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence
+        orders: of an arm: there are no units
         order_value: `b` has 0 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said
         order_value: of an arm: there is not enough yet to say anything
         revenue: `b` has 0 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said
@@ -183,8 +183,7 @@ async fn all_units_are_alike() {
         collecting: nothing can be said by `revenue`: all units of an arm have the same value, so that chance cannot be told from effect
         revenue: of an arm: all units of an arm have the same value, so that chance cannot be told from effect
         order_value: of an arm: all units of an arm have the same value, so that chance cannot be told from effect
-        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before anything is said
-        orders: of an arm: there is not enough yet to say anything"#]]).await;
+        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence"#]]).await;
 }
 
 #[tokio::test]
@@ -196,8 +195,7 @@ async fn values_are_negative() {
     case.expose(&[("a", &refunds), ("b", &refunds)]).await;
     case.check(expect![[r#"
         keep_running: by `revenue` no variant is surely better or worse than the control yet; with the units there are, a difference of 0.8666 or more is found four times out of five
-        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before anything is said
-        orders: of an arm: there is not enough yet to say anything"#]]).await;
+        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence"#]]).await;
 }
 
 #[tokio::test]
@@ -214,8 +212,7 @@ async fn values_of_both_signs_balance() {
         revenue: of an arm: there is not enough yet to say anything
         order_value: `a` has 0 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said
         order_value: of an arm: there is not enough yet to say anything
-        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before anything is said
-        orders: of an arm: there is not enough yet to say anything"#]]).await;
+        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence"#]]).await;
 }
 
 #[tokio::test]
@@ -248,9 +245,8 @@ async fn values_are_larger_than_anything() {
     orders.extend([revenue(1e300), revenue(-1e300), revenue(1e-300)]);
     case.expose(&[("a", &orders), ("b", &orders)]).await;
     case.check(expect![[r#"
-        collecting: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before anything is said
-        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before anything is said
-        orders: of an arm: there is not enough yet to say anything
+        collecting: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence
+        orders: `a` has 0 so far; each arm needs 50 units that did it, and as many that did not before more is said than by the exact sequence
         order_value: `a` has 0 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said
         order_value: of an arm: there is not enough yet to say anything
         revenue: `a` has 0 so far; each arm needs 50 units with a value other than 0, counted as fewer where few of them make up most before anything is said

@@ -17,7 +17,6 @@ pub fn accuracy(
     runs: u32,
     draws: &mut Draws,
 ) -> Result<Vec<Accuracy>, OffPolicyError> {
-    let worth: f64 = (0..2).map(|stratum| expected(&TARGET[stratum], stratum)).sum::<f64>() / 2.0;
     let mut found = vec![Vec::new(); methods.len()];
     for _ in 0..runs {
         let log = log(draws);
@@ -47,10 +46,31 @@ pub fn accuracy(
             found.push((estimate.value, estimate.standard_error));
         }
     }
-    Ok(found.iter().map(|estimates| Accuracy::of(estimates, worth)).collect())
+    Ok(found.iter().map(|estimates| Accuracy::of(estimates, worth())).collect())
 }
 
-const UNITS: usize = 1500;
+/// The root of the mean squared error that weighting ([`Method::Ips`]) has in [`accuracy`], by theory:
+/// √((E[w²r²] − V²)/n).
+pub fn deviation_of_weighting() -> f64 {
+    let of_stratum = |stratum: usize| -> f64 {
+        let terms = (0..4).map(|action| {
+            let (p, pi) = (LOGGING[stratum][action], TARGET[stratum][action]);
+            pi * pi / p * (MEANS[stratum][action].powi(2) + NOISE_VARIANCE)
+        });
+        terms.sum()
+    };
+    let square = f64::midpoint(of_stratum(0), of_stratum(1));
+    ((square - worth().powi(2)) / f64::from(UNITS)).sqrt()
+}
+
+/// What the target earns of a unit on average in [`accuracy`].
+pub fn worth() -> f64 {
+    f64::midpoint(expected(&TARGET[0], 0), expected(&TARGET[1], 1))
+}
+
+const UNITS: u32 = 1500;
+/// Of the reward of an action.
+const NOISE_VARIANCE: f64 = 1.0;
 const LOGGING: [[f64; 4]; 2] = [[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.3, 0.5]];
 const TARGET: [[f64; 4]; 2] = [[0.1, 0.6, 0.2, 0.1], [0.6, 0.2, 0.1, 0.1]];
 const MEANS: [[f64; 4]; 2] = [[5.0, 6.0, 7.0, 8.0], [8.0, 5.0, 6.0, 7.0]];
@@ -67,7 +87,8 @@ fn log(draws: &mut Draws) -> Vec<Row> {
         let action = drawn(&LOGGING[stratum], draws);
         // The sum of three uniform numbers has variance 1/4.
         let noise: f64 = (0..3).map(|_| draws.uniform()).sum::<f64>() - 1.5;
-        Row { stratum, action, reward: MEANS[stratum][action] + 2.0 * noise }
+        let noise = (4.0 * NOISE_VARIANCE).sqrt() * noise;
+        Row { stratum, action, reward: MEANS[stratum][action] + noise }
     };
     (0..UNITS).map(|_| row()).collect()
 }

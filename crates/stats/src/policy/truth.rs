@@ -3,6 +3,10 @@
 use super::{PolicyError, accelerator, epochs, number, shares, thompson};
 use crate::{draws::Draws, sample::Sums};
 
+mod programme;
+
+pub use programme::{Next, Played, Programme};
+
 /// How an estimator did over many simulated experiments.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accuracy {
@@ -75,11 +79,13 @@ pub fn thompson_regret(
     Ok(regret)
 }
 
-/// How the plain difference in means and that by epochs find a true difference of 0.01 between an arm and the
+/// The true difference of [`drift`].
+pub const DRIFTING_EFFECT: f64 = 0.01;
+
+/// How the plain difference in means and that by epochs find [`DRIFTING_EFFECT`] between an arm and the
 /// control, while the rate of both falls from 30 % to 8 % over ten epochs and shares follow the data: the arm is
 /// the better one, so what it gets grows as rates fall.
 pub fn drift(runs: u32, draws: &mut Draws) -> Result<[Accuracy; 2], PolicyError> {
-    const EFFECT: f64 = 0.01;
     const EPOCHS: u32 = 10;
     const UNITS: u64 = 2000;
     let (mut plain, mut by_epochs) = (Vec::new(), Vec::new());
@@ -92,7 +98,7 @@ pub fn drift(runs: u32, draws: &mut Draws) -> Result<[Accuracy; 2], PolicyError>
             let mut now = [Sums::default(); 2];
             for _ in 0..UNITS {
                 let arm = drawn(&parts, draws);
-                let rate = if arm == 0 { base } else { base + EFFECT };
+                let rate = if arm == 0 { base } else { base + DRIFTING_EFFECT };
                 let value = happens(rate, draws);
                 now[arm].add(value);
                 whole[arm].add(value);
@@ -111,7 +117,7 @@ pub fn drift(runs: u32, draws: &mut Draws) -> Result<[Accuracy; 2], PolicyError>
         let difference = accelerator::naive_difference(&whole[1], &whole[0])?;
         plain.push((difference, (error(&whole[0]) + error(&whole[1])).sqrt()));
     }
-    Ok([Accuracy::of(&plain, EFFECT), Accuracy::of(&by_epochs, EFFECT)])
+    Ok([Accuracy::of(&plain, DRIFTING_EFFECT), Accuracy::of(&by_epochs, DRIFTING_EFFECT)])
 }
 
 /// An arm by its share.
@@ -144,6 +150,30 @@ mod tests {
         assert!(slope(1) < 1.5 * slope(0), "{regret:?}");
         assert!((0.4 * least..1.6 * least).contains(&slope(1)), "{} against {least}", slope(1));
         assert!(regret[2] < 80.0, "even shares lose 1600: {regret:?}");
+    }
+
+    #[test]
+    fn programmes_keep_their_shares_until_there_is_enough() {
+        let few = Programme { rates: &[&[0.1, 0.3]], is_cell_known: false, units: 400 };
+        let last = |cells: &[Option<Vec<crate::policy::beliefs::Belief>>]| {
+            Ok(vec![vec![0.0, 1.0]; cells.len()])
+        };
+        let played = few.play(&last, &mut Draws::new(3)).unwrap();
+        let [only] = &played.epochs[..] else { panic!("{played:?}") };
+        assert_eq!(only[0].count + only[1].count, 400);
+        assert!((played.regret_of_equal - 40.0).abs() < 1e-9, "{played:?}");
+        assert!((played.relative_regret() - 1.0).abs() < 0.2, "{played:?}");
+        let many = Programme { units: 20_000, ..few };
+        let played = many.play(&last, &mut Draws::new(3)).unwrap();
+        let shares: Vec<f64> =
+            played.epochs[1..].iter().map(|arms| number(arms[0].count)).collect();
+        assert!(!shares.is_empty());
+        // The floor of 1 %, and no epoch ends before either arm has 20 units.
+        let units: u64 = played.epochs[1..].iter().flatten().map(|sums| sums.count).sum();
+        let part = shares.iter().sum::<f64>() / number(units);
+        assert!((0.005..0.02).contains(&part), "{part}");
+        let (_, ended) = shares.split_last().unwrap();
+        assert!(ended.iter().all(|count| 20.0 <= *count), "{shares:?}");
     }
 
     #[test]

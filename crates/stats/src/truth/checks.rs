@@ -6,16 +6,17 @@ use super::{Check, Claim};
 use crate::adjusted::{cuped, ratio};
 use crate::draws::Draws;
 use crate::effect::{Effect, Inference, Level, Scale};
+use crate::gate::{Gate, gate};
 use crate::looks::Boundaries;
 use crate::multiple::alarms_by_evidence;
 use crate::sample::Pairs;
 use crate::sequence::{TIGHTEST_AT_UNITS, asymptotic, mixture};
-use crate::split::{CONCENTRATION, sequential};
+use crate::split::{ALARM, over_stretches};
 use crate::undefined::Undefined;
 use crate::{exact, fixed};
 
 const LEVEL: Level = Level::FIVE_PERCENT;
-const FALSE_ALARMS: &str = "false alarms";
+pub(super) const FALSE_ALARMS: &str = "false alarms";
 const MISSES: &str = "truth ever outside the interval";
 const EVEN: Split = Split::Control(0.5);
 const TEN_PERCENT: Values = Values::Conversion(0.1);
@@ -30,6 +31,7 @@ pub fn checks() -> Vec<Check> {
     all.extend(other_sequences());
     all.extend(coverage());
     all.extend(for_comparison());
+    all.extend(super::adaptive::checks());
     all
 }
 
@@ -188,25 +190,51 @@ fn other_sequences() -> Vec<Check> {
                 })
             },
         ),
+        exact_at_first(),
         planned_looks(),
-        check(
-            "sequential split test",
-            "70/30 as planned",
-            FALSE_ALARMS,
-            Claim::AtMost(LEVEL.alpha()),
-            |draws| {
-                let experiment = Experiment {
-                    gate: 0,
-                    ..Experiment::of_two(Split::Control(0.7), TEN_PERCENT, 10_000)
-                };
-                experiment.ever(draws, |control, treatment| {
-                    let counts = [control.first.count, treatment.first.count];
-                    sequential(&counts, &[0.7, 0.3], CONCENTRATION)
-                        .is_ok_and(|found| found.is_mismatch(LEVEL))
-                })
-            },
-        ),
+        split_test("70/30 as planned", 0.7, LEVEL.alpha(), Claim::AtMost(LEVEL.alpha())),
+        split_test("60/40 instead of 70/30, alarm at 0.1 %", 0.6, ALARM, Claim::AtLeast(0.99)),
     ]
+}
+
+/// As results do it: while an arm has too little, shares are compared exactly.
+fn exact_at_first() -> Check {
+    let split = Split::Control(0.9);
+    let experiment =
+        Experiment { gate: 0, ..Experiment::of_two(split, Values::Conversion(0.03), 40_000) };
+    let is_alarm = |control: &Pairs, treatment: &Pairs| {
+        let informative = [control, treatment].map(|arm| arm.first.informative());
+        if gate(informative) == Gate::Open {
+            return sequence(Scale::Absolute, control, treatment)
+                .is_ok_and(|found| found.p_value <= LEVEL.alpha());
+        }
+        exact::evidence(&control.first, &treatment.first)
+            .is_ok_and(|ln_e_value| -ln_e_value <= LEVEL.alpha().ln())
+    };
+    check(
+        "exact sequence below the gate, then asymptotic",
+        "90/10, conversion 3 %",
+        FALSE_ALARMS,
+        Claim::AtMost(LEVEL.alpha()),
+        move |draws| experiment.ever(draws, is_alarm),
+    )
+}
+
+/// How often the split test that results use sees a mismatch of a plan of 70/30.
+fn split_test(setting: &'static str, control: f64, alpha: f64, claim: Claim) -> Check {
+    let measure = match claim {
+        Claim::AtLeast(_) => "mismatch seen within 10,000 units",
+        _ => FALSE_ALARMS,
+    };
+    let split = Split::Control(control);
+    let experiment = Experiment { gate: 0, ..Experiment::of_two(split, TEN_PERCENT, 10_000) };
+    check("sequential split test, mean of evidence", setting, measure, claim, move |draws| {
+        experiment.ever(draws, |control, treatment| {
+            let counts = [control.first.count, treatment.first.count];
+            over_stretches([(&counts[..], &[0.7, 0.3][..])])
+                .is_ok_and(|found| found.p_value <= alpha)
+        })
+    })
 }
 
 fn planned_looks() -> Check {
@@ -308,11 +336,11 @@ fn for_comparison() -> Vec<Check> {
     vec![once, shown(peeked), shown(early)]
 }
 
-fn shown(check: Check) -> Check {
+pub(super) fn shown(check: Check) -> Check {
     Check { claim: Claim::Shown, ..check }
 }
 
-fn check(
+pub(super) fn check(
     method: &'static str,
     setting: &'static str,
     measure: &'static str,

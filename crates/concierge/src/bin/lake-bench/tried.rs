@@ -5,9 +5,8 @@ use std::{fs, path::Path, time::Instant};
 use anyhow::{Context as _, anyhow};
 use engine::{
     archive::tables,
-    trial::{Found, Rules, Source, Sources, Trial},
+    trial::{Found, Metric, MetricDocument, Rules, Source, Sources, Trial},
 };
-use experiment::{Metric, MetricDocument};
 use lake::{Folder, Table};
 use model::{Purpose, StrandId, Timestamp};
 use serde_json::{Value, json};

@@ -44,7 +44,8 @@ fn tried() -> Value {
         "additionalProperties": false,
         "properties": {
             "metric": reference("MetricDocument"),
-            "method": {"enum": ["sequential", "fixed"]},
+            "method": method(),
+            "effect": {"type": "number", "description": "of msprt: the size of effect that is looked for"},
             "confidence": {"type": "number", "description": "0.95 when absent"},
             "adjusted": {
                 "type": "boolean",
@@ -75,7 +76,12 @@ fn results() -> Value {
             "state": text(),
             "stopped": stopped(),
             "guardrails": {"type": "array", "items": {"type": "string"}, "description": "metrics that stop it"},
-            "method": {"enum": ["sequential", "fixed"]},
+            "method": method(),
+            "effect": {
+                "type": ["number", "null"],
+                "description": "of msprt: the size that is looked for, where it is not each metric's own",
+            },
+            "looks": looks(),
             "confidence": {"type": "number"},
             "as_of": time(),
             "lag_seconds": {"type": "number", "description": "how long ago that was"},
@@ -102,6 +108,37 @@ fn alarm() -> Value {
         "properties": {
             "alarm": {"enum": ["split", "several", "guardrail", "decay", "unheld"]},
             "statement": text(),
+        },
+    })
+}
+
+fn method() -> Value {
+    json!({"enum": ["sequential", "msprt", "planned_looks", "fixed", "exact"]})
+}
+
+fn looks() -> Value {
+    let taken = json!({
+        "type": "object",
+        "required": ["at", "units", "share"],
+        "properties": {
+            "at": time(),
+            "units": count(),
+            "share": {"type": "number", "description": "of the planned units"},
+        },
+    });
+    json!({
+        "type": ["object", "null"],
+        "description": "the planned looks; all numbers are those of the last one taken. Null by other methods",
+        "required": ["units", "looks", "taken", "next"],
+        "properties": {
+            "units": count(),
+            "looks": count(),
+            "taken": list(taken),
+            "next": {
+                "type": ["object", "null"],
+                "description": "the look that comes next, and for how many units it waits",
+                "properties": {"look": count(), "units": count()},
+            },
         },
     })
 }
@@ -248,6 +285,7 @@ fn arm() -> Value {
         "type": ["object", "null"],
         "description": "how the arm compares with the control; null for the control, and where nothing can be said",
         "properties": {
+            "method": method(),
             "absolute": difference,
             "relative": difference,
             "p_value": {"type": "number"},
