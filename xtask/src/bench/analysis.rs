@@ -23,7 +23,7 @@ use crate::{
 
 /// Revenue within a week of the first exposure, as `docs/guide/query.md` has it.
 const QUERY: &str = include_str!("analysis.sql");
-const DUCKDB: &str = include_str!("duckdb.py");
+const DUCKDB: &str = include_str!("ask_duckdb.py");
 /// So many events for each person who was exposed.
 const EVENTS_PER_PERSON: u64 = 10;
 /// Each engine is asked so often; the files are in memory from the second time on.
@@ -81,7 +81,7 @@ fn compare(arguments: &Arguments, dir: &Path, table: &mut Table) -> anyhow::Resu
         table.row("made in, s", begun.elapsed().as_secs_f64());
     }
     table.row("its files, MiB", size(&lake)? as f64 / f64::from(1 << 20));
-    let (query, script) = (dir.join("query.sql"), dir.join("duckdb.py"));
+    let (query, script) = (dir.join("query.sql"), dir.join("ask_duckdb.py"));
     std::fs::write(&query, QUERY)?;
     std::fs::write(&script, DUCKDB)?;
     let (lake, query, times) = (path(&lake), path(&query), TIMES.to_string());

@@ -75,5 +75,5 @@ fn source(dir: &Path, table: &'static Table) -> anyhow::Result<Source> {
         names.push(file.strip_prefix(&root)?.display().to_string());
     }
     // About as many as there are: it only decides how many are held at once.
-    Ok(Source { files: names, rows: bytes / 100, tail: Vec::new() })
+    Ok(Source { files: names, rows: bytes / 128, tail: Vec::new() })
 }

@@ -1,6 +1,6 @@
 """Asks DuckDB a query over a lake's files so many times, and prints how long each took and the last answer, as JSON.
 
-duckdb.py DIR SQL-FILE TIMES THREADS
+ask_duckdb.py DIR SQL-FILE TIMES THREADS
 """
 
 import json
