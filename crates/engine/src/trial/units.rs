@@ -167,7 +167,9 @@ pub(super) fn together(trial: &Trial<'_>, reads: &Reads, blocks: Vec<Block>) -> 
             std::iter::from_fn(|| happened.next_if(|one| one.owner == *person)).collect::<Vec<_>>();
         units.measure(&mine, &did);
     }
-    units.groups.0.into_iter().collect()
+    // Of some groups all units were exposed to another one first.
+    let has_units = |group: &Group| 0 < group.units + group.several;
+    units.groups.0.into_iter().filter(|(_, group)| has_units(group)).collect()
 }
 
 /// The exposures of some lanes.

@@ -50,7 +50,7 @@ pub fn accuracy(
 }
 
 /// The root of the mean squared error that weighting ([`Method::Ips`]) has in [`accuracy`], by theory:
-/// √((E[w²r²] − V²)/n).
+/// `√((E[w²r²] − V²)/n)`.
 pub fn deviation_of_weighting() -> f64 {
     let of_stratum = |stratum: usize| -> f64 {
         let terms = (0..4).map(|action| {
