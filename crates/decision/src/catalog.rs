@@ -16,7 +16,8 @@ use model::{
 };
 
 use crate::{
-    Divisions, ExperienceDocument, PlacementDocument, PolicyDocument, Reference, Share,
+    Divisions, ExperienceDocument, PlacementDocument, PolicyDocument, RecordedTraits, Reference,
+    Share,
     bucket::Salt,
     content::Content,
     document::{Cap, RampStep},
@@ -136,6 +137,8 @@ pub(crate) struct Experience {
     /// Where shares follow what units did: those of now.
     pub(crate) epoch: Option<Epoch>,
     pub(crate) public_fields: Box<[Path]>,
+    /// Traits that are recorded when it wins.
+    pub(crate) record_traits: Box<[Path]>,
 }
 
 /// A compiled variant: it owns the buckets `start..end`.
@@ -243,8 +246,24 @@ impl Catalog {
 
     /// The shared holdouts that cover an experience of a placement, in the order in which they are asked.
     pub fn shared_holdouts(&self, placement: &Key, experience: &Key) -> impl Iterator<Item = &Key> {
-        let found = self.candidates(placement).find(|known| known.reference.key == *experience);
+        let found = self.candidate(placement, experience);
         found.into_iter().flat_map(|known| &known.holdouts).map(|holdout| &holdout.key)
+    }
+
+    /// The traits that are recorded when an experience of a placement wins, as the facts for its purpose tell them.
+    pub fn recorded<'f>(
+        &self,
+        placement: &Key,
+        experience: &Key,
+        facts: impl FnOnce(Purpose) -> &'f dyn Facts,
+    ) -> RecordedTraits {
+        let known = self.candidate(placement, experience);
+        let known = known.filter(|known| !known.record_traits.is_empty());
+        known.map_or_else(RecordedTraits::default, |known| known.recorded(facts(known.purpose)))
+    }
+
+    fn candidate(&self, placement: &Key, experience: &Key) -> Option<&Experience> {
+        self.candidates(placement).find(|known| known.reference.key == *experience)
     }
 
     fn candidates(&self, placement: &Key) -> impl Iterator<Item = &Experience> {
@@ -292,6 +311,11 @@ impl Entry {
 }
 
 impl Experience {
+    /// The traits that are recorded when it wins, as the facts for its purpose tell them.
+    pub(crate) fn recorded(&self, facts: &dyn Facts) -> RecordedTraits {
+        RecordedTraits::of(&self.record_traits, facts)
+    }
+
     /// Whether its wins are counted.
     fn is_capped(&self) -> bool {
         self.cap.is_some() || !self.shared_caps.is_empty()

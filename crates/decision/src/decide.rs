@@ -20,7 +20,7 @@ use model::{
 };
 
 use crate::{
-    Catalog, Person, Request,
+    Catalog, Person, RecordedTraits, Request,
     catalog::{Entry, Experience, Placement},
     content::Content,
     explanation::{Stage, Step, Trace},
@@ -269,6 +269,7 @@ impl Outcome {
             assignment: None,
             drawn: None,
             holdouts: Vec::new(),
+            recorded: RecordedTraits::default(),
             explanation: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Share, policy::Adaptive};
+use crate::{Share, policy::Adaptive, recorded};
 
 /// Most variants an experience may have.
 pub const MAX_VARIANTS: usize = 200;
@@ -145,6 +145,11 @@ pub struct ExperienceDocument {
     /// should have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stop_on_mismatch: bool,
+    /// Traits whose values at the decision are recorded with it, as far as the purpose lets them be read, so that
+    /// results can be broken down by them. The first 80 characters of a value are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub record_traits: Vec<Path>,
     /// How its results are read where a question does not say.
     #[serde(default, skip_serializing_if = "Method::is_usual")]
     pub method: Method,
@@ -178,6 +183,8 @@ impl ExperienceDocument {
             }
         }
         faults.extend(self.method.faults(allocation));
+        let is_decided_here = !matches!(allocation, Allocation::External {});
+        faults.extend(recorded::faults(&self.record_traits, is_decided_here));
         faults
     }
 }

@@ -48,6 +48,8 @@ pub enum Stage {
     Variant,
     /// What was shown.
     Content,
+    /// Which traits are recorded with it.
+    Record,
 }
 
 /// One step of an explanation.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use model::{Drawn, Key, Purpose, PurposeSet, value::Object};
 use serde::{Deserialize, Serialize};
 
-use crate::explanation::Step;
+use crate::{RecordedTraits, explanation::Step};
 
 /// Why a placement shows what it shows.
 ///
@@ -195,6 +195,8 @@ pub struct Outcome {
     /// The shared holdouts of the winner that were drawn anew, and whether the unit is in each; to be recorded under
     /// [`crate::holdout_name`].
     pub holdouts: Vec<(Key, bool)>,
+    /// The traits that the winner wants recorded.
+    pub recorded: RecordedTraits,
     /// How it came about; empty unless asked for.
     pub explanation: Vec<Step>,
 }

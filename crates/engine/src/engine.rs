@@ -14,10 +14,14 @@ use std::{
 
 use crossbeam_channel::Sender;
 use model::{
-    Identifier, Key, ProfileId, Timestamp, Value, condition::Sight, definition, event::Marks,
-    value::Object,
+    Identifier, Key, ProfileId, Timestamp, Value,
+    condition::Sight,
+    definition,
+    event::Marks,
+    value::{Object, Path},
 };
 use parking_lot::Mutex;
+use profile::Sensitivity;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -29,7 +33,7 @@ use crate::{
     caller::Caller,
     clock::Clock,
     decide::{DecideAnswer, DecideError, DecideRequest, Decider},
-    definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
+    definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Scope, Source, Token},
     follow,
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     large,
@@ -347,6 +351,15 @@ impl Engine {
         self.shared().registry.snapshot().traits.has_sensitive()
     }
 
+    /// The scopes that whoever is told values of a trait needs, of a trait by its path.
+    pub fn trait_scopes(&self, path: &Path) -> &'static [Scope] {
+        match self.shared().registry.snapshot().traits.sensitivity(path.as_str()) {
+            Sensitivity::None => &[],
+            Sensitivity::Personal => &[Scope::ProfilesRead],
+            Sensitivity::Sensitive => &[Scope::ProfilesRead, Scope::ProfilesSensitive],
+        }
+    }
+
     /// One event that was set aside, as it is shown.
     pub fn quarantined_document(&self, entry: &quarantine::Entry, sight: Sight) -> Value {
         entry.document(&self.shared().registry.snapshot().traits, sight)
@@ -618,15 +631,16 @@ impl Engine {
         Ok(list::one(self.shared(), &snapshot, id, sight)?)
     }
 
-    /// A person's recorded decisions, newest first.
+    /// A person's recorded decisions, newest first, as those may see them who have `sight`.
     pub fn profile_decisions(
         &self,
         id: ProfileId,
         cursor: Option<&str>,
         limit: usize,
+        sight: Sight,
     ) -> Result<Option<Page<Value>>, EngineError> {
         let Some(profile) = show::component(self.shared(), id)? else { return Ok(None) };
-        Ok(Some(show::decisions(self.shared(), &profile, cursor, limit)?))
+        Ok(Some(show::decisions(self.shared(), &profile, sight, (cursor, limit))?))
     }
 
     /// Requests of people about their own data, newest first.

@@ -9,7 +9,9 @@ use model::{
     consent::PurposeKey,
     value::{Object, Path},
 };
-use profile::{Account, AccountView, Around, Profile, PurposePolicy, TraitRules, View};
+use profile::{
+    Account, AccountView, Around, Profile, PurposePolicy, Sensitivity, TraitRules, View,
+};
 
 use crate::snapshot::Snapshot;
 
@@ -243,9 +245,7 @@ struct Sighted<'a> {
 
 impl Sighted<'_> {
     fn is_sensitive(&self, path: &Path) -> bool {
-        let path = path.as_str();
-        let first = path.split_once('.').map_or(path, |(first, _)| first);
-        self.traits.is_sensitive(path) || self.traits.is_sensitive(first)
+        self.traits.sensitivity(path.as_str()) == Sensitivity::Sensitive
     }
 }
 

@@ -5,12 +5,19 @@
 //! A token that is forged, too old, or of somebody else is passed over, and counted; the event is kept as it is.
 //! However often one evaluation is used, it is recorded once.
 
-use decision::TokenClaims;
+use audience::FactsByPurpose as _;
+use decision::{RecordedTraits, TokenClaims};
 use model::{Duration, Event, EventKind, Timestamp, UnitId, value::Path};
+use profile::{Component, Profile};
 
 use crate::{
+    decide,
+    facts::{Request, Views},
     keys,
+    load::Person,
+    route::Route,
     sealed::{Address, Keys},
+    snapshot::Snapshot,
 };
 
 /// The names of the events.
@@ -68,6 +75,35 @@ impl FlagUse {
         }
         // Nothing is used before it was evaluated, or in the future.
         Ok(event.event_time.min(now).max(at))
+    }
+}
+
+impl FlagUse {
+    /// The traits that the experience wants recorded, as they are before this event; somebody who is not in memory is
+    /// new. What was said about consent in the same batch holds already.
+    pub(crate) fn recorded(
+        &self,
+        person: Option<&Person>,
+        (event, route): (&Event, &Route),
+        snapshot: &Snapshot,
+    ) -> RecordedTraits {
+        let TokenClaims { placement, experience, .. } = &self.claims;
+        let new;
+        let profile = match person {
+            Some(person) => &person.profile,
+            None => {
+                new = Profile::new(Component::of(route.strand), route.unit);
+                &new
+            }
+        };
+        let views = Views::of(profile, &snapshot.policy).within(Request {
+            context: &event.context,
+            said: event.consents.and(route.consents),
+            device: Some(route.unit),
+            country: decide::country(&event.context, &snapshot.policy),
+        });
+        let facts = |purpose| views.facts(purpose);
+        snapshot.decisions.recorded(&placement.key, &experience.key, facts)
     }
 }
 

@@ -393,7 +393,9 @@ impl<'a> Fold<'a> {
         // What they were in is what they are in before this event; somebody who is not in memory is new.
         let person = self.ground.person(&route.head);
         let memberships = person.as_ref().map(|person| &person.memberships);
-        let record = Record::of_use(&used.claims, event, address, (at, snapshot), memberships);
+        let recorded = used.recorded(person.as_deref(), (event, route), snapshot);
+        let known = (memberships, recorded);
+        let record = Record::of_use(&used.claims, event, address, (at, snapshot), known);
         self.flag_uses.extend(record);
         self.remember(&used.dedup);
         Ok(())

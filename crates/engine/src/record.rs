@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use compact_str::CompactString;
-use decision::{ConsentBasis, Holdout, Reference, WhyNot};
+use decision::{ConsentBasis, Holdout, RecordedTraits, Reference, WhyNot};
 use model::{
     ActId, Consents, Drawn, Event, EventKind, Identifier, Key, Lane, LazyObject, PurposeSet, Seq,
     StrandId, Timestamp, UnitId,
@@ -697,6 +697,17 @@ pub(crate) enum StoredDecision<'a> {
     V1(DecisionParts<'a>),
     /// With how variants were drawn where shares follow what units did, by the places of their outcomes.
     V2(DecisionParts<'a>, Vec<(u16, Drawn)>),
+    /// With the traits that experiences have recorded.
+    V3(DecisionParts<'a>, Beside),
+}
+
+/// What a record has of some of its outcomes only, by their places.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// How variants were drawn where shares follow what units did.
+    pub(crate) drawn: Vec<(u16, Drawn)>,
+    /// The traits that the experience that won has recorded.
+    pub(crate) recorded: Vec<(u16, RecordedTraits)>,
 }
 
 /// The parts of a record.
@@ -716,23 +727,35 @@ pub(crate) struct DecisionParts<'a> {
 
 impl<'a> StoredDecision<'a> {
     /// The record of these parts.
-    pub(crate) fn of(parts: DecisionParts<'a>, drawn: Vec<(u16, Drawn)>) -> Self {
-        if drawn.is_empty() { Self::V1(parts) } else { Self::V2(parts, drawn) }
+    pub(crate) fn of(parts: DecisionParts<'a>, beside: Beside) -> Self {
+        let Beside { drawn, recorded } = &beside;
+        match (drawn.is_empty(), recorded.is_empty()) {
+            (true, true) => Self::V1(parts),
+            (false, true) => Self::V2(parts, beside.drawn),
+            (_, false) => Self::V3(parts, beside),
+        }
     }
 
     /// Its parts.
-    pub(crate) fn into_parts(self) -> (DecisionParts<'a>, Vec<(u16, Drawn)>) {
+    pub(crate) fn into_parts(self) -> (DecisionParts<'a>, Beside) {
         match self {
-            Self::V1(parts) => (parts, Vec::new()),
-            Self::V2(parts, drawn) => (parts, drawn),
+            Self::V1(parts) => (parts, Beside::default()),
+            Self::V2(parts, drawn) => (parts, Beside { drawn, ..Beside::default() }),
+            Self::V3(parts, beside) => (parts, beside),
         }
     }
 
     /// Leaves the context out.
     pub(crate) fn without_context(mut self) -> Self {
-        let (Self::V1(parts) | Self::V2(parts, _)) = &mut self;
+        let (Self::V1(parts) | Self::V2(parts, _) | Self::V3(parts, _)) = &mut self;
         parts.context = None;
         self
+    }
+
+    /// Leaves the traits out.
+    pub(crate) fn without_traits(self) -> Self {
+        let (parts, beside) = self.into_parts();
+        Self::of(parts, Beside { recorded: Vec::new(), ..beside })
     }
 }
 

@@ -10,7 +10,9 @@ mod lineup;
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use audience::{Entry, Memberships};
-use decision::{HELD_OUT, Holdout, NOT_HELD_OUT, Outcome, TokenClaims, holdout_name};
+use decision::{
+    HELD_OUT, Holdout, NOT_HELD_OUT, Outcome, RecordedTraits, TokenClaims, holdout_name,
+};
 use model::{
     Consents, Country, DecisionId, Drawn, Event, Identifier, Key, PurposeSet, SourceKey, StrandId,
     Timestamp, condition::Names, event::Order,
@@ -24,7 +26,9 @@ use crate::{
     keys::{self, Kind},
     load,
     page::Pages as _,
-    record::{DecisionParts, LogEntry, StoredDecision, StoredOutcome, StoredPlacement, encode},
+    record::{
+        Beside, DecisionParts, LogEntry, StoredDecision, StoredOutcome, StoredPlacement, encode,
+    },
     registry::rows,
     route::Route,
     sealed::{Address, Keys, RowError},
@@ -33,7 +37,8 @@ use crate::{
 
 pub(crate) use lineup::Lineups;
 
-/// Longest record; in a longer one the context is left out, and it says so.
+/// Longest record; in a longer one the context is left out, and it says so. Where that is not enough to store it, the
+/// traits are left out as well.
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 /// Room for a record of a few placements with a context of a kilobyte.
 const RECORD_BYTES_USUAL: usize = 1536;
@@ -122,13 +127,14 @@ impl Record {
 }
 
 impl Record {
-    /// The record of a decision of which only now is known that somebody met it: by its token, when `at` it was used.
+    /// The record of a decision of which only now is known that somebody met it: by its token, when `at` it was used,
+    /// with the audiences that they were in then and the traits that the experience wants recorded.
     pub(crate) fn of_use(
         claims: &TokenClaims,
         event: &Event,
         address: &Address,
         (at, snapshot): (Timestamp, &Snapshot),
-        memberships: Option<&Memberships>,
+        (memberships, recorded): (Option<&Memberships>, RecordedTraits),
     ) -> Option<Self> {
         let TokenClaims { decision: id, placement, experience, variant, holdout, .. } = claims;
         let members = memberships.map(|memberships| members(&snapshot.names, memberships));
@@ -151,8 +157,15 @@ impl Record {
             outcomes: vec![outcome],
             context: Some(Cow::Borrowed(event.context.text())),
         };
-        let record =
-            StoredDecision::of(parts, claims.drawn.map(|drawn| (0, drawn)).into_iter().collect());
+        let beside = Beside {
+            drawn: claims.drawn.map(|drawn| (0, drawn)).into_iter().collect(),
+            recorded: Some(recorded)
+                .filter(|r| !r.is_empty())
+                .map(|r| (0, r))
+                .into_iter()
+                .collect(),
+        };
+        let record = StoredDecision::of(parts, beside);
         let assigned = match holdout {
             None => Some(variant.clone()),
             Some(Holdout::Experience) => HELD_OUT.parse().ok(),
@@ -214,7 +227,11 @@ pub(crate) fn is_capped(snapshot: &Snapshot, outcome: &Outcome) -> bool {
 fn body(answered: &Answered<'_>) -> Option<Vec<u8>> {
     let Answered { first, snapshot, request, memberships, outcomes, .. } = *answered;
     let drawn = (0..).zip(outcomes).filter_map(|(place, outcome)| Some((place, outcome.drawn?)));
-    let drawn = drawn.collect();
+    let recorded = (0..).zip(outcomes).filter(|(_, outcome)| !outcome.recorded.is_empty());
+    let beside = Beside {
+        drawn: drawn.collect(),
+        recorded: recorded.map(|(place, outcome)| (place, outcome.recorded.clone())).collect(),
+    };
     let outcomes = outcomes.iter().map(|outcome| stored(&snapshot.lineups, outcome));
     let parts = DecisionParts {
         definitions_version: snapshot.version,
@@ -223,10 +240,10 @@ fn body(answered: &Answered<'_>) -> Option<Vec<u8>> {
         outcomes: outcomes.collect::<Option<_>>()?,
         context: Some(Cow::Borrowed(request.context.text())),
     };
-    encoded(StoredDecision::of(parts, drawn))
+    encoded(StoredDecision::of(parts, beside))
 }
 
-/// The bytes of a record, without its context where that makes it too long.
+/// The bytes of a record, without its context and its traits where these make it too long.
 fn encoded(record: StoredDecision<'_>) -> Option<Vec<u8>> {
     // Records have lengths that are known, and nothing in them refuses to be written.
     let write = |record: &StoredDecision<'_>| {
@@ -236,7 +253,9 @@ fn encoded(record: StoredDecision<'_>) -> Option<Vec<u8>> {
     if whole.len() <= RECORD_BYTES_MAX {
         return Some(whole);
     }
-    write(&record.without_context()).filter(|body| body.len() <= MAX_PLAINTEXT_BYTES)
+    let record = record.without_context();
+    let fits = |body: &Vec<u8>| body.len() <= MAX_PLAINTEXT_BYTES;
+    write(&record).filter(fits).or_else(|| write(&record.without_traits()).filter(fits))
 }
 
 /// The memberships that are recorded with a decision.

@@ -97,8 +97,9 @@ pub(crate) async fn decisions(
     let paging: query::Paging = query::parse(&uri)?;
     let limit = paging.limit()?;
     audit(&app, &token, "profile.decisions", format!("profiles/{id}")).await?;
+    let sight = sight(&token);
     let page = app
-        .read(move |engine| engine.profile_decisions(id, paging.cursor.as_deref(), limit))
+        .read(move |engine| engine.profile_decisions(id, paging.cursor.as_deref(), limit, sight))
         .await?;
     Ok(Json(page.ok_or_else(|| no_profile(id))?).into_response())
 }

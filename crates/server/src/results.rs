@@ -16,7 +16,7 @@ use engine::{
 use model::{Key, value::Object};
 use serde::Deserialize;
 
-use crate::{app::App, audiences::audit, body, error::ApiError, query};
+use crate::{app::App, audiences::audit, body, error::ApiError, gate, query};
 
 /// What is asked about an experience.
 #[derive(Clone, Debug, Deserialize)]
@@ -42,7 +42,7 @@ impl Asked {
         });
         let confidence = self.confidence.unwrap_or(default.confidence);
         let breakdown = self.breakdown.map(|text| {
-            let detail = "`breakdown` is `audience:KEY`, `stage:KEY`, or a path into the context such as `device.type`";
+            let detail = "`breakdown` is `audience:KEY`, `stage:KEY`, `trait:NAME`, or a path into the context such as `device.type`";
             Breakdown::parse(&text).ok_or_else(|| ApiError::invalid(detail))
         });
         Ok(ResultsQuery {
@@ -68,12 +68,20 @@ pub(crate) async fn ready_made(uri: Uri) -> Result<Response, ApiError> {
 /// The results of an experience.
 pub(crate) async fn read(
     State(app): State<App>,
+    Extension(token): Extension<Arc<Token>>,
     Path(key): Path<String>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let key = experience_key(&key)?;
     let asked: Asked = query::parse(&uri)?;
     let query = asked.query()?;
+    if let Some(Breakdown::Trait(name)) = &query.breakdown {
+        // Groups are named by what people are.
+        let missing = app.engine.trait_scopes(name).iter().find(|scope| !token.allows(**scope));
+        if let Some(scope) = missing {
+            return Err(gate::missing_scope(*scope));
+        }
+    }
     let results = app.read(move |engine| engine.results(&key, &query)).await?;
     Ok(Json(results).into_response())
 }

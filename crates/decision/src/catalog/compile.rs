@@ -277,6 +277,7 @@ fn compile_experience(
         variant_salt: Salt::new(Draw::Variant, salt),
         epoch,
         public_fields: document.public_fields.clone().into(),
+        record_traits: document.record_traits.clone().into(),
     })
 }
 

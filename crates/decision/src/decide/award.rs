@@ -4,7 +4,7 @@ use model::{Drawn, Key, value::Path};
 
 use super::{Decision, HELD_OUT};
 use crate::{
-    Share,
+    Recorded, RecordedTraits, Share,
     catalog::{Experience, Placement, SharedHoldout, Variant, fitting},
     content::Content,
     explanation::{Stage, Step, Trace},
@@ -43,7 +43,32 @@ impl Decision<'_> {
         let known = assigned.map(Key::as_str);
         let assignment = arm.filter(|arm| known != Some(arm));
         let assignment = assignment.and_then(|arm| arm.parse().ok());
-        Outcome { assignment, drawn, holdouts, ..outcome }
+        let recorded = self.recorded(winner, trace);
+        Outcome { assignment, drawn, holdouts, recorded, ..outcome }
+    }
+
+    /// The traits that are recorded with the winner.
+    fn recorded(&self, winner: &Experience, trace: &mut Trace) -> RecordedTraits {
+        if winner.record_traits.is_empty() {
+            return RecordedTraits::default();
+        }
+        let facts = self.person.facts(winner.purpose);
+        let recorded = winner.recorded(facts);
+        trace.steps(|| {
+            let step = |name: &Path| {
+                let text = match recorded.get(name) {
+                    Some(Recorded::Known(value)) if facts.shows(name) => {
+                        format!("`{name}` is recorded as `{value}`")
+                    }
+                    Some(Recorded::Known(_)) => format!("the value of `{name}` is recorded"),
+                    Some(Recorded::Withheld) => format!("`{name}` is recorded as withheld"),
+                    Some(Recorded::Missing) | None => format!("`{name}` is recorded as missing"),
+                };
+                Step::note(Stage::Record, text).of(&winner.reference.key)
+            };
+            winner.record_traits.iter().map(step).collect()
+        });
+        recorded
     }
 
     /// The variant that the request wants to see in this placement.

@@ -11,6 +11,8 @@ mod person;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod spec_assignment;
 #[cfg(test)]
 mod spec_decisions;

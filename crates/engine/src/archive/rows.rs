@@ -195,6 +195,7 @@ impl Answered<'_> {
         });
         row.push(version(Some(document.definitions_version)));
         row.extend(drawn(decided));
+        row.extend(recorded(decided));
         row
     }
 
@@ -215,6 +216,7 @@ impl Answered<'_> {
         ]);
         row.extend(self.basis(decided.consent));
         row.extend(drawn(decided));
+        row.extend(recorded(decided));
         Some(row)
     }
 }
@@ -223,6 +225,15 @@ impl Answered<'_> {
 fn drawn(decided: &Decided) -> [Cell<'static>; 2] {
     let drawn = decided.drawn;
     [version(drawn.map(|drawn| drawn.policy)), version(drawn.map(|drawn| u64::from(drawn.cell)))]
+}
+
+/// The values of the traits that the experience has recorded, and those that were withheld.
+fn recorded(decided: &Decided) -> [Cell<'static>; 2] {
+    let recorded = &decided.recorded;
+    if recorded.is_empty() {
+        return [Cell::Absent, Cell::Absent];
+    }
+    [json(&recorded.values()), json(&recorded.withheld())]
 }
 
 /// A reason as answers say it.

@@ -50,6 +50,17 @@ const CELL: Column = Column::perhaps(
     Integer,
     "in which of the audiences that the policy tells apart the unit was, a bit for each",
 );
+const TRAITS: Column = Column::perhaps(
+    "traits",
+    Json,
+    "object of the traits that the experience has recorded as they were at that moment, by name; `null` is a trait \
+     that was missing",
+);
+const TRAITS_WITHHELD: Column = Column::perhaps(
+    "traits_withheld",
+    Json,
+    "list of those of them that its purpose could not read",
+);
 const PURPOSES_ASKED: Column =
     Column::always("purposes_asked", Json, "list of the purposes that candidates asked for");
 const PURPOSES_GRANTED: Column = Column::always(
@@ -142,6 +153,8 @@ pub static DECISIONS: Table = Table {
         Column::always("definitions_version", Integer, "the version of all definitions together"),
         POLICY,
         CELL,
+        TRAITS,
+        TRAITS_WITHHELD,
     ],
 };
 
@@ -174,6 +187,8 @@ pub static EXPOSURES: Table = Table {
         STAGES,
         POLICY,
         CELL,
+        TRAITS,
+        TRAITS_WITHHELD,
     ],
 };
 

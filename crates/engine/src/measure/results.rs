@@ -22,7 +22,7 @@ use super::{
     columns,
     planned::{Plan, Planned},
     rows,
-    scan::{self, Breakdown},
+    scan::{self, Breakdown, Group},
 };
 use crate::{
     definitions::{DefinitionError, Kind},
@@ -421,9 +421,9 @@ impl<'a> Experience<'a> {
             adjust_together(&mut results);
             by_metric.push(results);
         }
-        let group = |(place, name): (usize, &String)| {
+        let group = |(place, group): (usize, &Group)| {
             let results: Vec<_> = by_metric.iter().filter_map(|all| all.get(place)).collect();
-            json!({"group": name, "metrics": results})
+            json!({"group": group.name(), "kind": group.kind(), "metrics": results})
         };
         Ok(groups.keys().enumerate().map(group).collect())
     }

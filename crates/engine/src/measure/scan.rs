@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use decision::{Recorded, recorded::shortened};
 use experiment::{Amount, Arm, Cap, Measured, Metric, MetricId, MetricKind, Values};
 use model::{Key, StrandId, Value, value::Path};
 use store::{Reader, StrandKey, Table};
@@ -26,11 +27,6 @@ use crate::{
 
 /// Most groups of a breakdown that are told by themselves; the others are one.
 const GROUPS_MAX: usize = 20;
-/// What is neither known nor recorded.
-const UNKNOWN: &str = "unknown";
-/// The groups that are not told by themselves.
-const OTHER: &str = "other";
-
 /// By what units are divided, as it was recorded with the decision that exposed them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Breakdown {
@@ -40,34 +36,85 @@ pub enum Breakdown {
     Stages(Key),
     /// A value of the context, such as `device.type`.
     Context(Path),
+    /// A trait that the experience has recorded.
+    Trait(Path),
+}
+
+/// Units that are alike in what they are divided by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    /// Those with a value.
+    Value(String),
+    /// Those who had none.
+    Missing,
+    /// Those of whom it could not be read whether they had one.
+    Withheld,
+    /// Those of whom it is not recorded, or not any more.
+    Unknown,
+    /// All groups that are not told by themselves.
+    Other,
+}
+
+impl Group {
+    /// Its name for people; a value may be called like a group that is none.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Value(value) => value,
+            _ => self.kind(),
+        }
+    }
+
+    /// What makes it a group.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Value(_) => "value",
+            Self::Missing => "missing",
+            Self::Withheld => "withheld",
+            Self::Unknown => "unknown",
+            Self::Other => "other",
+        }
+    }
 }
 
 impl Breakdown {
-    /// Reads `audience:vip`, `stage:journey`, or a path into the context such as `device.type`.
+    /// Reads `audience:vip`, `stage:journey`, `trait:plan`, or a path into the context such as `device.type`.
     pub fn parse(text: &str) -> Option<Self> {
         Some(match text.split_once(':') {
             Some(("audience", key)) => Self::Audience(key.parse().ok()?),
             Some(("stage", key)) => Self::Stages(key.parse().ok()?),
+            Some(("trait", path)) => Self::Trait(Path::parse(path)?),
             Some(_) => return None,
             None => Self::Context(Path::parse(text)?),
         })
     }
 
-    fn group(&self, document: &Document) -> String {
+    /// The group of a unit that the decision of `document` exposed to `experience`.
+    fn group(&self, document: &Document, experience: &Key) -> Group {
         match self {
-            Self::Audience(key) if document.memberships.contains(key) => "in".to_owned(),
-            Self::Audience(_) => "not in".to_owned(),
+            Self::Audience(key) if document.memberships.contains(key) => Group::Value("in".into()),
+            Self::Audience(_) => Group::Value("not in".into()),
             Self::Stages(key) => {
-                document.stages.get(key).map_or_else(|| "none".to_owned(), Key::to_string)
+                let stage = document.stages.get(key);
+                Group::Value(stage.map_or_else(|| "none".to_owned(), Key::to_string))
             }
             Self::Context(path) => match &document.context {
                 Context::Kept(context) => match context.find(path) {
-                    None | Some(Value::Null) => UNKNOWN.to_owned(),
-                    Some(Value::String(text)) => text.chars().take(80).collect(),
-                    Some(other) => other.to_string().chars().take(80).collect(),
+                    None | Some(Value::Null) => Group::Unknown,
+                    Some(value) => Group::Value(shortened(value)),
                 },
-                Context::LeftOut { .. } => UNKNOWN.to_owned(),
+                Context::LeftOut { .. } => Group::Unknown,
             },
+            Self::Trait(path) => {
+                let won = document.decisions.iter().find(|decided| {
+                    decided.won().is_some_and(|reference| reference.key == *experience)
+                });
+                match won.and_then(|decided| decided.recorded.get(path)) {
+                    Some(Recorded::Known(value)) => Group::Value(value.clone()),
+                    Some(Recorded::Missing) => Group::Missing,
+                    Some(Recorded::Withheld) => Group::Withheld,
+                    None => Group::Unknown,
+                }
+            }
         }
     }
 }
@@ -151,21 +198,21 @@ pub(super) fn broken_down(
     experience: &Key,
     breakdown: &Breakdown,
     metrics: &[MetricId],
-) -> Result<BTreeMap<String, BTreeMap<MetricId, Tallies>>, RowError> {
+) -> Result<BTreeMap<Group, BTreeMap<MetricId, Tallies>>, RowError> {
     let frozen = shared.store.snapshot()?;
     let mut decisions = Decisions::over(shared, &*frozen);
-    let mut groups: BTreeMap<String, (u64, BTreeMap<MetricId, Tallies>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, (u64, BTreeMap<MetricId, Tallies>)> = BTreeMap::new();
     unit::visit(&*frozen, &shared.keys, experience, &mut |_, unit| {
         let Unit { exposure, stratum, is_several, measured, .. } = &unit;
         if *is_several {
             return Ok(());
         }
         let document = decisions.of(&unit)?;
-        let name = document.map_or_else(|| UNKNOWN.to_owned(), |found| breakdown.group(&found));
-        // A context with a value for everybody must not fill the memory.
-        let is_full = 50 * GROUPS_MAX <= groups.len() && !groups.contains_key(&name);
-        let name = if is_full { OTHER.to_owned() } else { name };
-        let (units, tallies) = groups.entry(name).or_default();
+        let group = document.map_or(Group::Unknown, |found| breakdown.group(&found, experience));
+        // What has a value for everybody must not fill the memory.
+        let is_full = 50 * GROUPS_MAX <= groups.len() && !groups.contains_key(&group);
+        let group = if is_full { Group::Other } else { group };
+        let (units, tallies) = groups.entry(group).or_default();
         *units += 1;
         for (id, measured) in measured.iter().filter(|(id, _)| metrics.contains(id)) {
             let place = (exposure.arm.clone(), *stratum);
@@ -178,14 +225,14 @@ pub(super) fn broken_down(
 
 /// The groups with the most units by themselves, and all others as one.
 fn largest(
-    groups: BTreeMap<String, (u64, BTreeMap<MetricId, Tallies>)>,
-) -> BTreeMap<String, BTreeMap<MetricId, Tallies>> {
+    groups: BTreeMap<Group, (u64, BTreeMap<MetricId, Tallies>)>,
+) -> BTreeMap<Group, BTreeMap<MetricId, Tallies>> {
     let mut sorted: Vec<_> = groups.into_iter().collect();
     sorted.sort_by(|(a, (more, _)), (b, (less, _))| less.cmp(more).then_with(|| a.cmp(b)));
-    let mut told: BTreeMap<String, BTreeMap<MetricId, Tallies>> = BTreeMap::new();
-    for (place, (name, (_, metrics))) in sorted.into_iter().enumerate() {
-        let name = if place < GROUPS_MAX { name } else { OTHER.to_owned() };
-        let group = told.entry(name).or_default();
+    let mut told: BTreeMap<Group, BTreeMap<MetricId, Tallies>> = BTreeMap::new();
+    for (place, (group, (_, metrics))) in sorted.into_iter().enumerate() {
+        let group = if place < GROUPS_MAX { group } else { Group::Other };
+        let group = told.entry(group).or_default();
         for (metric, tallies) in metrics {
             let of_metric = group.entry(metric).or_default();
             for (place, tally) in tallies {
@@ -260,6 +307,9 @@ mod tests {
             Some(Breakdown::Audience("vip".parse().unwrap()))
         );
         assert!(matches!(Breakdown::parse("device.type"), Some(Breakdown::Context(_))));
+        let plan = Path::parse("plan").unwrap();
+        assert_eq!(Breakdown::parse("trait:plan"), Some(Breakdown::Trait(plan)));
+        assert_eq!(Breakdown::parse("trait:"), None);
         assert_eq!(Breakdown::parse("shoe:size"), None);
     }
 }

@@ -4,10 +4,13 @@
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use audience::FactsByPurpose as _;
+use decision::Recorded;
 use experiment::{Exposed, Exposure, effective, measure};
 use model::{
     Consents, Duration, Event, EventKind, Identifier, IdentifierType, Key, LazyObject, PurposeSet,
-    StrandId, Timestamp, Value, event::Marks, value::Object,
+    StrandId, Timestamp, Value,
+    event::Marks,
+    value::{Object, Path},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::json;
@@ -15,6 +18,7 @@ use serde_json::json;
 use super::{
     Sums, columns, exposures, holdouts,
     rows::{StoredExposure, Unit},
+    scan::{self, Breakdown, Group},
     tried, unit,
 };
 use crate::{
@@ -35,7 +39,7 @@ use crate::{
     people::show,
     privacy::{self, RequestKind},
     record::{StoredDecision, Unreadable},
-    recording::document::{Documents, Place},
+    recording::document::{Decided, Documents, Place},
     sealed::RowError,
     snapshot::Projection,
     state::Shared,
@@ -89,7 +93,7 @@ impl World {
         world.define(
             Kind::Experience,
             "two",
-            json!({"state": "live", "placement": "hero", "variants": variants}),
+            json!({"state": "live", "placement": "hero", "variants": variants, "record_traits": ["plan"]}),
         );
         world.define(Kind::Experience, "held", held);
         world.define(Kind::Holdout, "site", json!({"state": "live", "share": 0.3}));
@@ -146,6 +150,11 @@ impl World {
         let refused = PurposeSet::NONE.with(model::Purpose::ANALYTICS);
         let denied = if random.random_bool(0.05) { refused } else { PurposeSet::NONE };
         let consents = Consents { denied, ..Consents::default() };
+        let mut traits = Object::new();
+        if random.random_bool(0.3) {
+            let plan = ["free", "gold", "withheld"][random.random_range(0..3)];
+            traits.insert("plan".into(), plan.into());
+        }
         let event = Event {
             source: "default".parse().unwrap(),
             message_id: format!("m{}", self.sent).into(),
@@ -156,7 +165,7 @@ impl World {
             received_at: now,
             sent_at: None,
             properties: lazy(&json!({"revenue": random.random_range(-5..50)})),
-            traits: Object::new(),
+            traits,
             context: LazyObject::default(),
             consents,
             historical: false,
@@ -257,9 +266,10 @@ impl World {
         self.engine.catch_up();
     }
 
-    fn check(&self) -> usize {
+    /// Returns how many units and groups there are.
+    fn check(&self) -> (usize, usize) {
         let readable = self.shared().measured.get();
-        let expected = brute_force(self.shared());
+        let (expected, groups) = brute_force(self.shared());
         let mut units = 0;
         let site = decision::holdout_name(&"site".parse().unwrap());
         let experiences = ["two", "held"].map(|key| key.parse::<Key>().unwrap());
@@ -276,7 +286,20 @@ impl World {
             }
             units += found.arms().into_iter().map(|arm| found.units(arm)).sum::<u64>();
         }
-        usize::try_from(units).unwrap()
+        (usize::try_from(units).unwrap(), self.check_groups(&groups))
+    }
+
+    /// What units did by the group of a trait that was recorded with the decision that exposed them; returns how many
+    /// groups there are.
+    fn check_groups(&self, expected: &BTreeMap<Group, Sums>) -> usize {
+        let two: Key = "two".parse().unwrap();
+        let by = Breakdown::parse("trait:plan").unwrap();
+        let snapshot = self.shared().registry.snapshot();
+        let ids: Vec<_> = snapshot.metrics.iter().map(|metric| metric.id).collect();
+        let found = scan::broken_down(self.shared(), &two, &by, &ids).unwrap();
+        let expected = expected.iter().map(|(group, sums)| (group.clone(), sums.tallies.clone()));
+        assert_eq!(found, expected.collect());
+        found.len()
     }
 
     /// The sums of all metrics, each tried over the lake.
@@ -304,8 +327,11 @@ impl World {
     }
 }
 
-/// The exposures of a strand, by its recorded decisions.
-fn exposures_of(shared: &Shared, strand: StrandId) -> Result<Vec<exposures::Stated>, RowError> {
+/// The exposures of a strand by its recorded decisions, each with the group of the plan that it recorded.
+fn exposures_of(
+    shared: &Shared,
+    strand: StrandId,
+) -> Result<Vec<(exposures::Stated, Group)>, RowError> {
     let pages = Stored { reader: &*shared.store, keys: &shared.keys };
     let page = pages.existing(strand)?;
     let mut documents = Documents::over(&*shared.store);
@@ -318,30 +344,50 @@ fn exposures_of(shared: &Shared, strand: StrandId) -> Result<Vec<exposures::Stat
         let record: StoredDecision<'_> = shared.keys.open(page.key(), &key, 0, &row, "decision")?;
         let (_, id) = crate::keys::parse_decision(&key).ok_or(Unreadable("decision"))?;
         let document = documents.read(Place { id, at, unit: page.meta().unit }, record)?;
-        found.extend(exposures::decided(shared, &FollowedDecision { strand, document }));
+        let plans: BTreeMap<Key, Group> = document.decisions.iter().filter_map(plan).collect();
+        let stated = exposures::decided(shared, &FollowedDecision { strand, document });
+        found.extend(stated.into_iter().map(|stated| {
+            let group = plans.get(&stated.experience).cloned().unwrap_or(Group::Unknown);
+            (stated, group)
+        }));
     }
     Ok(found)
 }
 
-/// The sums as everybody's events and decisions give them.
-fn brute_force(shared: &Arc<Shared>) -> BTreeMap<Key, Sums> {
+/// The experience that won and the group of the plan that was recorded with it.
+fn plan(decided: &Decided) -> Option<(Key, Group)> {
+    let won = decided.shadow.as_ref().map(|shadow| &shadow.experience);
+    let won = won.or(decided.experience.as_ref())?;
+    let group = match decided.recorded.get(&Path::parse("plan")?) {
+        Some(Recorded::Known(plan)) => Group::Value(plan.clone()),
+        Some(Recorded::Missing) => Group::Missing,
+        Some(Recorded::Withheld) => Group::Withheld,
+        None => Group::Unknown,
+    };
+    Some((won.key.clone(), group))
+}
+
+/// The sums as everybody's events and decisions give them: of each experience, and of `two` by the recorded plan.
+fn brute_force(shared: &Arc<Shared>) -> (BTreeMap<Key, Sums>, BTreeMap<Group, Sums>) {
     let mut all: BTreeMap<Key, Sums> = BTreeMap::new();
+    let mut groups: BTreeMap<Group, Sums> = BTreeMap::new();
     let snapshot = shared.registry.snapshot_full();
     let snapshot = snapshot.projected(Arc::new(Projection::new([&snapshot.metrics.events()])));
     let pages = Stored { reader: &*shared.store, keys: &shared.keys };
     let now = shared.clock.now();
     heads(&*shared.store, &mut |head| {
-        let mut exposures: BTreeMap<Key, Vec<StoredExposure>> = BTreeMap::new();
+        let mut exposures: BTreeMap<Key, Vec<(StrandId, StoredExposure, Group)>> = BTreeMap::new();
         for strand in load::component_strands(&pages, head)? {
-            for stated in exposures_of(shared, strand)? {
-                exposures.entry(stated.experience).or_default().push(stated.exposure);
+            for (stated, group) in exposures_of(shared, strand)? {
+                let of_experience = exposures.entry(stated.experience).or_default();
+                of_experience.push((strand, stated.exposure, group));
             }
         }
         let person = Loader { pages: &pages, snapshot: &snapshot }.person(head)?;
         let views = Views::of(&person.profile, &snapshot.policy);
         for (experience, exposures) in exposures {
             let (exposure, is_several): (&Exposure, bool) =
-                match effective(exposures.iter().map(|known| &known.exposure)).unwrap() {
+                match effective(exposures.iter().map(|(_, known, _)| &known.exposure)).unwrap() {
                     Exposed::Once(exposure) => (exposure, false),
                     Exposed::Several(exposure) => (exposure, true),
                 };
@@ -350,21 +396,24 @@ fn brute_force(shared: &Arc<Shared>) -> BTreeMap<Key, Sums> {
                 (metric.id, measure(metric, exposure.at, facts, now).0)
             });
             let measured = measured.collect();
-            let first = exposures.iter().filter(|known| known.exposure == *exposure).min();
-            let stratum = first.unwrap().stratum;
+            let first = exposures.iter().filter(|(_, known, _)| known.exposure == *exposure).min();
+            let (_, StoredExposure { stratum, .. }, group) = first.cloned().unwrap();
             let (exposure, strand, decision) = (exposure.clone(), head, None);
             let unit = Unit { exposure, stratum, strand, decision, is_several, measured };
+            if experience.as_str() == "two" && !is_several {
+                groups.entry(group).or_default().add(&unit);
+            }
             all.entry(experience).or_default().add(&unit);
         }
         Ok(ControlFlow::Continue(()))
     })
     .unwrap();
-    all
+    (all, groups)
 }
 
 #[test]
 fn sums_are_those_of_brute_force() {
-    let mut units = 0;
+    let (mut units, mut groups) = (0, 0);
     for seed in 0..3 {
         let mut random = SmallRng::seed_from_u64(seed);
         let mut world = World::new();
@@ -373,10 +422,13 @@ fn sums_are_those_of_brute_force() {
                 world.step(&mut random);
             }
             world.settle(&mut random);
-            units += world.check();
+            let (units_now, groups_now) = world.check();
+            units += units_now;
+            groups = groups.max(groups_now);
         }
     }
     assert!(100 < units, "somebody was exposed: {units}");
+    assert!(4 <= groups, "with several plans: {groups}");
 }
 
 #[test]
@@ -402,8 +454,8 @@ fn what_all_units_told_is_kept_and_says_until_when_it_counts() {
     let metric = |key: &str| snapshot.metrics.get(&key.parse().unwrap()).unwrap();
     let of_all = |world: &World| {
         let shared = world.shared();
-        let capped = super::scan::capped(shared, &two, metric("capped")).unwrap();
-        (capped, super::scan::sorted(shared, &two, metric("middle")).unwrap())
+        let capped = scan::capped(shared, &two, metric("capped")).unwrap();
+        (capped, scan::sorted(shared, &two, metric("middle")).unwrap())
     };
     let told = |world: &World| {
         let look = |key| columns::look(world.shared(), &two, metric(key)).unwrap();

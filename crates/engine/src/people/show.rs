@@ -326,7 +326,7 @@ fn assigned_apart(pages: &dyn Pages, person: &Person) -> Result<Map<String, Valu
     Ok(apart.collect())
 }
 
-/// Takes the values of sensitive traits out of an event as it is shown, and names them under `masked`.
+/// Takes the values of sensitive traits out of an event or a decision as it is shown, and names them under `masked`.
 pub(crate) fn mask(rules: &TraitRules, event: &mut Value) {
     let Some(traits) = event.get_mut("traits").and_then(Value::as_object_mut) else { return };
     let (shown, hidden) = profile::traits::masked(rules, std::mem::take(traits));
@@ -461,13 +461,14 @@ pub(crate) fn stored_event(
     body::read(&*shared.store, &shared.keys, who::existing(shared, strand)?.key(), seq, at)
 }
 
-/// A page of a person's recorded decisions, newest first.
+/// A page of a person's recorded decisions, newest first, as those may see them who have `sight`.
 pub(crate) fn decisions(
     shared: &Shared,
     profile: &Profile,
-    cursor: Option<&str>,
-    limit: usize,
+    sight: Sight,
+    (cursor, limit): (Option<&str>, usize),
 ) -> Result<Page<Value>, RowError> {
+    let rules = &shared.registry.snapshot().traits;
     let limit = limit.clamp(1, MAX_PAGE);
     let mut documents = Documents::over(&*shared.store);
     let mut shown: Vec<(String, Value)> = Vec::new();
@@ -478,7 +479,12 @@ pub(crate) fn decisions(
             sealed.push((at, (key.to_vec(), row.to_vec())));
         })?;
         for (at, (row_key, row)) in sealed {
-            let document = decision(&mut documents, &shared.keys, &strand_page, &row_key, &row)?;
+            let mut document =
+                decision(&mut documents, &shared.keys, &strand_page, &row_key, &row)?;
+            if sight != Sight::Full {
+                let decided = document["decisions"].as_array_mut();
+                decided.into_iter().flatten().for_each(|decided| mask(rules, decided));
+            }
             let id = document["id"].as_str().unwrap_or_default();
             shown.push((format!("{at}.{id}"), document));
         }

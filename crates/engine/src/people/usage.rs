@@ -76,7 +76,8 @@ fn shown(
     }
 }
 
-/// The names of the traits that a definition reads: in conditions, in templates, and as fields that are public.
+/// The names of the traits that a definition reads: in conditions, in templates, as fields that are public, and to be
+/// recorded.
 fn read_by(known: &Known) -> BTreeSet<String> {
     let document = &known.definition.document;
     let mut names = BTreeSet::new();
@@ -95,6 +96,8 @@ fn read_by(known: &Known) -> BTreeSet<String> {
         names.extend(
             fields.filter_map(|path| path.as_str().strip_prefix("traits.")).map(first_part),
         );
+        let recorded = experience.record_traits.iter();
+        names.extend(recorded.map(|path| first_part(path.as_str())));
         for value in document.values() {
             in_templates(value, &mut names);
         }

@@ -127,7 +127,8 @@ impl Document {
         let Some(profile) = show::component(&self.shared, ProfileId(head))? else {
             return Ok(String::new());
         };
-        let page = show::decisions(&self.shared, &profile, cursor.as_deref(), DECISIONS_PER_PIECE)?;
+        let part = (cursor.as_deref(), DECISIONS_PER_PIECE);
+        let page = show::decisions(&self.shared, &profile, self.sight, part)?;
         let mut text = String::new();
         for (count, decision) in page.items.iter().enumerate() {
             if cursor.is_some() || count > 0 {

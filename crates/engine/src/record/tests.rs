@@ -303,17 +303,27 @@ fn decisions_and_lineups_are_pinned() {
         context: Some(r#"{"page":{"path":"/"}}"#.into()),
     };
     pinned(
-        &StoredDecision::of(parts.clone(), Vec::new()),
+        &StoredDecision::of(parts.clone(), Beside::default()),
         &expect![
             "00ac02050103766970040009090909090909090201030900010101620001000000000000e03f0602000909090909090909010001000101620102000000000000f03f000001036f64640000000002000000000000f03f000002046865726f020473616c6503010001000002000000000000f03f000001157b2270616765223a7b2270617468223a222f227d7d"
         ],
     );
     let short = DecisionParts { outcomes: Vec::new(), context: None, ..parts };
     let drawn = Drawn { policy: 7, cell: 2, buckets: 9_000 };
+    let drawn = vec![(1, drawn)];
+    let beside = Beside { drawn, ..Beside::default() };
     pinned(
-        &StoredDecision::of(short, vec![(1, drawn)]),
+        &StoredDecision::of(short.clone(), beside.clone()),
         &expect!["01ac02050103766970000001010702a846"],
     );
+    let recorded: decision::RecordedTraits = serde_json::from_value(serde_json::json!([
+        ["plan", {"Known": "gold"}], ["city", "Missing"], ["phone", "Withheld"],
+    ]))
+    .unwrap();
+    let beside = Beside { recorded: vec![(0, recorded)], ..beside };
+    let record = StoredDecision::of(short, beside);
+    pinned(&record, &expect!["02ac02050103766970000001010702a84601000304706c616e0004676f6c640463697479010570686f6e6502"]);
+    assert!(matches!(record.without_traits(), StoredDecision::V2(..)));
 }
 
 /// Reasons are stored by their place in their lists.

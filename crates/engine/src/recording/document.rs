@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, hash_map};
 
-use decision::{Candidate, Reference, Shadow};
+use decision::{Candidate, RecordedTraits, Reference, Shadow};
 use model::{DecisionId, Drawn, Key, LazyObject, Timestamp, UnitId, Value};
-use serde::Serialize;
+use serde::{Serialize, ser::SerializeMap as _};
 use store::Reader;
 
 use crate::{
     record::{
-        DecisionParts, LineupId, StoredDecision, StoredLineup, StoredOutcome, StoredPlacement,
-        Unreadable,
+        Beside, DecisionParts, LineupId, StoredDecision, StoredLineup, StoredOutcome,
+        StoredPlacement, Unreadable,
     },
     recording::lineup,
     sealed::RowError,
@@ -73,6 +73,26 @@ pub(crate) struct Decided {
     /// How the variant was drawn where shares follow what units did.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "told")]
     pub(crate) drawn: Option<Drawn>,
+    /// The traits that the experience that won has recorded.
+    #[serde(flatten, serialize_with = "traits")]
+    pub(crate) recorded: RecordedTraits,
+}
+
+impl Decided {
+    /// The experience that won, shown or held out.
+    pub(crate) fn won(&self) -> Option<&Reference> {
+        self.shadow.as_ref().map(|shadow| &shadow.experience).or(self.experience.as_ref())
+    }
+}
+
+/// Traits as they are shown: their values by name, and the names of those that were withheld.
+fn traits<S: serde::Serializer>(recorded: &RecordedTraits, to: S) -> Result<S::Ok, S::Error> {
+    let mut shown = to.serialize_map(None)?;
+    if !recorded.is_empty() {
+        shown.serialize_entry("traits", &recorded.values())?;
+        shown.serialize_entry("traits_withheld", &recorded.withheld())?;
+    }
+    shown.end()
 }
 
 #[expect(clippy::ref_option, reason = "serde hands a reference to the field")]
@@ -117,7 +137,7 @@ impl<'a> Documents<'a> {
         place: Place,
         record: StoredDecision<'_>,
     ) -> Result<Document, RowError> {
-        let (parts, drawn) = record.into_parts();
+        let (parts, Beside { drawn, recorded }) = record.into_parts();
         let DecisionParts { definitions_version, first, memberships, outcomes, context } = parts;
         let (stages, own): (Vec<_>, Vec<_>) =
             memberships.into_iter().partition(|key| key.parts().is_some());
@@ -129,6 +149,10 @@ impl<'a> Documents<'a> {
         for (place, drawn) in drawn {
             let decided = decisions.get_mut(usize::from(place)).ok_or(Unreadable("decision"))?;
             decided.drawn = Some(drawn);
+        }
+        for (place, recorded) in recorded {
+            let decided = decisions.get_mut(usize::from(place)).ok_or(Unreadable("decision"))?;
+            decided.recorded = recorded;
         }
         Ok(Document {
             id: place.id,
@@ -191,6 +215,7 @@ impl<'a> Documents<'a> {
             candidates,
             consent,
             drawn: None,
+            recorded: RecordedTraits::default(),
         })
     }
 

@@ -10,9 +10,9 @@ use model::{
     condition::Condition,
     consent::PurposeKey,
     definition::{Fault, State},
-    value::Object,
+    value::{Object, Path},
 };
-use profile::{ComputedTraitDocument, TraitDocument};
+use profile::{ComputedTraitDocument, Sensitivity, TraitDocument};
 use quality::{EventSchemaDocument, traffic::TrafficRuleDocument};
 use serde::de::DeserializeOwned;
 
@@ -283,7 +283,12 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
             purpose_faults(document, &mut faults);
             own_event_faults(document, documents, &mut faults);
         }
-        Ok(Typed::Trait(document)) => trait_faults(document, documents, &mut faults),
+        Ok(Typed::Trait(document)) => {
+            trait_faults(document, documents, &mut faults);
+            if known.acts() {
+                faults.extend(of_recorded(document, documents));
+            }
+        }
         Ok(Typed::ComputedTrait(document)) => computed_trait_faults(document, &mut faults),
         Ok(Typed::RetentionRule(document)) => {
             faults.extend(document.faults());
@@ -298,6 +303,7 @@ pub(super) fn faults(known: &Known, documents: &Documents, retention: Duration) 
             if known.acts() {
                 faults.extend(slot_fault(document, documents));
                 faults.extend(guardrail_faults(document, documents));
+                faults.extend(recorded_faults(document, documents));
             }
         }
         Ok(Typed::Metric(document)) if known.acts() => {
@@ -465,6 +471,53 @@ fn of_guardrail(document: &MetricDocument, documents: &Documents) -> Option<Faul
         "experience `{experience}` is stopped by it, and is looked at each minute: a quantile takes a look at all units"
     );
     Some(Fault::new(pointer, detail))
+}
+
+/// What is recorded with decisions is read by more people than may see sensitive values.
+fn recorded_faults(document: &ExperienceDocument, documents: &Documents) -> Vec<Fault> {
+    let acting = documents.of(Kind::Trait).filter(|(_, known)| known.acts());
+    let sensitive: Vec<&TraitDocument> = acting
+        .filter_map(|(_, known)| match &known.typed {
+            Ok(Typed::Trait(document)) => Some(document.as_ref()),
+            _ => None,
+        })
+        .filter(|document| document.sensitivity == Sensitivity::Sensitive)
+        .collect();
+    let fault = |(place, path): (usize, &Path)| {
+        let known = sensitive.iter().find(|document| leads_into(path, document.sent_as()))?;
+        let detail = format!(
+            "trait `{}` is sensitive, so it is not recorded with decisions",
+            known.sent_as()
+        );
+        Some(Fault::new(format!("/record_traits/{place}"), detail))
+    };
+    document.record_traits.iter().enumerate().filter_map(fault).collect()
+}
+
+/// The same, where the trait is what is saved.
+fn of_recorded(document: &TraitDocument, documents: &Documents) -> Option<Fault> {
+    if document.sensitivity != Sensitivity::Sensitive {
+        return None;
+    }
+    let acting = documents.of(Kind::Experience).filter(|(_, known)| known.acts());
+    let mut recording = acting.filter_map(|(key, known)| match &known.typed {
+        Ok(Typed::Experience(experience)) => {
+            let mut paths = experience.record_traits.iter();
+            paths.any(|path| leads_into(path, document.sent_as())).then_some(key)
+        }
+        _ => None,
+    });
+    let experience = recording.next()?;
+    let detail = format!(
+        "experience `{experience}` has it recorded with decisions: take it out of its `record_traits` first"
+    );
+    Some(Fault::new("/sensitivity", detail))
+}
+
+/// Whether a path among traits leads to a trait or into it.
+fn leads_into(path: &Path, name: &str) -> bool {
+    let rest = path.as_str().strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Why a definition that is referred to is not there; one that acts needs those it names to act too.

@@ -1,7 +1,7 @@
 //! From events to explained decisions.
 
 use engine::definitions::Kind;
-use model::{Duration, Value};
+use model::{Duration, Value, condition::Sight};
 use serde_json::json;
 
 use crate::world::{Sent, World, request};
@@ -92,9 +92,15 @@ fn decisions_are_recorded_with_what_they_stood_on() {
     let answer = world.ask(ANN, "hero");
     let id = world.engine.find_profile(&request(ANN, "hero").identifiers[0]).unwrap().unwrap();
     world.wait(|world| {
-        !world.engine.profile_decisions(id, None, 10).unwrap().unwrap().items.is_empty()
+        !world
+            .engine
+            .profile_decisions(id, None, 10, Sight::Full)
+            .unwrap()
+            .unwrap()
+            .items
+            .is_empty()
     });
-    let page = world.engine.profile_decisions(id, None, 10).unwrap().unwrap();
+    let page = world.engine.profile_decisions(id, None, 10, Sight::Full).unwrap().unwrap();
     let recorded = &page.items[0];
     assert_eq!(recorded["decisions"][0]["id"], answer.decisions[0].id.to_string());
     assert_eq!(recorded["decisions"][0]["experience"]["key"], "thanks");
@@ -106,7 +112,7 @@ fn decisions_are_recorded_with_what_they_stood_on() {
 fn recorded(world: &mut World, ids: &[(&str, &str)], count: usize) -> Value {
     let read = |world: &World| {
         let id = world.engine.find_profile(&request(ids, "hero").identifiers[0]).unwrap()?;
-        let page = world.engine.profile_decisions(id, None, 100).unwrap()?;
+        let page = world.engine.profile_decisions(id, None, 100, Sight::Full).unwrap()?;
         page.items.get(count - 1)?;
         page.items.into_iter().next()
     };

@@ -7,7 +7,9 @@ use engine::{
     definitions::{Expect, Kind},
     ingest::{EventVerdict, IngestError, Item},
 };
-use model::{Consents, Event, EventKind, Identifier, IdentifierType, LazyObject, Value};
+use model::{
+    Consents, Event, EventKind, Identifier, IdentifierType, LazyObject, Value, condition::Sight,
+};
 use serde_json::json;
 use store::{Batch, Fault, Faulty, KeyRange, Memory, Operation, Reader, ScanOrder, Store, Table};
 
@@ -153,7 +155,8 @@ fn a_decision_after_a_full_disk_is_recorded_with_all_it_names() {
     world.send("three").unwrap();
     let ann = Identifier::new(IdentifierType::UserId, "ann");
     let id = world.engine.find_profile(&ann).unwrap().unwrap();
-    let recorded = world.engine.profile_decisions(id, None, 10).unwrap().unwrap().items;
+    let recorded =
+        world.engine.profile_decisions(id, None, 10, Sight::Full).unwrap().unwrap().items;
     assert_eq!(recorded.len(), 1);
     let decision = &recorded[0]["decisions"][0];
     assert_eq!(decision["id"], answer.decisions[0].id.to_string());

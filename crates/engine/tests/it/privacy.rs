@@ -9,7 +9,7 @@ use engine::{
     privacy::{Ask, RequestKind},
     quarantine::Filter,
 };
-use model::{Duration, Identifier, IdentifierType, Value};
+use model::{Duration, Identifier, IdentifierType, Value, condition::Sight};
 use serde_json::json;
 use store::{Fault, Faulty, Memory, Operation};
 
@@ -55,7 +55,7 @@ fn shop() -> World {
 fn decisions(world: &World, user: &str) -> usize {
     let user = Identifier::new(IdentifierType::UserId, user);
     let Some(id) = world.engine.find_profile(&user).unwrap() else { return 0 };
-    world.engine.profile_decisions(id, None, 100).unwrap().unwrap().items.len()
+    world.engine.profile_decisions(id, None, 100, Sight::Full).unwrap().unwrap().items.len()
 }
 
 /// All bytes of all files under a directory.

@@ -50,8 +50,9 @@ fn events_and_decisions_go_when_their_time_is_over() {
     world.shown(ANN, "hero");
     let user = model::Identifier::new(model::IdentifierType::UserId, "ann");
     let id = world.engine.find_profile(&user).unwrap().unwrap();
-    let decisions =
-        |world: &World| world.engine.profile_decisions(id, None, 100).unwrap().unwrap().items.len();
+    let decisions = |world: &World| {
+        world.engine.profile_decisions(id, None, 100, Sight::Full).unwrap().unwrap().items.len()
+    };
     world.wait(|world| decisions(world) == 1);
 
     let views = json!({"key": "views", "state": "draft", "of": "events", "keep": "30d",

@@ -167,6 +167,14 @@ impl TraitRules {
         self.epoch
     }
 
+    /// How carefully the value at a path among traits is to be handled: as the strictest says of a trait of that very
+    /// name and of the one that the path leads into.
+    pub fn sensitivity(&self, path: &str) -> Sensitivity {
+        let first = path.split_once('.').map_or(path, |(first, _)| first);
+        let rules = [path, first].into_iter().filter_map(|name| self.get(name));
+        rules.map(|rule| rule.sensitivity).max().unwrap_or_default()
+    }
+
     /// Whether the value of a trait is to be shown to few only.
     pub fn is_sensitive(&self, name: &str) -> bool {
         self.get(name).is_some_and(|rule| rule.sensitivity == Sensitivity::Sensitive)
@@ -342,9 +350,9 @@ pub(super) fn pieces<'a>(merge: &Merge, value: &'a Value) -> &'a [Value] {
     }
 }
 
-/// The traits of an event without those that are sensitive, and the names of these.
+/// The traits of an event or a decision without those that are sensitive, and the names of these.
 pub fn masked(rules: &TraitRules, traits: Object) -> (Object, Vec<String>) {
     let (hidden, shown): (Vec<_>, Vec<_>) =
-        traits.into_iter().partition(|(name, _)| rules.is_sensitive(name));
+        traits.into_iter().partition(|(name, _)| rules.sensitivity(name) == Sensitivity::Sensitive);
     (shown.into_iter().collect(), hidden.into_iter().map(|(name, _)| name).collect())
 }

@@ -40,8 +40,9 @@ const SERIES: Parameter = optional(
 const BREAKDOWN: Parameter = optional(
     "breakdown",
     "string",
-    "`audience:KEY`, `stage:KEY` or a path into the context such as `device.type`, as recorded with the decision; \
-     looks at all units",
+    "`audience:KEY`, `stage:KEY`, `trait:NAME` of a trait that the experience has recorded, or a path into the context \
+     such as `device.type`, as recorded with the decision; looks at all units. A trait needs the scope \
+     `profiles:read`, unless its class is `none`",
 );
 
 pub(super) const ROUTES: &[Route] = &[

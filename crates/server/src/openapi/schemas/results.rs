@@ -58,8 +58,12 @@ fn tried() -> Value {
 fn results() -> Value {
     let group = json!({
         "type": "object",
-        "required": ["group", "metrics"],
-        "properties": {"group": text(), "metrics": list(reference("MetricResult"))},
+        "required": ["group", "kind", "metrics"],
+        "properties": {
+            "group": {"type": "string", "description": "the value, or what else makes it a group"},
+            "kind": {"enum": ["value", "missing", "withheld", "unknown", "other"]},
+            "metrics": list(reference("MetricResult")),
+        },
     });
     let day = json!({
         "type": "object",
