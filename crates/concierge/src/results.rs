@@ -26,6 +26,7 @@ Examples:
   concierge results welcome_back --metric revenue_per_visitor --json
   concierge results welcome_back --html welcome_back.html   (a page with charts that needs nothing else)
   concierge results welcome_back --try refunds.json         (by a metric that is not saved, over the lake)
+  concierge results welcome_back --breakdown trait:plan     (by group, as recorded with the decisions)
 
 Intervals hold however often you look, unless you ask for --method fixed. By planned looks they are those of the
 last look that has come.";
@@ -53,6 +54,9 @@ pub(crate) struct ResultsArgs {
     /// How sure intervals are, for all comparisons of a metric together
     #[arg(long, value_name = "SHARE")]
     confidence: Option<f64>,
+    /// By what units are divided: audience:KEY, stage:KEY, trait:NAME, or a part of the context such as device.type
+    #[arg(long, value_name = "WHAT", requires = "key", conflicts_with = "tried")]
+    breakdown: Option<String>,
     /// Print the answer of the server as it is
     #[arg(long, conflicts_with = "html")]
     json: bool,
@@ -120,6 +124,7 @@ fn path(args: &ResultsArgs) -> String {
         ("method", &args.method),
         ("effect", &effect),
         ("confidence", &confidence),
+        ("breakdown", &args.breakdown),
     ];
     let mut mark = '?';
     if args.html.is_some() && args.key.is_some() {
@@ -156,19 +161,33 @@ fn told(results: &Value) -> String {
     lines.extend(alarms);
     lines.push(format!("  as of {}", text(results, "as_of")));
     for metric in list(results, "metrics") {
-        lines.push(String::new());
-        lines.push(heading(metric));
-        lines.extend(
-            list(metric, "notes").filter_map(Value::as_str).map(|note| format!("  {note}")),
-        );
-        let columns =
-            ["", "units", "value", "best", "difference", "interval", "p", ""].map(str::to_owned);
-        let rows = list(metric, "arms").map(|arm| row(metric, arm));
-        let table: Vec<Vec<String>> = std::iter::once(columns.to_vec()).chain(rows).collect();
-        lines.extend(screen::table(&table).lines().map(|line| format!("  {line}")));
-        lines.extend(metric["power"]["statement"].as_str().map(|power| format!("  {power}")));
+        lines.extend(measured(metric, &heading(metric)));
+    }
+    for group in list(results, "groups") {
+        for metric in list(group, "metrics") {
+            lines.extend(measured(metric, &format!("{}: {}", grouped(group), heading(metric))));
+        }
     }
     lines.join("\n")
+}
+
+/// The lines of a metric.
+fn measured(metric: &Value, heading: &str) -> Vec<String> {
+    let mut lines = vec![String::new(), heading.to_owned()];
+    lines.extend(list(metric, "notes").filter_map(Value::as_str).map(|note| format!("  {note}")));
+    let columns =
+        ["", "units", "value", "best", "difference", "interval", "p", ""].map(str::to_owned);
+    let rows = list(metric, "arms").map(|arm| row(metric, arm));
+    let table: Vec<Vec<String>> = std::iter::once(columns.to_vec()).chain(rows).collect();
+    lines.extend(screen::table(&table).lines().map(|line| format!("  {line}")));
+    lines.extend(metric["power"]["statement"].as_str().map(|power| format!("  {power}")));
+    lines
+}
+
+/// A group of a breakdown; one that no value makes stands in brackets, since a value may be called like it.
+fn grouped(group: &Value) -> String {
+    let name = text(group, "group");
+    if text(group, "kind") == "value" { name.to_owned() } else { format!("({name})") }
 }
 
 /// Since when an experience has been stopped by its guardrails; why is the verdict's reason.
@@ -356,6 +375,29 @@ mod tests {
             ],
             "verdict": {"verdict": "ship", "variant": "b", "reason": "`b` is surely better"},
         })
+    }
+
+    #[test]
+    fn groups_follow_and_no_value_looks_like_one_that_is_none() {
+        let mut results = example();
+        let metrics = results["metrics"].clone();
+        let group =
+            |group: &str, kind: &str| json!({"group": group, "kind": kind, "metrics": metrics});
+        results["groups"] = json!([group("withheld", "value"), group("withheld", "withheld")]);
+        let told = told(&results);
+        let headings: Vec<&str> =
+            told.lines().filter(|line| line.contains("Conversion (")).collect();
+        let expected = [
+            "Conversion (conversion)",
+            "withheld: Conversion (conversion)",
+            "(withheld): Conversion (conversion)",
+        ];
+        assert_eq!(headings, expected);
+        let page = report::page(&results);
+        assert!(
+            page.contains("<h3>withheld</h3>") && page.contains("<h3>(withheld)</h3>"),
+            "{page}"
+        );
     }
 
     #[test]

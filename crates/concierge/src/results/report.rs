@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     chance_best,
     chart::{self, escaped},
-    difference, heading, list, needed, p_value, shares, stopped, text, valued, verdict,
+    difference, grouped, heading, list, needed, p_value, shares, stopped, text, valued, verdict,
 };
 use crate::screen;
 
@@ -24,10 +24,11 @@ pub(super) fn page(results: &Value) -> String {
     let header =
         format!("<p class=\"key\">{}</p><h1>{}</h1>{hypothesis}", escaped(key), escaped(name),);
     let body = format!(
-        "{}{}{}{metrics}{}",
+        "{}{}{}{metrics}{}{}",
         judged(results),
         exposed(results),
         series(results),
+        groups(results),
         foot(results)
     );
     frame(&format!("{name}: results"), &header, &body)
@@ -118,6 +119,23 @@ fn metric(metric: &Value) -> String {
         escaped(&heading(metric)),
         compared(metric),
     )
+}
+
+/// Each metric by the groups of a breakdown.
+fn groups(results: &Value) -> String {
+    let groups: Vec<&Value> = list(results, "groups").collect();
+    let of_metric = |(place, metric): (usize, &Value)| {
+        let of_groups: String = groups
+            .iter()
+            .filter_map(|group| Some((group, list(group, "metrics").nth(place)?)))
+            .map(|(group, metric)| {
+                format!("<h3>{}</h3>{}", escaped(&grouped(group)), compared(metric))
+            })
+            .collect();
+        format!("<section><h2>By group: {}</h2>{of_groups}</section>", escaped(&heading(metric)))
+    };
+    let metrics = groups.first().map(|group| list(group, "metrics").enumerate().map(of_metric));
+    metrics.into_iter().flatten().collect()
 }
 
 /// A chart of the arms' differences from the control, and a table of all arms.

@@ -322,7 +322,12 @@ fn decisions_and_lineups_are_pinned() {
     .unwrap();
     let beside = Beside { recorded: vec![(0, recorded)], ..beside };
     let record = StoredDecision::of(short, beside);
-    pinned(&record, &expect!["02ac02050103766970000001010702a84601000304706c616e0004676f6c640463697479010570686f6e6502"]);
+    pinned(
+        &record,
+        &expect![
+            "02ac02050103766970000001010702a84601000304706c616e0004676f6c640463697479010570686f6e6502"
+        ],
+    );
     assert!(matches!(record.without_traits(), StoredDecision::V2(..)));
 }
 

@@ -34,6 +34,7 @@ mod redirects;
 mod results;
 mod results_bad_input;
 mod results_methods;
+mod results_traits;
 mod serving;
 mod signals;
 mod stages;
