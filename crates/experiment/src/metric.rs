@@ -173,7 +173,12 @@ impl Metric {
 
     /// Whether sums do not tell it, and all units have to be looked at.
     pub fn needs_all_units(&self) -> bool {
-        self.kind == MetricKind::Quantile || matches!(self.cap, Some(Cap::Quantile(_)))
+        self.kind == MetricKind::Quantile || self.is_capped_by_quantile()
+    }
+
+    /// Whether what one unit counts for at most is a quantile of all units' values, which sums do not tell.
+    pub fn is_capped_by_quantile(&self) -> bool {
+        matches!(self.cap, Some(Cap::Quantile(_)))
     }
 
     /// Whether a unit counts only once its window has passed.

@@ -3,7 +3,8 @@
 
 use decision::{Allocation, ExperienceDocument, Share};
 use experiment::{
-    Arm, ArmSums, Metric, MetricResult, Role, Several, SplitResult, Surely, Tally, decayed,
+    Arm, ArmSums, Metric, MetricKind, MetricResult, Role, Several, SplitResult, Surely, Tally,
+    decayed,
 };
 use model::{Value, definition::State};
 use serde_json::json;
@@ -102,8 +103,12 @@ fn unheld(shared: &Shared, document: &ExperienceDocument) -> Option<String> {
     })
 }
 
-/// Whether an arm's effect is smaller among units exposed lately than it was before.
+/// Whether an arm's effect is smaller among units exposed lately than it was before. It is told by the sums of earlier
+/// days, so never of a quantile, and without a cap by one, which is said.
 fn decay(experience: &Experience<'_>, metric: &Metric, arm: &Arm, before: &Sums) -> Option<String> {
+    if metric.kind == MetricKind::Quantile {
+        return None;
+    }
     let control = experience.arms.first()?;
     let tally = |sums: &Sums, arm: &Arm| -> Option<Tally> { sums.by_arm(metric.id).remove(arm) };
     let of = |arm| Some((tally(before, arm)?, tally(experience.sums, arm)?));
@@ -112,9 +117,15 @@ fn decay(experience: &Experience<'_>, metric: &Metric, arm: &Arm, before: &Sums)
     let (control_lately, arm_lately) =
         (control_now.since(&control_before), arm_now.since(&arm_before));
     let sums = |arm, tally| ArmSums { arm, tally, sorted: None };
-    decayed(
+    let statement = decayed(
         metric,
         [sums(control, &control_before), sums(arm, &arm_before)],
         [sums(control, &control_lately), sums(arm, &arm_lately)],
-    )
+    )?;
+    Some(match metric.is_capped_by_quantile() {
+        true => {
+            format!("{statement}, both without the cap, which is a quantile of all units of now")
+        }
+        false => statement,
+    })
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decision::{ExperienceDocument, PolicyDocument};
 use experiment::{
-    Arm, ArmSums, Method, Metric, MetricId, MetricResult, Reading, Role, SplitResult, Stratum,
-    Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out, read_out_over, several,
-    test_split,
+    Arm, ArmSums, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role, SplitResult,
+    Stratum, Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out, read_out_over,
+    several, test_split,
 };
 use model::{
     Key, Timestamp, Value,
@@ -159,6 +159,8 @@ pub(crate) fn results(
     let mut notes = experience.notes(&snapshot, &readable);
     if planned.is_some() {
         notes.extend(leave_planned(&mut metrics));
+    } else if query.has_series {
+        notes.extend(metrics.first().and_then(|metric| about_series(metric)));
     }
     let unreadable = |error: RowError| DefinitionError::Unavailable(error.to_string());
     let read = metrics.iter().map(|metric| experience.metric(shared, metric, reading));
@@ -208,6 +210,22 @@ pub(crate) fn results(
         "allocation": watch::standing(shared, &snapshot, &experience.document, sums),
         "verdict": verdict,
     }))
+}
+
+/// What is to be known of the days of a metric: of earlier days sums alone are kept, which do not tell quantiles.
+fn about_series(metric: &Metric) -> Option<String> {
+    let Metric { key, kind, .. } = metric;
+    if *kind == MetricKind::Quantile {
+        return Some(format!(
+            "`series` has no days of `{key}`: it is a quantile of all units, and of earlier days only sums are kept"
+        ));
+    }
+    metric.is_capped_by_quantile().then(|| {
+        format!(
+            "`series` tells `{key}` without its cap, also of today: the cap is a quantile of all units, and of earlier \
+             days only sums are kept"
+        )
+    })
 }
 
 /// A stop, as results tell it.
@@ -428,13 +446,17 @@ impl<'a> Experience<'a> {
         Ok(groups.keys().enumerate().map(group).collect())
     }
 
-    /// How a metric stood at the end of each day (UTC), as it was counted then, and how it stands now.
+    /// How a metric stood at the end of each day (UTC), as it was counted then, and how it stands now: by sums, so
+    /// without a cap by a quantile, and never of a quantile ([`about_series`] says so).
     fn series(
         &self,
         shared: &Shared,
         metric: &Metric,
         reading: Reading,
     ) -> Result<Vec<Value>, RowError> {
+        if metric.kind == MetricKind::Quantile {
+            return Ok(Vec::new());
+        }
         let mut days = book::pictures(&*shared.store, &self.document.key)?;
         days.insert(rows::day(shared.clock.now()), self.sums.clone());
         let told = days.into_iter().map(|(day, sums)| {

@@ -260,6 +260,57 @@ async fn a_holdout_tells_what_one_variant_brings_and_groups_are_told_apart() {
 }
 
 #[tokio::test]
+async fn earlier_days_know_no_quantile_and_it_is_said() {
+    let server = server();
+    shop(&server).await;
+    for (key, more) in [
+        ("capped", json!({"kind": "sum", "cap": {"quantile": 0.9}})),
+        ("middle", json!({"kind": "quantile", "quantile": 0.5})),
+    ] {
+        let mut metric =
+            json!({"state": "live", "event": "Order Completed", "property": "revenue"});
+        metric.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        define(&server, &format!("metrics/{key}"), metric).await;
+    }
+    // At first `b` brings three times as much, and later no more than `a`.
+    let wave = async |first: u32, after: Duration, of_b: f64| {
+        for number in first..first + 200 {
+            let user = format!("u{number}");
+            let is_b = decide(&server, json!({"user_id": user})).await == "b";
+            let revenue = f64::from(number % 7) + if is_b { of_b } else { 10.0 };
+            server.track(&order(&user, after, revenue)).await;
+        }
+    };
+    wave(0, Duration(0), 30.0).await;
+    results(&server, "").await;
+    server.clock.advance(Duration::days(1));
+    results(&server, "").await;
+    server.clock.advance(Duration::days(15));
+    wave(200, Duration::days(16), 10.0).await;
+    let decays = |read: &Value| -> Vec<String> {
+        let alarms = read["alarms"].as_array().unwrap().iter();
+        let decays = alarms.filter(|alarm| alarm["alarm"] == "decay");
+        decays.map(|alarm| alarm["statement"].as_str().unwrap().to_owned()).collect()
+    };
+    let notes = |read: &Value| read["notes"].to_string();
+    let plain = results(&server, "?metric=revenue&series=true").await;
+    assert!(decays(&plain)[0].contains("`b` by `revenue` decays"), "{plain:#}");
+    assert!(!decays(&plain)[0].contains("without the cap") && !notes(&plain).contains("`series`"));
+    let capped = results(&server, "?metric=capped&series=true").await;
+    assert!(decays(&capped)[0].contains("without the cap"), "{capped:#}");
+    assert!(notes(&capped).contains("`series` tells `capped` without its cap"), "{capped:#}");
+    let values = |read: &Value| -> Vec<Value> {
+        let days = read["series"].as_array().unwrap().iter();
+        days.map(|day| arm(day, "b")["value"].clone()).collect()
+    };
+    assert_eq!((values(&capped).len(), values(&capped)), (3, values(&plain)), "by the same sums");
+    assert!(!notes(&results(&server, "?metric=capped").await).contains("`series`"));
+    let middle = results(&server, "?metric=middle&series=true").await;
+    assert_eq!((&middle["series"], decays(&middle)), (&json!([]), Vec::new()), "{middle:#}");
+    assert!(notes(&middle).contains("`series` has no days of `middle`"), "{middle:#}");
+}
+
+#[tokio::test]
 async fn what_was_changed_while_it_ran_is_said() {
     let server = server();
     shop(&server).await;
