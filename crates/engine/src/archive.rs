@@ -283,6 +283,11 @@ impl Lake {
         }
     }
 
+    /// Whether the upkeep has not ended.
+    pub(crate) fn is_kept_up(&self) -> bool {
+        self.upkeep.get().is_none_or(upkeep::Handle::is_running)
+    }
+
     /// Ends the upkeep after the file that it is at. Idempotent.
     pub(crate) fn stop(&self) {
         if let Some(upkeep) = self.upkeep.get() {

@@ -14,14 +14,10 @@ use std::{
 
 use crossbeam_channel::Sender;
 use model::{
-    Identifier, Key, ProfileId, Timestamp, Value,
-    condition::Sight,
-    definition,
-    event::Marks,
-    value::{Object, Path},
+    Identifier, Key, ProfileId, Timestamp, Value, condition::Sight, definition, event::Marks,
+    value::Object,
 };
 use parking_lot::Mutex;
-use profile::Sensitivity;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -33,7 +29,7 @@ use crate::{
     caller::Caller,
     clock::Clock,
     decide::{DecideAnswer, DecideError, DecideRequest, Decider},
-    definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Scope, Source, Token},
+    definitions::{AuditEntry, Definition, DefinitionError, Kind, Page, Source, Token},
     follow,
     ingest::{EventVerdict, ImportRows, IngestError, Item},
     large,
@@ -164,6 +160,17 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Whether those still run that run behind: without them nothing harmful is stopped, and nothing is counted.
+    fn runs_behind(&self) -> bool {
+        let Self { follower, watch, columns, lake, .. } = self;
+        follower.is_running()
+            && watch.is_running()
+            && columns.is_running()
+            && lake.get().is_none_or(Lake::is_kept_up)
+    }
+}
+
 fn stop(jobs: &Sender<Job<Item>>, threads: &Mutex<Vec<JoinHandle<()>>>) {
     let mut threads = threads.lock();
     for _ in 0..reading::READERS {
@@ -218,11 +225,11 @@ impl Engine {
         self.shutdown();
     }
 
-    /// Whether it can answer: definitions compiled, writer running, store not failed.
+    /// Whether it can do all its work: definitions compiled, every thread running, store not failed.
     pub fn ready(&self) -> bool {
         let threads = self.inner.threads.lock();
         let is_running = !threads.is_empty() && threads.iter().all(|thread| !thread.is_finished());
-        is_running && self.shared().failure().is_none()
+        is_running && self.inner.runs_behind() && self.shared().failure().is_none()
     }
 
     /// The current instant of the engine's clock.
@@ -349,15 +356,6 @@ impl Engine {
     /// Whether anything that is known of people is to be shown to few only.
     pub fn has_sensitive_traits(&self) -> bool {
         self.shared().registry.snapshot().traits.has_sensitive()
-    }
-
-    /// The scopes that whoever is told values of a trait needs, of a trait by its path.
-    pub fn trait_scopes(&self, path: &Path) -> &'static [Scope] {
-        match self.shared().registry.snapshot().traits.sensitivity(path.as_str()) {
-            Sensitivity::None => &[],
-            Sensitivity::Personal => &[Scope::ProfilesRead],
-            Sensitivity::Sensitive => &[Scope::ProfilesRead, Scope::ProfilesSensitive],
-        }
     }
 
     /// One event that was set aside, as it is shown.
@@ -763,6 +761,11 @@ impl Engine {
 
     pub(crate) fn shared_arc(&self) -> &Arc<Shared> {
         &self.inner.shared
+    }
+
+    #[cfg(test)]
+    pub(crate) fn watcher(&self) -> &watch::Handle {
+        &self.inner.watch
     }
 
     #[cfg(test)]

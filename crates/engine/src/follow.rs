@@ -19,19 +19,17 @@ mod read;
 
 use std::{
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
 use audience::TransitionKind;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use model::{DecisionId, Event, Key, PurposeSet, Seq, StrandId, Timestamp, UnitId};
-use parking_lot::Mutex;
 use store::{Batch, StoreError, Table};
 
 use crate::{
-    priority, record::Unreadable, recording::document::Document, sealed::RowError, state::Shared,
-    writer::committer::commit,
+    background::Thread, record::Unreadable, recording::document::Document, sealed::RowError,
+    state::Shared, writer::committer::commit,
 };
 
 /// How long the follower waits before it looks whether something was committed: a part of the two seconds
@@ -143,7 +141,7 @@ pub(crate) trait Sink: Send {
 #[derive(Debug)]
 pub(crate) struct Handle {
     commands: Sender<Command>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    thread: Thread,
 }
 
 enum Command {
@@ -168,14 +166,15 @@ impl Handle {
         }
     }
 
+    /// Whether the thread has not ended.
+    pub(crate) fn is_running(&self) -> bool {
+        self.thread.is_running()
+    }
+
     /// Ends the thread after the step that it is at. Idempotent.
     pub(crate) fn stop(&self) {
         drop(self.commands.send(Command::Stop));
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the follower of the log ended by a panic");
-        }
+        self.thread.join();
     }
 }
 
@@ -201,16 +200,12 @@ impl Follower {
         sinks: Vec<Box<dyn Sink>>,
     ) -> Result<Handle, StoreError> {
         let (commands, taken) = crossbeam_channel::unbounded();
-        let thread = thread::Builder::new()
-            .name("follower".into())
-            .spawn(move || {
-                priority::yield_to_all();
-                let mut follower = Self { shared, places: Vec::new() };
-                sinks.into_iter().for_each(|sink| follower.add(sink));
-                follower.run(&taken);
-            })
-            .map_err(|source| StoreError::Io { what: "start the follower", source })?;
-        Ok(Handle { commands, thread: Mutex::new(Some(thread)) })
+        let thread = Thread::start("follower", move || {
+            let mut follower = Self { shared, places: Vec::new() };
+            sinks.into_iter().for_each(|sink| follower.add(sink));
+            follower.run(&taken);
+        })?;
+        Ok(Handle { commands, thread })
     }
 
     fn run(&mut self, commands: &Receiver<Command>) {

@@ -24,6 +24,7 @@ pub mod retention;
 
 mod accounts;
 mod audit;
+mod background;
 mod body;
 mod cache;
 mod consent;

@@ -17,19 +17,17 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use decision::ExperienceDocument;
 use model::{Key, definition::State};
-use parking_lot::Mutex;
 use store::StoreError;
 
 use crate::{
-    definitions::DefinitionError, ingest::Item, measure::Readable, priority, sealed::RowError,
-    state::Shared, writer::Job,
+    background::Thread, definitions::DefinitionError, ingest::Item, measure::Readable,
+    sealed::RowError, state::Shared, writer::Job,
 };
 
 pub(crate) use guardrails::Guardrails;
@@ -86,7 +84,7 @@ pub(crate) trait Task: Send {
 pub(crate) struct Handle {
     commands: Sender<Command>,
     is_stopping: Arc<AtomicBool>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    thread: Thread,
 }
 
 enum Command {
@@ -104,15 +102,16 @@ impl Handle {
         }
     }
 
+    /// Whether the thread has not ended.
+    pub(crate) fn is_running(&self) -> bool {
+        self.thread.is_running()
+    }
+
     /// Ends the thread after the experience that it is at. Idempotent.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
         drop(self.commands.send(Command::Stop));
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("what looks at experiences ended by a panic");
-        }
+        self.thread.join();
     }
 }
 
@@ -134,14 +133,8 @@ pub(crate) fn start(desk: Desk, tasks: Vec<Box<dyn Task>>) -> Result<Handle, Sto
     });
     let mut watcher =
         Watcher { desk, is_stopping: Arc::clone(&is_stopping), tasks: tasks.collect() };
-    let thread = thread::Builder::new()
-        .name("experiences".into())
-        .spawn(move || {
-            priority::yield_to_all();
-            watcher.run(&taken);
-        })
-        .map_err(|source| StoreError::Io { what: "start what looks at experiences", source })?;
-    Ok(Handle { commands, is_stopping, thread: Mutex::new(Some(thread)) })
+    let thread = Thread::start("experiences", move || watcher.run(&taken))?;
+    Ok(Handle { commands, is_stopping, thread })
 }
 
 impl Watcher {

@@ -10,13 +10,11 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
     time::Duration,
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use model::{Seq, Timestamp, table::Row};
-use parking_lot::Mutex;
 use store::{Batch, StoreError};
 
 use super::{
@@ -27,7 +25,7 @@ use super::{
     state::State,
     tables,
 };
-use crate::{priority, privacy, sealed::RowError, writer::committer::commit};
+use crate::{background::Thread, privacy, sealed::RowError, writer::committer::commit};
 
 /// How long to wait before it looks for work again.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -42,7 +40,7 @@ const LOOKS_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Handle {
     commands: Sender<Command>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    thread: Thread,
 }
 
 enum Command {
@@ -59,27 +57,22 @@ impl Handle {
         }
     }
 
+    /// Whether the thread has not ended.
+    pub(super) fn is_running(&self) -> bool {
+        self.thread.is_running()
+    }
+
     pub(super) fn stop(&self) {
         drop(self.commands.send(Command::Stop));
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the upkeep of the lake ended by a panic");
-        }
+        self.thread.join();
     }
 }
 
 /// Starts the thread.
 pub(super) fn start(state: Arc<State>) -> Result<Handle, StoreError> {
     let (commands, taken) = crossbeam_channel::unbounded();
-    let thread = thread::Builder::new()
-        .name("lake upkeep".into())
-        .spawn(move || {
-            priority::yield_to_all();
-            run(&state, &taken);
-        })
-        .map_err(|source| StoreError::Io { what: "start the upkeep of the lake", source })?;
-    Ok(Handle { commands, thread: Mutex::new(Some(thread)) })
+    let thread = Thread::start("lake upkeep", move || run(&state, &taken))?;
+    Ok(Handle { commands, thread })
 }
 
 fn run(state: &State, commands: &Receiver<Command>) {

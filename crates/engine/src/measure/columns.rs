@@ -10,7 +10,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -21,7 +20,7 @@ use parking_lot::Mutex;
 use store::StoreError;
 
 use super::{Sums, book::Tallies, scan};
-use crate::{priority, sealed::RowError, state::Shared};
+use crate::{background::Thread, sealed::RowError, state::Shared};
 
 /// How often it is looked for what is out of date.
 const CHECKED_EVERY: Duration = Duration::from_secs(1);
@@ -219,19 +218,20 @@ pub(crate) struct Handle {
     /// The thread waits for nothing but its end.
     stop: Mutex<Option<Sender<()>>>,
     is_stopping: Arc<AtomicBool>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    thread: Thread,
 }
 
 impl Handle {
+    /// Whether the thread has not ended.
+    pub(crate) fn is_running(&self) -> bool {
+        self.thread.is_running()
+    }
+
     /// Ends the thread after the look that it is at. Idempotent.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Release);
         drop(self.stop.lock().take());
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("what looks at all units ended by a panic");
-        }
+        self.thread.join();
     }
 }
 
@@ -240,15 +240,8 @@ pub(crate) fn start(shared: Arc<Shared>) -> Result<Handle, StoreError> {
     let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
     let is_stopping = Arc::new(AtomicBool::new(false));
     let stopping = Arc::clone(&is_stopping);
-    let thread = thread::Builder::new()
-        .name("columns".into())
-        .spawn(move || {
-            priority::yield_to_all();
-            run(&shared, &stopped, &stopping);
-        })
-        .map_err(|source| StoreError::Io { what: "start what looks at all units", source })?;
-    let stop = Mutex::new(Some(stop));
-    Ok(Handle { stop, is_stopping, thread: Mutex::new(Some(thread)) })
+    let thread = Thread::start("columns", move || run(&shared, &stopped, &stopping))?;
+    Ok(Handle { stop: Mutex::new(Some(stop)), is_stopping, thread })
 }
 
 fn run(shared: &Shared, stopped: &Receiver<()>, is_stopping: &AtomicBool) {

@@ -1,13 +1,14 @@
-//! Which definitions use which trait, so that one without use is noticed.
+//! Which definitions use which trait, so that one without use is noticed; and who may be told its values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Key, Value, condition::Rule};
+use model::{Key, Value, condition::Rule, value::Path};
 use profile::{Sensitivity, TraitDocument};
 use serde::Serialize;
 
 use crate::{
-    definitions::{Kind, Page},
+    Engine,
+    definitions::{Kind, Page, Scope},
     registry::{
         check,
         documents::{Documents, Known, Typed},
@@ -38,6 +39,17 @@ pub struct TraitUser {
     pub kind: &'static str,
     /// Its key.
     pub key: Key,
+}
+
+impl Engine {
+    /// The scopes that whoever is told values of a trait needs, of a trait by its path.
+    pub fn trait_scopes(&self, path: &Path) -> &'static [Scope] {
+        match self.shared().registry.snapshot().traits.sensitivity(path.as_str()) {
+            Sensitivity::None => &[],
+            Sensitivity::Personal => &[Scope::ProfilesRead],
+            Sensitivity::Sensitive => &[Scope::ProfilesRead, Scope::ProfilesSensitive],
+        }
+    }
 }
 
 /// The traits that are defined or read, by name. A cursor is the last name of the page before.

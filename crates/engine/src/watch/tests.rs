@@ -1,5 +1,7 @@
 //! Tasks come round by themselves, see what acts, and end with the engine.
 
+use std::thread;
+
 use crossbeam_channel::{Receiver, Sender};
 use serde_json::json;
 
@@ -10,9 +12,17 @@ use crate::{
     definitions::{Expect, Kind, Scope, Token},
 };
 
+/// What becomes of a look.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Well,
+    Fails,
+    Panics,
+}
+
 struct Tells {
     seen: Sender<String>,
-    fails: bool,
+    end: End,
 }
 
 impl Task for Tells {
@@ -27,7 +37,11 @@ impl Task for Tells {
     fn look(&mut self, _: &Desk, live: &Live) -> Result<(), LookError> {
         self.seen.send(format!("{} {}", live.key, live.version)).unwrap();
         let gone = || DefinitionError::Unavailable("gone".into());
-        if self.fails { Err(gone().into()) } else { Ok(()) }
+        match self.end {
+            End::Well => Ok(()),
+            End::Fails => Err(gone().into()),
+            End::Panics => panic!("as it was asked to"),
+        }
     }
 }
 
@@ -53,18 +67,18 @@ fn engine(dir: &std::path::Path) -> Engine {
     engine
 }
 
-fn started(engine: &Engine, fails: bool) -> (Handle, Receiver<String>) {
+fn started(engine: &Engine, end: End) -> (Handle, Receiver<String>) {
     let (seen, told) = crossbeam_channel::unbounded();
     let (jobs, _) = crossbeam_channel::bounded(1);
     let desk = Desk { shared: Arc::clone(engine.shared_for_tests()), jobs };
-    (start(desk, vec![Box::new(Tells { seen, fails })]).unwrap(), told)
+    (start(desk, vec![Box::new(Tells { seen, end })]).unwrap(), told)
 }
 
 #[test]
 fn a_task_comes_round_by_itself_until_it_is_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path());
-    let (handle, told) = started(&engine, false);
+    let (handle, told) = started(&engine, End::Well);
     for _ in 0..3 {
         let seen = told.recv_timeout(Duration::from_secs(30)).unwrap();
         assert_eq!(seen, "acts 1", "what acts, and nothing else");
@@ -80,11 +94,29 @@ fn a_task_comes_round_by_itself_until_it_is_stopped() {
 fn a_failure_is_counted_and_the_next_round_comes() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path());
-    let (handle, told) = started(&engine, true);
+    let (handle, told) = started(&engine, End::Fails);
     handle.look();
     handle.look();
     handle.stop();
     let looks = told.try_iter().count() as u64;
     assert!(2 <= looks, "{looks}");
     assert_eq!(engine.shared_for_tests().metrics.watch.failed.get(), looks);
+}
+
+#[test]
+fn a_thread_that_has_ended_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(dir.path());
+    let (handle, told) = started(&engine, End::Panics);
+    handle.look();
+    // The panic unwinds the task, so the thread is about to end.
+    while told.recv().is_ok() {}
+    let has_ended = (0..1_000).any(|_| {
+        thread::sleep(Duration::from_millis(1));
+        !handle.is_running()
+    });
+    assert!(has_ended);
+    assert!(engine.ready(), "that was not the engine's own");
+    engine.watcher().stop();
+    assert!(!engine.ready(), "nothing harmful would be stopped");
 }
