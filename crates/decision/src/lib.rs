@@ -30,4 +30,4 @@ pub use person::{Person, Request};
 pub use policy::{Adaptive, Policy, PolicyDocument};
 pub use recorded::{Recorded, RecordedTraits};
 pub use share::Share;
-pub use token::{TokenClaims, TokenError};
+pub use token::{Recording, TokenClaims, TokenError};

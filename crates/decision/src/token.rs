@@ -12,9 +12,10 @@ use crate::{
 };
 
 /// The first byte of every token: the layout that follows it.
-const LAYOUT: u8 = 3;
-/// The layout before it, which did not say how variants are drawn.
-const LAYOUT_BEFORE: u8 = 2;
+const LAYOUT: u8 = 4;
+/// The layouts before it, each with the bytes that stand for the fields that it lacks: one did not say what became of
+/// the record, the one before that not how variants are drawn either.
+const LAYOUTS_BEFORE: [(u8, &[u8]); 2] = [(3, &[0]), (2, &[0, 0])];
 /// How much of the keyed hash a token carries: 128 bits, far beyond guessing.
 const MAC_BYTES: usize = 16;
 /// Room for most tokens before they become text.
@@ -50,6 +51,21 @@ pub struct TokenClaims {
     pub definitions_version: u64,
     /// How the variant was drawn, where shares follow what units did.
     pub drawn: Option<Drawn>,
+    /// What had become of its record when the token was signed.
+    pub recording: Recording,
+}
+
+/// What becomes of the record of a decision. The order is part of the layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recording {
+    /// An earlier version of the program did not say.
+    Unknown,
+    /// It is kept, so no use is to be recorded.
+    Kept,
+    /// It is kept only if the answer is used.
+    Offered,
+    /// It was to be kept and there was no room, so an exposure restores it.
+    Lost,
 }
 
 /// Why a text is not a token of ours.
@@ -82,17 +98,15 @@ impl TokenClaims {
         }
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Malformed)?;
         let layout = *bytes.first().ok_or(TokenError::Malformed)?;
-        if ![LAYOUT, LAYOUT_BEFORE].contains(&layout) {
-            return Err(TokenError::Layout(layout));
-        }
+        let before = LAYOUTS_BEFORE.iter().find(|(known, _)| *known == layout);
+        let lacks = match before {
+            Some((_, lacks)) => lacks,
+            None if layout == LAYOUT => &[][..],
+            None => return Err(TokenError::Layout(layout)),
+        };
         let signed = signed(&bytes, key)?;
         let claims = signed.get(1..).ok_or(TokenError::Malformed)?;
-        let read = match layout {
-            LAYOUT => postcard::from_bytes(claims),
-            // What it does not say is an absent last field.
-            _ => postcard::from_bytes(&[claims, &[0]].concat()),
-        };
-        read.map_err(|_| TokenError::Malformed)
+        postcard::from_bytes(&[claims, lacks].concat()).map_err(|_| TokenError::Malformed)
     }
 }
 

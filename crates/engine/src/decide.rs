@@ -11,7 +11,7 @@ use std::{
 use audience::Memberships;
 use crossbeam_channel::Sender;
 pub use decision::Reason;
-use decision::{Outcome, Reference, TokenClaims};
+use decision::{Outcome, Recording, Reference, TokenClaims};
 use model::{
     Consents, Country, DecisionId, Drawn, Identifier, Key, LazyObject, Purpose, SourceKey,
     StrandId, Timestamp, UnitId,
@@ -135,7 +135,8 @@ pub struct Decision {
     pub reason: decision::Reason,
     /// The probability with which this variant was drawn.
     pub propensity: f64,
-    /// Returned by exposure events, so that a lost record is restored.
+    /// Returned by the event that says that it was used or seen, by which a record is made that was only offered or
+    /// was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// The record could not be queued; only hash-fixed variants are served then.
@@ -515,10 +516,12 @@ impl Decider {
         memberships: &Memberships,
     ) -> DecideAnswer {
         let first = self.next_ids(outcomes.len());
+        let is_kept = request.at.is_none() && kept.is_some();
+        let recording = if is_kept { Recording::Kept } else { Recording::Offered };
         let mut decisions = Vec::with_capacity(outcomes.len());
         for (outcome, count) in outcomes.iter_mut().zip(first.count()..) {
             let id = first.with_count(count);
-            let token = self.token(snapshot, outcome, (id, now, unit));
+            let token = self.token(snapshot, outcome, (id, now, unit), recording);
             decisions.push(Decision { token, ..Decision::of(id, outcome, request) });
         }
         let is_recorded = request.at.is_some() || {
@@ -530,7 +533,11 @@ impl Decider {
             })
         };
         if !is_recorded {
-            decisions.iter_mut().for_each(|decision| decision.unrecorded = true);
+            for (decision, outcome) in decisions.iter_mut().zip(&outcomes) {
+                let of = (decision.id, now, unit);
+                decision.token = self.token(snapshot, outcome, of, Recording::Lost);
+                decision.unrecorded = true;
+            }
         }
         DecideAnswer { decisions, definitions_version: snapshot.version, preview: false }
     }
@@ -550,6 +557,7 @@ impl Decider {
         snapshot: &Snapshot,
         outcome: &Outcome,
         (decision, at, unit): (DecisionId, Timestamp, UnitId),
+        recording: Recording,
     ) -> Option<String> {
         let won = outcome.won()?;
         let shadow = outcome.shadow.as_ref();
@@ -567,6 +575,7 @@ impl Decider {
             consent: outcome.consent,
             definitions_version: snapshot.version,
             drawn: outcome.drawn,
+            recording,
         };
         Some(claims.encode(&self.token_key))
     }

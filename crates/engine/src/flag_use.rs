@@ -1,12 +1,14 @@
 //! Uses of feature flags: the event `Flag Used` brings the token of an evaluation back, of which the server did not
 //! know whether anybody would meet it, and with that it is recorded like any decision that was asked for by itself.
-//! `Redirect Followed` does the same for a visitor who is about to be led somewhere.
+//! `Redirect Followed` does the same for a visitor who is about to be led somewhere. `Experience Viewed` restores the
+//! record of a decision that was to be recorded and for which there was no room, which its token says; of one that was
+//! recorded it is an event like others, whatever token it brings.
 //!
 //! A token that is forged, too old, or of somebody else is passed over, and counted; the event is kept as it is.
 //! However often one evaluation is used, it is recorded once.
 
 use audience::FactsByPurpose as _;
-use decision::{RecordedTraits, TokenClaims};
+use decision::{RecordedTraits, Recording, TokenClaims};
 use model::{Duration, Event, EventKind, Timestamp, UnitId, value::Path};
 use profile::{Component, Profile};
 
@@ -20,8 +22,10 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// The names of the events.
-const NAMES: [&str; 2] = ["Flag Used", REDIRECT_FOLLOWED];
+/// The names of the events that use what was offered.
+const USES: [&str; 2] = ["Flag Used", REDIRECT_FOLLOWED];
+/// The name of the event that says that a decision was seen.
+const VIEWED: &str = "Experience Viewed";
 /// The name of the event that the server sends itself before it leads a visitor somewhere.
 pub const REDIRECT_FOLLOWED: &str = "Redirect Followed";
 /// The property that has the token.
@@ -38,20 +42,20 @@ pub(crate) struct FlagUse {
 }
 
 impl FlagUse {
-    /// What an event tells of; `None` where that is no use of a flag. An error where its token is none of ours.
+    /// What an event tells of; `None` where that makes no record. An error where its token is none of ours.
     pub(crate) fn of(
         event: &Event,
         address: &Address,
         keys: &Keys,
     ) -> Option<Result<Self, Unbelieved>> {
-        if !NAMES.contains(&event.name.as_str())
-            || event.kind != EventKind::Track
-            || event.historical
-        {
+        let is_use = USES.contains(&event.name.as_str());
+        if !(is_use || event.name == VIEWED) || event.kind != EventKind::Track || event.historical {
             return None;
         }
         let token = event.properties.find(&Path::parse(TOKEN)?)?.as_str()?;
         Some(match TokenClaims::verify(token, &keys.token()) {
+            Ok(TokenClaims { recording: Recording::Kept, .. }) => return None,
+            Ok(claims) if !is_use && claims.recording != Recording::Lost => return None,
             Ok(claims) => {
                 let dedup = keys::dedup(address.lane, &keys.flag_use(claims.decision));
                 Ok(Self { claims, dedup })
@@ -110,3 +114,6 @@ impl FlagUse {
 /// A token that proves no use of a flag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unbelieved;
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ fn claims() -> TokenClaims {
         consent: ConsentBasis { asked: PurposeSet(2), granted: PurposeSet(2) },
         definitions_version: 42,
         drawn: None,
+        recording: Recording::Offered,
     }
 }
 
@@ -32,14 +33,18 @@ fn the_layout_stays() {
     let (start, end) = written.split_at(61);
     let in_lines = format!("{start}\n{end}");
     expect![[r#"
-        A--br834rNGRgd633prx2aKjAoCwg8WYaPS_z9eujrH95gEJaG9tZV9oZXJvA
-        gx3ZWxjb21lX2JhY2sDAWIAAQAAAAAAAOA_AgIqADDE8uVZQjKADdeZvw0Ixww"#]]
+        BO-br834rNGRgd633prx2aKjAoCwg8WYaPS_z9eujrH95gEJaG9tZV9oZXJvA
+        gx3ZWxjb21lX2JhY2sDAWIAAQAAAAAAAOA_AgIqAAIytNvg8VSRkJ8GmJGxxgNz"#]]
     .assert_eq(&in_lines);
     assert_eq!(TokenClaims::verify(&written, &KEY), Ok(claims()));
-    // The layout before it.
+    // The layouts before it.
+    let known = TokenClaims { recording: Recording::Unknown, ..claims() };
+    let before = "A--br834rNGRgd633prx2aKjAoCwg8WYaPS_z9eujrH95gEJaG9tZV9oZXJvA\
+                  gx3ZWxjb21lX2JhY2sDAWIAAQAAAAAAAOA_AgIqADDE8uVZQjKADdeZvw0Ixww";
+    assert_eq!(TokenClaims::verify(before, &KEY).as_ref(), Ok(&known));
     let before = "Au-br834rNGRgd633prx2aKjAoCwg8WYaPS_z9eujrH95gEJaG9tZV9oZXJvA\
                   gx3ZWxjb21lX2JhY2sDAWIAAQAAAAAAAOA_AgIq3qLlPVwa0KX4ym28MEjDVA";
-    assert_eq!(TokenClaims::verify(before, &KEY), Ok(claims()));
+    assert_eq!(TokenClaims::verify(before, &KEY), Ok(known));
 }
 
 #[test]
@@ -69,6 +74,7 @@ fn the_longest_token_is_read() {
         consent: ConsentBasis { asked: PurposeSet::ALL, granted: PurposeSet::ALL },
         definitions_version: u64::MAX,
         drawn: Some(Drawn { policy: u64::MAX, cell: u16::MAX, buckets: u16::MAX }),
+        recording: Recording::Lost,
     };
     let token = claims.encode(&KEY);
     assert!(token.len() <= MAX_TOKEN_BYTES, "{}", token.len());
