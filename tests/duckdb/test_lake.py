@@ -24,6 +24,11 @@ def orders_of(user):
     return [((user * 7 + order) % 800) / 8 for order in range(1 + user % 7)]
 
 
+def tier_of(user):
+    """A trait that a third of all lack."""
+    return (None, "gold", "silver")[user % 3]
+
+
 def ingest(server, batch):
     request = urllib.request.Request(server.url + "/v1/batch", json.dumps({"batch": batch}).encode())
     request.add_header("Authorization", f"Bearer {WRITE_KEY}")
@@ -37,7 +42,7 @@ def fill(server):
     assert server.request("PUT", "/api/v1/audiences/buyers", buyers)[0] == 201
     assert server.request("PUT", "/api/v1/placements/hero", {"state": "live", "default": {"title": "none"}})[0] == 201
     variants = [{"key": key, "content": {"title": key}} for key in ("a", "b")]
-    sale = {"state": "live", "placement": "hero", "variants": variants}
+    sale = {"state": "live", "placement": "hero", "variants": variants, "record_traits": ["tier", "city"]}
     status, answer = server.request("PUT", "/api/v1/experiences/sale", sale)
     assert status == 201, answer
     for user in range(PEOPLE):
@@ -55,6 +60,8 @@ def fill(server):
             }
             for order, revenue in enumerate(orders_of(user))
         ]
+        if tier_of(user):
+            batch.append({"type": "identify", "anonymousId": device, "userId": who, "traits": {"tier": tier_of(user)}})
         ingest(server, batch)
         asked = {"identifiers": {"user_id": who, "anonymous_id": device}, "placements": ["hero"]}
         server.post("/v1/decide", asked)
@@ -133,6 +140,15 @@ def test_decisions_and_exposures(tables):
     assert one(tables, query) == (0,)
     member = one(tables, "select count(*) from decisions where list_contains(cast(memberships as varchar[]), 'buyers')")
     assert member == (sum(len(orders_of(user)) >= 3 for user in rest()),)
+
+
+def test_traits_that_are_recorded(tables):
+    for table in ("decisions", "exposures"):
+        query = f"select json_extract_string(traits, '$.tier'), count(*) from {table} group by 1"
+        expected = {tier: sum(tier_of(user) == tier for user in rest()) for tier in (None, "gold", "silver")}
+        assert dict(tables.execute(query).fetchall()) == expected
+        query = f"select count(*) from {table} where traits_withheld = '[]' and json_extract(traits, '$.city') = 'null'"
+        assert one(tables, query) == (PEOPLE - 1,)
 
 
 def test_membership_changes(tables):
