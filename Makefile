@@ -55,14 +55,17 @@ test-rust: ## unit, property and integration tests of the workspace
 
 # How long each kind of hostile input is searched for what it breaks.
 FUZZ_SECONDS ?= 60
-# The tests that search, each the arguments of cargo; two at a time.
-FUZZ_TESTS := "-p model --lib" "-p decision --lib" "-p engine --lib" "-p server --test it"
+# The tests that search, each the arguments of cargo; two at a time. That of queries is run as `test-rust` builds it,
+# since cargo would build the query engine a second time for the crate alone.
+FUZZ_TESTS := "-p model --lib fuzz::" "-p decision --lib fuzz::" "-p engine --lib fuzz::" \
+  "-p server --test it fuzz::" "--workspace $(FEATURES) fuzz::any_query"
 
 .PHONY: test-fuzz
-test-fuzz: ## hostile conditions, templates, events and requests, for a minute each
+test-fuzz: ## hostile conditions, templates, events, requests and queries, for a minute each
 	@cargo test --quiet --locked --no-run -p model -p decision -p engine -p server
+	@cargo test --quiet --locked --no-run --workspace $(FEATURES)
 	@printf '%s\n' $(FUZZ_TESTS) | CONCIERGE_FUZZ_SECONDS=$(FUZZ_SECONDS) \
-	  xargs -P 2 -I {} bash -c 'cargo test --quiet --locked {} fuzz:: -- --nocapture'
+	  xargs -P 2 -I {} bash -c 'cargo test --quiet --locked {} -- --nocapture'
 
 .PHONY: soak
 soak: ## the same for half an hour each, from another beginning

@@ -34,6 +34,19 @@ const STACK_BYTES: usize = 32 << 20;
 /// Most parts of a query that can lie within one another, such as operators, keywords and names. A list
 /// of values may be as long as the text may.
 const PARTS_MAX: usize = 2000;
+/// Functions that make a value of any size of a small number. What one makes of a batch of rows is in memory before
+/// anything counts it, and no limit of time ends it half-way.
+const BOUNDLESS: [&str; 9] = [
+    "repeat",
+    "lpad",
+    "rpad",
+    "array_repeat",
+    "array_resize",
+    "range",
+    "generate_series",
+    "arrow_cast",
+    "arrow_try_cast",
+];
 /// Rows that are handled at once.
 const BATCH_ROWS: usize = 8192;
 
@@ -238,6 +251,7 @@ impl Run {
         let mut session = SessionContext::new_with_config_rt(config, Arc::clone(&self.resources));
         let failed = |error| self.error(&error);
         datafusion_functions_json::register_all(&mut session).map_err(failed)?;
+        BOUNDLESS.iter().for_each(|name| session.deregister_udf(name));
         for source in &self.sources {
             source::register(&session, source).map_err(failed)?;
         }

@@ -1,5 +1,7 @@
 //! Queries over files and recent rows, and what hostile ones meet.
 
+mod fuzz;
+
 use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use lake::{Format as FileFormat, table::DECISIONS};
@@ -92,6 +94,26 @@ fn files_and_recent_rows_are_one_table() {
     assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 3);
 }
 
+/// The table as it was before it had its last two columns.
+static BEFORE: std::sync::LazyLock<Table> = std::sync::LazyLock::new(|| {
+    let columns = DECISIONS.columns;
+    Table { columns: &columns[..columns.len() - 2], ..DECISIONS }
+});
+
+#[test]
+fn a_column_that_came_later_is_absent_in_rows_of_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let [holdout, version] = DECISIONS.columns.last_chunk().unwrap();
+    assert_eq!([holdout.name, version.name], ["holdout", "definitions_version"]);
+    let mut row = decision("a", "hero", "split", 0.5);
+    row.remove(version.name);
+    let files = vec![file(folder.path(), &BEFORE, &[row])];
+    let source = source(files, &[decision("b", "hero", "split", 0.5)]);
+    let text = "select decision, definitions_version as v from decisions order by decision";
+    let answer = json_of(&sql(Limits::default()), text, vec![source]).unwrap();
+    assert_eq!(answer["items"], json!([{"decision": "a"}, {"decision": "b", "v": 7}]));
+}
+
 #[test]
 fn an_answer_without_rows_has_its_columns() {
     let engine = sql(Limits::default());
@@ -172,6 +194,27 @@ fn what_changes_or_sets_anything_is_refused() {
     }
     let several = json_of(&engine, "select 1; select 2", Vec::new()).unwrap_err();
     assert!(matches!(several, QueryError::Sql(_)), "{several:?}");
+}
+
+#[test]
+fn no_function_makes_a_large_value_of_a_small_number() {
+    let engine = sql(Limits::default());
+    for text in [
+        "select repeat('x', 2147483647)",
+        "select lpad('x', 2147483647), rpad('x', 2147483647)",
+        "select array_repeat(1, 1000000000)",
+        "select list_repeat(1, 1000000000)",
+        "select array_resize([1], 1000000000, 0)",
+        "select range(0, 1000000000)",
+        "select generate_series(0, 1000000000)",
+        "select arrow_cast('x', 'FixedSizeBinary(2147483647)')",
+    ] {
+        let refused = json_of(&engine, text, Vec::new()).unwrap_err();
+        assert!(matches!(refused, QueryError::Sql(_)), "{text}: {refused:?}");
+    }
+    // As a table they come row by row.
+    let text = "select count(*) as n from generate_series(1, 100000)";
+    assert_eq!(json_of(&engine, text, Vec::new()).unwrap()["items"], json!([{"n": 100_000}]));
 }
 
 #[test]

@@ -41,6 +41,7 @@ const ALLOWED_IN_TESTS: &[(&str, &str, &str)] = &[
     ("decision", "fuzz", "templates are parsed from what anybody writes"),
     ("engine", "fuzz", "events are brought into normal form from what anybody sends"),
     ("server", "stats", "results are held against what its methods say of the same sums"),
+    ("query", "fuzz", "queries are read from what anybody sends who may export"),
     ("server", "fuzz", "requests are read from what anybody sends"),
 ];
 
