@@ -176,16 +176,7 @@ impl Record {
             let experience = experience_key.clone();
             Assigned { experience, variant, drawn }
         });
-        // Those asked before the one that holds the unit did not hold it.
-        let asked = snapshot.decisions.shared_holdouts(&placement.key, &experience.key);
-        let mut answers = Vec::new();
-        for asked in asked {
-            let held = *holdout == Some(Holdout::Shared(asked.clone()));
-            answers.extend(answer(asked, held));
-            if held {
-                break;
-            }
-        }
+        let answers = answers(snapshot, claims);
         let mut counted = snapshot.decisions.by_placement(&placement.key);
         let mut counted = counted.by_ref().zip(snapshot.decisions.capped(&placement.key));
         let is_counted = counted.any(|(one, capped)| capped && one.key == experience.key);
@@ -210,6 +201,21 @@ impl Record {
 pub(crate) fn kept(holdout: &Key, held: bool) -> Option<(Key, Key)> {
     let answer = if held { HELD_OUT } else { NOT_HELD_OUT };
     Some((holdout_name(holdout), answer.parse().ok()?))
+}
+
+/// Which shared holdouts were asked about a decision, by its token: those asked before the one that holds the unit did
+/// not hold it.
+fn answers(snapshot: &Snapshot, claims: &TokenClaims) -> Vec<Assigned> {
+    let TokenClaims { placement, experience, holdout, .. } = claims;
+    let mut answers = Vec::new();
+    for asked in snapshot.decisions.shared_holdouts(&placement.key, &experience.key) {
+        let held = *holdout == Some(Holdout::Shared(asked.clone()));
+        answers.extend(answer(asked, held));
+        if held {
+            break;
+        }
+    }
+    answers
 }
 
 fn answer(holdout: &Key, held: bool) -> Option<Assigned> {

@@ -157,10 +157,9 @@ pub(crate) fn results(
     let experience = Experience::of(shared, key, sums)?;
     let mut metrics = chosen(&snapshot, &experience.document, query.metric.as_ref())?;
     let mut notes = experience.notes(&snapshot, &readable);
-    if planned.is_some() {
-        notes.extend(leave_planned(&mut metrics));
-    } else if query.has_series {
-        notes.extend(metrics.first().and_then(|metric| about_series(metric)));
+    match planned {
+        Some(_) => notes.extend(leave_planned(&mut metrics)),
+        None => notes.extend(about_series(&metrics, query)),
     }
     let unreadable = |error: RowError| DefinitionError::Unavailable(error.to_string());
     let read = metrics.iter().map(|metric| experience.metric(shared, metric, reading));
@@ -212,9 +211,10 @@ pub(crate) fn results(
     }))
 }
 
-/// What is to be known of the days of a metric: of earlier days sums alone are kept, which do not tell quantiles.
-fn about_series(metric: &Metric) -> Option<String> {
-    let Metric { key, kind, .. } = metric;
+/// What is to be known of the days of the first metric, where they are asked for: of earlier days sums alone are kept, which do not tell quantiles.
+fn about_series(metrics: &[&Metric], query: &ResultsQuery) -> Option<String> {
+    let metric = metrics.first().filter(|_| query.has_series)?;
+    let Metric { key, kind, .. } = *metric;
     if *kind == MetricKind::Quantile {
         return Some(format!(
             "`series` has no days of `{key}`: it is a quantile of all units, and of earlier days only sums are kept"
