@@ -211,7 +211,8 @@ pub(crate) fn results(
     }))
 }
 
-/// What is to be known of the days of the first metric, where they are asked for: of earlier days sums alone are kept, which do not tell quantiles.
+/// What is to be known of the days of the first metric, where they are asked for: of earlier days sums alone are kept,
+/// which do not tell quantiles.
 fn about_series(metrics: &[&Metric], query: &ResultsQuery) -> Option<String> {
     let metric = metrics.first().filter(|_| query.has_series)?;
     let Metric { key, kind, .. } = *metric;
