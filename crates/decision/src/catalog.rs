@@ -5,7 +5,11 @@ mod edition;
 mod epoch;
 mod schedule;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use model::{
     Drawn, Key, Purpose, Timestamp, UnitId,
@@ -19,6 +23,7 @@ use crate::{
     Divisions, ExperienceDocument, PlacementDocument, PolicyDocument, RecordedTraits, Reference,
     Share,
     bucket::Salt,
+    changes::Place,
     content::Content,
     document::{Cap, RampStep},
 };
@@ -83,7 +88,19 @@ pub struct Broken {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     placements: BTreeMap<Key, Entry>,
+    /// The places that any content of an experience changes; none of experiences that change no page.
+    places: BTreeMap<Key, Arc<[Place]>>,
     needs: Needs,
+}
+
+/// What live experiences may change on some pages.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Changed {
+    /// The pages, a `*` at the end standing for anything; every page when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Vec<String>>,
+    /// What finds the elements.
+    pub selectors: Vec<String>,
 }
 
 /// What a placement's key leads to.
@@ -105,6 +122,8 @@ pub(crate) struct Placement {
     /// The address of its default, where its content is an address that visitors are led to.
     pub(crate) leads_to: Option<String>,
     pub(crate) matches: Option<Rule>,
+    /// The paths where it may exist; `None` is anywhere.
+    paths: Option<Vec<String>>,
     /// Live and paused experiences, in the order of arbitration.
     pub(crate) candidates: Vec<Experience>,
 }
@@ -233,6 +252,27 @@ impl Catalog {
         sound.filter(|placement| placement.state == State::Live)?.leads_to.as_deref()
     }
 
+    /// The places that any content of an experience changes, whichever is shown; none where it changes no page.
+    pub fn places(&self, experience: &Key) -> Option<&Arc<[Place]>> {
+        self.places.get(experience)
+    }
+
+    /// What may be changed on which pages, placement by placement.
+    pub fn changed(&self) -> Vec<Changed> {
+        let live = self.sound().filter(|placement| placement.state == State::Live);
+        let changed = live.map(|placement| {
+            let acting = placement.candidates.iter().filter(|experience| !experience.paused);
+            let places = acting.filter_map(|experience| self.places.get(&experience.reference.key));
+            let selectors = places.flat_map(|places| places.iter()).flat_map(|place| {
+                std::iter::once(&place.selector).chain(&place.fallbacks).cloned()
+            });
+            let selectors: BTreeSet<_> = selectors.collect();
+            let selectors = selectors.into_iter().collect();
+            Changed { paths: placement.paths.clone(), selectors }
+        });
+        changed.filter(|changed| !changed.selectors.is_empty()).collect()
+    }
+
     /// The experiences that compete for a placement, paused ones included, in the order of
     /// arbitration.
     pub fn by_placement(&self, placement: &Key) -> impl Iterator<Item = &Reference> {
@@ -293,7 +333,7 @@ fn said_or_known<'f>(facts: &'f dyn Facts, name: &str) -> Option<&'f str> {
 
 impl Default for Catalog {
     fn default() -> Self {
-        Self { placements: BTreeMap::new(), needs: compile::nothing() }
+        Self { placements: BTreeMap::new(), places: BTreeMap::new(), needs: compile::nothing() }
     }
 }
 

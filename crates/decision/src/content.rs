@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::{LazyObject, Value, definition::Fault, value::Object};
 
 use crate::{
+    changes,
     schema::{Schema, child},
     template::{self, Escape, MAX_OUTPUT_BYTES, Scope, Template, TemplateError},
 };
@@ -42,6 +43,7 @@ impl Content {
     ) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         schema.check(content, pointer, &mut faults);
+        changes::check(content, pointer, &mut faults);
         let mut compiler = Compiler { profile, faults };
         let members = compiler.object(content, Some(schema), pointer, 0);
         if !compiler.faults.is_empty() {

@@ -6,6 +6,7 @@ pub mod share;
 
 mod bucket;
 pub mod catalog;
+pub mod changes;
 mod content;
 pub mod policy;
 pub mod recorded;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use model::{Value, definition::Fault, value::Object};
 
-use crate::{redirect, template};
+use crate::{changes, redirect, template};
 
 /// Deepest nesting of a content schema, and so of content that is described.
 const MAX_DEPTH: usize = 16;
@@ -108,13 +108,36 @@ impl Schema {
     /// Compiles a placement's schema; `pointer` is where it stands in the placement's document.
     pub(crate) fn compile(document: &Object, pointer: &str) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let schema = compile(document, pointer, 0, &mut faults);
+        let mut schema = compile(document, pointer, 0, &mut faults);
+        schema.add_reserved();
         if let Some(types) = &schema.types
             && !types.contains(&Type::Object)
         {
             faults.push(Fault::new(format!("{pointer}/type"), "content is always an object"));
         }
         if faults.is_empty() { Ok(schema) } else { Err(faults) }
+    }
+
+    /// The schema of a placement that has none of its own.
+    pub(crate) fn open() -> Self {
+        let mut schema = Self::default();
+        schema.add_reserved();
+        schema
+    }
+
+    /// What content may have in any placement: changes of the page, whose markup is HTML, and the address to which
+    /// the visitor is led on.
+    fn add_reserved(&mut self) {
+        let of = |types| Self { types: Some(vec![types]), ..Self::default() };
+        let html = Self { format: Format::Html, ..of(Type::String) };
+        let properties = BTreeMap::from([("html".to_owned(), html)]);
+        let change = Self { properties, ..of(Type::Object) };
+        let count = Bounds { most: Some(changes::MAX_CHANGES as f64), ..Bounds::default() };
+        let changes = Self { items: Some(Box::new(change)), count, ..of(Type::Array) };
+        let redirect = Self { format: Format::Redirect, ..of(Type::String) };
+        for (name, schema) in [(changes::MEMBER, changes), (changes::REDIRECT, redirect)] {
+            self.properties.entry(name.to_owned()).or_insert(schema);
+        }
     }
 
     /// Holds `content` against the schema; `pointer` is where it stands in its document.

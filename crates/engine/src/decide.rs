@@ -10,8 +10,8 @@ use std::{
 
 use audience::Memberships;
 use crossbeam_channel::Sender;
-pub use decision::Reason;
 use decision::{Outcome, Recording, Reference, TokenClaims};
+pub use decision::{Reason, changes::Place};
 use model::{
     Consents, Country, DecisionId, Drawn, Identifier, Key, LazyObject, Purpose, SourceKey,
     StrandId, Timestamp, UnitId,
@@ -135,6 +135,10 @@ pub struct Decision {
     pub reason: decision::Reason,
     /// The probability with which this variant was drawn.
     pub propensity: f64,
+    /// The places of a page that some variant of the experience changes: the same for every variant, the control
+    /// and those held out included, so that a client finds out by one rule whether it could be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub places: Option<Arc<[Place]>>,
     /// Returned by the event that says that it was used or seen, by which a record is made that was only offered or
     /// was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,7 +153,13 @@ pub struct Decision {
 
 impl Decision {
     /// What came out, without a token. Takes the explanation from the outcome.
-    fn of(id: DecisionId, outcome: &mut Outcome, request: &DecideRequest) -> Self {
+    fn of(
+        id: DecisionId,
+        outcome: &mut Outcome,
+        request: &DecideRequest,
+        snapshot: &Snapshot,
+    ) -> Self {
+        let places = outcome.experience.as_ref().and_then(|e| snapshot.decisions.places(&e.key));
         let explanation = std::mem::take(&mut outcome.explanation);
         Self {
             id,
@@ -159,6 +169,7 @@ impl Decision {
             content: outcome.content.clone(),
             reason: outcome.reason,
             propensity: outcome.propensity,
+            places: places.cloned(),
             token: None,
             unrecorded: false,
             explanation: request.explain.then_some(explanation),
@@ -500,8 +511,9 @@ impl Decider {
     ) -> DecideAnswer {
         let first = self.next_ids(outcomes.len());
         let ids = (first.count()..).map(|count| first.with_count(count));
-        let decisions =
-            ids.zip(&mut outcomes).map(|(id, outcome)| Decision::of(id, outcome, request));
+        let decisions = ids
+            .zip(&mut outcomes)
+            .map(|(id, outcome)| Decision::of(id, outcome, request, snapshot));
         let decisions = decisions.collect();
         DecideAnswer { decisions, definitions_version: snapshot.version, preview: true }
     }
@@ -522,7 +534,7 @@ impl Decider {
         for (outcome, count) in outcomes.iter_mut().zip(first.count()..) {
             let id = first.with_count(count);
             let token = self.token(snapshot, outcome, (id, now, unit), recording);
-            decisions.push(Decision { token, ..Decision::of(id, outcome, request) });
+            decisions.push(Decision { token, ..Decision::of(id, outcome, request, snapshot) });
         }
         let is_recorded = request.at.is_some() || {
             let outcomes = &outcomes;

@@ -439,6 +439,11 @@ impl Engine {
         self.shared().registry.snapshot().decisions.leads_to(placement).map(str::to_owned)
     }
 
+    /// What live experiences may change on which pages, so that a page can hide it until it is decided.
+    pub fn changed(&self) -> Vec<decision::catalog::Changed> {
+        self.shared().registry.snapshot().decisions.changed()
+    }
+
     /// A name for a visitor who brought none, which nobody guesses.
     ///
     /// # Errors

@@ -223,6 +223,10 @@ fn write_decision(decision: &Decision, out: &mut Vec<u8>) -> serde_json::Result<
     serde_json::to_writer(&mut *out, &decision.reason)?;
     out.extend_from_slice(b",\"propensity\":");
     serde_json::to_writer(&mut *out, &decision.propensity)?;
+    if let Some(places) = &decision.places {
+        out.extend_from_slice(b",\"places\":");
+        serde_json::to_writer(&mut *out, places)?;
+    }
     if let Some(token) = &decision.token {
         plain(out, b",\"token\":", Some(token.as_bytes()));
     }
@@ -264,6 +268,7 @@ pub(crate) fn written(decided: &DecideAnswer) -> Response {
 mod tests {
     use std::sync::Arc;
 
+    use engine::decide::Place;
     use serde_json::{Value, json};
 
     use super::*;
@@ -279,6 +284,7 @@ mod tests {
             content: None,
             reason: serde_json::from_value(json!("default")).unwrap(),
             propensity: 1.0,
+            places: None,
             token: None,
             unrecorded: false,
             explanation: None,
@@ -290,6 +296,10 @@ mod tests {
             variant: key("a"),
             content: Some(Arc::new(content.as_object().unwrap().clone())),
             propensity: 0.1,
+            places: Some(Arc::new([Place {
+                selector: "h1".to_owned(),
+                fallbacks: vec!["#a > h1".to_owned()],
+            }])),
             token: Some("AaBb_-09".to_owned()),
             unrecorded: true,
             explanation: Some(Vec::new()),

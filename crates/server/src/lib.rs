@@ -21,6 +21,7 @@ mod live;
 mod metrics;
 mod query;
 mod streamed;
+mod tag;
 
 // The paths, by domain.
 mod accounts;
@@ -46,6 +47,7 @@ mod ready_made;
 mod redirects;
 mod results;
 mod retention;
+mod script;
 mod settings;
 mod sql;
 mod tokens;

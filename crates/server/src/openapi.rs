@@ -137,6 +137,9 @@ fn response(schema: Option<&str>, kind: Option<Kind>) -> Value {
             "description": "where to go on",
             "headers": {"Location": {"schema": {"type": "string"}}},
         }),
+        Some("Script") => {
+            json!({"description": "OK", "content": {"text/javascript": {"schema": {"type": "string"}}}})
+        }
         Some("Gif") => json!({"description": "Always", "content": {"image/gif": {}}}),
         Some(schema) => json!({
             "description": "OK",

@@ -11,6 +11,7 @@ mod privacy;
 mod quality;
 mod redirects;
 mod results;
+mod script;
 
 use axum::{
     extract::{Request, State},
@@ -186,6 +187,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         previews::ROUTES,
         privacy::ROUTES,
         results::ROUTES,
+        script::ROUTES,
     ]
     .into_iter()
     .flatten()

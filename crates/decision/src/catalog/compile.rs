@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Divisions, ExperienceDocument, HELD_OUT, PlacementDocument, Reference, Share,
     bucket::{Draw, MAX_SALT_BYTES, Salt},
+    changes::{self, Place},
     content::Content,
     decide::holdout_name,
     division::Slot,
@@ -55,6 +56,7 @@ pub(super) fn catalog(
         entries.insert(key, entry);
     }
     let groups = groups(experiences);
+    let mut places = BTreeMap::new();
     let mut needs = nothing();
     let acting = |e: &&Versioned<ExperienceDocument>| {
         matches!(e.document.state, State::Live | State::Paused)
@@ -74,6 +76,10 @@ pub(super) fn catalog(
         match compiled {
             Ok((home, experience)) => {
                 rules(&experience).for_each(|rule| add_needs(&mut needs, rule.needs()));
+                let changed = changed_places(document);
+                if !changed.is_empty() {
+                    places.insert(document.key.clone(), changed);
+                }
                 home.candidates.push(experience);
             }
             Err(faults) => {
@@ -89,7 +95,7 @@ pub(super) fn catalog(
             });
         }
     }
-    (Catalog { placements: entries, needs }, broken)
+    (Catalog { placements: entries, places, needs }, broken)
 }
 
 pub(super) fn check_placement(document: &PlacementDocument) -> Vec<Fault> {
@@ -124,7 +130,7 @@ fn compile_placement(
 ) -> Result<(Placement, Schema), Vec<Fault>> {
     let mut faults = Vec::new();
     let schema = document.content_schema.as_ref().map(|s| Schema::compile(s, "/content_schema"));
-    let schema = keep(schema.transpose(), &mut faults).flatten().unwrap_or_default();
+    let schema = keep(schema.transpose(), &mut faults).flatten().unwrap_or_else(Schema::open);
     let default = document.default.as_ref();
     let default = default.map(|content| Content::compile(content, &schema, "/default", false));
     let default = keep(default.transpose(), &mut faults).flatten();
@@ -142,7 +148,8 @@ fn compile_placement(
     let reference = Reference { key: document.key.clone(), version };
     let state = document.state;
     let candidates = Vec::new();
-    let placement = Placement { reference, state, default, leads_to, matches, candidates };
+    let paths = document.matches.as_ref().and_then(changes::paths);
+    let placement = Placement { reference, state, default, leads_to, matches, paths, candidates };
     Ok((placement, schema))
 }
 
@@ -211,6 +218,16 @@ fn groups(experiences: &[Versioned<ExperienceDocument>]) -> Groups {
     }
     let caps = caps.into_iter().map(|(group, members)| (group, members.into())).collect();
     Groups { exclusion, caps }
+}
+
+/// The places that any content of an experience changes, each once.
+fn changed_places(document: &ExperienceDocument) -> Arc<[Place]> {
+    let contents = document.variants.iter().flat_map(|variant| {
+        let editions = variant.editions.iter().filter_map(|edition| edition.content.as_ref());
+        variant.content.iter().chain(editions)
+    });
+    let places: BTreeSet<_> = contents.flat_map(changes::places).collect();
+    places.into_iter().collect()
 }
 
 /// All rules of an experience.

@@ -267,6 +267,18 @@ fn decisions() -> Value {
                     "frequency_cap", "excluded", "paused", "error",
                 ]},
                 "propensity": {"type": "number"},
+                "places": {
+                    "type": "array",
+                    "description": "the places of a page that some variant of the experience changes",
+                    "items": {
+                        "type": "object",
+                        "required": ["selector"],
+                        "properties": {
+                            "selector": {"type": "string"},
+                            "fallbacks": {"type": "array", "items": {"type": "string"}},
+                        },
+                    },
+                },
                 "token": {"type": "string", "description": "return it with exposure events"},
                 "unrecorded": {"type": "boolean"},
                 "explanation": {"type": "array", "items": {"type": "object"}},

@@ -1,0 +1,81 @@
+//! The script that a site puts on its pages: the browser's client (`packages/sdk-browser`) with where to ask, and what to
+//! hide until it is answered.
+//!
+//! The script is built ahead and kept in the repository, so that building the server needs no other tools.
+
+use std::io::Write as _;
+
+use axum::{
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use engine::definitions::SourceKind;
+use flate2::{Compression, write::GzEncoder};
+use serde_json::json;
+
+use crate::{app::App, cors, error::ApiError, gate, settings, tag};
+
+const CLIENT: &str = include_str!("../../../packages/sdk-browser/dist/concierge.js");
+/// Seconds for which a browser need not ask again, and for which it may use what it has while it asks: what is live
+/// changes now and then, the client with each release.
+const CACHED: HeaderValue =
+    HeaderValue::from_static("public, max-age=60, stale-while-revalidate=86400");
+/// What a file's name ends with.
+const SUFFIX: &str = ".js";
+
+/// Answers with the script of a source.
+pub(crate) async fn serve(
+    State(app): State<App>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    cors::open(gate::finish_other(&app, script(&app, &file, &headers)))
+}
+
+fn script(app: &App, file: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let write_key = file.strip_suffix(SUFFIX).unwrap_or(file);
+    let source = app.engine.source(write_key).filter(|source| source.kind == SourceKind::Public);
+    if source.is_none() {
+        let detail = "no public source has this write key";
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", detail));
+    }
+    let address = settings::public_address(app, headers);
+    let options = json!({
+        "server": address.map(|(protocol, host)| format!("{protocol}://{host}")),
+        "writeKey": write_key,
+        "hidden": app.engine.changed(),
+    });
+    // Of JSON within a script only the end of a script element could be read otherwise.
+    let options = options.to_string().replace('<', "\\u003c");
+    let text =
+        format!("conciergeOptions=Object.assign({options},window.conciergeOptions);{CLIENT}");
+    let tag = tag::of(text.as_bytes());
+    let is_packed = accepts_gzip(headers);
+    let mut response = match tag::holds(headers, &tag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false if is_packed => Bytes::from(packed(text.as_bytes())?).into_response(),
+        false => Bytes::from(text).into_response(),
+    };
+    let kept = response.headers_mut();
+    kept.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    kept.insert(header::CACHE_CONTROL, CACHED);
+    kept.insert(header::VARY, HeaderValue::from_static("host, accept-encoding"));
+    if is_packed {
+        kept.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    kept.extend(HeaderValue::from_str(&format!("W/{tag}")).ok().map(|tag| (header::ETAG, tag)));
+    Ok(response)
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|list| list.split(',').any(|one| one.trim() == "gzip"))
+}
+
+fn packed(bytes: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let packed = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    packed.map_err(|error| ApiError::internal(error.to_string()))
+}

@@ -1,0 +1,35 @@
+// Builds what is published: a module for bundlers, and the script that the server hands to pages. The script is kept in
+// the repository, so that building the server needs no Node; `--check` fails where it is not what the sources say, or
+// where what a visitor loads has outgrown its budget.
+
+import { readFile } from 'node:fs/promises'
+import { gzipSync } from 'node:zlib'
+
+import { build } from 'esbuild'
+
+/** Largest script that a visitor loads, in bytes, gzipped. */
+const BYTES_MAX = 8_000
+const SCRIPT = 'dist/concierge.js'
+
+const isCheck = process.argv.includes('--check')
+const options = { bundle: true, minify: true, target: 'es2020', legalComments: 'none', write: !isCheck }
+
+await build({ ...options, entryPoints: ['src/index.ts'], format: 'esm', outfile: 'dist/index.js' })
+const { outputFiles } = await build({
+  ...options, entryPoints: ['src/script.ts'], format: 'iife', outfile: SCRIPT, write: false,
+})
+const script = outputFiles[0].contents
+if (isCheck) {
+  const kept = await readFile(SCRIPT).catch(() => Buffer.alloc(0))
+  if (!kept.equals(script)) fail(`${SCRIPT} is not what the sources say: run \`npm run build\` and commit it`)
+} else {
+  await import('node:fs/promises').then(({ writeFile }) => writeFile(SCRIPT, script))
+}
+const bytes = gzipSync(script, { level: 9 }).length
+console.log(`${SCRIPT}: ${script.length} bytes, ${bytes} gzipped of at most ${BYTES_MAX}`)
+if (BYTES_MAX < bytes) fail('the script has outgrown its budget')
+
+function fail(message) {
+  console.error(`error: ${message}`)
+  process.exit(1)
+}

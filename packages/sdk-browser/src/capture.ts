@@ -1,0 +1,40 @@
+// Events that the page declares in its markup, so that nobody has to write a script for them.
+//
+//   <a href="/prices.pdf" data-event="File Downloaded" data-event-topic="prices">
+//   <form data-event="Form Submitted" data-event-form="test_drive"> <input name="model" data-event-field> </form>
+
+import { listen } from './guard.ts'
+
+export type Track = (event: string, properties: Record<string, unknown>) => void
+
+/** Longest value of a field, in characters. */
+const VALUE_MAX = 200
+
+export function capture(track: Track): void {
+  listen(document, 'click', ({ target }) => {
+    const element = target instanceof Element && target.closest<HTMLElement>('[data-event]')
+    if (element && !(element instanceof HTMLFormElement)) report(element, {})
+  })
+  listen(document, 'submit', ({ target }) => {
+    if (target instanceof HTMLFormElement) report(target, fields(target))
+  })
+  function report({ dataset }: HTMLElement, properties: Record<string, unknown>): void {
+    const { event, ...said } = dataset
+    if (!event) return
+    for (const [name, value] of Object.entries(said)) {
+      const key = /^event([A-Z].*)$/.exec(name)?.[1]
+      if (key) properties[snake(key)] = value
+    }
+    track(event, properties)
+  }
+}
+
+/** The fields of a form that are declared to be sent. A password never is. */
+function fields(form: HTMLFormElement): Record<string, unknown> {
+  const declared = form.querySelectorAll<HTMLInputElement>('[data-event-field][name]:not([type=password])')
+  const filled = [...declared].filter(({ type, checked }) => !/^(radio|checkbox)$/.test(type) || checked)
+  return Object.fromEntries(filled.map(({ name, value }) => [name, value.slice(0, VALUE_MAX)]))
+}
+
+const snake = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter, at: number) => (at ? '_' : '') + letter.toLowerCase())

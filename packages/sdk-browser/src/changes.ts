@@ -1,0 +1,208 @@
+// Declared changes, kept up on a page that goes on living: made as soon as their elements are there, made again where
+// the page undoes them, and taken back exactly.
+
+import {
+  allOf, attributeEdit, classEdit, contentEdit, insertEdit, moveEdit, styleEdit, textEdit, type Edit, type Where,
+} from './edit.ts'
+import { attempt } from './guard.ts'
+import { isSafeAddress, isSafeAttribute, sanitise } from './sanitise.ts'
+
+/** Where something is changed: the first of the selectors that finds anything. */
+export interface Place {
+  selector: string
+  fallbacks?: string[]
+}
+
+/** What is changed there. */
+export type Change = Place &
+  (
+    | { kind: 'text'; value: string }
+    | { kind: 'html'; html: string }
+    | { kind: 'attribute'; name: string; value: string | null }
+    | { kind: 'class'; add?: string[]; remove?: string[] }
+    | { kind: 'style'; value: Record<string, string> }
+    | { kind: 'image'; src: string; alt?: string }
+    | { kind: 'move'; where: Where; target: string }
+    | { kind: 'insert'; where: Where; html: string }
+    | { kind: 'hide' }
+  )
+
+/** What became of a change. */
+export interface Fate {
+  change: Change
+  /** No selector has found anything so far. */
+  isMissing: boolean
+  /** How often the page undid it. */
+  overwritten: number
+}
+
+export interface Changes {
+  /** Makes changes, now and for as long as they are not taken back. */
+  make(changes: Change[]): Fate[]
+  /** Takes everything back, the last first. */
+  revert(): void
+  /** Calls whenever the page has changed, until the next `revert`. */
+  watch(look: () => void): void
+}
+
+/** Most elements that one change is made at. */
+const ELEMENTS_MAX = 100
+/** How often one change is made again within a second. A page and we must not undo each other for ever. */
+const AGAIN_MAX = 50
+const SECOND_MS = 1_000
+
+interface Kept extends Fate {
+  edits: Map<Element, Edit>
+  again: number
+  since: number
+}
+
+/** What we put into the page ourselves: no selector is to find it. */
+const ours = new WeakSet<Node>()
+
+export function openChanges(): Changes {
+  let kept: Kept[] = []
+  let watchers: (() => void)[] = []
+  let frame: number | undefined
+
+  const observer = new MutationObserver(() => {
+    keepUp()
+    watchers.forEach((look) => attempt(look))
+  })
+  /** Looks at everything again. Frameworks render before the browser paints, and so do we: nothing flickers. */
+  function keepUp(): void {
+    kept.forEach((one) => attempt(() => ensure(one, soon)))
+    // What was changed here is no news.
+    observer.takeRecords()
+  }
+  /** No mutation tells that a framework has taken over what the server rendered. */
+  function soon(): void {
+    frame ??= requestAnimationFrame(() => {
+      frame = undefined
+      keepUp()
+    })
+  }
+  function observe(): void {
+    observer.observe(document.documentElement, {
+      attributes: true, characterData: true, childList: true, subtree: true,
+    })
+  }
+  return {
+    make(changes) {
+      const added = changes.map((change): Kept =>
+        ({ change, isMissing: true, overwritten: 0, edits: new Map(), again: 0, since: 0 }))
+      kept.push(...added)
+      keepUp()
+      observe()
+      return added
+    },
+    revert() {
+      observer.disconnect()
+      for (const { edits } of kept.reverse()) edits.forEach((edit) => attempt(() => edit.undo()))
+      kept = []
+      watchers = []
+    },
+    watch(look) {
+      watchers.push(look)
+      observe()
+    },
+  }
+}
+
+function ensure(one: Kept, soon: () => void): void {
+  for (const element of one.edits.keys()) if (!element.isConnected) one.edits.delete(element)
+  for (const element of find(one.change)) {
+    if (one.edits.has(element)) continue
+    const isAlive = isHydrated(element)
+    const edit = isAlive ? editOf(element, one.change) : undefined
+    if (!isAlive) soon()
+    if (!edit) continue
+    one.edits.set(element, edit)
+    edit.make()
+    one.isMissing = false
+  }
+  for (const edit of one.edits.values()) {
+    if (edit.holds() || !mayAgain(one)) continue
+    one.overwritten += 1
+    edit.make()
+  }
+}
+
+function mayAgain(one: Kept): boolean {
+  const now = performance.now()
+  if (SECOND_MS < now - one.since) {
+    one.since = now
+    one.again = 0
+  }
+  one.again += 1
+  return one.again <= AGAIN_MAX
+}
+
+/** The elements of a place. */
+export function find({ selector, fallbacks = [] }: Place): Element[] {
+  for (const one of [selector, ...fallbacks]) {
+    const found = attempt(() => [...document.querySelectorAll(one)]) ?? []
+    const theirs = found.filter((element) => !isOurs(element))
+    if (theirs.length) return theirs.slice(0, ELEMENTS_MAX)
+  }
+  return []
+}
+
+function isOurs(node: Node | null): boolean {
+  for (let at = node; at; at = at.parentNode) if (ours.has(at)) return true
+  return false
+}
+
+/**
+ * Whether an element may be changed: in a root that says that it is rendered on the server and made alive later,
+ * a framework must have taken the element over, since it compares what it finds with what it would render.
+ */
+function isHydrated(element: Element): boolean {
+  const root = element.closest('[data-concierge-hydrate]')
+  return !root || isHeld(element, '__react') || isHeld(root, '__vue')
+}
+
+const isHeld = (element: Element, prefix: string): boolean =>
+  Object.keys(element).some((name) => name.startsWith(prefix))
+
+const markup = (html: string) => (): Node[] => {
+  const nodes = sanitise(html)
+  nodes.forEach((node) => ours.add(node))
+  return nodes
+}
+
+function editOf(element: Element, change: Change): Edit | undefined {
+  switch (change.kind) {
+    case 'text':
+      return textEdit(element, change.value)
+    case 'html':
+      return contentEdit(element, markup(change.html))
+    case 'attribute':
+      if (!isSafeAttribute(change.name, change.value ?? '')) return undefined
+      return attributeEdit(element, change.name, change.value)
+    case 'class': {
+      const { add = [], remove = [] } = change
+      return allOf([
+        ...add.map((name) => classEdit(element, name, true)),
+        ...remove.map((name) => classEdit(element, name, false)),
+      ])
+    }
+    case 'style':
+      return allOf(Object.entries(change.value).map(([name, value]) => styleEdit(element as HTMLElement, name, value)))
+    case 'image':
+      if (!isSafeAddress(change.src)) return undefined
+      return allOf([
+        attributeEdit(element, 'srcset', null),
+        attributeEdit(element, 'src', change.src),
+        ...(change.alt === undefined ? [] : [attributeEdit(element, 'alt', change.alt)]),
+      ])
+    case 'move': {
+      const [target] = find({ selector: change.target })
+      return target && target !== element ? moveEdit(element, change.where, target) : undefined
+    }
+    case 'insert':
+      return insertEdit(element, change.where, markup(change.html))
+    case 'hide':
+      return styleEdit(element as HTMLElement, 'display', 'none')
+  }
+}

@@ -1,0 +1,54 @@
+// What the server decides for a page.
+
+import type { Change, Place } from './changes.ts'
+import { attempt } from './guard.ts'
+import type { Server } from './events.ts'
+import type { Content } from './slots.ts'
+
+/** What is shown in a placement, and why. */
+export interface Decision {
+  id: string
+  placement: string
+  experience: string | null
+  variant: string | null
+  content: (Content & { changes?: Change[]; redirect?: string }) | null
+  reason: string
+  propensity: number
+  /** Brought back with what became of it; absent where nothing is recorded. */
+  token?: string
+  /** The places that must be there for any variant of the experience, the control included. */
+  places?: Place[]
+}
+
+/** How long an answer is waited for, in milliseconds. */
+const ANSWER_MS_MAX = 10_000
+
+/** The decisions that a server has rendered for the page that is open, if it has. */
+export function inlined(): Decision[] | undefined {
+  const element = document.getElementById('concierge-decisions')
+  const answer: unknown = element && attempt(() => JSON.parse(element.textContent ?? ''))
+  // They are of this page, and no other that a script leads to.
+  element?.remove()
+  return decisionsOf(answer)
+}
+
+/** Asks for the decisions of a page; `undefined` where none can be had. */
+export async function ask(server: Server, request: object): Promise<Decision[] | undefined> {
+  const gone = new AbortController()
+  const timer = setTimeout(() => gone.abort(), ANSWER_MS_MAX)
+  try {
+    const answer = await fetch(`${server.url}/v1/decide`, {
+      method: 'POST', signal: gone.signal, body: JSON.stringify({ write_key: server.writeKey, ...request }),
+    })
+    return answer.ok ? decisionsOf(await answer.json()) : undefined
+  } catch {
+    return undefined
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function decisionsOf(answer: unknown): Decision[] | undefined {
+  const decisions = (answer as { decisions?: unknown } | undefined)?.decisions
+  return Array.isArray(decisions) ? decisions : undefined
+}

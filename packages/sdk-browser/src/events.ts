@@ -1,0 +1,141 @@
+// Events on their way: in batches, again after a failure, and by a beacon when the page goes.
+
+import { attempt, listen } from './guard.ts'
+import { UNSENT, type Storage } from './storage.ts'
+
+/** An event as the server takes it. */
+export interface Message {
+  type: 'track' | 'page' | 'identify' | 'group'
+  messageId: string
+  timestamp: string
+  [member: string]: unknown
+}
+
+export interface Server {
+  url: string
+  writeKey: string
+}
+
+export interface Queue {
+  add(message: Message): void
+  /** Sends what waits, now. */
+  flush(): void
+  /** Drops what waits. */
+  discard(): void
+  /** Holds everything back, or lets it go. */
+  hold(isHeld: boolean): void
+}
+
+/** Events wait so long for others, in milliseconds. */
+const WAIT_MS = 1_000
+/** Most events of a batch; the server takes 500. */
+const BATCH_MAX = 50
+/** Most bytes that browsers carry on with when a page goes, less what surrounds the events. */
+const BEACON_BYTES = 60_000
+/** Most events that wait; the oldest go first. */
+const WAITING_MAX = 500
+/** Most events that are kept for another page. */
+const KEPT_MAX = 100
+/** A failure is followed by a pause that doubles from this on, up to five minutes, in milliseconds. */
+const PAUSE_MS = 1_000
+const PAUSE_MS_MAX = 300_000
+
+export function openQueue(server: Server, storage: Storage): Queue {
+  let waiting: Message[] = []
+  let sending: Message[] = []
+  let isHeld = true
+  let failures = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  const later = (delay: number): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined
+      void send()
+    }, delay)
+  }
+
+  async function send(): Promise<void> {
+    if (isHeld || sending.length || !waiting.length) return
+    sending = waiting.splice(0, fitting(waiting))
+    const pause = await post(server, sending)
+    if (pause === undefined) {
+      failures = 0
+    } else {
+      waiting = sending.concat(waiting)
+      failures += 1
+    }
+    sending = []
+    if (waiting.length) later(pause === undefined ? 0 : Math.max(pause, backoff(failures)))
+  }
+
+  /** Hands everything to the browser, which sends it after the page has gone; what it does not take is kept. */
+  function leave(): void {
+    while (!isHeld && waiting.length) {
+      const batch = waiting.slice(0, fitting(waiting))
+      const beacon = new Blob([body(server, batch)], { type: 'text/plain' })
+      const isTaken = navigator.onLine && attempt(() => navigator.sendBeacon(`${server.url}/beacon/v1/batch`, beacon))
+      if (!isTaken) break
+      waiting.splice(0, batch.length)
+    }
+    // What is on its way may be lost with the page; the server knows a second copy by its id.
+    const unsent = (navigator.onLine ? [] : sending).concat(waiting).slice(-KEPT_MAX)
+    if (!isHeld && unsent.length) {
+      storage.set(UNSENT, JSON.stringify(unsent))
+      waiting = []
+    }
+  }
+
+  listen(window, 'pagehide', leave)
+  listen(document, 'visibilitychange', () => document.visibilityState === 'hidden' && leave())
+  listen(window, 'online', () => {
+    failures = 0
+    void send()
+  })
+  return {
+    add(message) {
+      waiting.push(message)
+      if (WAITING_MAX < waiting.length) waiting.shift()
+      later(BATCH_MAX <= waiting.length ? 0 : WAIT_MS)
+    },
+    flush: () => void send(),
+    discard: () => void (waiting = []),
+    hold(held) {
+      isHeld = held
+      if (held) return
+      const kept: unknown = attempt(() => JSON.parse(storage.get(UNSENT) ?? '[]'))
+      storage.set(UNSENT, undefined)
+      if (Array.isArray(kept)) waiting = kept.slice(-KEPT_MAX).concat(waiting)
+      later(0)
+    },
+  }
+}
+
+const body = ({ writeKey }: Server, batch: Message[]): string =>
+  JSON.stringify({ writeKey, sentAt: new Date().toISOString(), batch })
+
+/** How many events fit a batch, at least one. */
+function fitting(messages: Message[]): number {
+  let bytes = 0
+  for (let count = 0; count < messages.length && count < BATCH_MAX; count += 1) {
+    // A character has three bytes at most, and hardly ever that many.
+    bytes += JSON.stringify(messages[count]).length * 1.2
+    if (count && BEACON_BYTES < bytes) return count
+  }
+  return Math.min(messages.length, BATCH_MAX)
+}
+
+/** Sends a batch; the milliseconds to wait before it is sent again, `undefined` where it is done with. */
+async function post(server: Server, batch: Message[]): Promise<number | undefined> {
+  try {
+    // As plain text a browser asks no leave before it sends, and the server reads JSON whatever it is called.
+    const answer = await fetch(`${server.url}/v1/batch`, { method: 'POST', body: body(server, batch), keepalive: true })
+    // What the server refuses for good it would refuse again.
+    if (answer.status !== 429 && answer.status !== 408 && answer.status < 500) return undefined
+    return (Number(answer.headers.get('retry-after')) || 0) * 1_000
+  } catch {
+    return 0
+  }
+}
+
+const backoff = (failures: number): number =>
+  Math.min(PAUSE_MS * 2 ** failures, PAUSE_MS_MAX) * (0.5 + Math.random() / 2)

@@ -1,0 +1,22 @@
+// What keeps a fault of ours from becoming the page's.
+
+/** Does something that a page, a browser or an extension can make fail; `undefined` then. */
+export function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run()
+  } catch {
+    return undefined
+  }
+}
+
+/** Hears events of a page for as long as it lives; a fault in `hear` reaches nobody. */
+export function listen(target: EventTarget, type: string, hear: (event: Event) => void): void {
+  target.addEventListener(type, (event) => attempt(() => hear(event)), { capture: true, passive: true })
+}
+
+/** 128 random bits as 32 hexadecimal digits. Unlike `crypto.randomUUID` it is there on plain HTTP, too. */
+export function newId(): string {
+  let digits = ''
+  for (const byte of crypto.getRandomValues(new Uint8Array(16))) digits += (byte + 256).toString(16).slice(1)
+  return digits
+}

@@ -1,0 +1,56 @@
+// Markup that a page can be given: nothing in it runs, and nothing in it reaches what the page's own scripts look up.
+// It is parsed into a document that is not shown, cut there, and its nodes are used as they are: what is written
+// out and read again can come back as something else.
+
+/** Elements that say or show something, and lay it out. What is not here goes with everything in it. */
+const ELEMENTS = new Set(
+  ('A ABBR ADDRESS ARTICLE ASIDE AUDIO B BDI BDO BLOCKQUOTE BR BUTTON CAPTION CITE CODE COL COLGROUP DD DEL DETAILS ' +
+    'DFN DIV DL DT EM FIGCAPTION FIGURE FOOTER H1 H2 H3 H4 H5 H6 HEADER HR I IMG INS KBD LI MAIN MARK NAV OL P PICTURE ' +
+    'PRE Q S SAMP SECTION SMALL SOURCE SPAN STRONG SUB SUMMARY SUP TABLE TBODY TD TFOOT TH THEAD TIME TR U UL VIDEO WBR')
+    .split(' '),
+)
+
+/** Attributes, beside `aria-…` and `data-…`. No `id` and `name`: pages look elements up by them, scripts variables. */
+const ATTRIBUTES =
+  /^(alt|cite|class|colspan|controls|datetime|decoding|dir|headers|height|href|hreflang|lang|loading|media|open|poster|rel|role|rowspan|scope|sizes|span|src|srcset|start|target|title|type|width|(aria|data)-[\w-]+)$/
+
+/** Attributes that name what is loaded or gone to. */
+const ADDRESSES = /^(action|cite|formaction|href|poster|src|srcset|xlink:href)$/
+
+/** Attributes that run something, or hold a document that does. */
+const RUNS = /^(on|srcdoc$|style$)/
+
+/** Whether an attribute of an element of the page may be given this value. */
+export function isSafeAttribute(name: string, value: string): boolean {
+  const plain = name.toLowerCase()
+  return !RUNS.test(plain) && (!ADDRESSES.test(plain) || isSafeAddress(value))
+}
+
+/** Whether an address leads to the web, to mail or to a telephone, or to somewhere on this site. */
+export function isSafeAddress(address: string): boolean {
+  // Browsers pass over spaces and control characters in front of and within a scheme.
+  const plain = address.replace(/[\u0000-\u0020\u007f-\u00a0]/g, '')
+  return /^(https?:|mailto:|tel:)/i.test(plain) || !/^[^/?#]*:/.test(plain)
+}
+
+interface Policies {
+  createPolicy(name: string, rules: { createHTML(text: string): string }): { createHTML(text: string): string }
+}
+let policy: { createHTML(text: string): string } | undefined
+
+/** The nodes of a piece of markup, without all that is not allowed. */
+export function sanitise(markup: string): Node[] {
+  // Where a page demands trusted types, it allows the policy `concierge`.
+  const types = (window as { trustedTypes?: Policies }).trustedTypes
+  policy ??= types?.createPolicy('concierge', { createHTML: (text) => text })
+  const trusted = policy?.createHTML(markup) ?? markup
+  const { body } = new DOMParser().parseFromString(trusted, 'text/html')
+  for (const element of body.querySelectorAll('*')) {
+    // Names are in capitals for elements of HTML alone, so those of SVG and MathML go.
+    if (!ELEMENTS.has(element.tagName)) element.remove()
+    for (const { name, value } of [...element.attributes]) {
+      if (!ATTRIBUTES.test(name) || !isSafeAttribute(name, value)) element.removeAttribute(name)
+    }
+  }
+  return [...body.childNodes].map((node) => document.importNode(node, true))
+}

@@ -1,0 +1,35 @@
+// The script of a tag. `concierge` is a function from the start: what a page calls before this has loaded is kept by the
+// snippet in `concierge.q`, and done here in the same order.
+
+import { attempt } from './guard.ts'
+import { show } from './hide.ts'
+import { start, type Concierge, type Options } from './start.ts'
+
+type Call = [name: keyof Concierge | 'start', ...rest: unknown[]]
+
+interface Snippet {
+  (...call: Call): unknown
+  q?: ArrayLike<unknown>[]
+  /** When the snippet ran, by `performance.now`. */
+  t?: number
+  /** The style sheet by which it hides what is marked. */
+  s?: CSSStyleSheet
+}
+
+const page = window as unknown as { concierge?: Snippet; conciergeOptions?: Options }
+
+attempt(() => {
+  const snippet = page.concierge
+  let running: Concierge | undefined
+  const concierge: Snippet = (name, ...rest) =>
+    attempt(() => {
+      if (name === 'start') return (running ??= start(rest[0] as Options, snippet?.t))
+      const method = running?.[name] as ((...rest: unknown[]) => unknown) | undefined
+      return method?.(...rest)
+    })
+  page.concierge = concierge
+  if (page.conciergeOptions) concierge('start', page.conciergeOptions)
+  // Only now, so that nothing shows in between.
+  if (snippet?.s) show(snippet.s)
+  for (const call of snippet?.q ?? []) concierge(...(Array.from(call) as Call))
+})

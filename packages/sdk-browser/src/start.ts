@@ -1,0 +1,242 @@
+// One visitor on one page: what they do goes out, what is decided for them comes in, and both only as far as they
+// agreed.
+
+import { measureAttention, type Attention } from './attention.ts'
+import { capture } from './capture.ts'
+import { openChanges, type Change, type Place } from './changes.ts'
+import { openConsent, type ConsentMode, type Purposes } from './consent.ts'
+import { ask, inlined, type Decision } from './decisions.ts'
+import { openQueue, type Message } from './events.ts'
+import { attempt, listen, newId } from './guard.ts'
+import { hide, selectorsFor, type Hidden } from './hide.ts'
+import { follow, type Outcome } from './outcomes.ts'
+import { onRoute } from './routes.ts'
+import { isSafeAddress } from './sanitise.ts'
+import { filled, slotOf } from './slots.ts'
+import { USER, VISITOR, openStorage } from './storage.ts'
+
+export interface Options {
+  /** Where Concierge answers, as in `https://c.shop.example`. */
+  server: string
+  /** The write key of a public source. */
+  writeKey: string
+  /** Whether visitors who were not asked are treated by the workspace's defaults (the usual case), or left alone. */
+  consent?: ConsentMode
+  /** So long elements may be hidden, in milliseconds; 300 when absent, and at most. */
+  timeout?: number
+  /** What else is hidden until it is decided, beside elements that are marked for a placement. */
+  hidden?: Hidden[]
+  /** Whether a page view is sent for each page and route; yes when absent. */
+  pageViews?: boolean
+  /** The parameter of an address that has what was searched for on this site. */
+  searchParameter?: string
+  /** The purpose under which attention is measured; it is not when absent. */
+  attention?: string
+}
+
+export type Properties = Record<string, unknown>
+export type Hear = (decisions: Decision[]) => void
+
+export interface Concierge {
+  track(event: string, properties?: Properties): void
+  page(properties?: Properties): void
+  identify(userId: string, traits?: Properties): void
+  group(groupId: string, traits?: Properties): void
+  /** Forgets who the visitor said they are: the next one at this device is somebody else. */
+  reset(): void
+  /** Takes in what the visitor answered. */
+  consent(purposes: Purposes): void
+  /** What they answered; `undefined` where they did not. */
+  consents(): Purposes | undefined
+  /** Decides anew for this page. */
+  decide(): Promise<void>
+  /** Hears of the decisions of each page; at once of those that are there. Answers with what ends that. */
+  onDecisions(hear: Hear): () => void
+}
+
+const HIDDEN_MS_MAX = 300
+/** Frameworks set a page's title a moment after its address, in milliseconds. */
+const TITLE_MS = 100
+const PREVIEW = 'concierge_preview'
+
+/** Starts. `since` is when elements were first hidden, by `performance.now`. */
+export function start(options: Options, since = performance.now()): Concierge {
+  const server = { url: options.server.replace(/\/$/, ''), writeKey: options.writeKey }
+  const storage = openStorage()
+  const consent = openConsent(options.consent ?? 'assumed', storage)
+  const queue = openQueue(server, storage)
+  const changes = openChanges()
+  const patience = Math.min(options.timeout ?? HIDDEN_MS_MAX, HIDDEN_MS_MAX)
+  const preview = previewOf()
+  let referrer = document.referrer
+  let outcomes: Outcome[] = []
+  let decisions: Decision[] | undefined
+  const hearers = new Set<Hear>()
+  let attention: Attention | undefined
+  /** Counts pages, so that an answer for one that was left is passed over. */
+  let view = 0
+
+  const visitor = (): string => {
+    const id = storage.get(VISITOR) ?? newId()
+    storage.set(VISITOR, id)
+    return id
+  }
+  const pageNow = (): Properties => {
+    const { href: url, pathname: path, search } = location
+    return { url, path, search, title: document.title, referrer }
+  }
+  const context = (page = pageNow()): Properties => ({
+    page,
+    locale: navigator.language,
+    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+    screen: { width: screen.width, height: screen.height },
+    consent: { categoryPreferences: consent.answer() },
+  })
+  function send(type: Message['type'], said: Properties, page?: Properties): void {
+    if (consent.state() === 'closed' || preview) return
+    queue.add({
+      type,
+      messageId: newId(),
+      timestamp: new Date().toISOString(),
+      anonymousId: visitor(),
+      userId: storage.get(USER),
+      context: context(page),
+      ...said,
+    })
+  }
+  const track = (event: string, properties: Properties = {}, page?: Properties): void =>
+    send('track', { event, properties }, page)
+
+  function page(properties: Properties = {}): void {
+    const page = pageNow()
+    send('page', { properties: { ...page, ...properties } }, page)
+    const query = options.searchParameter && new URLSearchParams(location.search).get(options.searchParameter)
+    if (query) track('Products Searched', { query }, page)
+  }
+
+  /** Ends what was for a page. */
+  function leave(page = pageNow()): void {
+    outcomes.forEach((outcome) => outcome.end())
+    outcomes = []
+    const read = attention?.take()
+    if (read) track('Attention Measured', { path: page.path, ...read }, page)
+  }
+
+  async function decide(shown = performance.now()): Promise<void> {
+    if (consent.state() !== 'open') return
+    view += 1
+    const asked = view
+    changes.revert()
+    outcomes = []
+    const show = hide(selectorsFor(location.pathname, options.hidden ?? []))
+    const timer = setTimeout(show, Math.max(0, patience - (performance.now() - shown)))
+    const user = storage.get(USER)
+    const found = inlined() ?? await ask(server, {
+      identifiers: { anonymous_id: visitor(), ...(user ? { user_id: user } : {}) },
+      context: context(),
+      ...(preview ? { preview } : {}),
+    })
+    if (found && asked === view) {
+      decisions = found
+      const isLate = patience < performance.now() - shown
+      found.forEach((decision) => attempt(() => apply(decision, isLate)))
+      hearers.forEach((hear) => attempt(() => hear(found)))
+    }
+    clearTimeout(timer)
+    show()
+  }
+
+  function apply(decision: Decision, isLate: boolean): void {
+    const { content, experience, placement, token } = decision
+    const report = (event: string, { id, variant }: Decision, properties?: Properties): void => {
+      if (experience && token) track(event, { placement, experience, variant, decision_id: id, token, ...properties })
+    }
+    const declared = (Array.isArray(content?.changes) ? content.changes : []) as Change[]
+    const places: Place[] = decision.places ?? (declared.length ? declared : [slotOf(placement)])
+    // Whoever has seen the original is not to see it change under their eyes.
+    if (isLate && places.some((place) => isThere(place))) return report('Experience Missed', decision, { reason: 'late' })
+    if (content?.redirect && isSafeAddress(content.redirect)) return redirect(decision, report)
+    const fates = changes.make(declared.concat(content ? filled(placement, content) : []))
+    const outcome = follow(decision, places, fates.slice(0, declared.length), report)
+    outcomes.push(outcome)
+    changes.watch(outcome.look)
+  }
+
+  function redirect(decision: Decision, report: (event: string, decision: Decision) => void): void {
+    const to = new URL(decision.content?.redirect ?? '', location.href)
+    // Where it leads to is where the visitor is: a redirect that comes back would never end.
+    if (to.origin + to.pathname === location.origin + location.pathname) return
+    report('Experience Applied', decision)
+    location.replace(to.href)
+  }
+
+  /** Begins or ends whatever the state of consent allows. */
+  function settle(): void {
+    const state = consent.state()
+    queue.hold(state !== 'open')
+    if (state === 'open') storage.allow()
+    if (options.attention && consent.answer()?.[options.attention]) attention ??= measureAttention()
+    if (state !== 'closed') return
+    view += 1
+    queue.discard()
+    storage.forget()
+    changes.revert()
+  }
+
+  settle()
+  listen(window, 'pagehide', () => leave())
+  capture(track)
+  let before = pageNow()
+  onRoute(() => {
+    leave(before)
+    referrer = String(before.url)
+    before = pageNow()
+    void decide()
+    if (options.pageViews !== false) setTimeout(page, TITLE_MS)
+  })
+  if (options.pageViews !== false) page()
+  void decide(since)
+
+  return {
+    track,
+    page,
+    identify(userId, traits = {}) {
+      storage.set(USER, userId)
+      send('identify', { userId, traits })
+    },
+    group: (groupId, traits = {}) => send('group', { groupId, traits }),
+    reset() {
+      storage.set(USER, undefined)
+      storage.set(VISITOR, undefined)
+      void decide()
+    },
+    consent(purposes) {
+      const isKnown = consent.state() === 'open'
+      consent.take(purposes)
+      // The server is told of a refusal by whoever it may know already, and by nobody else.
+      if (isKnown && consent.state() === 'closed') {
+        void ask(server, { identifiers: { anonymous_id: visitor() }, placements: [], context: context() })
+      }
+      if (consent.state() === 'open') track('Consent Updated')
+      settle()
+      void decide()
+    },
+    consents: () => consent.answer(),
+    decide: () => decide(),
+    onDecisions(hear) {
+      hearers.add(hear)
+      if (decisions) hear(decisions)
+      return () => hearers.delete(hear)
+    },
+  }
+}
+
+const isThere = ({ selector }: Place): boolean =>
+  attempt(() => document.querySelector(selector)) != null
+
+/** The signed preview that the address brings, for as long as this tab is open. */
+function previewOf(): string | undefined {
+  const brought = new URLSearchParams(location.search).get(PREVIEW)
+  if (brought !== null) attempt(() => sessionStorage.setItem(PREVIEW, brought))
+  return attempt(() => sessionStorage.getItem(PREVIEW)) || undefined
+}

@@ -1,0 +1,70 @@
+// What a device remembers. Nothing is written before consent allows it; until then this page remembers it alone.
+
+import { attempt } from './guard.ts'
+
+/** Who the visitor is. The name is that of other clients and of the server's redirects, so they all mean the same one. */
+export const VISITOR = 'ajs_anonymous_id'
+/** Who they said they are. */
+export const USER = 'ajs_user_id'
+/** What they answered when they were asked for consent. */
+export const ANSWER = 'concierge_consent'
+/** Events that could not be sent. */
+export const UNSENT = 'concierge_unsent'
+
+/** How long a browser keeps the visitor's cookie, in seconds: 365 days. */
+const COOKIE_SECONDS = 31_536_000
+
+/** Names and texts. */
+export interface Storage {
+  get(name: string): string | undefined
+  /** `undefined` removes it. */
+  set(name: string, value: string | undefined): void
+  /** Keeps something that has to be kept whatever was agreed to. */
+  keep(name: string, value: string): void
+  /** From now on what is set is kept by the browser, with everything that was set before. */
+  allow(): void
+  /** Removes everything, and keeps nothing from now on but what is set for this page. */
+  forget(): void
+}
+
+export function openStorage(): Storage {
+  const page = new Map<string, string>()
+  let isAllowed = false
+
+  const keep = (name: string, value: string | undefined): void => {
+    attempt(() =>
+      value === undefined ? localStorage.removeItem(name) : localStorage.setItem(name, value),
+    )
+    // The server leads visitors on by it, and renders for them, before any script runs.
+    if (name === VISITOR) attempt(() => (document.cookie = cookie(value)))
+  }
+  return {
+    get: (name) => page.get(name) ?? (name === VISITOR ? visitorOfCookie() : undefined) ?? stored(name),
+    set(name, value) {
+      if (value === undefined) page.delete(name)
+      else page.set(name, value)
+      if (isAllowed || value === undefined) keep(name, value)
+    },
+    keep,
+    allow() {
+      isAllowed = true
+      page.forEach((value, name) => keep(name, value))
+    },
+    forget() {
+      isAllowed = false
+      page.clear()
+      for (const name of [VISITOR, USER, UNSENT]) keep(name, undefined)
+    },
+  }
+}
+
+const stored = (name: string): string | undefined =>
+  attempt(() => localStorage.getItem(name))?.replace(/^"|"$/g, '') || undefined
+
+const visitorOfCookie = (): string | undefined =>
+  attempt(() => /(?:^|; )ajs_anonymous_id=(?:%22)?([\w.:-]+)/.exec(document.cookie)?.[1])
+
+function cookie(value: string | undefined): string {
+  const secure = location.protocol === 'https:' ? '; Secure' : ''
+  return `${VISITOR}=${value ?? ''}; Path=/; Max-Age=${value ? COOKIE_SECONDS : 0}; SameSite=Lax${secure}`
+}
