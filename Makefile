@@ -29,6 +29,8 @@ VENV := $(CONCIERGE_CACHE)/venv
 PYTHON := $(VENV)/bin/python
 NODE_SUITE := tests/clients/node
 BROWSER_SUITE := tests/clients/browser
+PAGE_SUITE := tests/page
+SDK := packages/sdk-browser
 
 .PHONY: help
 help: ## show this list
@@ -47,7 +49,7 @@ demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
 # --- test --------------------------------------------------------------------------------------
 
 .PHONY: test
-test: test-rust test-fuzz test-vendor test-python test-node test-browser test-duckdb test-splink test-stats test-policies test-results ## run every test, installing what the tests need
+test: test-rust test-fuzz test-vendor test-python test-node test-browser test-sdk test-page test-duckdb test-splink test-stats test-policies test-results ## run every test, installing what the tests need
 
 .PHONY: test-rust
 test-rust: ## unit, property and integration tests of the workspace
@@ -91,6 +93,15 @@ test-node: $(BINARY) $(VENV)/ready $(NODE_SUITE)/node_modules/.ready ## the publ
 test-browser: $(BINARY) $(VENV)/ready $(BROWSER_SUITE)/node_modules/.ready ## the published browser clients, in Chromium
 	@chromium="$$(bash tests/harness/find-chromium.sh)" && \
 	  CHROMIUM="$$chromium" $(PYTHON) tests/harness/concierge_server.py -- npm --prefix $(BROWSER_SUITE) test
+
+.PHONY: test-sdk
+test-sdk: $(SDK)/node_modules/.ready ## the browser's client: types, size, and that its script is what the sources say
+	@npm --prefix $(SDK) run --silent check
+
+.PHONY: test-page
+test-page: $(BINARY) $(VENV)/ready $(BROWSER_SUITE)/node_modules/.ready $(PAGE_SUITE)/node_modules/.ready ## the browser's client on plain, React and Vue pages, in Chromium
+	@chromium="$$(bash tests/harness/find-chromium.sh)" && \
+	  CHROMIUM="$$chromium" $(PYTHON) tests/harness/concierge_server.py -- npm --prefix $(PAGE_SUITE) test
 
 .PHONY: test-duckdb
 test-duckdb: $(BINARY) $(VENV)/ready ## audiences over real orders, compared with SQL in DuckDB

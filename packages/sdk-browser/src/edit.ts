@@ -45,22 +45,37 @@ export function attributeEdit(element: Element, name: string, value: string | nu
   )
 }
 
-export const classEdit = (element: Element, name: string, isThere: boolean): Edit =>
-  valueEdit(
+export function classEdit(element: Element, name: string, isThere: boolean): Edit {
+  const tidy = tidier(element, 'class')
+  return valueEdit(
     isThere,
     () => element.classList.contains(name),
-    (isThere) => void element.classList.toggle(name, isThere),
+    (isThere) => {
+      element.classList.toggle(name, isThere)
+      tidy()
+    },
   )
+}
+
+/** Takes an attribute away again that is empty and was not there. */
+function tidier(element: Element, name: string): () => void {
+  const wasThere = element.hasAttribute(name)
+  return () => {
+    if (!wasThere && !element.getAttribute(name)) element.removeAttribute(name)
+  }
+}
 
 /** By the element's own style, which a content security policy lets scripts set. */
 export function styleEdit(element: HTMLElement, name: string, value: string): Edit {
   const { style } = element
+  const tidy = tidier(element, 'style')
   return valueEdit(
     `${value}!important`,
     () => `${style.getPropertyValue(name)}!${style.getPropertyPriority(name)}`,
     (text) => {
       const [value, priority] = text.split('!') as [string, string]
       style.setProperty(name, value, priority)
+      tidy()
     },
   )
 }

@@ -54,7 +54,9 @@ export function openQueue(server: Server, storage: Storage): Queue {
     }, delay)
   }
 
-  async function send(): Promise<void> {
+  const send = (): Promise<void> => sendBatch().catch(() => undefined)
+
+  async function sendBatch(): Promise<void> {
     if (isHeld || sending.length || !waiting.length) return
     sending = waiting.splice(0, fitting(waiting))
     const pause = await post(server, sending)

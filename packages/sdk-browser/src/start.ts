@@ -122,7 +122,9 @@ export function start(options: Options, since = performance.now()): Concierge {
     if (read) track('Attention Measured', { path: page.path, ...read }, page)
   }
 
-  async function decide(shown = performance.now()): Promise<void> {
+  const decide = (since?: number): Promise<void> => decideFor(since).catch(() => undefined)
+
+  async function decideFor(shown = performance.now()): Promise<void> {
     if (consent.state() !== 'open') return
     view += 1
     const asked = view
@@ -194,7 +196,11 @@ export function start(options: Options, since = performance.now()): Concierge {
     void decide()
     if (options.pageViews !== false) setTimeout(page, TITLE_MS)
   })
-  if (options.pageViews !== false) page()
+  if (options.pageViews !== false) {
+    // The title may come after the script.
+    if (document.readyState === 'loading') listen(document, 'DOMContentLoaded', () => page())
+    else page()
+  }
   void decide(since)
 
   return {

@@ -26,9 +26,9 @@ const FILES = {
 }
 for (const [name, path] of Object.entries(MODULES)) SCRIPTS[path] = FILES[name]
 
-const EMPTY_PAGE = '<!doctype html><title>Elsewhere</title>'
+const EMPTY_PAGE = { text: '<!doctype html><title>Elsewhere</title>', type: 'text/html' }
 
-// Starts the shop. `show` puts a page under a path and answers with its address.
+// Starts the shop. `show` puts a page, or something else, under a path and answers with its address.
 export async function openSite() {
   const pages = new Map()
   const server = createServer((request, response) => {
@@ -39,16 +39,17 @@ export async function openSite() {
     } else if (pathname === '/favicon.ico') {
       response.writeHead(204).end()
     } else {
-      response.setHeader('content-type', 'text/html; charset=utf-8')
-      response.end(pages.get(pathname) ?? EMPTY_PAGE)
+      const { text, type } = pages.get(pathname) ?? EMPTY_PAGE
+      response.setHeader('content-type', `${type}; charset=utf-8`)
+      response.end(text)
     }
   })
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening))
   const url = `http://127.0.0.1:${server.address().port}`
   return {
     url,
-    show(path, html) {
-      pages.set(path, html)
+    show(path, text, type = 'text/html') {
+      pages.set(path, { text, type })
       return url + path
     },
     close() {

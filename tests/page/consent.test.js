@@ -1,0 +1,94 @@
+// Nothing is kept and nothing is sent before consent where it is required, and after a refusal nothing either.
+
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+
+import { visitor } from '../clients/browser/support/browser.js'
+import { SERVER, counted, define, events, eventually, person } from '../clients/browser/support/concierge.js'
+import { browser, site } from '../clients/browser/support/stage.js'
+import { tag } from './support/guide.js'
+
+const PATH = '/consent'
+const REQUIRED = "<script>conciergeOptions = { consent: 'required' }</script>"
+const HERO = '<h1 data-concierge="consent_hero"><span data-field="title">Default</span></h1>'
+
+before(async () => {
+  const matches = { context: 'page.path', op: 'eq', value: PATH }
+  await define('placements', 'consent_hero', { state: 'live', match: matches })
+  await define('experiences', 'consent_hero_on', {
+    state: 'live', placement: 'consent_hero', variants: [{ key: 'on', content: { title: 'Chosen' } }],
+  })
+})
+
+async function open(head = REQUIRED) {
+  const guest = await visitor(browser, [site.url, SERVER])
+  const url = site.show(PATH, `<!doctype html><link rel="icon" href="data:,">${head}${tag()}<body>${HERO}</body>`)
+  const page = await guest.open(url)
+  await page.waitForFunction(() => window.concierge && !concierge.q)
+  const posts = () => guest.asked.filter((call) => call.method() === 'POST')
+  const kept = () => page.evaluate(() => [document.cookie, ...Object.keys(localStorage)])
+  const title = () => page.textContent('h1')
+  const answer = (purposes) => page.evaluate((purposes) => concierge('consent', purposes), purposes)
+  return { guest, page, posts, kept, title, answer }
+}
+
+const known = (page) => page.evaluate(() => localStorage.getItem('ajs_anonymous_id'))
+
+test('before the answer nothing is kept or sent, and after a grant everything is', async () => {
+  const { guest, page, posts, kept, title, answer } = await open()
+  await page.evaluate(() => concierge('track', 'Product Viewed', { product_id: 'a1' }))
+  await page.waitForTimeout(1500)
+  assert.deepEqual(posts(), [])
+  assert.deepEqual(await kept(), [''])
+  assert.equal(await title(), 'Default')
+
+  await answer({ analytics: true, personalization: true })
+  await eventually('the hero', async () => (await title()) === 'Chosen')
+  const id = await known(page)
+  const found = await eventually('what was done before', async () => {
+    const counts = counted(await events('anonymous_id', id))
+    return counts['Product Viewed'] && counts
+  })
+  assert.equal(found['Page Viewed'], 1)
+  await guest.leave()
+  assert.deepEqual(guest.complaints, [])
+})
+
+test('after a refusal nothing is kept but the refusal, and nothing is sent', async () => {
+  const { guest, page, posts, kept, title, answer } = await open()
+  await answer({ analytics: false, personalization: false })
+  await page.evaluate(() => concierge('track', 'Product Viewed'))
+  await page.waitForTimeout(1500)
+  assert.deepEqual(posts(), [])
+  assert.deepEqual(await kept(), ['', 'concierge_consent'])
+  assert.equal(await title(), 'Default')
+  await page.reload()
+  await page.waitForTimeout(1500)
+  assert.deepEqual(posts(), [])
+  await guest.leave()
+})
+
+test('who is refused personalization alone is counted and shown the default', async () => {
+  const { guest, page, title, answer } = await open()
+  await answer({ analytics: true, personalization: false })
+  await page.evaluate(() => concierge('track', 'Product Viewed'))
+  const id = await known(page)
+  await eventually('the event', async () => counted(await events('anonymous_id', id))['Product Viewed'])
+  assert.equal(await title(), 'Default')
+  await guest.leave()
+})
+
+test('a refusal of somebody who is known reaches the server, and takes back what is shown', async () => {
+  const { guest, page, kept, title, answer } = await open('')
+  await eventually('the hero', async () => (await title()) === 'Chosen')
+  const id = await known(page)
+  await eventually('the page view', async () => (await events('anonymous_id', id)).length)
+  await answer({ analytics: false, personalization: false })
+  await eventually('the default', async () => (await title()) === 'Default')
+  assert.deepEqual(await kept(), ['', 'concierge_consent'])
+  await eventually('the refusal', async () => {
+    const { consents } = await person('anonymous_id', id)
+    return consents?.personalization?.granted === false || consents?.personalization?.state === 'denied'
+  })
+  await guest.leave()
+})
