@@ -110,7 +110,12 @@ export function openChanges(): Changes {
 }
 
 function ensure(one: Kept, soon: () => void): void {
-  for (const element of one.edits.keys()) if (!element.isConnected) one.edits.delete(element)
+  for (const [element, edit] of one.edits) {
+    if (element.isConnected) continue
+    // The page has thrown it away; what we put beside it goes with it.
+    edit.undo()
+    one.edits.delete(element)
+  }
   for (const element of find(one.change)) {
     if (one.edits.has(element)) continue
     const isAlive = isHydrated(element)

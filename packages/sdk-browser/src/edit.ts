@@ -196,7 +196,8 @@ export function moveEdit(element: Element, where: Where, target: Element): Edit 
       target[METHODS[where]](element)
     },
     undo() {
-      if (mark?.isConnected) mark.replaceWith(element)
+      if (element.isConnected) mark?.replaceWith(element)
+      else mark?.remove()
       mark = undefined
     },
   }

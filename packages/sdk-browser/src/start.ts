@@ -3,7 +3,7 @@
 
 import { measureAttention, type Attention } from './attention.ts'
 import { capture } from './capture.ts'
-import { openChanges, type Change, type Place } from './changes.ts'
+import { find, openChanges, type Change, type Place } from './changes.ts'
 import { openConsent, type ConsentMode, type Purposes } from './consent.ts'
 import { ask, inlined, type Decision } from './decisions.ts'
 import { openQueue, type Message } from './events.ts'
@@ -156,7 +156,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     const declared = (Array.isArray(content?.changes) ? content.changes : []) as Change[]
     const places: Place[] = decision.places ?? (declared.length ? declared : [slotOf(placement)])
     // Whoever has seen the original is not to see it change under their eyes.
-    if (isLate && places.some((place) => isThere(place))) return report('Experience Missed', decision, { reason: 'late' })
+    if (isLate && places.some(isSeen)) return report('Experience Missed', decision, { reason: 'late' })
     if (content?.redirect && isSafeAddress(content.redirect)) return redirect(decision, report)
     const fates = changes.make(declared.concat(content ? filled(placement, content) : []))
     const outcome = follow(decision, places, fates.slice(0, declared.length), report)
@@ -237,8 +237,8 @@ export function start(options: Options, since = performance.now()): Concierge {
   }
 }
 
-const isThere = ({ selector }: Place): boolean =>
-  attempt(() => document.querySelector(selector)) != null
+/** Whether something is, or was, in view. */
+const isSeen = (place: Place): boolean => find(place).some((element) => element.getBoundingClientRect().top < innerHeight)
 
 /** The signed preview that the address brings, for as long as this tab is open. */
 function previewOf(): string | undefined {
