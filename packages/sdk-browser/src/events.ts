@@ -18,10 +18,8 @@ export interface Server {
 
 export interface Queue {
   add(message: Message): void
-  /** Sends what waits, now. */
-  flush(): void
-  /** Drops what waits. */
-  discard(): void
+  /** Drops what waits, and sends one event after which nothing comes. */
+  end(last?: Message): void
   /** Holds everything back, or lets it go. */
   hold(isHeld: boolean): void
 }
@@ -99,8 +97,10 @@ export function openQueue(server: Server, storage: Storage): Queue {
       if (WAITING_MAX < waiting.length) waiting.shift()
       later(BATCH_MAX <= waiting.length ? 0 : WAIT_MS)
     },
-    flush: () => void send(),
-    discard: () => void (waiting = []),
+    end(last) {
+      waiting = []
+      if (last) void post(server, [last])
+    },
     hold(held) {
       isHeld = held
       if (held) return

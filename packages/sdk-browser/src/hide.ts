@@ -1,6 +1,7 @@
 // Keeps unseen what may be about to change: those elements alone, in the boxes that they have, and not for long.
 
 import { attempt } from './guard.ts'
+import { HIDDEN, type Storage } from './storage.ts'
 
 /** Elements that an experience may change on some pages. */
 export interface Hidden {
@@ -12,10 +13,22 @@ export interface Hidden {
 /** Elements that say that they are for a placement. */
 export const SLOTS = '[data-concierge]'
 
-/** The selectors of those that may change on a page. */
+/** Most pages for which that is kept; the oldest go first. */
+const PAGES_MAX = 50
+
+/** The selectors of those that may change on a page, as far as the browser understands them. */
 export const selectorsFor = (path: string, hidden: Hidden[]): string[] =>
-  [SLOTS].concat(...hidden.filter(({ paths }) => !paths || paths.some((one) => fits(path, one)))
-    .map(({ selectors }) => selectors))
+  hidden.filter(({ paths }) => !paths || paths.some((one) => fits(path, one)))
+    .flatMap(({ selectors }) => selectors)
+    .filter((selector) => attempt(() => document.querySelector(selector)) !== undefined)
+
+/** Keeps the selectors of a page for the snippet, which cannot know them otherwise. */
+export function remember(storage: Storage, path: string, selectors: string[]): void {
+  const { [path]: _, ...others } = attempt(() => JSON.parse(storage.get(HIDDEN) ?? '{}') as Record<string, string>) ?? {}
+  const pages = Object.entries(others).slice(1 - PAGES_MAX)
+  if (selectors.length) pages.push([path, selectors.join()])
+  storage.set(HIDDEN, pages.length ? JSON.stringify(Object.fromEntries(pages)) : undefined)
+}
 
 const fits = (path: string, pattern: string): boolean =>
   pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern

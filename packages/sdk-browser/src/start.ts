@@ -8,7 +8,7 @@ import { openConsent, type ConsentMode, type Purposes } from './consent.ts'
 import { ask, inlined, type Decision } from './decisions.ts'
 import { openQueue, type Message } from './events.ts'
 import { attempt, listen, newId } from './guard.ts'
-import { hide, selectorsFor, type Hidden } from './hide.ts'
+import { SLOTS, hide, remember, selectorsFor, type Hidden } from './hide.ts'
 import { follow, type Outcome } from './outcomes.ts'
 import { onRoute } from './routes.ts'
 import { isSafeAddress } from './sanitise.ts'
@@ -92,17 +92,17 @@ export function start(options: Options, since = performance.now()): Concierge {
     screen: { width: screen.width, height: screen.height },
     consent: { categoryPreferences: consent.answer() },
   })
-  function send(type: Message['type'], said: Properties, page?: Properties): void {
-    if (consent.state() === 'closed' || preview) return
-    queue.add({
-      type,
-      messageId: newId(),
-      timestamp: new Date().toISOString(),
-      anonymousId: visitor(),
-      userId: storage.get(USER),
-      context: context(page),
-      ...said,
-    })
+  const message = (type: Message['type'], said: Properties, page?: Properties): Message => ({
+    type,
+    messageId: newId(),
+    timestamp: new Date().toISOString(),
+    anonymousId: visitor(),
+    userId: storage.get(USER),
+    context: context(page),
+    ...said,
+  })
+  function send(...said: Parameters<typeof message>): void {
+    if (consent.state() !== 'closed' && !preview) queue.add(message(...said))
   }
   const track = (event: string, properties: Properties = {}, page?: Properties): void =>
     send('track', { event, properties }, page)
@@ -130,7 +130,9 @@ export function start(options: Options, since = performance.now()): Concierge {
     const asked = view
     changes.revert()
     outcomes = []
-    const show = hide(selectorsFor(location.pathname, options.hidden ?? []))
+    const selectors = selectorsFor(location.pathname, options.hidden ?? [])
+    const show = hide([SLOTS, ...selectors])
+    remember(storage, location.pathname, selectors)
     const timer = setTimeout(show, Math.max(0, patience - (performance.now() - shown)))
     const user = storage.get(USER)
     const found = inlined() ?? await ask(server, {
@@ -180,7 +182,6 @@ export function start(options: Options, since = performance.now()): Concierge {
     if (options.attention && consent.answer()?.[options.attention]) attention ??= measureAttention()
     if (state !== 'closed') return
     view += 1
-    queue.discard()
     storage.forget()
     changes.revert()
   }
@@ -217,13 +218,12 @@ export function start(options: Options, since = performance.now()): Concierge {
       void decide()
     },
     consent(purposes) {
-      const isKnown = consent.state() === 'open'
+      const wasOpen = consent.state() === 'open'
       consent.take(purposes)
+      const said = { event: 'Consent Updated', properties: {} }
+      if (consent.state() === 'open') send('track', said)
       // The server is told of a refusal by whoever it may know already, and by nobody else.
-      if (isKnown && consent.state() === 'closed') {
-        void ask(server, { identifiers: { anonymous_id: visitor() }, placements: [], context: context() })
-      }
-      if (consent.state() === 'open') track('Consent Updated')
+      else queue.end(wasOpen ? message('track', said) : undefined)
       settle()
       void decide()
     },

@@ -8,6 +8,8 @@ export const VISITOR = 'ajs_anonymous_id'
 export const USER = 'ajs_user_id'
 /** What they answered when they were asked for consent. */
 export const ANSWER = 'concierge_consent'
+/** What is hidden on pages that were seen, until it is decided. */
+export const HIDDEN = 'concierge_hidden'
 /** Events that could not be sent. */
 export const UNSENT = 'concierge_unsent'
 
@@ -53,7 +55,7 @@ export function openStorage(): Storage {
     forget() {
       isAllowed = false
       page.clear()
-      for (const name of [VISITOR, USER, UNSENT]) keep(name, undefined)
+      for (const name of [VISITOR, USER, UNSENT, HIDDEN]) keep(name, undefined)
     },
   }
 }
