@@ -35,6 +35,7 @@ mod results;
 mod results_bad_input;
 mod results_methods;
 mod results_traits;
+mod script;
 mod serving;
 mod signals;
 mod stages;
