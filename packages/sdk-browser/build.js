@@ -14,7 +14,10 @@ const SCRIPT = 'dist/concierge.js'
 const isCheck = process.argv.includes('--check')
 const options = { bundle: true, minify: true, target: 'es2020', legalComments: 'none', write: !isCheck }
 
-await build({ ...options, entryPoints: ['src/index.ts'], format: 'esm', outfile: 'dist/index.js' })
+await build({
+  ...options, entryPoints: ['src/index.ts', 'src/react.ts', 'src/vue.ts'], format: 'esm', outdir: 'dist',
+  external: ['react', 'vue'],
+})
 const { outputFiles } = await build({
   ...options, entryPoints: ['src/script.ts'], format: 'iife', outfile: SCRIPT, write: false,
 })

@@ -50,7 +50,7 @@ export interface Concierge {
   consents(): Purposes | undefined
   /** Decides anew for this page. */
   decide(): Promise<void>
-  /** Hears of the decisions of each page; at once of those that are there. Answers with what ends that. */
+  /** Hears of what each page is to show; at once of what this one is. Answers with what ends that. */
   onDecisions(hear: Hear): () => void
 }
 
@@ -141,16 +141,17 @@ export function start(options: Options, since = performance.now()): Concierge {
       ...(preview ? { preview } : {}),
     })
     if (found && asked === view) {
-      decisions = found
       const isLate = patience < performance.now() - shown
-      found.forEach((decision) => attempt(() => apply(decision, isLate)))
-      hearers.forEach((hear) => attempt(() => hear(found)))
+      const made = found.filter((decision) => attempt(() => apply(decision, isLate)))
+      decisions = made
+      hearers.forEach((hear) => attempt(() => hear(made)))
     }
     clearTimeout(timer)
     show()
   }
 
-  function apply(decision: Decision, isLate: boolean): void {
+  /** Shows what was decided; whether the page is to show it. */
+  function apply(decision: Decision, isLate: boolean): boolean {
     const { content, experience, placement, token } = decision
     const report = (event: string, { id, variant }: Decision, properties?: Properties): void => {
       if (experience && token) track(event, { placement, experience, variant, decision_id: id, token, ...properties })
@@ -158,12 +159,16 @@ export function start(options: Options, since = performance.now()): Concierge {
     const declared = (Array.isArray(content?.changes) ? content.changes : []) as Change[]
     const places: Place[] = decision.places ?? (declared.length ? declared : [slotOf(placement)])
     // Whoever has seen the original is not to see it change under their eyes.
-    if (isLate && places.some(isSeen)) return report('Experience Missed', decision, { reason: 'late' })
-    if (content?.redirect && isSafeAddress(content.redirect)) return redirect(decision, report)
+    if (isLate && places.some(isSeen)) {
+      report('Experience Missed', decision, { reason: 'late' })
+      return false
+    }
+    if (content?.redirect && isSafeAddress(content.redirect)) redirect(decision, report)
     const fates = changes.make(declared.concat(content ? filled(placement, content) : []))
     const outcome = follow(decision, places, fates.slice(0, declared.length), report)
     outcomes.push(outcome)
     changes.watch(outcome.look)
+    return true
   }
 
   function redirect(decision: Decision, report: (event: string, decision: Decision) => void): void {
