@@ -1,5 +1,5 @@
-//! The script that a site puts on its pages: the browser's client (`packages/sdk-browser`) with where to ask, and what to
-//! hide until it is answered.
+//! The script that a site puts on its pages: the browser's client (`packages/sdk-browser`) with where to ask, and what
+//! to hide until it is answered.
 //!
 //! The script is built ahead and kept in the repository, so that building the server needs no other tools.
 
