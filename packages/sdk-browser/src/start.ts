@@ -64,6 +64,9 @@ export function start(options: Options, since = performance.now()): Concierge {
   const server = { url: options.server.replace(/\/$/, ''), writeKey: options.writeKey }
   const storage = openStorage()
   const consent = openConsent(options.consent ?? 'assumed', storage)
+  // Before the queue, which sends what there is when it hears of these.
+  listen(window, 'pagehide', () => leave())
+  listen(document, 'visibilitychange', () => document.visibilityState === 'hidden' && tellAttention())
   const queue = openQueue(server, storage)
   const changes = openChanges()
   const patience = Math.min(options.timeout ?? HIDDEN_MS_MAX, HIDDEN_MS_MAX)
@@ -114,12 +117,20 @@ export function start(options: Options, since = performance.now()): Concierge {
     if (query) track('Products Searched', { query }, page)
   }
 
-  /** Ends what was for a page. */
-  function leave(page = pageNow()): void {
-    outcomes.forEach((outcome) => outcome.end())
-    outcomes = []
+  function tellAttention(page = pageNow()): void {
     const read = attention?.take()
     if (read) track('Attention Measured', { path: page.path, ...read }, page)
+  }
+
+  function endOutcomes(): void {
+    outcomes.forEach((outcome) => outcome.end())
+    outcomes = []
+  }
+
+  /** Ends what was for a page. */
+  function leave(page?: Properties): void {
+    endOutcomes()
+    tellAttention(page)
   }
 
   const decide = (since?: number): Promise<void> => decideFor(since).catch(() => undefined)
@@ -128,8 +139,8 @@ export function start(options: Options, since = performance.now()): Concierge {
     if (consent.state() !== 'open') return
     view += 1
     const asked = view
+    endOutcomes()
     changes.revert()
-    outcomes = []
     const selectors = selectorsFor(location.pathname, options.hidden ?? [])
     const show = hide([SLOTS, ...selectors])
     remember(storage, location.pathname, selectors)
@@ -158,25 +169,18 @@ export function start(options: Options, since = performance.now()): Concierge {
     }
     const declared = (Array.isArray(content?.changes) ? content.changes : []) as Change[]
     const places: Place[] = decision.places ?? (declared.length ? declared : [slotOf(placement)])
+    const to = content?.redirect
     // Whoever has seen the original is not to see it change under their eyes.
-    if (isLate && places.some(isSeen)) {
+    if (isLate && (to || places.some(isSeen))) {
       report('Experience Missed', decision, { reason: 'late' })
       return false
     }
-    if (content?.redirect && isSafeAddress(content.redirect)) redirect(decision, report)
+    if (to && isSafeAddress(to)) return redirect(to, () => report('Experience Applied', decision))
     const fates = changes.make(declared.concat(content ? filled(placement, content) : []))
     const outcome = follow(decision, places, fates.slice(0, declared.length), report)
     outcomes.push(outcome)
     changes.watch(outcome.look)
     return true
-  }
-
-  function redirect(decision: Decision, report: (event: string, decision: Decision) => void): void {
-    const to = new URL(decision.content?.redirect ?? '', location.href)
-    // Where it leads to is where the visitor is: a redirect that comes back would never end.
-    if (to.origin + to.pathname === location.origin + location.pathname) return
-    report('Experience Applied', decision)
-    location.replace(to.href)
   }
 
   /** Begins or ends whatever the state of consent allows. */
@@ -192,16 +196,18 @@ export function start(options: Options, since = performance.now()): Concierge {
   }
 
   settle()
-  listen(window, 'pagehide', () => leave())
   capture(track)
   let before = pageNow()
-  onRoute(() => {
+  function enter(): void {
     leave(before)
     referrer = String(before.url)
     before = pageNow()
     void decide()
     if (options.pageViews !== false) setTimeout(page, TITLE_MS)
-  })
+  }
+  onRoute(enter)
+  // Whoever comes back finds the page as they left it, if the browser has kept it.
+  listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && enter())
   if (options.pageViews !== false) {
     // The title may come after the script.
     if (document.readyState === 'loading') listen(document, 'DOMContentLoaded', () => page())
@@ -240,6 +246,15 @@ export function start(options: Options, since = performance.now()): Concierge {
       return () => hearers.delete(hear)
     },
   }
+}
+
+/** Leads on; whether the visitor stays, since they are where it leads: a redirect that comes back would never end. */
+function redirect(address: string, report: () => void): boolean {
+  const to = new URL(address, location.href)
+  if (to.origin + to.pathname === location.origin + location.pathname) return true
+  report()
+  location.replace(to.href)
+  return false
 }
 
 /** Whether something is, or was, in view. */
