@@ -6,10 +6,9 @@
 //! about the visitor's first event.
 
 use model::{
-    Key, Purpose, Timestamp, UnitId, Value,
-    condition::{Condition, EventName, Fact, Facts, Membership, Rows, Rule, Truth},
+    Key, Purpose, Timestamp, UnitId,
+    condition::{Condition, Facts, Membership, Rule, Truth},
     consent::PurposeKey,
-    value::Path,
 };
 
 use crate::{Audience, Touched};
@@ -18,18 +17,6 @@ use crate::{Audience, Touched};
 struct Nobody;
 
 impl Facts for Nobody {
-    fn trait_value(&self, _: &Path) -> Fact<&Value> {
-        Fact::Missing
-    }
-
-    fn context(&self, _: &Path) -> Fact<&Value> {
-        Fact::Missing
-    }
-
-    fn events(&self, _: &EventName) -> Fact<Rows<'_>> {
-        Fact::Missing
-    }
-
     fn membership(&self, _: &Key) -> Option<Membership> {
         Some(Membership::unrecorded(Truth::False))
     }

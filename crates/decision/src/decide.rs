@@ -13,8 +13,7 @@ use std::sync::LazyLock;
 
 use model::{
     Key, LazyObject, Timestamp, UnitId,
-    condition::{EventName, Fact, Facts, Membership, Rows, Truth},
-    consent::PurposeKey,
+    condition::{Fact, Facts, Truth},
     definition::State,
     value::{Object, Path, Value},
 };
@@ -282,24 +281,8 @@ struct ContextFacts<'a> {
 }
 
 impl Facts for ContextFacts<'_> {
-    fn trait_value(&self, _: &Path) -> Fact<&Value> {
-        Fact::Missing
-    }
-
     fn context(&self, path: &Path) -> Fact<&Value> {
         self.context.find(path).map_or(Fact::Missing, Fact::Known)
-    }
-
-    fn events(&self, _: &EventName) -> Fact<Rows<'_>> {
-        Fact::Missing
-    }
-
-    fn membership(&self, _: &Key) -> Option<Membership> {
-        None
-    }
-
-    fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
-        None
     }
 
     fn unit(&self) -> UnitId {

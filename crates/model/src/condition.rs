@@ -186,18 +186,28 @@ pub enum Sight {
 /// Everything a condition may ask about one person in one situation, for one purpose.
 ///
 /// It is the only door to a person's data: an implementation holds what the purpose consented to allows, and answers
-/// [`Fact::Withheld`] for the rest.
+/// [`Fact::Withheld`] for the rest. One that has nothing of a kind leaves that kind out; everybody has a unit.
 pub trait Facts {
     /// The current value of a trait.
-    fn trait_value(&self, path: &Path) -> Fact<&Value>;
+    fn trait_value(&self, _: &Path) -> Fact<&Value> {
+        Fact::Missing
+    }
     /// A value of the request's context (`device.type`, `page.url`).
-    fn context(&self, path: &Path) -> Fact<&Value>;
+    fn context(&self, _: &Path) -> Fact<&Value> {
+        Fact::Missing
+    }
     /// The person's events of a name; `Missing` equals no rows.
-    fn events(&self, name: &EventName) -> Fact<Rows<'_>>;
+    fn events(&self, _: &EventName) -> Fact<Rows<'_>> {
+        Fact::Missing
+    }
     /// Membership in another audience; `None` when there is no such live audience.
-    fn membership(&self, audience: &Key) -> Option<Membership>;
+    fn membership(&self, _audience: &Key) -> Option<Membership> {
+        None
+    }
     /// Whether the purpose is granted now, by statement or by default; `None` when there is no such purpose.
-    fn consents_to(&self, purpose: &PurposeKey) -> Option<bool>;
+    fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
+        None
+    }
     /// What traffic buckets hash.
     fn unit(&self) -> UnitId;
     /// The account at a place among those that the person belongs to, the one that was told of last first;

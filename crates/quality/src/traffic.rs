@@ -11,8 +11,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use model::{
     Key, LazyObject, Timestamp, UnitId, Value,
-    condition::{Condition, EventName, Fact, Facts, Membership, Rows, Rule, Truth},
-    consent::PurposeKey,
+    condition::{Condition, Fact, Facts, Rule, Truth},
     definition::{Fault, State},
     event::Marks,
     value::{Object, Path},
@@ -257,18 +256,6 @@ impl Facts for Own<'_> {
 
     fn context(&self, path: &Path) -> Fact<&Value> {
         self.context.find(path).map_or(Fact::Missing, Fact::Known)
-    }
-
-    fn events(&self, _: &EventName) -> Fact<Rows<'_>> {
-        Fact::Missing
-    }
-
-    fn membership(&self, _: &Key) -> Option<Membership> {
-        None
-    }
-
-    fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
-        None
     }
 
     fn unit(&self) -> UnitId {

@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 
 use model::{
-    Key, Purpose, PurposeSet, UnitId, Value,
-    condition::{EventName, EventRow, Layout, Membership, RowValues, Run},
-    consent::PurposeKey,
+    Purpose, PurposeSet, UnitId, Value,
+    condition::{EventName, EventRow, Layout, RowValues, Run},
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -23,27 +22,11 @@ struct Person {
 }
 
 impl Facts for Person {
-    fn trait_value(&self, _: &Path) -> Fact<&Value> {
-        Fact::Missing
-    }
-
-    fn context(&self, _: &Path) -> Fact<&Value> {
-        Fact::Missing
-    }
-
     fn events(&self, name: &EventName) -> Fact<Rows<'_>> {
         let Some(number) = self.layout.number(name) else { return Fact::Missing };
         let (rows, paths) = (self.run.span(number), self.layout.paths(number));
         let purpose = Purpose::ANALYTICS;
         Fact::Known(Rows { rows, paths, purpose, overflow: self.overflow })
-    }
-
-    fn membership(&self, _: &Key) -> Option<Membership> {
-        None
-    }
-
-    fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
-        None
     }
 
     fn unit(&self) -> UnitId {

@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, fmt};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Condition, EventName, Fact, Facts, Membership, Rows, Sight, Truth, Verdict,
+    Condition, Fact, Facts, Sight, Truth, Verdict,
     evaluate::{at_least, earlier},
 };
-use crate::{Key, Timestamp, UnitId, consent::PurposeKey, value::Path};
+use crate::{Key, Timestamp, UnitId, value::Path};
 
 /// One of the accounts that a person belongs to, as conditions see it for one purpose.
 pub trait Account {
@@ -87,22 +87,6 @@ struct Inside<'a> {
 impl Facts for Inside<'_> {
     fn trait_value(&self, path: &Path) -> Fact<&Value> {
         self.account.trait_value(path)
-    }
-
-    fn context(&self, _: &Path) -> Fact<&Value> {
-        Fact::Missing
-    }
-
-    fn events(&self, _: &EventName) -> Fact<Rows<'_>> {
-        Fact::Missing
-    }
-
-    fn membership(&self, _: &Key) -> Option<Membership> {
-        None
-    }
-
-    fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
-        None
     }
 
     fn unit(&self) -> UnitId {
