@@ -1,8 +1,10 @@
 //! Some columns of some rows of a file, thousands of rows at a time.
 //!
-//! A column whose values decide which rows are wanted is decoded first; of the others only the values of those rows
-//! are. Rows lie in the order of lanes, so those of a range of lanes follow each other, and pages before and after
-//! them are not unpacked.
+//! A column whose values decide which rows are wanted is decoded first; pages of others in which no row is wanted are
+//! not unpacked. Rows lie in the order of lanes, so those of a range of lanes follow each other, and pages before and
+//! after them are not unpacked either.
+
+mod words;
 
 use std::{
     fs::File,
@@ -14,12 +16,12 @@ use std::{
 
 use bytes::Bytes;
 use model::{
-    ProfileId,
+    ProfileId, StrandId,
     table::{IsWanted, Kind, Part, Table, Texts, Values, Wanted},
 };
 use parquet::{
-    column::{page::PageReader, reader::ColumnReaderImpl},
-    data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
+    column::reader::ColumnReaderImpl,
+    data_type::{BoolType, DataType, DoubleType, Int32Type, Int64Type},
     errors::ParquetError,
     file::{
         metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
@@ -28,6 +30,9 @@ use parquet::{
         statistics::Statistics,
     },
 };
+
+use parking_lot::Mutex;
+use words::{Numbered, Words};
 
 use crate::{folder::FolderError, read::physical};
 
@@ -87,11 +92,13 @@ struct At {
     place: usize,
     kind: Kind,
     required: bool,
+    /// Where ids of profiles or strands are as numbers; absent for other texts, and in files of before there were any.
+    number: Option<usize>,
     /// Its texts are ids of profiles or strands.
     is_id: bool,
 }
 
-/// Rows to be passed over, and then rows to be read.
+/// Rows that are not wanted, and then rows that are.
 #[derive(Clone, Copy, Default)]
 struct Run {
     over: usize,
@@ -120,14 +127,16 @@ pub(crate) fn scan(
         let mut parts = Parts {
             columns: columns.iter().map(|at| group.column(*at)).collect::<Result<_, _>>()?,
             only: match only {
-                Some((Some(at), is_wanted)) => Some((group.typed::<ByteArrayType>(at)?, is_wanted)),
+                Some((Some(at), is_wanted)) => {
+                    Some(Only { column: group.text(at)?, is_wanted, known: Vec::new() })
+                }
                 Some((None, _)) => continue,
                 None => None,
             },
             over: rows.start,
         };
-        if let Some((column, _)) = &mut parts.only {
-            column.reader.skip_records(rows.start)?;
+        if let Some(only) = &mut parts.only {
+            only.column.numbers.skip(rows.start)?;
         }
         let mut left = rows.len();
         while 0 < left {
@@ -160,8 +169,15 @@ fn find(
     if !fits {
         return Err(FolderError::Column(column.name));
     }
-    let is_id = Values::are_ids(name);
-    Ok(Some(At { place, kind: column.kind, required: column.required, is_id }))
+    let numbers = Values::numbers_of(name);
+    let number = numbers.and_then(|numbers| {
+        let place = schema.columns().iter().position(|found| found.name() == numbers)?;
+        let found = schema.column(place);
+        let fits = found.physical_type() == physical(Kind::Integer) && found.max_def_level() == 1;
+        fits.then_some(place)
+    });
+    let (kind, required, is_id) = (column.kind, column.required, numbers.is_some());
+    Ok(Some(At { place, kind, required, number, is_id }))
 }
 
 /// A row group.
@@ -189,38 +205,64 @@ impl Group<'_> {
                 return Ok(0..self.rows());
             }
         }
-        let mut column = self.typed::<Int64Type>(lane)?;
-        column.take(&[Run { over: 0, read: self.rows() }], self.rows())?;
+        let mut column = self.typed::<Int64Type>(lane.place, lane.required)?;
+        column.take(self.rows())?;
         let before = |end: i64| column.values.partition_point(|lane| *lane < end);
         Ok(before(from)..before(to))
     }
 
     fn column(&self, at: Option<At>) -> Result<Column, FolderError> {
         let Some(at) = at else { return Ok(Column::Missing) };
+        let At { place, required, .. } = at;
         Ok(match at.kind {
-            Kind::Text | Kind::Json if at.is_id => Column::Id(self.typed(at)?),
-            Kind::Text | Kind::Json => Column::Text(self.typed(at)?),
-            Kind::Integer | Kind::Time => Column::Integer(self.typed(at)?),
-            Kind::Number => Column::Number(self.typed(at)?),
-            Kind::Boolean => Column::Boolean(self.typed(at)?),
+            Kind::Text | Kind::Json if at.is_id => match at.number {
+                Some(place) if self.is_full(place) => Column::Number(self.typed(place, false)?),
+                _ => Column::Id(self.text(at)?),
+            },
+            Kind::Text | Kind::Json => Column::Text(self.text(at)?),
+            Kind::Integer | Kind::Time => Column::Integer(self.typed(place, required)?),
+            Kind::Number => Column::Real(self.typed(place, required)?),
+            Kind::Boolean => Column::Boolean(self.typed(place, required)?),
         })
     }
 
-    fn typed<T: DataType>(&self, at: At) -> Result<Typed<T>, FolderError> {
-        let chunk = self.metadata.column(at.place);
-        let pages = SerializedPageReader::new(Arc::clone(self.file), chunk, self.rows(), None)?;
-        let pages: Box<dyn PageReader> = Box::new(pages);
-        let reader = ColumnReaderImpl::new(chunk.column_descr_ptr(), pages);
-        Ok(Typed { reader, required: at.required, values: Vec::new(), levels: Vec::new() })
+    /// Whether every row has a value of a column in which some may have none.
+    fn is_full(&self, place: usize) -> bool {
+        let known = self.metadata.column(place).statistics();
+        known.is_some_and(|known| known.null_count_opt() == Some(0))
+    }
+
+    fn typed<T: DataType>(&self, place: usize, required: bool) -> Result<Typed<T>, FolderError> {
+        let pages = Box::new(self.pages(place)?);
+        let reader = ColumnReaderImpl::new(self.metadata.column(place).column_descr_ptr(), pages);
+        Ok(Typed { reader, required, values: Vec::new(), levels: Vec::new() })
+    }
+
+    fn text(&self, at: At) -> Result<Text, FolderError> {
+        let pages = Numbered::of(self.pages(at.place)?, !at.required);
+        let words = pages.words();
+        let descriptor = self.metadata.column(at.place).column_descr_ptr();
+        let reader = ColumnReaderImpl::new(descriptor, Box::new(pages));
+        let (values, levels) = (Vec::new(), Vec::new());
+        let numbers = Typed { reader, required: at.required, values, levels };
+        Ok(Text { numbers, words, parts: 0, places: Vec::new() })
+    }
+
+    fn pages(&self, place: usize) -> Result<SerializedPageReader<Shared>, FolderError> {
+        let chunk = self.metadata.column(place);
+        Ok(SerializedPageReader::new(Arc::clone(self.file), chunk, self.rows(), None)?)
     }
 }
 
 /// What reads a column of a row group.
 enum Column {
-    Text(Typed<ByteArrayType>),
-    Id(Typed<ByteArrayType>),
+    Text(Text),
+    /// Ids as texts.
+    Id(Text),
+    /// Ids as numbers.
+    Number(Typed<Int64Type>),
     Integer(Typed<Int64Type>),
-    Number(Typed<DoubleType>),
+    Real(Typed<DoubleType>),
     Boolean(Typed<BoolType>),
     Missing,
 }
@@ -235,10 +277,28 @@ struct Typed<T: DataType> {
     levels: Vec<i16>,
 }
 
+/// What reads texts.
+struct Text {
+    numbers: Typed<Int32Type>,
+    words: Arc<Mutex<Words>>,
+    /// Parts that were read.
+    parts: u32,
+    /// For each number, the last part that has it and its place among the words of that part.
+    places: Vec<(u32, usize)>,
+}
+
+/// The column by whose values rows are wanted.
+struct Only<'a> {
+    column: Text,
+    is_wanted: IsWanted<'a>,
+    /// For each number whether its text is wanted, once that was asked.
+    known: Vec<Option<bool>>,
+}
+
 /// What reads the rows of a row group, part by part.
 struct Parts<'a> {
     columns: Vec<Column>,
-    only: Option<(Typed<ByteArrayType>, IsWanted<'a>)>,
+    only: Option<Only<'a>>,
     /// Rows that nobody wants and that the columns have not passed over yet.
     over: usize,
 }
@@ -246,26 +306,41 @@ struct Parts<'a> {
 impl Parts<'_> {
     /// What is wanted of the next rows.
     fn next(&mut self, count: usize) -> Result<Part, FolderError> {
-        let runs = self.runs(count)?;
-        let rows = runs.iter().map(|run| run.read).sum();
-        if rows == 0 {
+        let mut runs = match &mut self.only {
+            Some(only) => only.runs(count)?,
+            None => vec![Run { over: 0, read: count }],
+        };
+        let passed: usize = runs.iter().map(|run| run.over + run.read).sum();
+        let Some(first) = runs.first_mut() else {
+            self.over += count;
             return Ok(Part::default());
-        }
+        };
+        first.over += std::mem::replace(&mut self.over, count - passed);
+        let rows = runs.iter().map(|run| run.read).sum();
         let columns = self.columns.iter_mut().map(|column| column.values(&runs, rows));
         Ok(Part { rows, columns: columns.collect::<Result<_, _>>()? })
     }
+}
 
+impl Only<'_> {
     /// Which of the next rows are wanted.
     fn runs(&mut self, count: usize) -> Result<Vec<Run>, FolderError> {
-        let mut run = Run { over: std::mem::take(&mut self.over), read: 0 };
-        let Some((column, is_wanted)) = &mut self.only else {
-            return Ok(vec![Run { read: count, ..run }]);
-        };
-        column.take(&[Run { over: 0, read: count }], count)?;
-        let (mut runs, mut asked) = (Vec::new(), Recent::default());
-        column.each(|text| {
-            let mut ask = |text: &str| usize::from(is_wanted(text));
-            let is_meant = text.map(|text| asked.get(text, &mut ask)).transpose()? == Some(1);
+        self.column.read(count)?;
+        let (mut runs, mut run) = (Vec::new(), Run::default());
+        let words = self.column.words.lock();
+        self.known.resize(words.count(), None);
+        self.column.numbers.each(&[Run { over: 0, read: count }], |number| {
+            let is_meant = match number {
+                Some(number) => match self.known.get_mut(number_of(*number)?) {
+                    Some(Some(known)) => *known,
+                    Some(unknown) => {
+                        let is_meant = (self.is_wanted)(words.get(number_of(*number)?)?);
+                        *unknown.insert(is_meant)
+                    }
+                    None => false,
+                },
+                None => false,
+            };
             if is_meant {
                 run.read += 1;
             } else {
@@ -276,9 +351,7 @@ impl Parts<'_> {
             }
             Ok(())
         })?;
-        if run.read == 0 {
-            self.over = run.over;
-        } else {
+        if 0 < run.read {
             runs.push(run);
         }
         Ok(runs)
@@ -288,28 +361,15 @@ impl Parts<'_> {
 impl Column {
     fn values(&mut self, runs: &[Run], rows: usize) -> Result<Values, FolderError> {
         Ok(match self {
-            Self::Text(column) => {
-                column.take(runs, rows)?;
-                let (mut texts, mut recent) = (Texts::default(), Recent::default());
-                column.each(|text| {
-                    let word = text.map(|text| recent.get(text, &mut |text| texts.word(text)));
-                    texts.push(word.transpose()?);
-                    Ok(())
-                })?;
-                Values::Texts(texts)
+            Self::Text(column) => Values::Texts(column.texts(runs)?),
+            Self::Id(column) => Values::Ids(column.ids(runs, rows)?),
+            Self::Number(column) => {
+                let id = |number: &i64| StrandId::from_number(*number).map(ProfileId);
+                Values::Ids(column.picked(runs, rows, id)?)
             }
-            Self::Id(column) => {
-                column.take(runs, rows)?;
-                let mut ids = Vec::with_capacity(rows);
-                column.each(|text| {
-                    ids.push(text.and_then(|t| ProfileId::from_hexadecimal(t.data()).ok()));
-                    Ok(())
-                })?;
-                Values::Ids(ids)
-            }
-            Self::Integer(column) => Values::Integers(column.picked(runs, rows)?),
-            Self::Number(column) => Values::Numbers(column.picked(runs, rows)?),
-            Self::Boolean(column) => Values::Booleans(column.picked(runs, rows)?),
+            Self::Integer(column) => Values::Integers(column.picked(runs, rows, |n| Some(*n))?),
+            Self::Real(column) => Values::Numbers(column.picked(runs, rows, |n| Some(*n))?),
+            Self::Boolean(column) => Values::Booleans(column.picked(runs, rows, |b| Some(*b))?),
             Self::Missing => {
                 let mut texts = Texts::default();
                 (0..rows).for_each(|_| texts.push(None));
@@ -320,104 +380,138 @@ impl Column {
 }
 
 impl<T: DataType> Typed<T> {
-    /// Reads the values of so many rows in runs.
-    fn take(&mut self, runs: &[Run], rows: usize) -> Result<(), FolderError> {
+    fn skip(&mut self, rows: usize) -> Result<(), FolderError> {
+        if 0 < rows && self.reader.skip_records(rows)? != rows {
+            return Err(too_few().into());
+        }
+        Ok(())
+    }
+
+    /// Decodes so many rows.
+    fn take(&mut self, rows: usize) -> Result<(), FolderError> {
         self.values.clear();
         self.values.reserve(rows);
         self.levels.clear();
-        for run in runs {
-            if 0 < run.over && self.reader.skip_records(run.over)? != run.over {
+        let mut left = rows;
+        while 0 < left {
+            let levels = (!self.required).then_some(&mut self.levels);
+            let (read, _, _) = self.reader.read_records(left, levels, None, &mut self.values)?;
+            if read == 0 {
                 return Err(too_few().into());
             }
-            let mut left = run.read;
-            while 0 < left {
-                let levels = (!self.required).then_some(&mut self.levels);
-                let (read, _, _) =
-                    self.reader.read_records(left, levels, None, &mut self.values)?;
-                if read == 0 {
-                    return Err(too_few().into());
-                }
-                left -= read;
-            }
+            left -= read;
         }
-        let found = if self.required { self.values.len() } else { self.levels.len() };
-        if found == rows { Ok(()) } else { Err(too_few().into()) }
+        Ok(())
     }
 
-    /// Visits the value of each row that was read.
+    /// Decodes rows from the first that is wanted to the last, and what lies between them: values are small, so that
+    /// decoding some in vain costs less than beginning anew for each run.
+    fn take_all(&mut self, runs: &[Run]) -> Result<(), FolderError> {
+        let Some(first) = runs.first() else { return self.take(0) };
+        self.skip(first.over)?;
+        let all: usize = runs.iter().map(|run| run.over + run.read).sum();
+        self.take(all - first.over)
+    }
+
+    /// Visits the values of rows that [`Self::take_all`] decoded.
     fn each(
         &self,
+        runs: &[Run],
         mut visit: impl FnMut(Option<&T::T>) -> Result<(), FolderError>,
     ) -> Result<(), FolderError> {
-        let mut values = self.values.iter();
-        if self.required {
-            return values.try_for_each(|value| visit(Some(value)));
+        let (mut row, mut value) = (0, 0);
+        let is_full = self.required || self.values.len() == self.levels.len();
+        for (nth, run) in runs.iter().enumerate() {
+            // Rows before the first run were passed over.
+            let over = if nth == 0 { 0 } else { run.over };
+            if is_full {
+                let values = self.values.get(row + over..row + over + run.read);
+                values.ok_or_else(too_few)?.iter().try_for_each(|value| visit(Some(value)))?;
+            } else {
+                let levels = |from: usize, to: usize| self.levels.get(from..to).ok_or_else(too_few);
+                value += levels(row, row + over)?.iter().filter(|level| **level != 0).count();
+                for level in levels(row + over, row + over + run.read)? {
+                    let found = match level {
+                        0 => None,
+                        _ => Some(self.values.get(value).ok_or_else(too_few)?),
+                    };
+                    value += usize::from(found.is_some());
+                    visit(found)?;
+                }
+            }
+            row += over + run.read;
         }
-        self.levels.iter().try_for_each(|level| match level {
-            0 => visit(None),
-            _ => visit(Some(values.next().ok_or_else(too_few)?)),
-        })
+        Ok(())
     }
 
-    /// Reads the values of so many rows in runs, and for that all between them: where values are small, decoding some
-    /// in vain costs less than beginning anew for each run.
-    fn picked(&mut self, runs: &[Run], rows: usize) -> Result<Vec<Option<T::T>>, FolderError> {
-        let Some((first, others)) = runs.split_first() else { return Ok(Vec::new()) };
-        let between: usize = others.iter().map(|run| run.over + run.read).sum();
-        let read = first.read + between;
-        self.take(&[Run { over: first.over, read }], read)?;
+    /// What something makes of the values of rows.
+    fn picked<U>(
+        &mut self,
+        runs: &[Run],
+        rows: usize,
+        of: impl Fn(&T::T) -> Option<U>,
+    ) -> Result<Vec<Option<U>>, FolderError> {
+        self.take_all(runs)?;
         let mut picked = Vec::with_capacity(rows);
-        let mut runs = runs.iter().map(|run| (run.over, run.read));
-        let (_, mut wanted) = runs.next().unwrap_or_default();
-        let mut unwanted = 0;
-        self.each(|value| {
-            if wanted == 0 && unwanted == 0 {
-                (unwanted, wanted) = runs.next().unwrap_or_default();
-            }
-            if unwanted > 0 {
-                unwanted -= 1;
-            } else {
-                wanted -= 1;
-                picked.push(value.cloned());
-            }
+        self.each(runs, |value| {
+            picked.push(value.and_then(&of));
             Ok(())
         })?;
         Ok(picked)
     }
 }
 
+impl Text {
+    /// Decodes the numbers of so many rows.
+    fn read(&mut self, rows: usize) -> Result<(), FolderError> {
+        self.words.lock().forget();
+        self.numbers.take(rows)
+    }
+
+    /// Decodes the numbers of rows.
+    fn read_all(&mut self, runs: &[Run]) -> Result<(), FolderError> {
+        self.words.lock().forget();
+        self.numbers.take_all(runs)
+    }
+
+    fn texts(&mut self, runs: &[Run]) -> Result<Texts, FolderError> {
+        self.read_all(runs)?;
+        let words = self.words.lock();
+        self.parts += 1;
+        self.places.resize(words.count(), (0, 0));
+        let mut texts = Texts::default();
+        self.numbers.each(runs, |number| {
+            let Some(number) = number else {
+                texts.push(None);
+                return Ok(());
+            };
+            let number = number_of(*number)?;
+            let place = self.places.get_mut(number).ok_or_else(too_few)?;
+            if place.0 != self.parts {
+                *place = (self.parts, texts.word(words.get(number)?));
+            }
+            texts.push(Some(place.1));
+            Ok(())
+        })?;
+        Ok(texts)
+    }
+
+    fn ids(&mut self, runs: &[Run], rows: usize) -> Result<Vec<Option<ProfileId>>, FolderError> {
+        self.read_all(runs)?;
+        let (words, mut ids) = (self.words.lock(), Vec::with_capacity(rows));
+        self.numbers.each(runs, |number| {
+            let text = number.map(|number| Ok::<_, FolderError>(words.get(number_of(*number)?)?));
+            ids.push(text.transpose()?.and_then(|text| text.parse().ok()));
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+}
+
+fn number_of(number: i32) -> Result<usize, FolderError> {
+    usize::try_from(number).map_err(|_| too_few().into())
+}
+
 fn too_few() -> ParquetError {
     ParquetError::General("a column has too few values".to_owned())
-}
-
-/// What was found for the last different texts. Texts of one dictionary that are the same lie in the same place, so
-/// they are told apart by where they are. The texts have to be held meanwhile.
-#[derive(Default)]
-struct Recent {
-    known: [(usize, usize, usize); 8],
-    next: usize,
-}
-
-impl Recent {
-    fn get(
-        &mut self,
-        text: &ByteArray,
-        find: &mut dyn FnMut(&str) -> usize,
-    ) -> Result<usize, FolderError> {
-        let bytes = text.data();
-        // An address is never 0, so what is not known yet is nobody's.
-        let (address, length) = (bytes.as_ptr().addr(), bytes.len());
-        let known = self.known.iter().find(|known| known.0 == address && known.1 == length);
-        if let Some((_, _, found)) = known {
-            return Ok(*found);
-        }
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| ParquetError::General("a text is not UTF-8".to_owned()))?;
-        let found = find(text);
-        if let Some(place) = self.known.get_mut(self.next) {
-            *place = (address, length, found);
-        }
-        self.next = (self.next + 1) % self.known.len();
-        Ok(found)
-    }
 }

@@ -49,6 +49,25 @@ pub struct StrandId {
     pub lane: Lane,
 }
 
+/// Bits of a strand's number that say its birth; the lane is above them.
+const BIRTH_BITS: u32 = 48;
+
+impl StrandId {
+    /// Both parts as one integer, in the order in which strands lie in files: the lane times 2⁴⁸, and the birth.
+    /// `None` for a birth of 2⁴⁸ or later, which no log reaches.
+    pub fn number(self) -> Option<i64> {
+        let born = i64::try_from(self.born.0).ok().filter(|born| born >> BIRTH_BITS == 0)?;
+        Some(i64::from(self.lane.get()) << BIRTH_BITS | born)
+    }
+
+    /// The strand with a number; `None` when no strand has it.
+    pub fn from_number(number: i64) -> Option<Self> {
+        let lane = Lane::from_stored(u16::try_from(number >> BIRTH_BITS).ok()?)?;
+        let born = u64::try_from(number).ok()? & ((1 << BIRTH_BITS) - 1);
+        Some(Self { born: Seq(born), lane })
+    }
+}
+
 /// The public name of a profile: the id of a strand of its component, given at first arrival.
 ///
 /// Written as 20 lower-case hexadecimal digits (lane, then birth). Any strand of the component names the same profile.
@@ -293,6 +312,24 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!("0400000000000000004d".parse::<ProfileId>().is_err(), "lane 1024 does not exist");
         assert!("+3ff000000000000004d".parse::<ProfileId>().is_err());
+    }
+
+    #[test]
+    fn a_strand_has_a_number_that_sorts_as_its_id() {
+        let strand = |lane, born| StrandId { born: Seq(born), lane: Lane::from_hash(lane) };
+        let last = (1 << 48) - 1;
+        let strands =
+            [strand(0, 0), strand(0, last), strand(1, 3), strand(1023, 0), strand(1023, last)];
+        let numbers = strands.map(|strand| strand.number().unwrap());
+        assert!(
+            numbers.is_sorted() && strands.map(|strand| ProfileId(strand).to_string()).is_sorted()
+        );
+        assert_eq!(numbers.map(|number| StrandId::from_number(number).unwrap()), strands);
+        assert_eq!(numbers[2], (1 << 48) + 3);
+        assert_eq!(strand(0, 1 << 48).number(), None, "no log is so long");
+        for number in [-1, 1024 << 48, i64::MAX, i64::MIN] {
+            assert_eq!(StrandId::from_number(number), None, "{number}");
+        }
     }
 
     #[test]

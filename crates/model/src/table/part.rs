@@ -5,8 +5,8 @@ use std::{fmt, ops::Range};
 use super::{Cell, Kind, Row, Table};
 use crate::{ProfileId, StrandId};
 
-/// The columns whose texts are ids of profiles or strands.
-const IDS: [&str; 2] = ["strand", "profile"];
+/// The columns whose texts are ids of profiles or strands, and what files call the same as numbers.
+const IDS: [(&str, &str); 2] = [("strand", "strand_number"), ("profile", "profile_number")];
 
 /// Whether rows with a text are wanted.
 pub type IsWanted<'a> = &'a dyn Fn(&str) -> bool;
@@ -66,7 +66,7 @@ impl Part {
             let place = place(name);
             let kind = place.and_then(|place| table.columns.get(place)).map(|column| column.kind);
             let cells = rows.iter().map(|row| row.get(place?));
-            if Values::are_ids(name) {
+            if Values::numbers_of(name).is_some() {
                 let id = |cell: Option<&Cell<'_>>| match cell? {
                     Cell::Text(text) => text.parse().ok(),
                     _ => None,
@@ -182,9 +182,10 @@ impl Values {
         }
     }
 
-    /// Whether the texts of a column are ids of profiles or strands.
-    pub fn are_ids(column: &str) -> bool {
-        IDS.contains(&column)
+    /// What files call the numbers of ids ([`StrandId::number`]) of a column whose texts are ids of profiles or
+    /// strands; `None` for other columns.
+    pub fn numbers_of(column: &str) -> Option<&'static str> {
+        IDS.iter().find(|(ids, _)| *ids == column).map(|(_, numbers)| *numbers)
     }
 
     /// The strand of a row of ids.
