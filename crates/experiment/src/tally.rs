@@ -208,6 +208,10 @@ impl Tally {
             }
         };
         way.count(&mut self.units);
+        // Most units did nothing, and all their products are 0.
+        if [upper, lower, before, before_lower] == [Amount::ZERO; 4] {
+            return;
+        }
         if upper != Amount::ZERO {
             way.count(&mut self.nonzero);
         }

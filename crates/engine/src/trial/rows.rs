@@ -31,6 +31,8 @@ pub enum Unfit {
 const FIRST: [&str; 4] = ["strand", "event_time", "counts", "purposes"];
 const SEQ: &str = "seq";
 const NAME: &str = "name";
+/// The whole of an event's properties.
+const PROPERTIES: &str = "properties";
 /// Properties that have columns of their own.
 const OWN: [&str; 3] = ["revenue", "value", "currency"];
 
@@ -39,15 +41,15 @@ const OWN: [&str; 3] = ["revenue", "value", "currency"];
 pub(super) struct Reads {
     /// The names of events, and what of each is read.
     pub(super) layout: Layout,
-    /// The columns of events.
+    /// The columns of events, each once.
     pub(super) columns: Vec<&'static str>,
-    /// Where among the columns the whole of an event's properties is.
-    properties: Option<usize>,
 }
 
-/// An event as the metric reads it.
-#[derive(Debug)]
+/// An event of which it is not known yet whether its values are wanted.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Read {
+    /// Which row of the part it is.
+    pub(super) row: usize,
     pub(super) strand: StrandId,
     /// Its position in the log, where that is asked.
     pub(super) seq: Option<i64>,
@@ -57,7 +59,6 @@ pub(super) struct Read {
     pub(super) time: Timestamp,
     /// All purposes, or none where it may not be read for that of the metric.
     pub(super) purposes: PurposeSet,
-    pub(super) values: RowValues,
 }
 
 impl Reads {
@@ -74,28 +75,26 @@ impl Reads {
         columns.extend(has_seq.then_some(SEQ));
         // Rows of the only name that there is need not say it.
         columns.extend((1 < needed.len()).then_some(NAME));
+        // Events of two names may be read by one part of the context.
+        let mut more = BTreeSet::new();
         let mut is_whole = metric.has_filters();
         for path in needed.values().flatten() {
             match path.in_context() {
                 Some(text) => {
                     let column = archive::context_column(text);
-                    columns.push(column.ok_or_else(|| Unfit::Context(path.as_str().into()))?);
+                    more.insert(column.ok_or_else(|| Unfit::Context(path.as_str().into()))?);
                 }
                 None => is_whole |= !OWN.contains(&path.as_str()),
             }
         }
-        let properties = is_whole.then_some("properties");
-        match properties {
-            Some(whole) => columns.push(whole),
-            None => {
-                let read =
-                    |own: &&'static str| needed.values().flatten().any(|p| p.as_str() == *own);
-                columns.extend(OWN.iter().copied().filter(|own| read(own)));
-            }
+        if is_whole {
+            more.insert(PROPERTIES);
+        } else {
+            let is_read = |own: &str| needed.values().flatten().any(|path| path.as_str() == own);
+            more.extend(OWN.iter().copied().filter(|own| is_read(own)));
         }
-        columns.dedup();
-        let properties = properties.map(|_| columns.len() - 1);
-        Ok(Self { layout: Layout::new(needed), columns, properties })
+        columns.extend(more);
+        Ok(Self { layout: Layout::new(needed), columns })
     }
 
     /// Whether events of a name are read.
@@ -123,12 +122,12 @@ impl Reads {
             };
             let Some(number) = last_name.1 else { continue };
             visit(Read {
+                row,
                 strand,
                 seq: seqs.and_then(|seqs| seqs.integer(row)),
                 number,
                 time: Timestamp(time),
                 purposes: if last_list.1 { PurposeSet(u32::MAX) } else { PurposeSet::NONE },
-                values: self.values(number, part, row),
             });
         }
     }
@@ -143,13 +142,14 @@ impl Reads {
         u32::try_from(place).ok()
     }
 
-    fn values(&self, number: u32, part: &Part, row: usize) -> RowValues {
+    /// What the metric reads of an event with the name of this number.
+    pub(super) fn values(&self, number: u32, part: &Part, row: usize) -> RowValues {
         let paths = self.layout.paths(number);
         if paths.is_empty() {
             return RowValues::default();
         }
-        let text = |place: usize| part.columns.get(place).and_then(|column| column.text(row));
-        let whole = self.properties.and_then(text).and_then(|text| LazyObject::parse(text).ok());
+        let whole = self.column(part, PROPERTIES).and_then(|whole| whole.text(row));
+        let whole = whole.and_then(|whole| LazyObject::parse(whole).ok());
         let column = |name: &str| {
             let values = self.column(part, name)?;
             let number = values.number(row).map(Value::from);

@@ -4,13 +4,10 @@ use std::{collections::BTreeMap, ops::Range};
 
 use experiment::{Arm, Measured, Stratum, Tally, measure};
 use model::{
-    Key, Purpose, StrandId, Timestamp, UnitId, Value,
-    condition::{EventName, EventRow, Fact, Facts, Layout, Membership, Rows, Run},
-    consent::PurposeKey,
-    table::{Part, Wanted},
-    value::Path,
+    Purpose, StrandId, Timestamp, UnitId,
+    condition::{EventName, EventRow, Fact, Facts, Layout, Rows, Run},
+    table::{Part, Values, Wanted},
 };
-use rustc_hash::FxHashMap;
 
 use super::{
     Trial, TrialError,
@@ -104,11 +101,12 @@ pub(super) fn block(
 ) -> Result<Block, TrialError> {
     let mut block = Block::default();
     let mut exposed = exposures(trial, lanes.clone(), &mut block.groups)?;
-    exposed.sort_unstable_by_key(|one| (place(one.strand), one.at));
+    // Each file is in order, which a stable sort makes use of.
+    exposed.sort_by_key(|one| (place(one.strand), one.at));
     let slots = slots(&exposed, people.within(&lanes));
     let Events { mut happened, moved } = events(trial, reads, lanes, (&slots, people))?;
     block.happened = moved;
-    happened.sort_unstable_by_key(|one| one.owner);
+    happened.sort_by_key(|one| one.owner);
     let (mut exposed, mut happened) =
         (exposed.into_iter().peekable(), happened.into_iter().peekable());
     let (mut mine, mut did) = (Vec::new(), Vec::new());
@@ -187,44 +185,39 @@ fn exposures(
     let is_meant = |experience: &str| experience == trial.experience.as_str();
     let wanted = Wanted { columns: &columns, lanes, only: Some(("experience", &is_meant)) };
     let mut exposed = Vec::new();
-    trial.sources.exposures.each(
-        trial.archive,
-        &tables::EXPOSURES,
-        &wanted,
-        &mut |part, is_file| {
-            let [strands, times, rest @ ..] = &part.columns[..] else { return };
-            let requests = part.columns.get(7);
-            let mut last = None;
-            for row in 0..part.rows {
-                let (Some(strand), Some(at)) = (strands.strand(row), times.integer(row)) else {
-                    continue;
-                };
-                let request = requests.and_then(|requests| requests.text(row));
-                let is_hidden =
-                    hidden.strand(strand) || request.is_some_and(|one| hidden.request(one));
-                if is_file && is_hidden {
-                    continue;
-                }
-                let Some(of) = group(rest, row, &mut last, groups) else { continue };
-                exposed.push(Exposed { strand, at: Timestamp(at), group: of });
+    trial.sources.exposures.each(trial.archive, &tables::EXPOSURES, &wanted, &mut |part, is_file| {
+        let [strands, times, rest @ ..] = &part.columns[..] else { return };
+        let requests = part.columns.get(7);
+        let mut told = Vec::new();
+        for row in 0..part.rows {
+            let (Some(strand), Some(at)) = (strands.strand(row), times.integer(row)) else {
+                continue;
+            };
+            let request = requests.and_then(|requests| requests.text(row));
+            let is_hidden = hidden.strand(strand) || request.is_some_and(|one| hidden.request(one));
+            if is_file && is_hidden {
+                continue;
             }
-        },
-    )?;
+            let Some(of) = group(rest, row, &mut told, groups) else { continue };
+            exposed.push(Exposed { strand, at: Timestamp(at), group: of });
+        }
+    })?;
     Ok(exposed)
 }
 
 /// By what a group is told apart, as a row of a part has it, and the number of the group.
 type Told = ([Option<usize>; 2], [Option<i64>; 3], usize);
+/// More than an experience has arms and strata, mostly; to look through many costs more than to read the words.
+const TOLD_MAX: usize = 16;
 
-/// The group of an exposure. Most rows say the same as one before them, so the words are read only where their numbers
-/// are others.
+/// The group of an exposure. Most rows of a part say the same as one before them, so the words are read only where
+/// their numbers are new.
 fn group(
-    columns: &[model::table::Values],
+    columns: &[Values],
     row: usize,
-    last: &mut Option<Told>,
+    told: &mut Vec<Told>,
     groups: &mut Groups,
 ) -> Option<usize> {
-    use model::table::Values;
     let [versions, variants, holdouts, policies, cells, ..] = columns else { return None };
     let word = |values: &Values| match values {
         Values::Texts(texts) => texts.number(row),
@@ -232,10 +225,7 @@ fn group(
     };
     let words = [word(variants), word(holdouts)];
     let numbers = [versions.integer(row), policies.integer(row), cells.integer(row)];
-    if let Some((known_words, known_numbers, group)) = last
-        && *known_words == words
-        && *known_numbers == numbers
-    {
+    if let Some((.., group)) = told.iter().find(|known| known.0 == words && known.1 == numbers) {
         return Some(*group);
     }
     let arm = match holdouts.text(row) {
@@ -250,7 +240,9 @@ fn group(
         cell: cell.and_then(|cell| u16::try_from(cell).ok()).unwrap_or_default(),
     };
     let group = groups.number((arm, natural(version).unwrap_or_default(), stratum));
-    *last = Some((words, numbers, group));
+    if told.len() < TOLD_MAX {
+        told.push((words, numbers, group));
+    }
     Some(group)
 }
 
@@ -269,6 +261,30 @@ fn slots(exposed: &[Exposed], shared: &[(StrandId, usize)]) -> Vec<Slot> {
     }
     slots.extend(shared.map(of));
     slots
+}
+
+/// Finds strands among those of a block. Files have them in the order of the block, so each is looked for near the one
+/// before.
+struct Owners<'a> {
+    slots: &'a [Slot],
+    /// Where the one that was looked for last is, or would be.
+    next: usize,
+}
+
+impl Owners<'_> {
+    fn find(&mut self, strand: StrandId) -> Option<usize> {
+        let is_before = |slot: &Slot| place(slot.strand) < place(strand);
+        let before = self.next.checked_sub(1).and_then(|before| self.slots.get(before));
+        // Another file begins anew.
+        let from = if before.is_none_or(is_before) { self.next } else { 0 };
+        let mut step = 1;
+        while self.slots.get(from + step).is_some_and(is_before) {
+            step *= 2;
+        }
+        let near = self.slots.get(from..self.slots.len().min(from + step))?;
+        self.next = from + near.partition_point(is_before);
+        self.slots.get(self.next).is_some_and(|slot| slot.strand == strand).then_some(self.next)
+    }
 }
 
 /// What happened.
@@ -291,29 +307,30 @@ fn events(
     let is_read = |name: &str| reads.is_read(name);
     let wanted = Wanted { columns: &reads.columns, lanes, only: Some(("name", &is_read)) };
     let hidden = &trial.sources.hidden;
-    let places = slots.iter().enumerate().map(|(place, slot)| (slot.strand, place));
-    let places: FxHashMap<StrandId, usize> = places.collect();
+    let mut owners = Owners { slots, next: 0 };
     // Somebody's events may come from several blocks.
     let (mut found, mut tie) = (Events::default(), first_tie);
     let mut take = |part: &Part, is_file: bool| {
         reads.each(part, trial.rules, &mut |read| {
-            let Read { strand, seq, number, time, purposes, values } = read;
+            let Read { row, strand, seq, number, time, purposes } = read;
             // Events of one instant are told apart by the order in which they are read.
             tie += 1;
-            let row = EventRow { time, tie, purposes, values };
+            // Most people were never exposed, and what they did is not decoded.
+            let event = |owner| {
+                let values = reads.values(number, part, row);
+                let row = EventRow { time, tie, purposes, values };
+                Happened { owner, number, row }
+            };
             if let Some(seq) = seq.filter(|_| is_file) {
                 if let Some(to) = hidden.moved(seq) {
-                    let person = people.person(to);
-                    found.moved.extend(person.map(|owner| Happened { owner, number, row }));
+                    found.moved.extend(people.person(to).map(event));
                     return;
                 }
                 if hidden.event(strand, seq) {
                     return;
                 }
             }
-            if let Some(owner) = places.get(&strand) {
-                found.happened.push(Happened { owner: *owner, number, row });
-            }
+            found.happened.extend(owners.find(strand).map(event));
         });
     };
     trial.sources.events.each(trial.archive, &tables::EVENTS, &wanted, &mut take)?;
@@ -342,7 +359,8 @@ impl Units<'_> {
         };
         let Some(first) = exposed.iter().min_by_key(order).copied() else { return };
         let arm = |one: &Exposed| of(one).map(|(arm, ..)| arm);
-        let is_several = exposed.iter().any(|one| arm(one) != arm(&first));
+        let is_other = |one: &Exposed| one.group != first.group && arm(one) != arm(&first);
+        let is_several = exposed.iter().any(is_other);
         let Some((_, group)) = self.groups.0.get_mut(first.group) else { return };
         if is_several {
             group.several += 1;
@@ -372,29 +390,17 @@ struct Did<'a> {
 }
 
 impl Facts for Did<'_> {
-    fn trait_value(&self, _: &Path) -> Fact<&Value> {
-        Fact::Missing
-    }
-
-    fn context(&self, _: &Path) -> Fact<&Value> {
-        Fact::Missing
-    }
-
     fn events(&self, name: &EventName) -> Fact<Rows<'_>> {
         if !self.may_be_read {
             return Fact::Withheld;
         }
+        // Most units did nothing that is asked for.
+        if self.run.is_empty() {
+            return Fact::Missing;
+        }
         let Some(number) = self.layout.number(name) else { return Fact::Missing };
         let (rows, paths) = (self.run.span(number), self.layout.paths(number));
         Fact::Known(Rows { rows, paths, purpose: self.purpose, overflow: false })
-    }
-
-    fn membership(&self, _: &Key) -> Option<Membership> {
-        None
-    }
-
-    fn consents_to(&self, _: &PurposeKey) -> Option<bool> {
-        None
     }
 
     fn unit(&self) -> UnitId {
