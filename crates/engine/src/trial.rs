@@ -51,6 +51,8 @@ pub struct Trial<'a> {
     pub now: Timestamp,
     /// How many threads read.
     pub threads: usize,
+    /// Whether nobody waits for it any more; asked again and again, on all of these threads.
+    pub is_abandoned: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// What may be read for the purpose of a metric.
@@ -76,7 +78,7 @@ impl Trial<'_> {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read.
+    /// When the metric reads what the lake has not, a file cannot be read, or nobody waits for it any more.
     pub fn run(&self) -> Result<Found, TrialError> {
         let reads = rows::Reads::of(self.metric, self.sources.hidden.has_events())?;
         let blocks = self.blocks();
@@ -138,4 +140,7 @@ pub enum TrialError {
     /// A file cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// Nobody waits for it any more.
+    #[error("it was given up, since nobody waits for it or the server stops")]
+    Abandoned,
 }

@@ -1,6 +1,6 @@
 //! What experiences have brought about.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
     Extension, Json,
@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use engine::{
-    Breakdown, Method, ResultsQuery,
+    Breakdown, Engine, Method, ResultsQuery,
     definitions::{Page, Token},
     ready_made_metrics,
 };
@@ -97,7 +97,8 @@ struct Tried {
     adjusted: Option<bool>,
 }
 
-/// The results of an experience by a metric that need not be saved.
+/// The results of an experience by a metric that need not be saved. Whoever does not wait for them cancels it, and so
+/// does the server when it stops.
 pub(crate) async fn tried(
     State(app): State<App>,
     Extension(token): Extension<Arc<Token>>,
@@ -112,7 +113,14 @@ pub(crate) async fn tried(
         Asked { metric: None, method, effect, confidence, adjusted, breakdown: None, series: None };
     let query = asked.query()?;
     audit(&app, &token, "results.try", format!("experiences/{key}")).await?;
-    let results = app.read(move |engine| engine.try_metric(&key, metric, &query)).await?;
+    // It goes with the call: a caller who has gone takes both along.
+    let caller = Arc::new(());
+    let (waiting, server) = (Arc::downgrade(&caller), app.clone());
+    let is_abandoned =
+        move || waiting.strong_count() == 0 || server.is_draining.load(Ordering::Relaxed);
+    let tried = move |engine: &Engine| engine.try_metric(&key, metric, &query, &is_abandoned);
+    let results = app.read(tried).await?;
+    drop(caller);
     Ok(Json(results).into_response())
 }
 

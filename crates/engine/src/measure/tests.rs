@@ -316,6 +316,7 @@ impl World {
                 rules: &self.engine.may_be_seen(metric.purpose).unwrap(),
                 now: self.clock.now(),
                 threads: 3,
+                is_abandoned: &|| false,
             };
             let (of_metric, tallies, _) = tried::sums(metric, trial.run().unwrap());
             sums.exposed = of_metric.exposed;

@@ -43,17 +43,19 @@ impl Rules for MayBeSeen {
 
 impl Engine {
     /// The results of an experience by a metric that need not be saved, computed over the lake: of all that was
-    /// acknowledged before. It takes the calling thread, and more, for as long as the files are large.
+    /// acknowledged before. It takes the calling thread, and more, for as long as the files are large, or until
+    /// `is_abandoned`.
     ///
     /// # Errors
     ///
     /// No such experience; the faults of the metric, also that it reads what the lake has not; that there is no lake,
-    /// or that another metric is being tried.
+    /// that another metric is being tried, or that nobody waits for this one any more.
     pub fn try_metric(
         &self,
         key: &Key,
         document: Object,
         query: &ResultsQuery,
+        is_abandoned: &(dyn Fn() -> bool + Sync),
     ) -> Result<Value, DefinitionError> {
         let shared = self.shared();
         let metric = self.compiled(document)?;
@@ -82,10 +84,12 @@ impl Engine {
             rules: &rules,
             now,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            is_abandoned,
         };
         let found = trial.run().map_err(|error| match error {
             TrialError::Unfit(unfit) => fault(unfit.to_string()),
             TrialError::Archive(error) => unavailable(&error),
+            TrialError::Abandoned => unavailable(&error),
         })?;
         let (sums, tallies, sorted) = sums(&metric, found);
         let experience = Experience::of(shared, key, &sums)?;

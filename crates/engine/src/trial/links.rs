@@ -16,7 +16,7 @@ pub(super) fn moved(
     let wanted = Wanted { columns: &["strand", "seq", "profile"], lanes, only: None };
     let mut said: Vec<((u16, u64), i64, StrandId, StrandId)> = Vec::new();
     let hidden = &trial.sources.hidden;
-    trial.sources.links.each(trial.archive, &tables::LINKS, &wanted, &mut |part, is_file| {
+    trial.sources.links.each(trial, &tables::LINKS, &wanted, &mut |part, is_file| {
         let [strands, seqs, profiles] = &part.columns[..] else { return };
         for row in 0..part.rows {
             let (strand, head) = (strands.strand(row), profiles.strand(row));

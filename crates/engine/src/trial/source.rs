@@ -8,7 +8,8 @@ use model::{
 };
 use rustc_hash::FxHashSet;
 
-use crate::archive::{Archive, ArchiveError, Snapshot, tables};
+use super::{Trial, TrialError};
+use crate::archive::{Snapshot, tables};
 
 /// A table: its rows are those of its files, and some that are in none yet.
 #[derive(Clone, Debug, Default)]
@@ -127,19 +128,29 @@ pub(super) fn place(strand: StrandId) -> (u16, u64) {
 pub(super) type Visit<'a> = dyn FnMut(&Part, bool) + 'a;
 
 impl Source {
-    /// Visits what is wanted of all rows.
+    /// Visits what is wanted of all rows, for as long as somebody waits for it.
     pub(super) fn each(
         &self,
-        archive: &dyn Archive,
+        trial: &Trial<'_>,
         table: &'static Table,
         wanted: &Wanted<'_>,
         visit: &mut Visit<'_>,
-    ) -> Result<(), ArchiveError> {
+    ) -> Result<(), TrialError> {
         for file in &self.files {
-            archive.scan(table, file, wanted, &mut |part| {
-                visit(part, true);
-                ControlFlow::Continue(())
-            })?;
+            let mut is_abandoned = (trial.is_abandoned)();
+            if !is_abandoned {
+                trial.archive.scan(table, file, wanted, &mut |part| {
+                    is_abandoned = (trial.is_abandoned)();
+                    if is_abandoned {
+                        return ControlFlow::Break(());
+                    }
+                    visit(part, true);
+                    ControlFlow::Continue(())
+                })?;
+            }
+            if is_abandoned {
+                return Err(TrialError::Abandoned);
+            }
         }
         for rows in &self.tail {
             let part = Part::of(table, wanted, rows);

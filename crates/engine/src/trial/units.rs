@@ -185,7 +185,7 @@ fn exposures(
     let is_meant = |experience: &str| experience == trial.experience.as_str();
     let wanted = Wanted { columns: &columns, lanes, only: Some(("experience", &is_meant)) };
     let mut exposed = Vec::new();
-    trial.sources.exposures.each(trial.archive, &tables::EXPOSURES, &wanted, &mut |part, is_file| {
+    trial.sources.exposures.each(trial, &tables::EXPOSURES, &wanted, &mut |part, is_file| {
         let [strands, times, rest @ ..] = &part.columns[..] else { return };
         let requests = part.columns.get(7);
         let mut told = Vec::new();
@@ -333,7 +333,7 @@ fn events(
             found.happened.extend(owners.find(strand).map(event));
         });
     };
-    trial.sources.events.each(trial.archive, &tables::EVENTS, &wanted, &mut take)?;
+    trial.sources.events.each(trial, &tables::EVENTS, &wanted, &mut take)?;
     Ok(found)
 }
 

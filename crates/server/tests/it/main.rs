@@ -42,3 +42,4 @@ mod stages;
 mod tiers;
 mod traffic;
 mod traits;
+mod trials;

@@ -47,6 +47,7 @@ pub(crate) fn run(dir: &Path, times: usize) -> anyhow::Result<()> {
         rules: &Everybody,
         now: NOW,
         threads: THREADS,
+        is_abandoned: &|| false,
     };
     let (mut seconds, mut found) = (Vec::new(), Found::default());
     for _ in 0..times {
