@@ -327,6 +327,7 @@ static DEEDS: Table = Table {
         Column::perhaps("nth", Kind::Integer, "which of several"),
         Column::always("counts", Kind::Boolean, "whether it counts"),
         Column::always("at", Kind::Time, "when"),
+        Column::perhaps("note", Kind::Json, "what no other has"),
     ],
 };
 
@@ -351,6 +352,7 @@ fn deeds() -> Vec<Row> {
             if drawn(5) == 0 { Cell::Absent } else { Cell::Integer(-number) },
             Cell::Boolean(drawn(2) == 0),
             Cell::Time(model::Timestamp(number * 1_000)),
+            if drawn(11) == 0 { Cell::Absent } else { Cell::Text(format!("[{mixed}]").into()) },
         ]
     };
     (0..170_000).map(deed).collect()
@@ -375,13 +377,48 @@ fn told(part: &Part) -> Vec<Vec<String>> {
     (0..part.rows).map(cell).collect()
 }
 
+/// Writes a file as it was before ids were numbers and pages of the second version.
+fn write_earlier(folder: &Folder, name: &str, rows: &[Row]) {
+    let file = std::fs::File::create(folder.path(name)).unwrap();
+    let mut groups =
+        parquet::Groups::begin(&DEEDS, Box::new(file), parquet::Layout::Loose).unwrap();
+    rows.iter().for_each(|row| groups.push(row.clone()).unwrap());
+    groups.end().unwrap();
+}
+
 #[test]
 fn what_is_scanned_of_a_file_is_what_is_wanted_of_its_rows() {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::open(dir.path()).unwrap();
-    let rows = deeds();
-    folder.write(&DEEDS, "deeds/all.parquet", &mut rows.iter().cloned().map(Ok)).unwrap();
-    let (all, some) = (["strand", "to", "amount", "nth", "counts", "at", "name"], ["seq"]);
+    let mut rows = deeds();
+    let write = |name: &str, rows: &[Row]| {
+        folder.write(&DEEDS, name, &mut rows.iter().cloned().map(Ok)).unwrap();
+    };
+    write("deeds/all.parquet", &rows);
+    write_earlier(&folder, "deeds/earlier.parquet", &rows);
+    are_scanned(&folder, &["deeds/all.parquet", "deeds/earlier.parquet"], &rows);
+    // Where one row has no number, ids are read as they are written.
+    rows[3][0] = Cell::Text("0000ffffffffffffffff".into());
+    rows[4][0] = Cell::Text("nobody".into());
+    write("deeds/strange.parquet", &rows);
+    are_scanned(&folder, &["deeds/strange.parquet"], &rows);
+    let wanted = Wanted { columns: &["seq"], lanes: 0..1_024, only: None };
+    let mut parts = 0;
+    let mut stop = |_: &Part| {
+        parts += 1;
+        std::ops::ControlFlow::Break(())
+    };
+    folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut stop).unwrap();
+    assert_eq!(parts, 1);
+    let wanted = Wanted { columns: &["colour"], lanes: 0..1, only: None };
+    let mut go_on = |_: &Part| std::ops::ControlFlow::Continue(());
+    let refused = folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut go_on).unwrap_err();
+    assert!(matches!(refused, FolderError::Column(_)), "{refused}");
+}
+
+/// Looks whether of each of these files is found what is wanted of its rows.
+fn are_scanned(folder: &Folder, files: &[&str], rows: &[Row]) {
+    let (all, some) = (["strand", "to", "amount", "nth", "counts", "at", "name", "note"], ["seq"]);
     let is_bought = |name: &str| name == "bought";
     let nobody = |_: &str| false;
     for (columns, lanes, only) in [
@@ -395,24 +432,52 @@ fn what_is_scanned_of_a_file_is_what_is_wanted_of_its_rows() {
         (&all[..], 0..1_024, Some(("name", &nobody as &dyn Fn(&str) -> bool))),
     ] {
         let wanted = Wanted { columns, lanes, only };
-        let mut found = Vec::new();
-        let mut take = |part: &Part| {
-            found.extend(told(part));
-            std::ops::ControlFlow::Continue(())
-        };
-        folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut take).unwrap();
-        assert!(found == told(&Part::of(&DEEDS, &wanted, &rows)), "{wanted:?}");
+        let expected = told(&Part::of(&DEEDS, &wanted, rows));
+        for file in files {
+            let mut found = Vec::new();
+            let mut take = |part: &Part| {
+                found.extend(told(part));
+                std::ops::ControlFlow::Continue(())
+            };
+            folder.scan(&DEEDS, file, &wanted, &mut take).unwrap();
+            assert!(found == expected, "{file}: {wanted:?}");
+        }
     }
-    let wanted = Wanted { columns: &["seq"], lanes: 0..1_024, only: None };
-    let mut parts = 0;
-    let mut stop = |_: &Part| {
-        parts += 1;
-        std::ops::ControlFlow::Break(())
+}
+
+/// What is in a file beside the columns of its table, and which of its pages are compressed.
+#[test]
+fn ids_are_numbers_as_well_and_dense_pages_are_left_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    let rows = deeds();
+    folder.write(&DEEDS, "deeds/all.parquet", &mut source(&rows)).unwrap();
+    let file = std::fs::File::open(folder.path("deeds/all.parquet")).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let schema = reader.metadata().file_metadata().schema_descr_ptr();
+    let last = schema.column(schema.num_columns() - 1);
+    assert_eq!((last.name(), schema.num_columns()), ("strand_number", DEEDS.columns.len() + 1));
+    let number = reader.get_row_iter(None).unwrap().nth(171).unwrap().unwrap();
+    let number = number.get_column_iter().last().unwrap().1.clone();
+    assert_eq!(number, Field::Long((1 << 48) + 171), "the lane, and the position of the birth");
+    let group = reader.get_row_group(0).unwrap();
+    let is_compressed = |column: usize| {
+        let pages = group.get_column_page_reader(column).unwrap();
+        let of = |page: ::parquet::column::page::Page| match page {
+            ::parquet::column::page::Page::DataPageV2 { is_compressed, .. } => Some(is_compressed),
+            _ => None,
+        };
+        pages.filter_map(|page| of(page.unwrap())).collect::<std::collections::BTreeSet<_>>()
     };
-    folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut stop).unwrap();
-    assert_eq!(parts, 1);
-    let wanted = Wanted { columns: &["colour"], lanes: 0..1, only: None };
-    let mut go_on = |_: &Part| std::ops::ControlFlow::Continue(());
-    let refused = folder.scan(&DEEDS, "deeds/all.parquet", &wanted, &mut go_on).unwrap_err();
-    assert!(matches!(refused, FolderError::Column(_)), "{refused}");
+    let pages_of = |column: &str| {
+        let place = (0..schema.num_columns()).find(|place| schema.column(*place).name() == column);
+        is_compressed(place.unwrap()).into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(pages_of("strand_number"), [false]);
+    assert_eq!(pages_of("name"), [true], "nearly all are alike");
+    assert_eq!(
+        pages_of("strand"),
+        [false, true],
+        "numbers of a dictionary are dense, texts are not"
+    );
 }
