@@ -265,26 +265,37 @@ fn slots(exposed: &[Exposed], shared: &[(StrandId, usize)]) -> Vec<Slot> {
 
 /// Finds strands among those of a block. Files have them in the order of the block, so each is looked for near the one
 /// before.
-struct Owners<'a> {
-    slots: &'a [Slot],
+struct Owners {
+    /// The numbers of strands by their places: dense, since the processor waits for memory here.
+    numbers: Vec<i64>,
     /// Where the one that was looked for last is, or would be.
     next: usize,
 }
 
-impl Owners<'_> {
+impl Owners {
+    fn of(slots: &[Slot]) -> Self {
+        Self { numbers: slots.iter().map(|slot| number(slot.strand)).collect(), next: 0 }
+    }
+
     fn find(&mut self, strand: StrandId) -> Option<usize> {
-        let is_before = |slot: &Slot| place(slot.strand) < place(strand);
-        let before = self.next.checked_sub(1).and_then(|before| self.slots.get(before));
+        let number = number(strand);
+        let is_before = |known: &i64| *known < number;
+        let before = self.next.checked_sub(1).and_then(|before| self.numbers.get(before));
         // Another file begins anew.
         let from = if before.is_none_or(is_before) { self.next } else { 0 };
         let mut step = 1;
-        while self.slots.get(from + step).is_some_and(is_before) {
+        while self.numbers.get(from + step).is_some_and(is_before) {
             step *= 2;
         }
-        let near = self.slots.get(from..self.slots.len().min(from + step))?;
+        let near = self.numbers.get(from..self.numbers.len().min(from + step))?;
         self.next = from + near.partition_point(is_before);
-        self.slots.get(self.next).is_some_and(|slot| slot.strand == strand).then_some(self.next)
+        (self.numbers.get(self.next) == Some(&number)).then_some(self.next)
     }
+}
+
+/// The number of a strand; no log is so long that one has none.
+fn number(strand: StrandId) -> i64 {
+    strand.number().unwrap_or(i64::MAX)
 }
 
 /// What happened.
@@ -307,7 +318,7 @@ fn events(
     let is_read = |name: &str| reads.is_read(name);
     let wanted = Wanted { columns: &reads.columns, lanes, only: Some(("name", &is_read)) };
     let hidden = &trial.sources.hidden;
-    let mut owners = Owners { slots, next: 0 };
+    let mut owners = Owners::of(slots);
     // Somebody's events may come from several blocks.
     let (mut found, mut tie) = (Events::default(), first_tie);
     let mut take = |part: &Part, is_file: bool| {
