@@ -32,8 +32,8 @@ pub use units::{Exposing, Found, Group};
 
 /// Rows of files that a thread goes through at once, about; it holds those that are wanted. Few blocks are quicker than
 /// many, since pages that lie across their borders are unpacked for each.
-const EVENTS_AT_ONCE: u64 = 16_000_000;
-const EXPOSURES_AT_ONCE: u64 = 2_500_000;
+const EVENTS_AT_ONCE: u64 = 9_000_000;
+const EXPOSURES_AT_ONCE: u64 = 1_500_000;
 
 /// What is tried.
 pub struct Trial<'a> {
