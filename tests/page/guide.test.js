@@ -10,6 +10,7 @@ import { browser, site } from '../clients/browser/support/stage.js'
 import { code, tag } from './support/guide.js'
 import { showing } from './support/showing.js'
 
+const LAST = '5. See what came of it'
 const STEPS = ['2. Say where something can be shown', '3. Show something to somebody', '4. Change what is not marked']
 
 test('ten minutes after the beginning a page shows what was decided, and says what came of it', async () => {
@@ -43,4 +44,6 @@ test('ten minutes after the beginning a page shows what was decided, and says wh
     await guest.leave()
     assert.deepEqual(guest.complaints, [])
   }
+  const { variants } = JSON.parse(run(code(LAST, 'sh')[0]))
+  assert.ok(variants[0].applied >= 2, JSON.stringify(variants))
 })

@@ -145,6 +145,10 @@ pub struct ExperienceDocument {
     /// should have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stop_on_mismatch: bool,
+    /// Whether it is also paused when browsers say that a variant could not be shown more often than not, since the
+    /// page has changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stop_on_broken: bool,
     /// Traits whose values at the decision are recorded with it, as far as the purpose lets them be read, so that
     /// results can be broken down by them. The first 80 characters of a value are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -161,7 +165,7 @@ const MAX_GUARDRAILS: usize = 20;
 impl ExperienceDocument {
     /// What is wrong with it whoever decides it: what stops an experience can only stop what is decided here.
     pub fn faults(&self) -> Vec<Fault> {
-        let Self { guardrails, stop_on_mismatch, allocation, .. } = self;
+        let Self { guardrails, stop_on_mismatch, stop_on_broken, allocation, .. } = self;
         let mut faults = Vec::new();
         if MAX_GUARDRAILS < guardrails.len() {
             let detail = format!("at most {MAX_GUARDRAILS} metrics stop an experience");
@@ -180,6 +184,9 @@ impl ExperienceDocument {
             }
             if *stop_on_mismatch {
                 faults.push(Fault::new("/stop_on_mismatch", detail));
+            }
+            if *stop_on_broken {
+                faults.push(Fault::new("/stop_on_broken", detail));
             }
         }
         faults.extend(self.method.faults(allocation));

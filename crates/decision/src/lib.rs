@@ -17,6 +17,7 @@ mod template;
 pub mod backtest;
 pub mod decide;
 pub mod explanation;
+pub mod health;
 pub mod outcome;
 pub mod person;
 pub mod token;

@@ -483,6 +483,16 @@ impl Engine {
         measure::results::results(self.shared(), key, query)
     }
 
+    /// How the variants of an experience have fared on pages for a day, as browsers report it, by the version that
+    /// acts.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such experience.
+    pub fn health(&self, key: &Key) -> Result<Value, DefinitionError> {
+        crate::observation::health(self.shared(), key)
+    }
+
     /// The results of all experiences together.
     pub fn programme(&self, query: &ResultsQuery) -> Result<Value, DefinitionError> {
         measure::programme::programme(self.shared(), query)

@@ -5,17 +5,23 @@
 //! and are stored now and then: a crash loses those of the last half minute, a stop none.
 
 mod coverage;
+mod health;
 mod live;
+mod outcomes;
 pub(crate) mod report;
 mod rows;
 
-use model::Timestamp;
+use std::collections::BTreeMap;
+
+use decision::health::{Counts, Health};
+use model::{Key, Timestamp};
 use parking_lot::Mutex;
 use quality::{Seen, Tally, Verdict};
 use store::{Reader, StoreError};
 
 use crate::{ingest::EventVerdict, reading::Taken, state::Shared};
 
+pub(crate) use health::health;
 pub use live::{LiveQuery, Watch};
 pub use report::{EventQuery, VolumeQuery};
 pub(crate) use rows::RowWrite;
@@ -31,13 +37,16 @@ pub(crate) struct Observed {
 #[derive(Debug)]
 pub(crate) struct Observation {
     tally: Mutex<Tally>,
+    /// What became of decisions on pages.
+    health: Mutex<Health>,
     live: live::Live,
 }
 
 impl Observation {
     /// Reads what was stored.
     pub(crate) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
-        Ok(Self { tally: Mutex::new(rows::read(reader)?), live: live::Live::default() })
+        let tally = Mutex::new(rows::read(reader)?);
+        Ok(Self { tally, health: Mutex::default(), live: live::Live::default() })
     }
 
     /// Takes in what was committed.
@@ -46,6 +55,7 @@ impl Observation {
             return;
         }
         self.live.tell(shared, observed);
+        self.count_outcomes(shared, observed);
         let mut tally = self.tally.lock();
         for Observed { item, verdict } in observed {
             let verdict = counted(verdict);
@@ -60,6 +70,25 @@ impl Observation {
                 }
             }
         }
+    }
+
+    fn count_outcomes(&self, shared: &Shared, observed: &[Observed]) {
+        let now = shared.clock.now();
+        for Observed { item, verdict } in observed {
+            if let (Taken::Event(ahead), EventVerdict::Accepted) = (item, verdict) {
+                outcomes::observe(&mut self.health.lock(), &ahead.event, &shared.keys, now);
+            }
+        }
+    }
+
+    /// How the variants of a version of an experience have fared on pages for a day.
+    pub(crate) fn health(
+        &self,
+        experience: &Key,
+        version: u64,
+        now: Timestamp,
+    ) -> BTreeMap<Key, Counts> {
+        self.health.lock().of(experience, version, now)
     }
 
     /// Begins to watch what comes in; `None` when as many watch as may.

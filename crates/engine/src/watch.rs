@@ -8,6 +8,7 @@
 //! Implement [`Task`] and hand it to [`start`] in `engine::open`. A task keeps nothing that a restart may not lose:
 //! what has to stay is a definition, or a row that somebody else keeps.
 
+mod broken;
 mod guardrails;
 mod learning;
 mod stops;
@@ -30,6 +31,7 @@ use crate::{
     sealed::RowError, state::Shared, writer::Job,
 };
 
+pub(crate) use broken::Broken;
 pub(crate) use guardrails::Guardrails;
 pub(crate) use learning::{Learning, standing};
 pub(crate) use stops::{Stop, current as current_stop};

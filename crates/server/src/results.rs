@@ -86,6 +86,18 @@ pub(crate) async fn read(
     Ok(Json(results).into_response())
 }
 
+/// How an experience fares on pages.
+pub(crate) async fn health(
+    State(app): State<App>,
+    Path(key): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let query::Nothing {} = query::parse(&uri)?;
+    let key = experience_key(&key)?;
+    let health = app.read(move |engine| engine.health(&key)).await?;
+    Ok(Json(health).into_response())
+}
+
 /// A metric to be tried, and how it is read out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -176,7 +176,8 @@ fn documents_refuse_unknown_fields_and_survive_a_round_trip() {
         "caps": {"per_person": {"count": 1, "within": "7d"}}, "public_fields": ["first_name"],
         "exclusion_group": {"group": "g", "slot": "s"}, "mode": "aa",
         "ramp": [{"at": "2026-11-21T00:00:00Z", "traffic": 1}], "eligibility": {"all": []},
-        "guardrails": ["errors"], "stop_on_mismatch": true, "record_traits": ["plan"],
+        "guardrails": ["errors"], "stop_on_mismatch": true, "stop_on_broken": true,
+        "record_traits": ["plan"],
         "method": {"kind": "planned_looks", "units": 20_000, "looks": 4},
     }));
     let text = serde_json::to_string(&full).unwrap();

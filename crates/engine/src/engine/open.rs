@@ -21,7 +21,7 @@ use crate::{
     retention,
     sealed::Keys,
     state::{Caches, Shared},
-    watch::{self, Desk, Guardrails, Learning},
+    watch::{self, Broken, Desk, Guardrails, Learning},
     writer::{self, LogEnd, Writer},
 };
 
@@ -69,7 +69,9 @@ pub(super) fn over(
     let measuring: Box<dyn Sink> = Box::new(Measuring::new(Arc::clone(&shared)));
     let follower = Follower::start(Arc::clone(&shared), vec![measuring])?;
     let desk = Desk { shared: Arc::clone(&shared), jobs: jobs.clone() };
-    let watch = watch::start(desk, vec![Box::new(Guardrails), Box::new(Learning)])?;
+    let tasks: Vec<Box<dyn watch::Task>> =
+        vec![Box::new(Guardrails), Box::new(Broken), Box::new(Learning)];
+    let watch = watch::start(desk, tasks)?;
     let columns = columns::start(Arc::clone(&shared))?;
     let (waiting, threads) = (AtomicUsize::new(0), Mutex::new(threads));
     let lake = OnceLock::new();

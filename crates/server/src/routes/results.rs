@@ -92,6 +92,21 @@ pub(super) const ROUTES: &[Route] = &[
         },
     },
     Route {
+        method: "get",
+        path: "/api/v1/experiences/{key}/health",
+        aliases: &[],
+        access: scope(Scope::DefinitionsRead),
+        handler: || get(results::health),
+        doc: Doc {
+            id: "get_health",
+            tag: "results",
+            summary: "How an experience has fared on pages for a day: what browsers could show, and what they did not find",
+            query: &[],
+            body: None,
+            answer: (200, Some("Health")),
+        },
+    },
+    Route {
         method: "post",
         path: "/api/v1/experiences/{key}/results",
         aliases: &[],

@@ -39,7 +39,8 @@ async fn guardrails_are_checked_when_they_are_saved() {
         json!({"guardrails": ["complaints", "orders", "complaints"]}),
         json!({"guardrails": ["wait"]}),
         json!({"guardrails": many, "state": "draft"}),
-        json!({"guardrails": ["complaints"], "stop_on_mismatch": true, "allocation": {"kind": "external"}}),
+        json!({"guardrails": ["complaints"], "stop_on_mismatch": true, "stop_on_broken": true,
+            "allocation": {"kind": "external"}}),
     ] {
         let answer = server.call(put("/api/v1/experiences/test", &experience(more)).admin()).await;
         assert_eq!(answer.status, 422);
@@ -64,6 +65,7 @@ async fn guardrails_are_checked_when_they_are_saved() {
         /guardrails: at most 20 metrics stop an experience
         /guardrails: somebody else decides this experience, so it cannot be stopped here
         /stop_on_mismatch: somebody else decides this experience, so it cannot be stopped here
+        /stop_on_broken: somebody else decides this experience, so it cannot be stopped here
         422 invalid_definition: /cap/quantile: experience `test` is stopped by it, and is looked at each minute: a quantile takes a look at all units
         409 in_use: metric `complaints` is used by experience `test`"#]].assert_eq(&told.join("\n"));
 }

@@ -19,6 +19,7 @@ mod flags;
 mod fuzz;
 mod guardrails;
 mod harness;
+mod health;
 mod identity;
 mod ingest;
 mod live;

@@ -33,7 +33,47 @@ pub(super) fn schemas() -> Value {
         "MetricResult": metric(),
         "ArmResult": arm(),
         "Programme": programme(),
+        "Health": health(),
         "ReadyMadeMetricPage": page(reference("MetricDocument")),
+    })
+}
+
+fn health() -> Value {
+    let verdict = json!({
+        "enum": ["collecting", "sound", "failing", "broken"],
+        "description": "`failing` where less than 95 % could be shown, `broken` where less than half",
+    });
+    let count = json!({"type": "integer"});
+    json!({
+        "type": "object",
+        "required": ["experience", "version", "state", "stop_on_broken", "verdict", "variants"],
+        "properties": {
+            "experience": {"type": "string"},
+            "version": count,
+            "state": {"type": "string"},
+            "stop_on_broken": {"type": "boolean"},
+            "verdict": verdict,
+            "variants": {"type": "array", "items": {
+                "type": "object",
+                "required": [
+                    "variant", "verdict", "applied", "viewed", "late", "not_found", "overwritten", "missing",
+                ],
+                "properties": {
+                    "variant": {"type": "string"},
+                    "verdict": verdict,
+                    "applied": count,
+                    "viewed": count,
+                    "late": count,
+                    "not_found": count,
+                    "overwritten": count,
+                    "missing": {
+                        "type": "object",
+                        "description": "how often each selector found nothing",
+                        "additionalProperties": count,
+                    },
+                },
+            }},
+        },
     })
 }
 

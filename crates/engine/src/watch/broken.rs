@@ -1,0 +1,68 @@
+//! Stopping experiences whose page has changed under them: where a variant surely cannot be shown more often than not,
+//! and the experience asks for that, it is paused.
+
+use std::time::Duration;
+
+use decision::health::{Counts, Verdict};
+use model::Key;
+use serde_json::json;
+
+use super::{Desk, Live, LookError, Task, stops};
+use crate::{engine::save, registry::Because};
+
+/// How often experiences are looked at.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// The task.
+#[derive(Debug)]
+pub(crate) struct Broken;
+
+impl Task for Broken {
+    fn name(&self) -> &'static str {
+        "broken"
+    }
+
+    fn every(&self) -> Duration {
+        EVERY
+    }
+
+    fn look(&mut self, desk: &Desk, live: &Live) -> Result<(), LookError> {
+        let Live { key, version, document, .. } = live;
+        if !document.stop_on_broken {
+            return Ok(());
+        }
+        let shared = &*desk.shared;
+        let health = shared.observation.health(key, *version, shared.clock.now());
+        let broken = health.iter().find(|(_, counts)| counts.verdict() == Verdict::Broken);
+        let Some(because) = broken.map(|(variant, counts)| reason(variant, counts)) else {
+            return Ok(());
+        };
+        if stops::all(shared, key)?.iter().any(|stop| stop.cause == because.cause) {
+            // Somebody has set it live again, and knew why.
+            return Ok(());
+        }
+        let statement = because.statement.clone();
+        let stopped = save::stop_experience(&desk.jobs, (key, *version), because)?;
+        if stopped.version == version + 1 {
+            shared.metrics.watch.stopped.inc();
+            tracing::warn!(experience = %key, because = statement, "an experience was stopped by its guardrails");
+        }
+        Ok(())
+    }
+}
+
+fn reason(variant: &Key, counts: &Counts) -> Because {
+    let Counts { applied, not_found, missing, .. } = counts;
+    let most = missing.iter().max_by_key(|(_, times)| **times).map(|(selector, _)| selector);
+    let place = most.map_or_else(String::new, |selector| format!(", most often `{selector}`"));
+    Because {
+        statement: format!(
+            "variant `{variant}` could not be shown on {not_found} of {} pages: something that it needs was not \
+             found{place}",
+            applied + not_found
+        ),
+        // Another version is another page to look at, so the same may stop it again.
+        cause: json!({"places": "not_found", "variant": variant, "missing": most}),
+        found: json!(counts),
+    }
+}
