@@ -1,5 +1,6 @@
 //! The engine: what the shell holds and calls.
 
+mod observe;
 pub(crate) mod open;
 pub(crate) mod save;
 
@@ -35,7 +36,6 @@ use crate::{
     large,
     measure::{self, columns, results::ResultsQuery},
     normalise::ConsentSignals,
-    observation::{EventQuery, LiveQuery, VolumeQuery, Watch, report},
     page::Stored,
     people::{
         AudienceChoice, Edit, Explained, GoesOn, Members, Preview, Progress, TraitUsage, members,
@@ -363,55 +363,10 @@ impl Engine {
         entry.document(&self.shared().registry.snapshot().traits, sight)
     }
 
-    /// Begins to watch what comes in; `None` when as many watch as may.
-    pub fn watch(&self, query: LiveQuery) -> Option<Watch> {
-        self.shared().observation.watch(query)
-    }
-
     /// What is noticed about a caller: whether it is a program, or one of the organisation's own people.
     pub fn caller_marks(&self, caller: &Caller<'_>) -> Marks {
         let shared = self.shared();
         shared.agents.of_caller(&shared.registry.snapshot().traffic, caller)
-    }
-
-    /// What each source sent last, what became of it, how late it came.
-    pub fn source_quality(&self) -> Value {
-        report::sources(self.shared())
-    }
-
-    /// What the events look like that were seen.
-    pub fn event_catalogue(
-        &self,
-        query: &EventQuery,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Page<Value> {
-        report::events(self.shared(), query, cursor, limit)
-    }
-
-    /// A draft of an event schema that the events seen fit; `None` where none were seen.
-    pub fn propose_event_schema(&self, query: &EventQuery) -> Option<Value> {
-        report::proposal(self.shared(), query)
-    }
-
-    /// How many events came in the last full hour, held against the weeks before.
-    pub fn volumes(&self, query: &VolumeQuery, cursor: Option<&str>, limit: usize) -> Page<Value> {
-        report::volume(self.shared(), query, cursor, limit)
-    }
-
-    /// What did not fit the tracking plan, the most frequent first.
-    pub fn violations(
-        &self,
-        event: Option<&str>,
-        cursor: Option<&str>,
-        limit: usize,
-    ) -> Page<Value> {
-        report::violations(self.shared(), event, cursor, limit)
-    }
-
-    /// How many people have which trait, and how often each source sends it.
-    pub fn trait_coverage(&self) -> Result<Value, EngineError> {
-        Ok(report::traits(self.shared())?)
     }
 
     /// Decides. Synchronous: from the cache, or with a few reads of the store when the profile is cold.
@@ -481,16 +436,6 @@ impl Engine {
     /// The results of an experience.
     pub fn results(&self, key: &Key, query: &ResultsQuery) -> Result<Value, DefinitionError> {
         measure::results::results(self.shared(), key, query)
-    }
-
-    /// How the variants of an experience have fared on pages for a day, as browsers report it, by the version that
-    /// acts.
-    ///
-    /// # Errors
-    ///
-    /// Where there is no such experience.
-    pub fn health(&self, key: &Key) -> Result<Value, DefinitionError> {
-        crate::observation::health(self.shared(), key)
     }
 
     /// The results of all experiences together.

@@ -1,4 +1,5 @@
-//! How experiences fare on pages: what browsers report with the tokens of decisions is told, and stops what asks for it.
+//! How experiences fare on pages: what browsers report with the tokens of decisions is told, and stops what asks for
+//! it.
 
 use model::Value;
 use serde_json::json;
