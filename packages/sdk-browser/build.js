@@ -7,19 +7,22 @@ import { gzipSync } from 'node:zlib'
 
 import { build } from 'esbuild'
 
+/** Members that only our own objects have, so that the script can call them by a letter. */
+const OWN_MEMBERS = /^(again|allow|edits|fates|forget|holds|hold|keep|look|make|overwritten|revert|since|state|take|undo|watch)$/
+
 /** Largest script that a visitor loads, in bytes, gzipped. */
 const BYTES_MAX = 8_000
 const SCRIPT = 'dist/concierge.js'
 
 const isCheck = process.argv.includes('--check')
-const options = { bundle: true, minify: true, target: 'es2020', legalComments: 'none', write: !isCheck }
+const options = { bundle: true, minify: true, target: 'es2021', legalComments: 'none', write: !isCheck }
 
 await build({
   ...options, entryPoints: ['src/index.ts', 'src/react.ts', 'src/vue.ts'], format: 'esm', outdir: 'dist',
   external: ['react', 'vue'],
 })
 const { outputFiles } = await build({
-  ...options, entryPoints: ['src/script.ts'], format: 'iife', outfile: SCRIPT, write: false,
+  ...options, entryPoints: ['src/script.ts'], format: 'iife', outfile: SCRIPT, write: false, mangleProps: OWN_MEMBERS,
 })
 const script = outputFiles[0].contents
 if (isCheck) {

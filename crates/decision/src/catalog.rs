@@ -88,9 +88,18 @@ pub struct Broken {
 #[derive(Clone, Debug)]
 pub struct Catalog {
     placements: BTreeMap<Key, Entry>,
-    /// The places that any content of an experience changes; none of experiences that change no page.
-    places: BTreeMap<Key, Arc<[Place]>>,
+    /// What experiences do to pages; nothing of those that do nothing.
+    pages: BTreeMap<Key, OnPage>,
     needs: Needs,
+}
+
+/// What an experience does to pages, whichever of its contents is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct OnPage {
+    /// The places that a page must have.
+    places: Arc<[Place]>,
+    /// What finds the elements that look other with it than without it.
+    altered: BTreeSet<String>,
 }
 
 /// What live experiences may change on some pages.
@@ -254,7 +263,7 @@ impl Catalog {
 
     /// The places that any content of an experience changes, whichever is shown; none where it changes no page.
     pub fn places(&self, experience: &Key) -> Option<&Arc<[Place]>> {
-        self.places.get(experience)
+        self.pages.get(experience).map(|page| &page.places)
     }
 
     /// What may be changed on which pages, placement by placement.
@@ -262,11 +271,9 @@ impl Catalog {
         let live = self.sound().filter(|placement| placement.state == State::Live);
         let changed = live.map(|placement| {
             let acting = placement.candidates.iter().filter(|experience| !experience.paused);
-            let places = acting.filter_map(|experience| self.places.get(&experience.reference.key));
-            let selectors = places.flat_map(|places| places.iter()).flat_map(|place| {
-                std::iter::once(&place.selector).chain(&place.fallbacks).cloned()
-            });
-            let selectors: BTreeSet<_> = selectors.collect();
+            let pages = acting.filter_map(|known| self.pages.get(&known.reference.key));
+            let selectors: BTreeSet<_> =
+                pages.flat_map(|page| page.altered.iter().cloned()).collect();
             let selectors = selectors.into_iter().collect();
             Changed { paths: placement.paths.clone(), selectors }
         });
@@ -333,7 +340,7 @@ fn said_or_known<'f>(facts: &'f dyn Facts, name: &str) -> Option<&'f str> {
 
 impl Default for Catalog {
     fn default() -> Self {
-        Self { placements: BTreeMap::new(), places: BTreeMap::new(), needs: compile::nothing() }
+        Self { placements: BTreeMap::new(), pages: BTreeMap::new(), needs: compile::nothing() }
     }
 }
 

@@ -15,6 +15,46 @@ use crate::template;
 pub(crate) const MEMBER: &str = "changes";
 /// The member of content that has the address to which the browser's client leads a visitor on.
 pub(crate) const REDIRECT: &str = "redirect";
+/// The selector that finds something on every page.
+const ANY_PAGE: &str = "html";
+/// Attributes that a page may be given, beside those that begin with `aria-` or `data-`: they say or show something, and
+/// the browser's client sets no others.
+const ATTRIBUTES: [&str; 34] = [
+    "alt",
+    "checked",
+    "cite",
+    "colspan",
+    "controls",
+    "datetime",
+    "dir",
+    "disabled",
+    "height",
+    "hidden",
+    "href",
+    "hreflang",
+    "id",
+    "lang",
+    "loading",
+    "media",
+    "name",
+    "open",
+    "placeholder",
+    "poster",
+    "rel",
+    "role",
+    "rowspan",
+    "sizes",
+    "span",
+    "src",
+    "srcset",
+    "start",
+    "tabindex",
+    "target",
+    "title",
+    "type",
+    "value",
+    "width",
+];
 /// Most changes of one content.
 pub(crate) const MAX_CHANGES: usize = 50;
 /// Longest selector, in bytes.
@@ -108,10 +148,31 @@ pub enum Where {
     End,
 }
 
-/// The places that a content changes, in its order; those that cannot be read are left out.
+/// The places that a page must have for a content, in its order; those that cannot be read are left out. Where the
+/// visitor is led on, any page will do, and every page is one.
 pub(crate) fn places(content: &Object) -> impl Iterator<Item = Place> {
-    let changes = content.get(MEMBER).and_then(Value::as_array).into_iter().flatten();
-    changes.filter_map(|change| Place::deserialize(change).ok())
+    let place = |selector: &str| Place { selector: selector.to_owned(), fallbacks: Vec::new() };
+    let targets = changes(content).filter(|change| kind(change) == "move");
+    let targets = targets.filter_map(|change| change.get("target")?.as_str());
+    let page = content.contains_key(REDIRECT).then(|| place(ANY_PAGE));
+    let own = changes(content).filter_map(|change| Place::deserialize(change).ok());
+    own.chain(targets.map(place)).chain(page)
+}
+
+/// What finds the elements that look other with a content than without it; of a whole page none is meant.
+pub(crate) fn altered(content: &Object) -> impl Iterator<Item = String> {
+    let seen = changes(content).filter(|change| kind(change) != "insert");
+    let places = seen.filter_map(|change| Place::deserialize(change).ok());
+    let selectors = places.flat_map(|place| std::iter::once(place.selector).chain(place.fallbacks));
+    selectors.filter(|selector| ![ANY_PAGE, "body"].contains(&selector.as_str()))
+}
+
+fn changes(content: &Object) -> impl Iterator<Item = &Value> {
+    content.get(MEMBER).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn kind(change: &Value) -> &str {
+    change.get("kind").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// What is wrong with the changes of a content that stands at `pointer`.
@@ -173,6 +234,14 @@ fn check_what(what: What) -> Result<(), String> {
                 !name.is_empty()
                     && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
             };
+            let is_whole = |name: &&String| {
+                value.keys().any(|part| {
+                    part.strip_prefix(name.as_str()).is_some_and(|p| p.starts_with('-'))
+                })
+            };
+            if let Some(name) = value.keys().find(is_whole) {
+                return Err(format!("`{name}` stands beside a part of it: name the parts alone"));
+            }
             match value.into_iter().find(|(name, value)| !is_property(name) || value.contains('!'))
             {
                 Some((name, _)) => Err(format!("`{name}` is no property, or its value has a `!`")),
@@ -197,18 +266,19 @@ fn check_count(count: usize) -> Result<(), String> {
     }
 }
 
-/// What runs is not given to a page as content, nor is what has a kind of its own.
+/// What runs or loads scripts is not given to a page as content, and what has a kind of its own not as an attribute.
 fn check_attribute(name: &str) -> Result<(), String> {
     let plain = name.to_ascii_lowercase();
-    let is_name = !plain.is_empty()
-        && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_:".contains(&b));
-    if !is_name || plain.starts_with("on") || plain == "srcdoc" {
-        return Err(format!("attribute `{name}` cannot be set"));
-    }
+    let is_free = |prefix: &str| {
+        let rest = plain.strip_prefix(prefix).unwrap_or_default();
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
     match plain.as_str() {
         "style" => Err("use the kind `style`".to_owned()),
         "class" => Err("use the kind `class`".to_owned()),
-        _ => Ok(()),
+        known if ATTRIBUTES.contains(&known) => Ok(()),
+        _ if is_free("aria-") || is_free("data-") => Ok(()),
+        _ => Err(format!("attribute `{name}` cannot be set")),
     }
 }
 
@@ -286,6 +356,8 @@ mod tests {
                 {"kind": "class", "selector": "a"},
                 {"kind": "class", "selector": "a", "add": ["a b"]},
                 {"kind": "style", "selector": "a", "value": {"color;": "red"}},
+                {"kind": "style", "selector": "a", "value": {"background": "red", "background-color": "blue"}},
+                {"kind": "attribute", "selector": "a", "name": "x-init", "value": "a"},
                 {"kind": "move", "selector": "a", "where": "above", "target": "b"},
             ]),
             expect![[r#"
@@ -300,9 +372,25 @@ mod tests {
                 /variants/0/content/changes/8: 1 to 30 names, not 0
                 /variants/0/content/changes/9: `a b` is no class
                 /variants/0/content/changes/10: `color;` is no property, or its value has a `!`
-                /variants/0/content/changes/11: unknown variant `above`, expected one of `before`, `after`, `start`, `end`
+                /variants/0/content/changes/11: `background` stands beside a part of it: name the parts alone
+                /variants/0/content/changes/12: attribute `x-init` cannot be set
+                /variants/0/content/changes/13: unknown variant `above`, expected one of `before`, `after`, `start`, `end`
             "#]],
         );
+    }
+
+    #[test]
+    fn a_page_must_have_what_is_moved_and_where_to() {
+        let content = json!({"redirect": "/b", "changes": [
+            {"kind": "move", "selector": "#a", "where": "before", "target": "#b"},
+            {"kind": "insert", "selector": "#c", "where": "end", "html": "<b>x</b>"},
+            {"kind": "class", "selector": "body", "add": ["x"]},
+            {"kind": "text"},
+        ]});
+        let content = content.as_object().unwrap();
+        let places: Vec<_> = places(content).map(|place| place.selector).collect();
+        assert_eq!(places, ["#a", "#c", "body", "#b", "html"]);
+        assert_eq!(altered(content).collect::<Vec<_>>(), ["#a"]);
     }
 
     #[test]

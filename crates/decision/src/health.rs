@@ -13,9 +13,9 @@ use crate::Reference;
 /// Of so many hours outcomes count, the present one included.
 const HOURS: i64 = 24;
 const HOUR_MS: i64 = 3_600_000;
-/// Most outcomes of one hour that are counted: more say nothing new, and each is remembered until the hour is over, so
-/// that nobody who sends one again and again changes what is said of an experience.
-const HOURLY_MAX: usize = 50_000;
+/// Most outcomes of an experience that are counted in one hour: more say nothing new, and each is remembered until the
+/// hour is over, so that nobody who sends one again and again changes what is said of it.
+const HOURLY_MAX: usize = 5_000;
 /// Most selectors of a variant that are told apart.
 const SELECTORS_MAX: usize = 20;
 /// Fewest outcomes of a variant that say anything.
@@ -137,16 +137,14 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     experiences: BTreeMap<Key, Experience>,
-    /// The hour of `known`, since the epoch.
-    hour: i64,
-    /// The outcomes that were counted in it.
-    known: HashSet<(DecisionId, u8)>,
 }
 
 #[derive(Clone, Debug)]
 struct Experience {
     version: u64,
     hours: BTreeMap<i64, BTreeMap<Key, Counts>>,
+    /// The outcomes that were counted in the newest hour.
+    known: HashSet<(DecisionId, u8)>,
 }
 
 impl Health {
@@ -158,15 +156,11 @@ impl Health {
         became: Became<'_>,
         now: Timestamp,
     ) {
-        let hour = now.0.div_euclid(HOUR_MS);
-        if hour != self.hour {
-            self.hour = hour;
-            self.known.clear();
-        }
-        if HOURLY_MAX <= self.known.len() || !self.known.insert((decision, became.tag())) {
-            return;
-        }
-        let begun = || Experience { version: experience.version, hours: BTreeMap::new() };
+        let begun = || Experience {
+            version: experience.version,
+            hours: BTreeMap::new(),
+            known: HashSet::new(),
+        };
         let told = self.experiences.entry(experience.key.clone()).or_insert_with(begun);
         if told.version < experience.version {
             *told = begun();
@@ -174,9 +168,23 @@ impl Health {
         if told.version != experience.version {
             return;
         }
-        told.hours.retain(|known, _| hour - HOURS < *known);
+        let hour = now.0.div_euclid(HOUR_MS);
+        if !told.hours.contains_key(&hour) {
+            told.known.clear();
+            told.hours.retain(|known, _| hour - HOURS < *known);
+        }
         let variants = told.hours.entry(hour).or_default();
-        variants.entry(variant.clone()).or_default().add(became);
+        if HOURLY_MAX <= told.known.len() || !told.known.insert((decision, became.tag())) {
+            return;
+        }
+        let counts = variants.entry(variant.clone()).or_default();
+        counts.add(became);
+        // What was missing at first came after all.
+        if became == Became::Applied
+            && told.known.contains(&(decision, Became::NotFound(&[]).tag()))
+        {
+            counts.not_found = counts.not_found.saturating_sub(1);
+        }
     }
 
     /// The counts of the variants of a version of an experience over the last day; none where nothing was told.
@@ -265,6 +273,17 @@ mod tests {
         }
         let counts = &health.of(&key("e"), 1, at(0))[&key("a")];
         assert_eq!((counts.not_found, counts.late), (1, 1));
+    }
+
+    #[test]
+    fn what_comes_late_was_applied_after_all() {
+        let mut health = Health::default();
+        let experience = Reference { key: key("e"), version: 1 };
+        for became in [Became::NotFound(&["#hero"]), Became::Applied] {
+            health.observe(DecisionId(7), (&experience, &key("a")), became, at(0));
+        }
+        let counts = &health.of(&key("e"), 1, at(0))[&key("a")];
+        assert_eq!((counts.not_found, counts.applied), (0, 1));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 // the page undoes them, and taken back exactly.
 
 import {
-  allOf, attributeEdit, classEdit, contentEdit, insertEdit, moveEdit, styleEdit, textEdit, type Edit, type Where,
+  allOf, attributeEdit, classEdit, contentEdit, insertEdit, moveEdit, ours, styleEdit, textEdit, type Edit,
+  type Where,
 } from './edit.ts'
 import { attempt } from './guard.ts'
 import { isSafeAddress, isSafeAttribute, sanitise } from './sanitise.ts'
@@ -30,8 +31,6 @@ export type Change = Place &
 /** What became of a change. */
 export interface Fate {
   change: Change
-  /** No selector has found anything so far. */
-  isMissing: boolean
   /** How often the page undid it. */
   overwritten: number
 }
@@ -47,6 +46,8 @@ export interface Changes {
 
 /** Most elements that one change is made at. */
 const ELEMENTS_MAX = 100
+/** So long it is waited for a framework to take over what the server rendered, in milliseconds. */
+const ALIVE_MS = 10_000
 /** How often one change is made again within a second. A page and we must not undo each other for ever. */
 const AGAIN_MAX = 50
 const SECOND_MS = 1_000
@@ -57,26 +58,28 @@ interface Kept extends Fate {
   since: number
 }
 
-/** What we put into the page ourselves: no selector is to find it. */
-const ours = new WeakSet<Node>()
-
 export function openChanges(): Changes {
   let kept: Kept[] = []
   let watchers: (() => void)[] = []
   let frame: number | undefined
+  let isAliveBy = 0
+  /** What is changed of each element, lest two changes undo each other for ever: the first holds. */
+  let claims = new WeakMap<Element, Set<string>>()
 
   const observer = new MutationObserver(() => {
-    keepUp()
+    // Before anything is changed, since it may be found no more then.
     watchers.forEach((look) => attempt(look))
+    keepUp()
   })
   /** Looks at everything again. Frameworks render before the browser paints, and so do we: nothing flickers. */
   function keepUp(): void {
-    kept.forEach((one) => attempt(() => ensure(one, soon)))
+    kept.forEach((one) => attempt(() => ensure(one)))
     // What was changed here is no news.
     observer.takeRecords()
   }
   /** No mutation tells that a framework has taken over what the server rendered. */
   function soon(): void {
+    if (isAliveBy < performance.now()) return
     frame ??= requestAnimationFrame(() => {
       frame = undefined
       keepUp()
@@ -87,11 +90,42 @@ export function openChanges(): Changes {
       attributes: true, characterData: true, childList: true, subtree: true,
     })
   }
+
+  function ensure(one: Kept): void {
+    const { change, edits } = one
+    const found = find(change)
+    const undone = [...edits].filter(([element, edit]) => !element.isConnected || !edit.holds())
+    const isAgain = undone.length > 0 && mayAgain(one)
+    for (const [element, edit] of undone) {
+      // The page has thrown the element away, or uses it for something else: what we did goes with it.
+      const isGone = !element.isConnected || !found.includes(element)
+      if (!isGone && !isAgain) continue
+      edit.undo()
+      edits.delete(element)
+      if (isGone) claims.get(element)?.delete(claimOf(change))
+      else {
+        one.overwritten += 1
+        make(one, element)
+      }
+    }
+    for (const element of found) {
+      if (edits.has(element)) continue
+      if (!isHydrated(element)) soon()
+      else if (claim(element, claimOf(change))) make(one, element)
+    }
+  }
+
+  function claim(element: Element, what: string): boolean {
+    const claimed = claims.get(element) ?? new Set()
+    claims.set(element, claimed)
+    return !what || (!claimed.has(what) && !!claimed.add(what))
+  }
+
   return {
     make(changes) {
-      const added = changes.map((change): Kept =>
-        ({ change, isMissing: true, overwritten: 0, edits: new Map(), again: 0, since: 0 }))
+      const added = changes.map((change): Kept => ({ change, overwritten: 0, edits: new Map(), again: 0, since: 0 }))
       kept.push(...added)
+      isAliveBy = performance.now() + ALIVE_MS
       keepUp()
       observe()
       return added
@@ -101,6 +135,7 @@ export function openChanges(): Changes {
       for (const { edits } of kept.reverse()) edits.forEach((edit) => attempt(() => edit.undo()))
       kept = []
       watchers = []
+      claims = new WeakMap()
     },
     watch(look) {
       watchers.push(look)
@@ -109,28 +144,17 @@ export function openChanges(): Changes {
   }
 }
 
-function ensure(one: Kept, soon: () => void): void {
-  for (const [element, edit] of one.edits) {
-    if (element.isConnected) continue
-    // The page has thrown it away; what we put beside it goes with it.
-    edit.undo()
-    one.edits.delete(element)
-  }
-  for (const element of find(one.change)) {
-    if (one.edits.has(element)) continue
-    const isAlive = isHydrated(element)
-    const edit = isAlive ? editOf(element, one.change) : undefined
-    if (!isAlive) soon()
-    if (!edit) continue
-    one.edits.set(element, edit)
-    edit.make()
-    one.isMissing = false
-  }
-  for (const edit of one.edits.values()) {
-    if (edit.holds() || !mayAgain(one)) continue
-    one.overwritten += 1
-    edit.make()
-  }
+function make({ change, edits }: Kept, element: Element): void {
+  const edit = editOf(element, change)
+  if (!edit) return
+  edits.set(element, edit)
+  edit.make()
+}
+
+/** What one change alone may do to an element; nothing where several get on with each other. */
+function claimOf(change: Change): string {
+  if (change.kind === 'attribute') return change.name
+  return { text: 'content', html: 'content', image: 'src' }[change.kind as string] ?? ''
 }
 
 function mayAgain(one: Kept): boolean {
@@ -147,11 +171,14 @@ function mayAgain(one: Kept): boolean {
 export function find({ selector, fallbacks = [] }: Place): Element[] {
   for (const one of [selector, ...fallbacks]) {
     const found = attempt(() => [...document.querySelectorAll(one)]) ?? []
-    const theirs = found.filter((element) => !isOurs(element))
+    const theirs = found.filter((element) => !isOurs(element) && !element.matches(UNTOUCHED))
     if (theirs.length) return theirs.slice(0, ELEMENTS_MAX)
   }
   return []
 }
+
+/** What runs, loads or styles is no content, wherever a selector leads. */
+const UNTOUCHED = 'script,style,link,base,meta,object,embed,animate,set'
 
 function isOurs(node: Node | null): boolean {
   for (let at = node; at; at = at.parentNode) if (ours.has(at)) return true
@@ -170,11 +197,7 @@ function isHydrated(element: Element): boolean {
 const isHeld = (element: Element, prefix: string): boolean =>
   Object.keys(element).some((name) => name.startsWith(prefix))
 
-const markup = (html: string) => (): Node[] => {
-  const nodes = sanitise(html)
-  nodes.forEach((node) => ours.add(node))
-  return nodes
-}
+const markup = (html: string) => (): Node[] => sanitise(html)
 
 function editOf(element: Element, change: Change): Edit | undefined {
   switch (change.kind) {
@@ -193,7 +216,7 @@ function editOf(element: Element, change: Change): Edit | undefined {
       ])
     }
     case 'style':
-      return allOf(Object.entries(change.value).map(([name, value]) => styleEdit(element as HTMLElement, name, value)))
+      return styleEdit(element as HTMLElement, change.value)
     case 'image':
       if (!isSafeAddress(change.src)) return undefined
       return allOf([
@@ -208,6 +231,6 @@ function editOf(element: Element, change: Change): Edit | undefined {
     case 'insert':
       return insertEdit(element, change.where, markup(change.html))
     case 'hide':
-      return styleEdit(element as HTMLElement, 'display', 'none')
+      return styleEdit(element as HTMLElement, { display: 'none' })
   }
 }

@@ -27,22 +27,26 @@ export interface Consent {
 }
 
 export function openConsent(mode: ConsentMode, storage: Storage): Consent {
-  let answer = read(storage.get(ANSWER))
+  let before: Purposes | undefined
+  // Another tab may have answered meanwhile.
+  const answer = (): Purposes | undefined => read(storage.get(ANSWER)) ?? before
   return {
-    answer: () => answer,
+    answer,
     state() {
-      if (!answer) return mode === 'required' ? 'waiting' : 'open'
-      return Object.values(answer).some(Boolean) ? 'open' : 'closed'
+      const said = answer()
+      if (!said) return mode === 'required' ? 'waiting' : 'open'
+      return Object.values(said).some(Boolean) ? 'open' : 'closed'
     },
     take(purposes) {
-      answer = { ...answer, ...purposes }
+      const text = JSON.stringify({ ...answer(), ...purposes })
+      before = read(text)
       // That somebody refused has to be known, lest they be asked on every page.
-      storage.keep(ANSWER, JSON.stringify(answer))
+      if (before) storage.keep(ANSWER, text)
     },
   }
 }
 
-/** An answer as it is kept: who changed it by hand is asked again. */
+/** An answer, as far as it says yes or no to something. */
 function read(text: string | undefined): Purposes | undefined {
   const answer: unknown = text && attempt(() => JSON.parse(text))
   if (!answer || typeof answer !== 'object') return undefined

@@ -23,11 +23,10 @@ export interface Decision {
 /** How long an answer is waited for, in milliseconds. */
 const ANSWER_MS_MAX = 10_000
 
-/** The decisions that a server has rendered for the page that is open, if it has. */
+/** The decisions that a server has rendered for the page that is open, if it has. They are there once. */
 export function inlined(): Decision[] | undefined {
-  const element = document.getElementById('concierge-decisions')
+  const element = document.querySelector('script#concierge-decisions')
   const answer: unknown = element && attempt(() => JSON.parse(element.textContent ?? ''))
-  // They are of this page, and no other that a script leads to.
   element?.remove()
   return decisionsOf(answer)
 }

@@ -3,30 +3,33 @@
 import { attempt } from './guard.ts'
 
 export interface Edit {
-  /** Makes the change, unless it is there. What the page has put there meanwhile is what is given back. */
+  /** Makes the change; once. */
   make(): void
   /** Whether the change is there. */
   holds(): boolean
-  /** Gives back what the page had put there last. */
+  /** Gives back what the page had there, unless it has put something else there meanwhile. */
   undo(): void
 }
 
+/** What we put into the page ourselves: no selector is to find it. */
+export const ours = new WeakSet<Node>()
+
 /** Something of an element that has a value. `write` may be handed what `read` answered. */
 export function valueEdit<T>(value: T, read: () => T, write: (value: T) => void): Edit {
-  let original: { value: T } | undefined
+  let original = value
   // What is read after writing may be written otherwise: `RED` becomes `red`.
   let written = value
   const holds = (): boolean => read() === written
   return {
     holds,
     make() {
+      original = read()
       if (holds()) return
-      original = { value: read() }
       write(value)
       written = read()
     },
     undo() {
-      if (original && holds()) write(original.value)
+      if (original !== written && holds()) write(original)
     },
   }
 }
@@ -34,7 +37,7 @@ export function valueEdit<T>(value: T, read: () => T, write: (value: T) => void)
 export const allOf = (edits: Edit[]): Edit => ({
   holds: () => edits.every((edit) => edit.holds()),
   make: () => edits.forEach((edit) => edit.make()),
-  undo: () => edits.forEach((edit) => edit.undo()),
+  undo: () => [...edits].reverse().forEach((edit) => edit.undo()),
 })
 
 export function attributeEdit(element: Element, name: string, value: string | null): Edit {
@@ -46,54 +49,50 @@ export function attributeEdit(element: Element, name: string, value: string | nu
 }
 
 export function classEdit(element: Element, name: string, isThere: boolean): Edit {
-  const tidy = tidier(element, 'class')
+  const hadClass = element.hasAttribute('class')
   return valueEdit(
     isThere,
     () => element.classList.contains(name),
     (isThere) => {
       element.classList.toggle(name, isThere)
-      tidy()
+      if (!hadClass && !element.className) element.removeAttribute('class')
     },
   )
 }
 
-/** Takes an attribute away again that is empty and was not there. */
-function tidier(element: Element, name: string): () => void {
-  const wasThere = element.hasAttribute(name)
-  return () => {
-    if (!wasThere && !element.getAttribute(name)) element.removeAttribute(name)
-  }
-}
-
-/** By the element's own style, which a content security policy lets scripts set. */
-export function styleEdit(element: HTMLElement, name: string, value: string): Edit {
+/** Properties of the element's own style, which a content security policy lets scripts set. */
+export function styleEdit(element: HTMLElement, values: Record<string, string>): Edit {
   const { style } = element
-  const tidy = tidier(element, 'style')
-  return valueEdit(
-    `${value}!important`,
-    () => `${style.getPropertyValue(name)}!${style.getPropertyPriority(name)}`,
-    (text) => {
-      const [value, priority] = text.split('!') as [string, string]
-      style.setProperty(name, value, priority)
-      tidy()
+  const before = element.hasAttribute('style') ? style.cssText : undefined
+  const read = (): string => Object.keys(values).map((name) => style.getPropertyValue(name)).join()
+  let after: string
+  let written: string
+  return {
+    holds: () => read() === written,
+    make() {
+      for (const [name, value] of Object.entries(values)) style.setProperty(name, value, 'important')
+      after = style.cssText
+      written = read()
     },
-  )
+    undo() {
+      if (style.cssText === after) style.cssText = before ?? ''
+      else if (read() === written) for (const name of Object.keys(values)) style.removeProperty(name)
+      // Asking has the browser write down what is there, without which it would leave an empty attribute.
+      if (before === undefined && !element.getAttribute('style')) element.removeAttribute('style')
+    },
+  }
 }
 
 /** Text in place of an element's content. Of a single text node the data is changed, which frameworks hold on to. */
 export function textEdit(element: Element, text: string): Edit {
-  const only = (): Text | undefined => {
-    const { firstChild, childNodes } = element
-    return childNodes.length === 1 && firstChild instanceof Text ? firstChild : undefined
+  const { firstChild, childNodes } = element
+  if (childNodes.length !== 1 || !(firstChild instanceof Text)) {
+    return contentEdit(element, () => [document.createTextNode(text)])
   }
-  if (!only()) return contentEdit(element, () => [document.createTextNode(text)])
   return valueEdit<string | undefined>(
     text,
-    () => only()?.data,
-    (text) => {
-      const node = only()
-      if (node) node.data = text ?? ''
-    },
+    () => (firstChild.parentNode === element ? firstChild.data : undefined),
+    (text) => (firstChild.data = text ?? ''),
   )
 }
 
@@ -101,60 +100,65 @@ const SLOT = 'concierge'
 const roots = new WeakMap<Element, ShadowRoot>()
 
 /**
- * Other nodes in place of an element's content. Where an element can have a shadow tree, its own children stay where
- * they are and are only not shown, so that a framework can go on to change and remove them; the page's styles hold for
- * what is shown in their place, since that is a child as well.
+ * Other nodes in place of an element's content, whose own nodes stay where they are, so that a framework can go on to
+ * change and remove them. Where an element can have a shadow tree they are not slotted, else they are hidden one by one.
+ * The page's styles hold for what is shown in their place, since that is a child as well.
  */
 export function contentEdit(element: Element, make: () => Node[]): Edit {
-  const root = roots.get(element) ?? attempt(() => element.attachShadow({ mode: 'open' }))
-  return root ? slottedEdit(element, root, make) : replacedEdit(element, make)
+  // A component of the page may be about to make a shadow tree of its own.
+  const isCustom = element.localName.includes('-')
+  const root = roots.get(element) ?? (isCustom ? undefined : attempt(() => element.attachShadow({ mode: 'open' })))
+  return root ? slottedEdit(element, root, make) : hiddenEdit(element, make)
 }
 
 function slottedEdit(element: Element, root: ShadowRoot, make: () => Node[]): Edit {
   roots.set(element, root)
-  let nodes: Element[] = []
   const show = (name: string): void => {
     const slot = document.createElement('slot')
     if (name) slot.name = name
     root.replaceChildren(slot)
   }
+  const inserted = insertEdit(element, 'end', () =>
+    make().map((node) => {
+      // A text cannot be put into a slot by itself.
+      const child = node instanceof Element ? node : document.createElement('span')
+      if (child !== node) child.append(node)
+      child.slot = SLOT
+      return child
+    }))
   show('')
   return {
-    holds: () => nodes.length > 0 && nodes.every((node) => node.parentNode === element),
+    holds: inserted.holds,
     make() {
-      nodes.forEach((node) => node.remove())
-      nodes = make().map((node) => {
-        // A text cannot be put into a slot by itself.
-        const child = node instanceof Element ? node : document.createElement('span')
-        if (child !== node) child.append(node)
-        child.slot = SLOT
-        return child
-      })
       show(SLOT)
-      element.append(...nodes)
+      inserted.make()
     },
     undo() {
-      nodes.forEach((node) => node.remove())
-      nodes = []
+      inserted.undo()
       show('')
     },
   }
 }
 
-function replacedEdit(element: Element, make: () => Node[]): Edit {
-  let original: Node[] = []
-  let nodes: Node[] | undefined
-  const holds = (): boolean => nodes !== undefined && nodes.length === element.childNodes.length &&
-    nodes.every((node) => node.parentNode === element)
+function hiddenEdit(element: Element, make: () => Node[]): Edit {
+  const inserted = insertEdit(element, 'end', make)
+  const hidden = new Map<Node, Edit>()
+  const own = (): Node[] => [...element.childNodes].filter((node) => !ours.has(node) && !(node instanceof Comment))
   return {
-    holds,
+    holds: () => inserted.holds() && own().every((node) => hidden.get(node)?.holds()),
     make() {
-      original = [...element.childNodes].filter((node) => !nodes?.includes(node))
-      nodes = make()
-      element.replaceChildren(...nodes)
+      for (const node of own()) {
+        const edit = node instanceof HTMLElement
+          ? styleEdit(node, { display: 'none' })
+          : valueEdit<string | null>('', () => node.nodeValue, (text) => (node.nodeValue = text))
+        hidden.set(node, edit)
+        edit.make()
+      }
+      inserted.make()
     },
     undo() {
-      if (holds()) element.replaceChildren(...original)
+      inserted.undo()
+      hidden.forEach((edit) => edit.undo())
     },
   }
 }
@@ -165,40 +169,40 @@ const METHODS = { before: 'before', after: 'after', start: 'prepend', end: 'appe
 
 /** New nodes beside or in an element. */
 export function insertEdit(element: Element, where: Where, make: () => Node[]): Edit {
-  let nodes: ChildNode[] = []
+  let nodes: ChildNode[] | undefined
   return {
-    holds: () => nodes.length > 0 && nodes.every((node) => node.isConnected),
+    holds: () => !!nodes?.every((node) => node.isConnected),
     make() {
-      nodes.forEach((node) => node.remove())
-      nodes = make() as ChildNode[]
+      // Where the page allows no markup of ours, there is none; it would not be allowed a moment later either.
+      nodes = (attempt(make) ?? []) as ChildNode[]
+      nodes.forEach((node) => ours.add(node))
       element[METHODS[where]](...nodes)
     },
-    undo: () => nodes.forEach((node) => node.remove()),
+    undo: () => nodes?.forEach((node) => node.remove()),
   }
 }
 
 /** An element elsewhere. Within one parent it disturbs no framework; out of it, one that removes it may fail. */
 export function moveEdit(element: Element, where: Where, target: Element): Edit {
   let mark: Comment | undefined
-  return {
+  const holds = (): boolean => {
     // Several elements can be moved to one place, so only the side is looked at.
-    holds() {
-      if (where === 'start' || where === 'end') return element.parentNode === target
-      const side = where === 'before' ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING
-      const isBeside = element.parentNode === target.parentNode
-      return isBeside && (element.compareDocumentPosition(target) & side) !== 0
-    },
+    if (where === 'start' || where === 'end') return element.parentNode === target
+    const side = where === 'before' ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING
+    const isBeside = element.parentNode === target.parentNode
+    return isBeside && (element.compareDocumentPosition(target) & side) !== 0
+  }
+  return {
+    holds,
     make() {
-      if (this.holds()) return
-      mark?.remove()
+      if (holds()) return
       mark = document.createComment('')
       element.before(mark)
       target[METHODS[where]](element)
     },
     undo() {
-      if (element.isConnected) mark?.replaceWith(element)
+      if (element.isConnected && holds()) mark?.replaceWith(element)
       else mark?.remove()
-      mark = undefined
     },
   }
 }

@@ -1,5 +1,6 @@
 // Events on their way: in batches, again after a failure, and by a beacon when the page goes.
 
+import type { Purposes } from './consent.ts'
 import { attempt, listen } from './guard.ts'
 import { UNSENT, type Storage } from './storage.ts'
 
@@ -8,6 +9,7 @@ export interface Message {
   type: 'track' | 'page' | 'identify' | 'group'
   messageId: string
   timestamp: string
+  context: { consent: { categoryPreferences?: Purposes | undefined }; [member: string]: unknown }
   [member: string]: unknown
 }
 
@@ -20,8 +22,8 @@ export interface Queue {
   add(message: Message): void
   /** Drops what waits, and sends one event after which nothing comes. */
   end(last?: Message): void
-  /** Holds everything back, or lets it go. */
-  hold(isHeld: boolean): void
+  /** Holds everything back, or lets it go with what was agreed to. */
+  hold(isHeld: boolean, consents: Purposes | undefined): void
 }
 
 /** Events wait so long for others, in milliseconds. */
@@ -78,18 +80,27 @@ export function openQueue(server: Server, storage: Storage): Queue {
       waiting.splice(0, batch.length)
     }
     // What is on its way may be lost with the page; the server knows a second copy by its id.
-    const unsent = (navigator.onLine ? [] : sending).concat(waiting).slice(-KEPT_MAX)
+    const unsent = (navigator.onLine ? [] : sending).concat(waiting)
     if (!isHeld && unsent.length) {
-      storage.set(UNSENT, JSON.stringify(unsent))
+      storage.set(UNSENT, JSON.stringify(kept().concat(unsent).slice(-KEPT_MAX)))
       waiting = []
     }
   }
+  const kept = (): Message[] => attempt(() => JSON.parse(storage.get(UNSENT) ?? '[]') as Message[]) ?? []
+
+  /** Takes back what was kept. */
+  function resume(): void {
+    if (isHeld) return
+    waiting = kept().concat(waiting)
+    storage.set(UNSENT, undefined)
+    later(0)
+  }
 
   listen(window, 'pagehide', leave)
-  listen(document, 'visibilitychange', () => document.visibilityState === 'hidden' && leave())
+  listen(document, 'visibilitychange', () => (document.visibilityState === 'hidden' ? leave() : resume()))
   listen(window, 'online', () => {
     failures = 0
-    void send()
+    resume()
   })
   return {
     add(message) {
@@ -98,16 +109,14 @@ export function openQueue(server: Server, storage: Storage): Queue {
       later(BATCH_MAX <= waiting.length ? 0 : WAIT_MS)
     },
     end(last) {
-      waiting = []
+      waiting = sending = []
       if (last) void post(server, [last])
     },
-    hold(held) {
+    hold(held, consents) {
       isHeld = held
-      if (held) return
-      const kept: unknown = attempt(() => JSON.parse(storage.get(UNSENT) ?? '[]'))
-      storage.set(UNSENT, undefined)
-      if (Array.isArray(kept)) waiting = kept.slice(-KEPT_MAX).concat(waiting)
-      later(0)
+      // What was done before the answer is of somebody who has answered.
+      for (const { context } of waiting) context.consent.categoryPreferences ??= consents
+      resume()
     },
   }
 }
@@ -130,7 +139,9 @@ function fitting(messages: Message[]): number {
 async function post(server: Server, batch: Message[]): Promise<number | undefined> {
   try {
     // As plain text a browser asks no leave before it sends, and the server reads JSON whatever it is called.
-    const answer = await fetch(`${server.url}/v1/batch`, { method: 'POST', body: body(server, batch), keepalive: true })
+    const blob = new Blob([body(server, batch)], { type: 'text/plain' })
+    const keepalive = blob.size < BEACON_BYTES
+    const answer = await fetch(`${server.url}/v1/batch`, { method: 'POST', body: blob, keepalive })
     // What the server refuses for good it would refuse again.
     if (answer.status !== 429 && answer.status !== 408 && answer.status < 500) return undefined
     return (Number(answer.headers.get('retry-after')) || 0) * 1_000

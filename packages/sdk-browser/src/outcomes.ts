@@ -13,52 +13,71 @@ const READY_MS = 5_000
 const SEEN_MS = 1_000
 /** So much of it, or of the window, has to be in view. */
 const SEEN_SHARE = 0.5
+/** In so fine steps it is looked at: of something tall, half of a window is a small part. */
+const THRESHOLDS = Array.from({ length: 51 }, (_, step) => step / 50)
 
 export interface Outcome {
+  /** What became of its changes. */
+  fates: Fate[]
   /** Looks at the page again. */
   look(): void
   /** Ends it, as the page goes. */
   end(): void
 }
 
-/** Follows what becomes of a decision that was shown, with what its changes met. */
-export function follow(decision: Decision, places: Place[], fates: Fate[], report: Report): Outcome {
-  let isApplied = false
+/** Follows what becomes of a decision, from before its changes are made. */
+export function follow(decision: Decision, places: Place[], report: Report): Outcome {
+  // A place that was found once counts, since a change may be what keeps it from being found again.
+  let missing = places
+  const there: Element[] = []
+  const inView = new Set<Element>()
   let timer: ReturnType<typeof setTimeout> | undefined
   const viewer = new IntersectionObserver((entries) => {
-    const isSeen = entries.some(({ intersectionRatio, intersectionRect, rootBounds }) =>
-      SEEN_SHARE <= intersectionRatio || (rootBounds && rootBounds.height * SEEN_SHARE <= intersectionRect.height))
+    for (const entry of entries) inView[isInView(entry) ? 'add' : 'delete'](entry.target)
     clearTimeout(timer)
-    if (isSeen) timer = setTimeout(seen, SEEN_MS)
-  }, { threshold: [0, 0.25, SEEN_SHARE, 0.75] })
+    if (inView.size) timer = setTimeout(seen, SEEN_MS)
+  }, { threshold: THRESHOLDS })
 
   function seen(): void {
-    if (document.visibilityState !== 'visible') return
+    if (document.visibilityState !== 'visible') {
+      timer = setTimeout(seen, SEEN_MS)
+      return
+    }
     viewer.disconnect()
     report('Experience Viewed', decision)
   }
-  const missing = (): string[] => places.filter((place) => !find(place).length).map(({ selector }) => selector)
   const deadline = setTimeout(() => {
-    if (!isApplied) report('Experience Missed', decision, { reason: 'not_found', selectors: missing() })
+    if (missing.length) {
+      const selectors = missing.map(({ selector }) => selector)
+      report('Experience Missed', decision, { reason: 'not_found', selectors })
+    }
   }, READY_MS)
-
-  function look(): void {
-    if (isApplied || missing().length) return
-    isApplied = true
-    clearTimeout(deadline)
-    report('Experience Applied', decision)
-    for (const place of places) find(place).slice(0, 1).forEach((element) => viewer.observe(element))
-  }
-  look()
-  return {
-    look,
+  const outcome: Outcome = {
+    fates: [],
+    look() {
+      if (!missing.length) return
+      missing = missing.filter((place) => {
+        const [first] = find(place)
+        if (first) there.push(first)
+        return !first
+      })
+      if (missing.length) return
+      clearTimeout(deadline)
+      report('Experience Applied', decision)
+      there.forEach((element) => viewer.observe(element))
+    },
     end() {
       clearTimeout(deadline)
       clearTimeout(timer)
       viewer.disconnect()
-      const overwritten = fates.filter((fate) => fate.overwritten)
+      const changes = outcome.fates.filter((fate) => fate.overwritten)
         .map(({ change, overwritten }) => ({ selector: change.selector, times: overwritten }))
-      if (overwritten.length) report('Experience Overwritten', decision, { changes: overwritten })
+      if (changes.length) report('Experience Overwritten', decision, { changes })
     },
   }
+  outcome.look()
+  return outcome
 }
+
+const isInView = ({ intersectionRatio, intersectionRect, rootBounds }: IntersectionObserverEntry): boolean =>
+  SEEN_SHARE <= intersectionRatio || (!!rootBounds && rootBounds.height * SEEN_SHARE <= intersectionRect.height)

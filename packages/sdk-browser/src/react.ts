@@ -30,8 +30,7 @@ export function ConciergeProvider({ concierge, decisions, children }: ProviderPr
 export function useDecision(placement: string): Decision | undefined {
   const store = useContext(Store)
   if (!store) throw new Error('usePlacement and Placement belong inside a ConciergeProvider')
-  const read = (): Decision | undefined => store.decision(placement)
-  return useSyncExternalStore(store.subscribe, read, read)
+  return useSyncExternalStore(store.subscribe, () => store.decision(placement), () => store.before(placement))
 }
 
 /** The content for a placement; `undefined` until it is decided, `null` where nothing is shown. */

@@ -4,26 +4,26 @@
 
 /** Elements that say or show something, and lay it out. What is not here goes with everything in it. */
 const ELEMENTS = new Set(
-  ('A ABBR ADDRESS ARTICLE ASIDE AUDIO B BDI BDO BLOCKQUOTE BR BUTTON CAPTION CITE CODE COL COLGROUP DD DEL DETAILS ' +
-    'DFN DIV DL DT EM FIGCAPTION FIGURE FOOTER H1 H2 H3 H4 H5 H6 HEADER HR I IMG INS KBD LI MAIN MARK NAV OL P PICTURE ' +
-    'PRE Q S SAMP SECTION SMALL SOURCE SPAN STRONG SUB SUMMARY SUP TABLE TBODY TD TFOOT TH THEAD TIME TR U UL VIDEO WBR')
+  ('A ABBR ARTICLE ASIDE AUDIO B BLOCKQUOTE BR BUTTON CAPTION CITE CODE COL COLGROUP DD DEL DETAILS ' +
+    'DIV DL DT EM FIGCAPTION FIGURE FOOTER H1 H2 H3 H4 H5 H6 HEADER HR I IMG INS LI MAIN MARK NAV OL P PICTURE ' +
+    'PRE Q S SECTION SMALL SOURCE SPAN STRONG SUB SUMMARY SUP TABLE TBODY TD TFOOT TH THEAD TIME TR U UL VIDEO')
     .split(' '),
 )
 
 /** Attributes, beside `aria-…` and `data-…`. No `id` and `name`: pages look elements up by them, scripts variables. */
 const ATTRIBUTES =
-  /^(alt|cite|class|colspan|controls|datetime|decoding|dir|headers|height|href|hreflang|lang|loading|media|open|poster|rel|role|rowspan|scope|sizes|span|src|srcset|start|target|title|type|width|(aria|data)-[\w-]+)$/
+  /^(alt|cite|class|colspan|controls|datetime|dir|height|href|hreflang|lang|loading|media|open|poster|rel|role|rowspan|sizes|span|src|srcset|start|target|title|type|width|(aria|data)-[\w-]+)$/
+
+/** What elements of the page may be given besides. */
+const OWN = /^(checked|disabled|hidden|id|name|placeholder|tabindex|value)$/
 
 /** Attributes that name what is loaded or gone to. */
-const ADDRESSES = /^(action|cite|formaction|href|poster|src|srcset|xlink:href)$/
-
-/** Attributes that run something, or hold a document that does. */
-const RUNS = /^(on|srcdoc$|style$)/
+const ADDRESSES = /^(cite|href|poster|src|srcset)$/
 
 /** Whether an attribute of an element of the page may be given this value. */
 export function isSafeAttribute(name: string, value: string): boolean {
   const plain = name.toLowerCase()
-  return !RUNS.test(plain) && (!ADDRESSES.test(plain) || isSafeAddress(value))
+  return (ATTRIBUTES.test(plain) || OWN.test(plain)) && (!ADDRESSES.test(plain) || isSafeAddress(value))
 }
 
 /** Whether an address leads to the web, to mail or to a telephone, or to somewhere on this site. */
@@ -47,8 +47,9 @@ export function sanitise(markup: string): Node[] {
   const { body } = new DOMParser().parseFromString(trusted, 'text/html')
   for (const element of body.querySelectorAll('*')) {
     // Names are in capitals for elements of HTML alone, so those of SVG and MathML go.
-    if (!ELEMENTS.has(element.tagName)) element.remove()
-    for (const { name, value } of [...element.attributes]) {
+    // Fields of a form can hide what an element can do.
+    if (!ELEMENTS.has(element.tagName)) Element.prototype.remove.call(element)
+    else for (const { name, value } of [...element.attributes]) {
       if (!ATTRIBUTES.test(name) || !isSafeAttribute(name, value)) element.removeAttribute(name)
     }
   }

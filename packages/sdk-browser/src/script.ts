@@ -12,6 +12,8 @@ interface Snippet {
   q?: ArrayLike<unknown>[]
   /** When the snippet ran, by `performance.now`. */
   t?: number
+  /** Whether it is the client already. */
+  r?: boolean
   /** The style sheet by which it hides what is marked. */
   s?: CSSStyleSheet
 }
@@ -20,6 +22,7 @@ const page = window as unknown as { concierge?: Snippet; conciergeOptions?: Opti
 
 attempt(() => {
   const snippet = page.concierge
+  if (snippet?.r) return
   let running: Concierge | undefined
   const concierge: Snippet = (name, ...rest) =>
     attempt(() => {
@@ -27,6 +30,7 @@ attempt(() => {
       const method = running?.[name] as ((...rest: unknown[]) => unknown) | undefined
       return method?.(...rest)
     })
+  concierge.r = true
   page.concierge = concierge
   if (page.conciergeOptions) concierge('start', page.conciergeOptions)
   // Only now, so that nothing shows in between.

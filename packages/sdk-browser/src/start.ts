@@ -9,11 +9,11 @@ import { ask, inlined, type Decision } from './decisions.ts'
 import { openQueue, type Message } from './events.ts'
 import { attempt, listen, newId } from './guard.ts'
 import { SLOTS, hide, remember, selectorsFor, type Hidden } from './hide.ts'
-import { follow, type Outcome } from './outcomes.ts'
+import { follow, type Outcome, type Report } from './outcomes.ts'
 import { onRoute } from './routes.ts'
 import { isSafeAddress } from './sanitise.ts'
 import { filled, slotOf } from './slots.ts'
-import { USER, VISITOR, openStorage } from './storage.ts'
+import { ANSWER, USER, VISITOR, openStorage } from './storage.ts'
 
 export interface Options {
   /** Where Concierge answers, as in `https://c.shop.example`. */
@@ -74,6 +74,7 @@ export function start(options: Options, since = performance.now()): Concierge {
   let referrer = document.referrer
   let outcomes: Outcome[] = []
   let decisions: Decision[] | undefined
+  let decidedPath: string | undefined
   const hearers = new Set<Hear>()
   let attention: Attention | undefined
   /** Counts pages, so that an answer for one that was left is passed over. */
@@ -88,11 +89,10 @@ export function start(options: Options, since = performance.now()): Concierge {
     const { href: url, pathname: path, search } = location
     return { url, path, search, title: document.title, referrer }
   }
-  const context = (page = pageNow()): Properties => ({
+  const context = (page = pageNow()): Message['context'] => ({
     page,
     locale: navigator.language,
     timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-    screen: { width: screen.width, height: screen.height },
     consent: { categoryPreferences: consent.answer() },
   })
   const message = (type: Message['type'], said: Properties, page?: Properties): Message => ({
@@ -105,7 +105,9 @@ export function start(options: Options, since = performance.now()): Concierge {
     ...said,
   })
   function send(...said: Parameters<typeof message>): void {
-    if (consent.state() !== 'closed' && !preview) queue.add(message(...said))
+    if (consent.state() === 'closed' || preview) return
+    // As it is now, whatever the page does with its objects; what cannot be sent holds nothing else up.
+    attempt(() => queue.add(JSON.parse(JSON.stringify(message(...said))) as Message))
   }
   const track = (event: string, properties: Properties = {}, page?: Properties): void =>
     send('track', { event, properties }, page)
@@ -117,9 +119,11 @@ export function start(options: Options, since = performance.now()): Concierge {
     if (query) track('Products Searched', { query }, page)
   }
 
+  const isMeasured = (): boolean => !!options.attention && !!consent.answer()?.[options.attention]
+
   function tellAttention(page = pageNow()): void {
     const read = attention?.take()
-    if (read) track('Attention Measured', { path: page.path, ...read }, page)
+    if (read && isMeasured()) track('Attention Measured', { path: page.path, ...read }, page)
   }
 
   function endOutcomes(): void {
@@ -135,79 +139,111 @@ export function start(options: Options, since = performance.now()): Concierge {
 
   const decide = (since?: number): Promise<void> => decideFor(since).catch(() => undefined)
 
+  /** Hands on what a page is to show. */
+  function tell(found: Decision[]): void {
+    decisions = found
+    hearers.forEach((hear) => attempt(() => hear(found)))
+  }
+
+  function takeBack(): void {
+    endOutcomes()
+    changes.revert()
+  }
+
   async function decideFor(shown = performance.now()): Promise<void> {
     if (consent.state() !== 'open') return
     view += 1
     const asked = view
-    endOutcomes()
-    changes.revert()
-    const selectors = selectorsFor(location.pathname, options.hidden ?? [])
-    const show = hide([SLOTS, ...selectors])
-    remember(storage, location.pathname, selectors)
-    const timer = setTimeout(show, Math.max(0, patience - (performance.now() - shown)))
+    const path = location.pathname
+    // Where the page stays, what it shows stays until there is something else.
+    let show = (): void => undefined
+    if (path !== decidedPath) {
+      takeBack()
+      const selectors = selectorsFor(path, options.hidden ?? [])
+      show = hide([SLOTS, ...selectors])
+      setTimeout(show, Math.max(0, patience - (performance.now() - shown)))
+      remember(storage, path, selectors)
+    }
+    decidedPath = path
     const user = storage.get(USER)
     const found = inlined() ?? await ask(server, {
       identifiers: { anonymous_id: visitor(), ...(user ? { user_id: user } : {}) },
       context: context(),
       ...(preview ? { preview } : {}),
     })
-    if (found && asked === view) {
-      const isLate = patience < performance.now() - shown
-      const made = found.filter((decision) => attempt(() => apply(decision, isLate)))
-      decisions = made
-      hearers.forEach((hear) => attempt(() => hear(made)))
+    if (asked === view) {
+      takeBack()
+      apply(found ?? [], patience < performance.now() - shown)
     }
-    clearTimeout(timer)
     show()
   }
 
-  /** Shows what was decided; whether the page is to show it. */
-  function apply(decision: Decision, isLate: boolean): boolean {
-    const { content, experience, placement, token } = decision
-    const report = (event: string, { id, variant }: Decision, properties?: Properties): void => {
-      if (experience && token) track(event, { placement, experience, variant, decision_id: id, token, ...properties })
+  /** Shows what was decided, as far as the page is to show it. */
+  function apply(found: Decision[], isLate: boolean): void {
+    const shown = found.filter((decision) => attempt(() => admit(decision, isLate)))
+    // All are looked at as the page is, before any of them changes it.
+    const followed = shown.map((decision) => [decision, follow(decision, placesOf(decision), report)] as const)
+    for (const [{ placement, content }, outcome] of followed) {
+      const declared = changesOf(content)
+      const fates = changes.make(declared.concat(content ? filled(placement, content) : []))
+      outcome.fates = fates.slice(0, declared.length)
+      outcomes.push(outcome)
+      changes.watch(outcome.look)
     }
-    const declared = (Array.isArray(content?.changes) ? content.changes : []) as Change[]
-    const places: Place[] = decision.places ?? (declared.length ? declared : [slotOf(placement)])
-    const to = content?.redirect
-    // Whoever has seen the original is not to see it change under their eyes.
-    if (isLate && (to || places.some(isSeen))) {
+    tell(shown)
+  }
+
+  const report: Report = (event, { id, experience, variant, placement, token }, properties) => {
+    if (experience && token) track(event, { placement, experience, variant, decision_id: id, token, ...properties })
+  }
+
+  /** Whether the page is to show a decision: not where the visitor would see it change, or leaves. */
+  function admit(decision: Decision, isLate: boolean): boolean {
+    if (isLate && placesOf(decision).some(isSeen)) {
       report('Experience Missed', decision, { reason: 'late' })
       return false
     }
-    if (to && isSafeAddress(to)) return redirect(to, () => report('Experience Applied', decision))
-    const fates = changes.make(declared.concat(content ? filled(placement, content) : []))
-    const outcome = follow(decision, places, fates.slice(0, declared.length), report)
-    outcomes.push(outcome)
-    changes.watch(outcome.look)
-    return true
+    const to = decision.content?.redirect
+    return !to || !isSafeAddress(to) || redirect(to, () => report('Experience Applied', decision))
   }
 
   /** Begins or ends whatever the state of consent allows. */
   function settle(): void {
     const state = consent.state()
-    queue.hold(state !== 'open')
     if (state === 'open') storage.allow()
-    if (options.attention && consent.answer()?.[options.attention]) attention ??= measureAttention()
+    queue.hold(state !== 'open', consent.answer())
+    if (isMeasured()) attention ??= measureAttention()
     if (state !== 'closed') return
     view += 1
     storage.forget()
-    changes.revert()
+    takeBack()
+    tell([])
   }
 
   settle()
   capture(track)
   let before = pageNow()
+  let titled: ReturnType<typeof setTimeout> | undefined
   function enter(): void {
+    before = pageNow()
+    // What a server has decided is for the page that it rendered.
+    inlined()
+    void decide()
+    clearTimeout(titled)
+    if (options.pageViews !== false) titled = setTimeout(() => attempt(page), TITLE_MS)
+  }
+  onRoute(() => {
     leave(before)
     referrer = String(before.url)
-    before = pageNow()
-    void decide()
-    if (options.pageViews !== false) setTimeout(page, TITLE_MS)
-  }
-  onRoute(enter)
-  // Whoever comes back finds the page as they left it, if the browser has kept it.
-  listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && enter())
+    enter()
+  })
+  // Whoever comes back finds the page as they left it, if the browser has kept it; but they may have refused meanwhile.
+  listen(window, 'pageshow', (event) => {
+    if (!(event as PageTransitionEvent).persisted) return
+    settle()
+    enter()
+  })
+  listen(window, 'storage', (event) => (event as StorageEvent).key === ANSWER && settle())
   if (options.pageViews !== false) {
     // The title may come after the script.
     if (document.readyState === 'loading') listen(document, 'DOMContentLoaded', () => page())
@@ -231,10 +267,11 @@ export function start(options: Options, since = performance.now()): Concierge {
     consent(purposes) {
       const wasOpen = consent.state() === 'open'
       consent.take(purposes)
+      if (!consent.answer()) return
       const said = { event: 'Consent Updated', properties: {} }
       if (consent.state() === 'open') send('track', said)
       // The server is told of a refusal by whoever it may know already, and by nobody else.
-      else queue.end(wasOpen ? message('track', said) : undefined)
+      else queue.end(wasOpen && !preview ? message('track', said) : undefined)
       settle()
       void decide()
     },
@@ -246,6 +283,14 @@ export function start(options: Options, since = performance.now()): Concierge {
       return () => hearers.delete(hear)
     },
   }
+}
+
+const changesOf = (content: Decision['content']): Change[] => (Array.isArray(content?.changes) ? content.changes : [])
+
+/** The places of a page by which it is found out whether a decision could be shown. */
+function placesOf({ content, placement, places }: Decision): Place[] {
+  const declared = changesOf(content)
+  return places ?? (declared.length ? declared : [slotOf(placement)])
 }
 
 /** Leads on; whether the visitor stays, since they are where it leads: a redirect that comes back would never end. */

@@ -41,7 +41,11 @@ export function openStorage(): Storage {
     if (name === VISITOR) attempt(() => (document.cookie = cookie(value)))
   }
   return {
-    get: (name) => page.get(name) ?? (name === VISITOR ? visitorOfCookie() : undefined) ?? stored(name),
+    get(name) {
+      const kept = (name === VISITOR ? visitorOfCookie() : undefined) ?? stored(name)
+      // Another tab may have changed what the browser keeps.
+      return isAllowed ? kept ?? page.get(name) : page.get(name) ?? kept
+    },
     set(name, value) {
       if (value === undefined) page.delete(name)
       else page.set(name, value)

@@ -6,6 +6,8 @@ import type { Decision } from './decisions.ts'
 export interface DecisionStore {
   /** What is decided for a placement: the same object for as long as it holds. */
   decision(placement: string): Decision | undefined
+  /** What was decided for it before the page was rendered. */
+  before(placement: string): Decision | undefined
   /** Calls whenever something is decided, and answers with what ends that. */
   subscribe(changed: () => void): () => void
 }
@@ -20,6 +22,7 @@ export function decisionStore(concierge: Concierge | undefined, before: Decision
   const heard = new Set<() => void>()
   const store: DecisionStore = {
     decision: (placement) => decisions.find((one) => one.placement === placement),
+    before: (placement) => before.find((one) => one.placement === placement),
     subscribe(changed) {
       heard.add(changed)
       return () => heard.delete(changed)

@@ -14,14 +14,14 @@ use model::{
 };
 
 use super::{
-    Broken, Catalog, Defined, Entry, Epoch, Exclusion, Experience, Kind, Placement, SharedCap,
-    SharedHoldout, Variant, Versioned, edition,
+    Broken, Catalog, Defined, Entry, Epoch, Exclusion, Experience, Kind, OnPage, Placement,
+    SharedCap, SharedHoldout, Variant, Versioned, edition,
     schedule::{Period, Schedule},
 };
 use crate::{
     Divisions, ExperienceDocument, HELD_OUT, PlacementDocument, Reference, Share,
     bucket::{Draw, MAX_SALT_BYTES, Salt},
-    changes::{self, Place},
+    changes,
     content::Content,
     decide::holdout_name,
     division::Slot,
@@ -56,7 +56,7 @@ pub(super) fn catalog(
         entries.insert(key, entry);
     }
     let groups = groups(experiences);
-    let mut places = BTreeMap::new();
+    let mut pages = BTreeMap::new();
     let mut needs = nothing();
     let acting = |e: &&Versioned<ExperienceDocument>| {
         matches!(e.document.state, State::Live | State::Paused)
@@ -76,10 +76,7 @@ pub(super) fn catalog(
         match compiled {
             Ok((home, experience)) => {
                 rules(&experience).for_each(|rule| add_needs(&mut needs, rule.needs()));
-                let changed = changed_places(document);
-                if !changed.is_empty() {
-                    places.insert(document.key.clone(), changed);
-                }
+                pages.extend(on_page(document).map(|page| (document.key.clone(), page)));
                 home.candidates.push(experience);
             }
             Err(faults) => {
@@ -95,7 +92,7 @@ pub(super) fn catalog(
             });
         }
     }
-    (Catalog { placements: entries, places, needs }, broken)
+    (Catalog { placements: entries, pages, needs }, broken)
 }
 
 pub(super) fn check_placement(document: &PlacementDocument) -> Vec<Fault> {
@@ -220,14 +217,15 @@ fn groups(experiences: &[Versioned<ExperienceDocument>]) -> Groups {
     Groups { exclusion, caps }
 }
 
-/// The places that any content of an experience changes, each once.
-fn changed_places(document: &ExperienceDocument) -> Arc<[Place]> {
+/// What an experience does to pages; `None` where it does nothing.
+fn on_page(document: &ExperienceDocument) -> Option<OnPage> {
     let contents = document.variants.iter().flat_map(|variant| {
         let editions = variant.editions.iter().filter_map(|edition| edition.content.as_ref());
         variant.content.iter().chain(editions)
     });
-    let places: BTreeSet<_> = contents.flat_map(changes::places).collect();
-    places.into_iter().collect()
+    let places: BTreeSet<_> = contents.clone().flat_map(changes::places).collect();
+    let altered = contents.flat_map(changes::altered).collect();
+    (!places.is_empty()).then(|| OnPage { places: places.into_iter().collect(), altered })
 }
 
 /// All rules of an experience.

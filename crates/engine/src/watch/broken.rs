@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use decision::health::{Counts, Verdict};
+use decision::{
+    changes::Place,
+    health::{Counts, Verdict},
+};
 use model::Key;
 use serde_json::json;
 
@@ -34,9 +37,10 @@ impl Task for Broken {
         let shared = &*desk.shared;
         let health = shared.observation.health(key, *version, shared.clock.now());
         let broken = health.iter().find(|(_, counts)| counts.verdict() == Verdict::Broken);
-        let Some(because) = broken.map(|(variant, counts)| reason(variant, counts)) else {
-            return Ok(());
-        };
+        let Some((variant, counts)) = broken else { return Ok(()) };
+        let snapshot = shared.registry.snapshot();
+        let places = snapshot.decisions.places(key).map_or(&[][..], |places| places);
+        let because = reason(variant, counts, places);
         if stops::all(shared, key)?.iter().any(|stop| stop.cause == because.cause) {
             // Somebody has set it live again, and knew why.
             return Ok(());
@@ -51,7 +55,7 @@ impl Task for Broken {
     }
 }
 
-fn reason(variant: &Key, counts: &Counts) -> Because {
+fn reason(variant: &Key, counts: &Counts, places: &[Place]) -> Because {
     let Counts { applied, not_found, missing, .. } = counts;
     let most = missing.iter().max_by_key(|(_, times)| **times).map(|(selector, _)| selector);
     let place = most.map_or_else(String::new, |selector| format!(", most often `{selector}`"));
@@ -61,8 +65,8 @@ fn reason(variant: &Key, counts: &Counts) -> Because {
              found{place}",
             applied + not_found
         ),
-        // Another version is another page to look at, so the same may stop it again.
-        cause: json!({"places": "not_found", "variant": variant, "missing": most}),
+        // Once it looks at other places, it can be stopped again.
+        cause: json!({"variant": variant, "places": places}),
         found: json!(counts),
     }
 }
