@@ -94,3 +94,28 @@ test('a refusal of somebody who is known reaches the server, and takes back what
   })
   await guest.leave()
 })
+
+test('an answer that says nothing is none', async () => {
+  const { guest, page, posts, kept, answer } = await open()
+  await answer({})
+  await answer({ analytics: 'denied', personalization: 'denied' })
+  await page.waitForTimeout(500)
+  assert.equal(await page.evaluate(() => concierge('consents')), undefined)
+  assert.deepEqual([posts(), await kept()], [[], ['']])
+  await guest.leave()
+})
+
+test('a refusal in one tab holds in the other', async () => {
+  const { guest, page, kept, title, chosen } = await open('')
+  await chosen()
+  const other = await guest.open(page.url())
+  await other.waitForFunction(() => window.concierge && !concierge.q)
+  await other.evaluate(() => concierge('consent', { analytics: false, personalization: false }))
+  await eventually('the default', async () => (await title()) === 'Default')
+  const before = guest.asked.length
+  await page.evaluate(() => concierge('track', 'Product Viewed'))
+  await page.waitForTimeout(1500)
+  assert.equal(guest.asked.length, before)
+  assert.deepEqual(await kept(), ['', 'concierge_consent'])
+  await guest.leave()
+})

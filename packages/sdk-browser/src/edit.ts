@@ -85,16 +85,18 @@ export function styleEdit(element: HTMLElement, values: Record<string, string>):
 
 /** Text in place of an element's content. Of a single text node the data is changed, which frameworks hold on to. */
 export function textEdit(element: Element, text: string): Edit {
-  const { firstChild, childNodes } = element
-  if (childNodes.length !== 1 || !(firstChild instanceof Text)) {
-    return contentEdit(element, () => [document.createTextNode(text)])
-  }
+  const [only, another] = ownNodes(element)
+  if (another || !(only instanceof Text)) return contentEdit(element, () => [document.createTextNode(text)])
   return valueEdit<string | undefined>(
     text,
-    () => (firstChild.parentNode === element ? firstChild.data : undefined),
-    (text) => (firstChild.data = text ?? ''),
+    () => (only.parentNode === element ? only.data : undefined),
+    (text) => (only.data = text ?? ''),
   )
 }
+
+/** What the page has put into an element and can be seen. */
+const ownNodes = (element: Element): Node[] =>
+  [...element.childNodes].filter((node) => !ours.has(node) && !(node instanceof Comment))
 
 const SLOT = 'concierge'
 const roots = new WeakMap<Element, ShadowRoot>()
@@ -143,11 +145,10 @@ function slottedEdit(element: Element, root: ShadowRoot, make: () => Node[]): Ed
 function hiddenEdit(element: Element, make: () => Node[]): Edit {
   const inserted = insertEdit(element, 'end', make)
   const hidden = new Map<Node, Edit>()
-  const own = (): Node[] => [...element.childNodes].filter((node) => !ours.has(node) && !(node instanceof Comment))
   return {
-    holds: () => inserted.holds() && own().every((node) => hidden.get(node)?.holds()),
+    holds: () => inserted.holds() && ownNodes(element).every((node) => hidden.get(node)?.holds()),
     make() {
-      for (const node of own()) {
+      for (const node of ownNodes(element)) {
         const edit = node instanceof HTMLElement
           ? styleEdit(node, { display: 'none' })
           : valueEdit<string | null>('', () => node.nodeValue, (text) => (node.nodeValue = text))

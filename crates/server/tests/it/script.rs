@@ -101,6 +101,27 @@ async fn every_variant_is_looked_at_by_the_same_places() {
 }
 
 #[tokio::test]
+async fn whoever_is_led_on_is_found_out_about_like_whoever_is_not() {
+    let server = server();
+    define(&server, "placements/shop", json!({"state": "live"})).await;
+    let variants = json!([{"key": "stays"}, {"key": "goes", "content": {"redirect": "/b"}}]);
+    let document = json!({"state": "live", "placement": "shop", "variants": variants});
+    define(&server, "experiences/e", document).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for visitor in 0..24 {
+        let asked =
+            json!({"write_key": WRITE_KEY, "identifiers": {"anonymous_id": format!("v{visitor}")}});
+        let decision =
+            server.ok(post("/v1/decide", asked.to_string())).await["decisions"][0].clone();
+        assert_eq!(decision["places"], json!([{"selector": "html"}]));
+        seen.insert(decision["variant"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(seen.len(), 2);
+    let text = String::from_utf8(server.call(get(script())).await.body).unwrap();
+    assert_eq!(options(&text)["hidden"], json!([]), "never the whole page");
+}
+
+#[tokio::test]
 async fn changes_that_cannot_be_made_are_refused_when_they_are_saved() {
     let server = server();
     let closed = json!({"type": "object", "properties": {}, "additionalProperties": false});
