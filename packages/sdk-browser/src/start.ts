@@ -155,9 +155,10 @@ export function start(options: Options, since = performance.now()): Concierge {
     view += 1
     const asked = view
     const path = location.pathname
-    // Where the page stays, what it shows stays until there is something else.
+    // Where the page stays, what it shows stays until there is something else, however long that takes.
+    const isNew = path !== decidedPath
     let show = (): void => undefined
-    if (path !== decidedPath) {
+    if (isNew) {
       takeBack()
       const selectors = selectorsFor(path, options.hidden ?? [])
       show = hide([SLOTS, ...selectors])
@@ -173,7 +174,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     })
     if (asked === view) {
       takeBack()
-      apply(found ?? [], patience < performance.now() - shown)
+      apply(found ?? [], isNew && patience < performance.now() - shown)
     }
     show()
   }
@@ -243,7 +244,11 @@ export function start(options: Options, since = performance.now()): Concierge {
     settle()
     enter()
   })
-  listen(window, 'storage', (event) => (event as StorageEvent).key === ANSWER && settle())
+  listen(window, 'storage', (event) => {
+    if ((event as StorageEvent).key !== ANSWER) return
+    settle()
+    void decide()
+  })
   if (options.pageViews !== false) {
     // The title may come after the script.
     if (document.readyState === 'loading') listen(document, 'DOMContentLoaded', () => page())
