@@ -11,7 +11,7 @@ use model::Key;
 use serde_json::json;
 
 use super::{Desk, Live, LookError, Task, stops};
-use crate::{engine::save, registry::Because};
+use crate::registry::Because;
 
 /// How often experiences are looked at.
 const EVERY: Duration = Duration::from_secs(60);
@@ -41,17 +41,7 @@ impl Task for Broken {
         let snapshot = shared.registry.snapshot();
         let places = snapshot.decisions.places(key).map_or(&[][..], |places| places);
         let because = reason(variant, counts, places);
-        if stops::all(shared, key)?.iter().any(|stop| stop.cause == because.cause) {
-            // Somebody has set it live again, and knew why.
-            return Ok(());
-        }
-        let statement = because.statement.clone();
-        let stopped = save::stop_experience(&desk.jobs, (key, *version), because)?;
-        if stopped.version == version + 1 {
-            shared.metrics.watch.stopped.inc();
-            tracing::warn!(experience = %key, because = statement, "an experience was stopped by its guardrails");
-        }
-        Ok(())
+        stops::stop(desk, live, because)
     }
 }
 

@@ -15,7 +15,6 @@ use stats::effect::Level;
 use super::{Desk, Live, LookError, Task, stops};
 use crate::{
     definitions::DefinitionError,
-    engine::save,
     measure::{Readable, Sums, results::Experience},
     registry::Because,
     state::Shared,
@@ -40,7 +39,7 @@ impl Task for Guardrails {
     }
 
     fn look(&mut self, desk: &Desk, live: &Live) -> Result<(), LookError> {
-        let Live { key, version, document, readable } = live;
+        let Live { key, document, readable, .. } = live;
         if document.guardrails.is_empty() && !document.stop_on_mismatch {
             return Ok(());
         }
@@ -52,21 +51,7 @@ impl Task for Guardrails {
         }
         let Some(sums) = readable.experiences.get(key) else { return Ok(()) };
         let Some(because) = reason(shared, live, sums)? else { return Ok(()) };
-        if stops::all(shared, key)?.iter().any(|stop| stop.cause == because.cause) {
-            // Somebody has set it live again, and knew why.
-            return Ok(());
-        }
-        let statement = because.statement.clone();
-        match save::stop_experience(&desk.jobs, (key, *version), because) {
-            Ok(stopped) if stopped.version == version + 1 => {
-                shared.metrics.watch.stopped.inc();
-                tracing::warn!(experience = %key, because = statement, "an experience was stopped by its guardrails");
-                Ok(())
-            }
-            // Somebody saved it meanwhile; the next round looks at what they made of it.
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        stops::stop(desk, live, because)
     }
 }
 

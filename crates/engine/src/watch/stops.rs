@@ -2,11 +2,12 @@
 
 use model::{Key, Timestamp, Value, definition::State};
 
-use super::GUARDRAILS;
+use super::{Desk, GUARDRAILS, Live, LookError};
 use crate::{
     audit,
     definitions::{AuditEntry, Definition, DefinitionError, Kind},
-    registry::STOPPED,
+    engine::save,
+    registry::{Because, STOPPED},
     state::Shared,
 };
 
@@ -22,6 +23,24 @@ pub(crate) struct Stop {
     pub(crate) cause: Value,
     /// The numbers.
     pub(crate) found: Value,
+}
+
+/// Has the writer pause an experience, unless guardrails have done so for the same cause before: somebody has set it live
+/// again then, and knew why.
+pub(super) fn stop(desk: &Desk, live: &Live, because: Because) -> Result<(), LookError> {
+    let Live { key, version, .. } = live;
+    let shared = &*desk.shared;
+    if all(shared, key)?.iter().any(|stop| stop.cause == because.cause) {
+        return Ok(());
+    }
+    let statement = because.statement.clone();
+    let stopped = save::stop_experience(&desk.jobs, (key, *version), because)?;
+    // Where somebody saved it meanwhile, the next round looks at what they made of it.
+    if stopped.version == version + 1 {
+        shared.metrics.watch.stopped.inc();
+        tracing::warn!(experience = %key, because = statement, "an experience was stopped by its guardrails");
+    }
+    Ok(())
 }
 
 /// All stops of an experience that are still known, newest first.
