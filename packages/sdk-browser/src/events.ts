@@ -28,9 +28,9 @@ export interface Queue {
 
 /** Events wait so long for others, in milliseconds. */
 const WAIT_MS = 1_000
-/** Most events of a batch; the server takes 500. */
-const BATCH_MAX = 50
-/** Most bytes that browsers carry on with when a page goes, less what surrounds the events. */
+/** Most events of a batch: as many as usually fit what browsers carry on with when a page goes. */
+const BATCH_MAX = 30
+/** Most bytes that they carry on with, less some for what else is on its way. */
 const BEACON_BYTES = 60_000
 /** Most events that wait; the oldest go first. */
 const WAITING_MAX = 500
@@ -58,7 +58,7 @@ export function openQueue(server: Server, storage: Storage): Queue {
 
   async function sendBatch(): Promise<void> {
     if (isHeld || sending.length || !waiting.length) return
-    sending = waiting.splice(0, fitting(waiting))
+    sending = waiting.splice(0, BATCH_MAX)
     const pause = await post(server, sending)
     if (pause === undefined) {
       failures = 0
@@ -73,7 +73,7 @@ export function openQueue(server: Server, storage: Storage): Queue {
   /** Hands everything to the browser, which sends it after the page has gone; what it does not take is kept. */
   function leave(): void {
     while (!isHeld && waiting.length) {
-      const batch = waiting.slice(0, fitting(waiting))
+      const batch = waiting.slice(0, BATCH_MAX)
       const beacon = new Blob([body(server, batch)], { type: 'text/plain' })
       const isTaken = navigator.onLine && attempt(() => navigator.sendBeacon(`${server.url}/beacon/v1/batch`, beacon))
       if (!isTaken) break
@@ -123,17 +123,6 @@ export function openQueue(server: Server, storage: Storage): Queue {
 
 const body = ({ writeKey }: Server, batch: Message[]): string =>
   JSON.stringify({ writeKey, sentAt: new Date().toISOString(), batch })
-
-/** How many events fit a batch, at least one. */
-function fitting(messages: Message[]): number {
-  let bytes = 0
-  for (let count = 0; count < messages.length && count < BATCH_MAX; count += 1) {
-    // A character has three bytes at most, and hardly ever that many.
-    bytes += JSON.stringify(messages[count]).length * 1.2
-    if (count && BEACON_BYTES < bytes) return count
-  }
-  return Math.min(messages.length, BATCH_MAX)
-}
 
 /** Sends a batch; the milliseconds to wait before it is sent again, `undefined` where it is done with. */
 async function post(server: Server, batch: Message[]): Promise<number | undefined> {

@@ -4,7 +4,7 @@
 
 /** Elements that say or show something, and lay it out. What is not here goes with everything in it. */
 const ELEMENTS = new Set(
-  ('A ABBR ARTICLE ASIDE AUDIO B BLOCKQUOTE BR BUTTON CAPTION CITE CODE COL COLGROUP DD DEL DETAILS ' +
+  ('A ARTICLE ASIDE AUDIO B BLOCKQUOTE BR BUTTON CAPTION CITE CODE DD DEL DETAILS ' +
     'DIV DL DT EM FIGCAPTION FIGURE FOOTER H1 H2 H3 H4 H5 H6 HEADER HR I IMG INS LI MAIN MARK NAV OL P PICTURE ' +
     'PRE Q S SECTION SMALL SOURCE SPAN STRONG SUB SUMMARY SUP TABLE TBODY TD TFOOT TH THEAD TIME TR U UL VIDEO')
     .split(' '),
@@ -12,13 +12,13 @@ const ELEMENTS = new Set(
 
 /** Attributes, beside `aria-…` and `data-…`. No `id` and `name`: pages look elements up by them, scripts variables. */
 const ATTRIBUTES =
-  /^(alt|cite|class|colspan|controls|datetime|dir|height|href|hreflang|lang|loading|media|open|poster|rel|role|rowspan|sizes|span|src|srcset|start|target|title|type|width|(aria|data)-[\w-]+)$/
+  /^(alt|class|colspan|controls|datetime|dir|height|href|lang|loading|media|open|poster|rel|role|rowspan|sizes|src|srcset|target|title|type|width|(aria|data)-[\w-]+)$/
 
 /** What elements of the page may be given besides. */
 const OWN = /^(checked|disabled|hidden|id|name|placeholder|tabindex|value)$/
 
 /** Attributes that name what is loaded or gone to. */
-const ADDRESSES = /^(cite|href|poster|src|srcset)$/
+const ADDRESSES = /^(href|poster|src|srcset)$/
 
 /** Whether an attribute of an element of the page may be given this value. */
 export function isSafeAttribute(name: string, value: string): boolean {
