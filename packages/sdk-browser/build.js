@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
 /** Members that only our own objects have, so that the script can call them by a letter. */
-const OWN_MEMBERS = /^(again|allow|change|edits|end|fates|forget|holds|hold|keep|look|make|overwritten|revert|since|state|take|undo|watch)$/
+const OWN_MEMBERS = /^(again|allow|change|edits|fates|forget|holds|hold|keep|look|make|overwritten|revert|since|state|take|undo|watch)$/
 
 /** Largest script that a visitor loads, in bytes, gzipped. */
 const BYTES_MAX = 8_000
