@@ -17,7 +17,8 @@ pub(crate) const MEMBER: &str = "changes";
 pub(crate) const REDIRECT: &str = "redirect";
 /// The selector that finds something on every page.
 const ANY_PAGE: &str = "html";
-/// Attributes that a page may be given, beside those that begin with `aria-` or `data-`: they say or show something, and
+/// Attributes that a page may be given, beside those that begin with `aria-` or `data-`: they say or show
+/// something, and
 /// the browser's client sets no others.
 const ATTRIBUTES: [&str; 34] = [
     "alt",

@@ -25,8 +25,8 @@ pub(crate) struct Stop {
     pub(crate) found: Value,
 }
 
-/// Has the writer pause an experience, unless guardrails have done so for the same cause before: somebody has set it live
-/// again then, and knew why.
+/// Has the writer pause an experience, unless guardrails have done so for the same cause before: somebody has set it
+/// live again then, and knew why.
 pub(super) fn stop(desk: &Desk, live: &Live, because: Because) -> Result<(), LookError> {
     let Live { key, version, .. } = live;
     let shared = &*desk.shared;
@@ -38,7 +38,8 @@ pub(super) fn stop(desk: &Desk, live: &Live, because: Because) -> Result<(), Loo
     // Where somebody saved it meanwhile, the next round looks at what they made of it.
     if stopped.version == version + 1 {
         shared.metrics.watch.stopped.inc();
-        tracing::warn!(experience = %key, because = statement, "an experience was stopped by its guardrails");
+        let because = statement;
+        tracing::warn!(experience = %key, because, "an experience was stopped by its guardrails");
     }
     Ok(())
 }
