@@ -433,6 +433,37 @@ proptest! {
     }
 }
 
+#[test]
+fn chains_ripen_in_their_order_though_an_older_one_has_ended() {
+    let apart = json!({"sequence": [
+        {"event": "B"},
+        {"not": {"event": "B", "same": [{"property": "x"}]}, "within": "5s"},
+        {"not": {"event": "A"}, "within": "1s"},
+    ]});
+    let catalog = catalog([("apart", apart)]);
+    let seen = |half: i64, x: Option<Value>| {
+        let row = row(Timestamp(half * 500), PurposeSet::ALL, x);
+        let what = Learnt::Event { name: "B".into(), row, paths: paths() };
+        Observation { at: Timestamp(half * 500), what }
+    };
+    // The third ends the first; the second, which has no value, and the third wait at once.
+    let history = [seen(0, Some(json!(1))), seen(2, None), seen(3, Some(json!(1)))];
+    check_life(&catalog, &history).unwrap();
+}
+
+#[test]
+fn events_that_may_not_be_read_are_withheld_wherever_their_window_lies() {
+    let never = json!({"not": {"any": [{"consent": "analytics"}]}});
+    let since = json!({"since": {"audience": "never"}});
+    let catalog = catalog([
+        ("never", never),
+        ("one", json!({"event": "A", "within": since})),
+        ("two", json!({"sequence": [{"event": "A"}, {"event": "A"}], "within": since})),
+    ]);
+    let refused = Learnt::Consent { purpose: Purpose::from_number(1).unwrap(), granted: false };
+    check_life(&catalog, &[Observation { at: at(0), what: refused }]).unwrap();
+}
+
 /// An edit of one audience: what acts before, the same beside the version that is to act next, and what acts then.
 fn edit() -> impl Strategy<Value = [Catalog; 3]> {
     (vec(condition(), 2..5), condition(), 0..4_usize).prop_map(|(conditions, edited, place)| {

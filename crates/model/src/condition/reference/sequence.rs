@@ -49,6 +49,12 @@ struct Search {
 }
 
 pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> Possible {
+    let steps = orders(document);
+    // As with single events, what may not be looked at at all is withheld wherever the window lies.
+    let name = |step: &Value| EventName::new(what(step)["event"].as_str().unwrap_or_default());
+    if steps.iter().flatten().any(|step| matches!(facts.events(&name(step)), Fact::Withheld)) {
+        return Possible::EITHER;
+    }
     let lies = match window::of(document, facts, now) {
         Ok(lies) => lies,
         Err(answer) => return answer,
@@ -60,7 +66,6 @@ pub(super) fn possible(document: &Value, facts: &dyn Facts, now: Timestamp) -> P
         end = if lies(middle) == Lies::After { (end.0, middle - 1) } else { (middle, end.1) };
     }
     let (mut events, mut lost, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    let steps = orders(document);
     for step in steps.iter().flatten() {
         let name = what(step)["event"].as_str().unwrap_or_default().to_owned();
         if names.contains(&name) {

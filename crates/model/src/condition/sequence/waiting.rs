@@ -139,9 +139,10 @@ impl Waiting {
     /// Takes out those that have waited for long enough at an instant, in the order in which they came.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Chain> {
         let mut taken = Vec::new();
-        while let Some((_, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
+        while let Some((due, key)) = self.due.pop_front_if(|(due, _)| *due <= now) {
             let Some(chains) = self.chains.get_mut(&key) else { continue };
-            let is_due = |chain: &mut Chain| self.wait.due(chain).is_some_and(|due| due <= now);
+            // The chain that this was noted for may be gone, and a younger one of its key must not go before others.
+            let is_due = |chain: &mut Chain| self.wait.due(chain) == Some(due);
             taken.extend(chains.extract_if(.., is_due));
         }
         taken
