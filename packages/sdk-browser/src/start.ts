@@ -4,6 +4,7 @@
 import { measureAttention, type Attention } from './attention.ts'
 import { capture } from './capture.ts'
 import { find, openChanges, type Change, type Place } from './changes.ts'
+import { enliven } from './component.ts'
 import { openConsent, type ConsentMode, type Purposes } from './consent.ts'
 import { ask, inlined, type Decision } from './decisions.ts'
 import { openQueue, type Message } from './events.ts'
@@ -14,6 +15,7 @@ import { onRoute } from './routes.ts'
 import { isSafeAddress } from './sanitise.ts'
 import { filled, slotOf } from './slots.ts'
 import { ANSWER, USER, VISITOR, openStorage } from './storage.ts'
+import { when } from './trigger.ts'
 
 export interface Options {
   /** Where Concierge answers, as in `https://c.shop.example`. */
@@ -72,7 +74,8 @@ export function start(options: Options, since = performance.now()): Concierge {
   const patience = Math.min(options.timeout ?? HIDDEN_MS_MAX, HIDDEN_MS_MAX)
   const preview = previewOf()
   let referrer = document.referrer
-  let outcomes: Outcome[] = []
+  /** What ends with what is shown. */
+  let ends: (() => void)[] = []
   let decisions: Decision[] | undefined
   let decidedPath: string | undefined
   const hearers = new Set<Hear>()
@@ -127,8 +130,8 @@ export function start(options: Options, since = performance.now()): Concierge {
   }
 
   function endOutcomes(): void {
-    outcomes.forEach((outcome) => outcome.end())
-    outcomes = []
+    ends.forEach((end) => end())
+    ends = []
   }
 
   /** Ends what was for a page. */
@@ -183,15 +186,30 @@ export function start(options: Options, since = performance.now()): Concierge {
   function apply(found: Decision[], isLate: boolean): void {
     const shown = found.filter((decision) => attempt(() => admit(decision, isLate)))
     // All are looked at as the page is, before any of them changes it.
-    const followed = shown.map((decision) => [decision, follow(decision, placesOf(decision), report)] as const)
-    for (const [{ placement, content }, outcome] of followed) {
-      const declared = changesOf(content)
-      const fates = changes.make(declared.concat(content ? filled(placement, content) : []))
-      outcome.fates = fates.slice(0, declared.length)
-      outcomes.push(outcome)
-      changes.watch(outcome.look)
+    const soon = shown.filter((decision) => !decision.trigger)
+    const followed = soon.map((decision) => [decision, follow(decision, placesOf(decision), report)] as const)
+    followed.forEach(([decision, outcome]) => show(decision, outcome))
+    tell(soon)
+    for (const decision of shown.filter(({ trigger }) => trigger)) {
+      ends.push(when(decision.trigger!, () => {
+        show(decision, follow(decision, placesOf(decision), report))
+        tell([...decisions ?? [], decision])
+      }))
     }
-    tell(shown)
+  }
+
+  function show(decision: Decision, outcome: Outcome): void {
+    const { placement, content } = decision
+    const declared = changesOf(content)
+    const made = (element: Element): void => enliven(element, {
+      say: (event, properties) => report(event, decision, properties),
+      learn: (traits) => send('identify', { traits }),
+      refuse: () => agree({ personalization: false }),
+    })
+    const fates = changes.make(declared.concat(content ? filled(placement, content) : []), made)
+    outcome.fates = fates.slice(0, declared.length)
+    ends.push(outcome.end)
+    changes.watch(outcome.look)
   }
 
   const report: Report = (event, { id, experience, variant, placement, token }, properties) => {
@@ -200,7 +218,7 @@ export function start(options: Options, since = performance.now()): Concierge {
 
   /** Whether the page is to show a decision: not where the visitor would see it change, or leaves. */
   function admit(decision: Decision, isLate: boolean): boolean {
-    if (isLate && placesOf(decision).some(isSeen)) {
+    if (isLate && !decision.trigger && placesOf(decision).some(isSeen)) {
       report('Experience Missed', decision, { reason: 'late' })
       return false
     }
@@ -219,6 +237,18 @@ export function start(options: Options, since = performance.now()): Concierge {
     storage.forget()
     takeBack()
     tell([])
+  }
+
+  function agree(purposes: Purposes): void {
+    const wasOpen = consent.state() === 'open'
+    consent.take(purposes)
+    if (!consent.answer()) return
+    const said = { event: 'Consent Updated', properties: {} }
+    if (consent.state() === 'open') send('track', said)
+    // The server is told of a refusal by whoever it may know already, and by nobody else.
+    else queue.end(wasOpen && !preview ? message('track', said) : undefined)
+    settle()
+    void decide()
   }
 
   settle()
@@ -269,17 +299,7 @@ export function start(options: Options, since = performance.now()): Concierge {
       storage.set(VISITOR, undefined)
       void decide()
     },
-    consent(purposes) {
-      const wasOpen = consent.state() === 'open'
-      consent.take(purposes)
-      if (!consent.answer()) return
-      const said = { event: 'Consent Updated', properties: {} }
-      if (consent.state() === 'open') send('track', said)
-      // The server is told of a refusal by whoever it may know already, and by nobody else.
-      else queue.end(wasOpen && !preview ? message('track', said) : undefined)
-      settle()
-      void decide()
-    },
+    consent: agree,
     consents: () => consent.answer(),
     decide: () => decide(),
     onDecisions(hear) {

@@ -279,6 +279,16 @@ fn decisions() -> Value {
                         },
                     },
                 },
+                "trigger": {
+                    "type": "object",
+                    "description": "what a page waits for before it shows anything of the experience",
+                    "required": ["on"],
+                    "properties": {
+                        "on": {"enum": ["exit", "scroll", "idle", "delay"]},
+                        "percent": {"type": "integer", "description": "a share of the page's height"},
+                        "ms": {"type": "integer", "description": "a time in milliseconds"},
+                    },
+                },
                 "token": {"type": "string", "description": "return it with exposure events"},
                 "unrecorded": {"type": "boolean"},
                 "explanation": {"type": "array", "items": {"type": "object"}},
