@@ -1,8 +1,8 @@
 //! Ready-made components: what content's member `component` may say, and the markup that it comes to.
 //!
-//! A component is a shape (a pop-up, a bar …) and what is in it (a text, a countdown, a survey …). It becomes a declared
-//! change like any other, so whoever makes changes can show it. What it does is declared in its markup: the browser's
-//! client (`packages/sdk-browser`, `component.ts`) knows the attributes `data-do` and `data-say`.
+//! A component is a shape (a pop-up, a bar …) and what is in it (a text, a countdown, a survey …). It becomes a
+//! declared change like any other, so whoever makes changes can show it. What it does is declared in its markup: the
+//! browser's client (`packages/sdk-browser`, `component.ts`) knows the attributes `data-do` and `data-say`.
 
 mod labels;
 mod markup;
