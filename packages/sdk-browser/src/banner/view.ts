@@ -62,13 +62,14 @@ export function createView(texts: Texts, choices: Choice[], policy: string | und
   )
   root.append(question, dialog)
   const endPlace = keepPlace(question)
-  const focus = rememberFocus(root)
+  const focus = rememberFocus(host)
 
   return {
     ask(isAsked) {
       if (isAsked) mount(host)
+      const hasFocus = question.contains(root.activeElement)
       question.hidden = !isAsked
-      if (!isAsked) focus.giveBack()
+      if (!isAsked && hasFocus) focus.giveBack()
     },
     open(isOn) {
       mount(host)
@@ -119,14 +120,13 @@ function keepPlace(question: HTMLElement): () => void {
 }
 
 /** Gives the focus back to what had it, lest whoever answers by keyboard has to begin the page anew. */
-function rememberFocus(root: ShadowRoot): { giveBack(): void } {
+function rememberFocus(host: HTMLElement): { giveBack(): void } {
   let before: EventTarget | null = null
-  // Within the tree the event is told only as the focus comes in from outside it.
-  root.host.addEventListener('focusin', (event) => (before = (event as FocusEvent).relatedTarget))
+  // Moves within the tree are not told outside it; a dialogue that opens takes the focus from nothing.
+  host.addEventListener('focusin', ({ relatedTarget }) => (before = relatedTarget ?? before))
   return {
     giveBack() {
       if (before instanceof HTMLElement) before.focus({ preventScroll: true })
-      before = null
     },
   }
 }
