@@ -6,18 +6,22 @@ import { test } from 'node:test'
 import { SERVER, counted, events, eventually, person } from '../clients/browser/support/concierge.js'
 import { accessible } from './support/axe.js'
 import { REQUIRED, client, module, open } from './support/consent-page.js'
-import { tag } from './support/guide.js'
+import { code, tag } from './support/guide.js'
 
+// The guide that users follow, followed.
+const step = (heading) => code(heading, 'html', 'consent-banner')[0].replaceAll('http://127.0.0.1:8080', SERVER)
+const PUT = step('1. Put it on your pages')
+const LINK = step('2. Let visitors change their mind').replace('<a ', '<a id="link" ')
 const BANNER = module('consent-banner')
-const LINK = '<footer><a id="link" style="line-height:3" href="/privacy" data-concierge-consent>Privacy settings</a></footer>'
-const BODY = `<main><h1>Shop</h1><button id="before" style="padding:1em">Look around</button></main>${LINK}`
+const STYLE = '<style>#link { line-height: 3 } #before { padding: 1em }</style>'
+const BODY = `<main><h1>Shop</h1><button id="before">Look around</button></main><footer>${LINK}</footer>`
 const options = (value) => `<script>conciergeBanner = ${JSON.stringify(value)}</script>`
 
 const all = (granted) => ({
   analytics: granted, personalization: granted, marketing: granted, advertising: granted,
 })
 
-async function start(path, { head = client() + BANNER, body = BODY, ...others } = {}) {
+async function start(path, { head = PUT + tag() + STYLE, body = BODY, ...others } = {}) {
   const opened = await open(path, { head, body, ...others })
   const { page } = opened
   return {
@@ -255,7 +259,7 @@ test('a strict policy lets it be as it is', async () => {
     require-trusted-types-for 'script'; trusted-types concierge`
   const head = `<meta http-equiv="content-security-policy" content="${policy}">${client()}${BANNER}`
     .replaceAll('<script>', '<script nonce="a">')
-  const { guest, page, centre, question, press } = await start('/banner/policy', { head, body: '<main><h1>Shop</h1></main>' })
+  const { guest, page, centre, question, press } = await start('/banner/policy', { head })
   await question.waitFor()
   assert.equal(await question.evaluate((section) => getComputedStyle(section).position), 'fixed')
   await press('Choose')
@@ -291,13 +295,15 @@ test('nothing moves when it comes and goes, and it covers nothing that has the f
   // Shifts are told of after the frame that has them.
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))))
   assert.equal(await page.evaluate(() => shifts), 0)
+  // Changes find elements by their place among others, too.
+  assert.equal(await page.evaluate(() => document.body.firstElementChild.tagName), 'MAIN')
   await guest.leave()
 })
 
 test('styles of the page do not reach it, and nobody prints it', async () => {
   const styles = `<style>
     * { position: static !important; color: red !important; margin: 50px !important; letter-spacing: 9px }
-    body > :first-child { width: 10px; overflow: hidden } button { display: none } section { opacity: 0 }
+    html > :nth-child(2) { width: 10px; overflow: hidden } button { display: none } section { opacity: 0 }
   </style>`
   const { guest, page, question, press } = await start('/banner/styles', { head: client() + BANNER + styles })
   await question.waitFor()

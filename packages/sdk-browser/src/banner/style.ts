@@ -2,7 +2,7 @@
 // come out right; sizes follow the size of text that the visitor has set, whatever the page makes of `rem`.
 
 export const STYLE = `
-:host { all: initial !important; font-family: inherit !important; color-scheme: inherit !important }
+:host { all: initial !important; color-scheme: inherit !important }
 section, dialog {
   --text: var(--concierge-text, CanvasText);
   --surface: var(--concierge-surface, Canvas);
@@ -12,7 +12,7 @@ section, dialog {
   box-sizing: border-box; margin: auto; padding: 1.25em; overflow: auto;
   border: 1px solid var(--line); border-radius: var(--radius);
   color: var(--text); background: var(--surface);
-  font-family: var(--concierge-font, inherit); line-height: 1.5; text-align: start;
+  font-family: var(--concierge-font, var(--page-font)); line-height: 1.5; text-align: start;
 }
 section {
   position: fixed; z-index: 2147483647; inset: auto 1em 1em; max-inline-size: 44em; max-block-size: calc(100% - 2em);
@@ -29,7 +29,7 @@ a, button, input { border-radius: var(--radius) }
 h2:focus { outline: none }
 .buttons { display: flex; flex-wrap: wrap; gap: .5em; margin-block-start: 1em }
 button {
-  box-sizing: border-box; flex: 1 1 9em; min-block-size: 44px; padding: .5em 1em; margin: 0;
+  box-sizing: border-box; flex: 1 1 9em; min-block-size: 44px; padding: .5em; margin: 0;
   border: 1px solid var(--accent); color: var(--surface); background: var(--accent); font: inherit; cursor: pointer;
 }
 button.quiet { color: var(--text); background: none; border-color: var(--line) }

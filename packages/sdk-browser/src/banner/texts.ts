@@ -47,7 +47,7 @@ const TEXTS: Record<string, string[]> = {
   de: [
     'Ihre Privatsphäre',
     'Wir nutzen Daten über Ihren Besuch, soweit Sie zustimmen. Sie können das jederzeit ändern.',
-    'Alle akzeptieren', 'Alle ablehnen', 'Auswählen', 'Datenschutzeinstellungen', 'Auswahl speichern', 'Schließen',
+    'Alle akzeptieren', 'Alle ablehnen', 'Auswählen', 'Datenschutz-Einstellungen', 'Auswahl speichern', 'Schließen',
     'Datenschutzerklärung', 'Ihr Browser bittet Websites, dies nicht zu tun.',
     'Statistik', 'Um zu sehen, wie die Website genutzt wird, und sie zu verbessern.',
     'Personalisierung', 'Um Ihnen zu zeigen, was zu Ihnen passt, anhand dessen, was Sie hier tun.',

@@ -84,9 +84,14 @@ export function createView(texts: Texts, choices: Choice[], policy: string | und
   }
 }
 
-/** First on the page, so that whoever goes by keyboard or has it read out comes by it first. */
+/**
+ * Puts it first on the page, so that whoever goes by keyboard or has it read out comes by it first; and outside the body,
+ * where selectors that count elements, and frameworks, hold on to what the page has there.
+ */
 function mount(host: HTMLElement): void {
-  if (!host.isConnected) document.body.prepend(host)
+  if (host.isConnected) return
+  host.style.setProperty('--page-font', getComputedStyle(document.body).fontFamily)
+  document.documentElement.insertBefore(host, document.body)
 }
 
 function switchOf({ key, isBlocked }: Choice, texts: Texts): { key: string; input: HTMLInputElement; item: HTMLElement } {
