@@ -38,6 +38,7 @@ export interface Options {
 
 export type Properties = Record<string, unknown>
 export type Hear = (decisions: Decision[]) => void
+export type HearConsent = (purposes: Purposes | undefined) => void
 
 export interface Concierge {
   track(event: string, properties?: Properties): void
@@ -50,6 +51,8 @@ export interface Concierge {
   consent(purposes: Purposes): void
   /** What they answered; `undefined` where they did not. */
   consents(): Purposes | undefined
+  /** Hears of what they answer, here or in another tab; at once of what they did. Answers with what ends that. */
+  onConsent(hear: HearConsent): () => void
   /** Decides anew for this page. */
   decide(): Promise<void>
   /** Hears of what each page is to show; at once of what this one is. Answers with what ends that. */
@@ -79,6 +82,7 @@ export function start(options: Options, since = performance.now()): Concierge {
   let decisions: Decision[] | undefined
   let decidedPath: string | undefined
   const hearers = new Set<Hear>()
+  const consentHearers = new Set<HearConsent>()
   let attention: Attention | undefined
   /** Counts pages, so that an answer for one that was left is passed over. */
   let view = 0
@@ -231,6 +235,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     const state = consent.state()
     if (state === 'open') storage.allow()
     queue.hold(state !== 'open', consent.answer())
+    consentHearers.forEach((hear) => attempt(() => hear(consent.answer())))
     if (isMeasured()) attention ??= measureAttention()
     if (state !== 'closed') return
     view += 1
@@ -301,6 +306,11 @@ export function start(options: Options, since = performance.now()): Concierge {
     },
     consent: agree,
     consents: () => consent.answer(),
+    onConsent(hear) {
+      consentHearers.add(hear)
+      hear(consent.answer())
+      return () => consentHearers.delete(hear)
+    },
     decide: () => decide(),
     onDecisions(hear) {
       hearers.add(hear)

@@ -85,6 +85,29 @@ async fn only_public_sources_have_one() {
 }
 
 #[tokio::test]
+async fn modules_are_handed_to_any_page() {
+    let server = server();
+    for name in ["consent-banner", "google-consent-mode", "tcf"] {
+        let path = format!("/sdk/modules/{name}.js");
+        let answer = server.call(get(&path)).await;
+        assert_eq!(answer.status.as_u16(), 200, "{name}");
+        assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8");
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
+        let packed = server.call(get(&path).header("accept-encoding", "gzip")).await;
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&*packed.body).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, answer.body);
+        let again = get(&path).header("if-none-match", answer.header("etag"));
+        assert_eq!(server.call(again).await.status.as_u16(), 304, "{name}");
+    }
+    for name in ["nothing.js", "..%2Fconcierge.js", ".js"] {
+        let answer = server.call(get(format!("/sdk/modules/{name}"))).await;
+        assert_eq!(answer.status.as_u16(), 404, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn every_variant_is_looked_at_by_the_same_places() {
     let server = with_experiences().await;
     let place = json!([{"selector": "#offer", "fallbacks": ["footer p"]}]);
