@@ -78,6 +78,11 @@ impl DecideRequest {
         }
     }
 
+    /// The situation that was decided in, for those who ask why.
+    fn completed_context(&self) -> Option<LazyObject> {
+        self.explain.then(|| self.context.clone())
+    }
+
     /// What it adds to the person whom it is about, who is met on a device if it names one.
     fn around(&self, device: Option<UnitId>, policy: &PurposePolicy) -> Request<'_> {
         let country = self.country(policy);
@@ -116,6 +121,9 @@ pub struct DecideAnswer {
     /// Decided as a preview says: nothing of it is recorded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preview: bool,
+    /// The situation as it was completed, where it is asked why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<LazyObject>,
 }
 
 /// One decided placement.
@@ -543,7 +551,12 @@ impl Decider {
             .zip(&mut outcomes)
             .map(|(id, outcome)| Decision::of(id, outcome, request, snapshot));
         let decisions = decisions.collect();
-        DecideAnswer { decisions, definitions_version: snapshot.version, preview: true }
+        DecideAnswer {
+            decisions,
+            definitions_version: snapshot.version,
+            preview: true,
+            context: request.completed_context(),
+        }
     }
 
     fn answer(
@@ -579,7 +592,12 @@ impl Decider {
                 decision.unrecorded = true;
             }
         }
-        DecideAnswer { decisions, definitions_version: snapshot.version, preview: false }
+        DecideAnswer {
+            decisions,
+            definitions_version: snapshot.version,
+            preview: false,
+            context: request.completed_context(),
+        }
     }
 
     /// Queues a record; a full queue is no reason to wait.

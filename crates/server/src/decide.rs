@@ -197,6 +197,10 @@ fn write(decided: &DecideAnswer) -> serde_json::Result<Vec<u8>> {
     if decided.preview {
         out.extend_from_slice(b",\"preview\":true");
     }
+    if let Some(context) = &decided.context {
+        out.extend_from_slice(b",\"context\":");
+        serde_json::to_writer(&mut out, context)?;
+    }
     out.push(b'}');
     Ok(out)
 }
@@ -310,7 +314,8 @@ mod tests {
         };
         for decisions in [vec![], vec![bare.clone()], vec![full, bare]] {
             let preview = decisions.len() == 1;
-            let decided = DecideAnswer { decisions, definitions_version: 7, preview };
+            let context = preview.then(|| LazyObject::from(content.as_object().unwrap().clone()));
+            let decided = DecideAnswer { decisions, definitions_version: 7, preview, context };
             let mut expected = serde_json::to_value(&decided).unwrap();
             for (value, decision) in
                 expected["decisions"].as_array_mut().unwrap().iter_mut().zip(&decided.decisions)

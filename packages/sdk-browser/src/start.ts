@@ -58,6 +58,8 @@ const HIDDEN_MS_MAX = 300
 /** Frameworks set a page's title a moment after its address, in milliseconds. */
 const TITLE_MS = 100
 const PREVIEW = 'concierge_preview'
+/** What a preview's token begins with where it only says why. */
+const LIVE = '~'
 
 /** Starts. `since` is when elements were first hidden, by `performance.now`. */
 export function start(options: Options, since = performance.now()): Concierge {
@@ -71,6 +73,10 @@ export function start(options: Options, since = performance.now()): Concierge {
   const changes = openChanges()
   const patience = Math.min(options.timeout ?? HIDDEN_MS_MAX, HIDDEN_MS_MAX)
   const preview = previewOf()
+  /** Whether what is done on the page is not what a visitor does. */
+  const isQuiet = preview && preview[0] !== LIVE
+  // Visitors never need it. It finds the write key in its own address, behind what is asked for.
+  if (preview) import(`${server.url}/sdk/modules/staff.js#${server.writeKey}`).catch(() => undefined)
   let referrer = document.referrer
   let outcomes: Outcome[] = []
   let decisions: Decision[] | undefined
@@ -105,9 +111,10 @@ export function start(options: Options, since = performance.now()): Concierge {
     ...said,
   })
   function send(...said: Parameters<typeof message>): void {
-    if (consent.state() === 'closed' || preview) return
-    // As it is now, whatever the page does with its objects; what cannot be sent holds nothing else up.
-    attempt(() => queue.add(JSON.parse(JSON.stringify(message(...said))) as Message))
+    if (consent.state() === 'closed' || isQuiet) return
+    // As it is now, whatever the page does with its objects; what cannot be sent holds nothing else up. A preview's link
+    // is in the address, and is for nobody who reads events.
+    attempt(() => queue.add(JSON.parse(JSON.stringify(message(...said)).split(preview!).join('')) as Message))
   }
   const track = (event: string, properties: Properties = {}, page?: Properties): void =>
     send('track', { event, properties }, page)
@@ -276,7 +283,7 @@ export function start(options: Options, since = performance.now()): Concierge {
       const said = { event: 'Consent Updated', properties: {} }
       if (consent.state() === 'open') send('track', said)
       // The server is told of a refusal by whoever it may know already, and by nobody else.
-      else queue.end(wasOpen && !preview ? message('track', said) : undefined)
+      else queue.end(wasOpen && !isQuiet ? message('track', said) : undefined)
       settle()
       void decide()
     },
@@ -293,7 +300,7 @@ export function start(options: Options, since = performance.now()): Concierge {
 const changesOf = (content: Decision['content']): Change[] => (Array.isArray(content?.changes) ? content.changes : [])
 
 /** The places of a page by which it is found out whether a decision could be shown. */
-function placesOf({ content, placement, places }: Decision): Place[] {
+export function placesOf({ content, placement, places }: Decision): Place[] {
   const declared = changesOf(content)
   return places ?? (declared.length ? declared : [slotOf(placement)])
 }

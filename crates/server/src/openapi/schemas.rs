@@ -292,6 +292,7 @@ fn decisions() -> Value {
                 "decisions": {"type": "array", "items": reference("Decision")},
                 "definitions_version": {"type": "integer"},
                 "preview": {"type": "boolean", "description": "decided under a preview, and not recorded"},
+                "context": {"type": "object", "description": "the situation as it was completed, with `explain`"},
             },
         },
         "Decision": {
