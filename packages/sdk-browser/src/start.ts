@@ -181,7 +181,8 @@ export function start(options: Options, since = performance.now()): Concierge {
     })
     if (asked === view) {
       takeBack()
-      apply(found ?? [], isNew && patience < performance.now() - shown)
+      // Whoever looks at a preview is to see it, at the price of a flicker.
+      apply(found ?? [], isNew && !preview && patience < performance.now() - shown)
     }
     show()
   }

@@ -1,6 +1,6 @@
 // The bar that says that a page is a preview: of what, as whom, until when, and the way out of it.
 
-import { icon, iconButton, make, value } from './dom.ts'
+import { icon, iconButton, make, timeOf, value } from './dom.ts'
 import type { Choice, Looked, Preview } from './server.ts'
 
 export interface BarDoes {
@@ -36,11 +36,11 @@ export function openBar(looked: Looked, does: BarDoes): Bar {
   const whole = make('div', { class: 'whole' },
     make('div', { class: 'said' },
       make('p', {}, mark(), make('strong', {}, titleOf(looked.preview)), ...wordsOf(looked.preview)),
-      make('p', { class: 'quiet' }, `Until ${untilOf(looked.expires_at)}. ${keptOf(looked.preview)}`)),
+      make('p', { class: 'quiet' }, `Until ${timeOf(looked.expires_at)}. ${keptOf(looked.preview)}`)),
     make('div', { class: 'does' },
       ...looked.experiences.map((choice) => chosen(choice, looked.preview, does)),
       why,
-      make('button', { type: 'button', on: { click: does.leave } }, 'Leave the preview'),
+      make('button', { type: 'button', 'aria-label': 'Leave the preview', on: { click: does.leave } }, 'Leave'),
       move, less))
 
   function change(other: Partial<typeof state>, focus?: () => HTMLElement): void {
@@ -67,8 +67,8 @@ function mark(): HTMLElement {
 const titleOf = ({ debug, profile, persona, variants, drafts, at }: Preview): string =>
   debug && !profile && !persona && !variants && !drafts && !at ? 'This page, explained' : 'Preview'
 
-/** As whom, of what and when. */
-function wordsOf({ profile, persona, drafts = [], at }: Preview): (string | HTMLElement)[] {
+/** As whom, and when. */
+function wordsOf({ profile, persona, at }: Preview): (string | HTMLElement)[] {
   const words: (string | HTMLElement)[] = []
   if (profile) words.push(' as profile ', make('code', {}, profile))
   if (persona) {
@@ -76,31 +76,24 @@ function wordsOf({ profile, persona, drafts = [], at }: Preview): (string | HTML
     words.push(' as somebody invented', ...(typeof name === 'string' ? [', ', value(name)] : []))
   }
   if (!profile && !persona) words.push(' as you are')
-  if (drafts.length) words.push(`, with the draft${drafts.length === 1 ? '' : 's'} `)
-  drafts.forEach((draft, index) => words.push(...(index ? [', '] : []), make('code', {}, draft)))
-  if (at) words.push(`, on ${new Date(at).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' })}`)
+  if (at) words.push(`, at ${timeOf(at)}`)
   return words
-}
-
-function untilOf(instant: string): string {
-  const end = new Date(instant)
-  const isToday = end.toDateString() === new Date().toDateString()
-  return end.toLocaleString([], isToday ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' })
 }
 
 const keptOf = (preview: Preview): string =>
   titleOf(preview) === 'Preview'
-    ? 'Nothing that happens here is recorded or counted.'
-    : 'What you do is recorded as ever; what is shown to you is not counted.'
+    ? 'Nothing is recorded.'
+    : 'What you do is recorded, what is shown is not counted.'
 
 /** Which variant is shown, with a choice where the link allows one. */
-export function chosen({ key, name, variants }: Choice, { variants: shown = {}, debug }: Preview, does: BarDoes): HTMLElement {
-  const label = name ?? key
-  if (!debug) return make('span', { class: 'chosen' }, make('span', {}, label), make('b', {}, shown[key] ?? 'draft'))
+export function chosen(choice: Choice, { variants: shown = {}, debug }: Preview, does: BarDoes): HTMLElement {
+  const { key, name, state, variants } = choice
+  const label = make('span', {}, name ?? key, ...(state === 'draft' ? [make('i', {}, ' draft')] : []))
+  if (!debug) return make('span', { class: 'chosen' }, label, shown[key] === undefined ? undefined : make('b', {}, shown[key]))
   const option = (variant: string | undefined): HTMLElement =>
     make('option', { value: variant ?? '', selected: shown[key] === variant }, variant ?? 'as decided')
   const select = make('select', {
     on: { change: () => does.choose(key, select.value || undefined) },
   }, option(undefined), ...variants.map(option))
-  return make('label', { class: 'chosen' }, make('span', {}, label), select)
+  return make('label', { class: 'chosen' }, label, select)
 }

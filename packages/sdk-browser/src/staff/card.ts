@@ -1,7 +1,7 @@
 // One placement: what was decided for it, what became of that on the page, and what was considered.
 
 import { chosen, type BarDoes } from './bar.ts'
-import { icon, make, value } from './dom.ts'
+import { icon, make, words } from './dom.ts'
 import { watch, type Fate, type Standing, type Watched } from './page.ts'
 import { line, listOf } from './rule.ts'
 import type { Choice, Explained, Preview, Truth } from './server.ts'
@@ -35,7 +35,8 @@ export function openCard(decision: Explained, around: Around): Card {
   const aim = make('button', { type: 'button', class: 'small', on: { focus: show, blur: hide, click: scroll } },
     icon('aim'), 'Show on the page')
   function scroll(): void {
-    elements[0]?.scrollIntoView({ block: 'center' })
+    // On a small screen the panel takes the lower part of it.
+    elements[0]?.scrollIntoView({ block: innerWidth < innerHeight ? 'start' : 'center' })
     show()
   }
   let told = ''
@@ -69,13 +70,13 @@ function shownOf({ experience, variant }: Explained): (Node | string)[] {
 const FATES = { won: ['yes', 'chosen'], outranked: ['less', 'outranked'], stopped: ['no', 'not chosen'] } as const
 
 function consideredOf(placement: string, { experience, fate, why, gates }: Considered, around: Around): HTMLElement {
-  const [sign, words] = FATES[fate]
+  const [sign, told] = FATES[fate]
   const choice = around.choices.find(({ key }) => key === experience)
   return around.fold(`${placement} ${experience}`,
     [
       icon(sign),
-      make('span', { class: 'name' }, make('code', {}, experience), make('span', { class: 'hidden' }, `: ${words}. `)),
-      make('span', { class: 'why' }, value(why)),
+      make('span', { class: 'name' }, make('code', {}, experience), make('span', { class: 'hidden' }, `: ${told}. `)),
+      make('span', { class: 'why' }, words(why)),
     ],
     listOf(gates),
     choice && chosen({ ...choice, name: 'Show' }, around.preview, around.does))

@@ -53,3 +53,27 @@ export const iconButton = (name: Icon, label: string, click: () => void): HTMLBu
 
 /** A value of somebody's, in whichever direction it is written. */
 export const value = (text: string): HTMLElement => make('bdi', {}, text)
+
+/** How the condition language compares, in words. */
+const COMPARISONS: Record<string, string> = {
+  eq: '', ne: 'anything but ', gt: 'more than ', gte: 'at least ', lt: 'less than ', lte: 'at most ',
+}
+
+/** What the server says of a step, with its keys set as such and its instants as the clock here shows them. */
+export function words(text: string): HTMLElement {
+  const plain = text.replace(/\bwanted (eq|ne|gte?|lte?) /g, (_, name: string) => `wanted ${COMPARISONS[name]}`)
+  const parts = plain.split(/`([^`]*)`|(\d{4}-\d\d-\d\dT[\d:.]+Z)/)
+  const said = parts.map((part, index): Child => {
+    if (!part) return undefined
+    if (index % 3 === 1) return make('code', {}, part)
+    return index % 3 === 2 ? make('time', { datetime: part, title: part }, timeOf(part)) : part
+  })
+  return make('bdi', {}, ...said)
+}
+
+/** An instant as short as it can be told: the day only where it is another. */
+export function timeOf(instant: string): string {
+  const at = new Date(instant)
+  const isToday = at.toDateString() === new Date().toDateString()
+  return at.toLocaleString([], isToday ? { timeStyle: 'short' } : { dateStyle: 'medium', timeStyle: 'short' })
+}

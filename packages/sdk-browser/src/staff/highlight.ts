@@ -17,7 +17,7 @@ export function openHighlight(root: ShadowRoot): (elements: Element[]) => void {
     cancelAnimationFrame(frame)
     framed.forEach(([, box]) => box.remove())
     framed = elements.map((element) => [element, make('div', { class: 'frame' })])
-    root.append(...framed.map(([, box]) => box))
+    root.prepend(...framed.map(([, box]) => box))
     follow()
   }
 }

@@ -2,7 +2,7 @@
 
 import type { BarDoes } from './bar.ts'
 import { openCard, type Card, type Fold } from './card.ts'
-import { iconButton, make, value } from './dom.ts'
+import { iconButton, make, value, words } from './dom.ts'
 import { listOf } from './rule.ts'
 import type { Answer, Choice, Looked } from './server.ts'
 import { storyOf, type Gate } from './story.ts'
@@ -47,7 +47,9 @@ export function openPanel({ preview }: Looked, does: PanelDoes): Panel {
       cards.forEach(({ watched }) => watched.end())
       does.highlight([])
       const around = { preview, choices, fold, does, highlight: does.highlight }
-      cards = decisions.map((decision) => openCard(decision, around))
+      // What an experience decided comes first.
+      const ordered = [...decisions].sort((one, other) => Number(!one.experience) - Number(!other.experience))
+      cards = ordered.map((decision) => openCard(decision, around))
       const count = `${decisions.length} placement${decisions.length === 1 ? '' : 's'} on this page`
       said.textContent = decisions.length ? count : 'No placement belongs to this page'
       const [first] = decisions
@@ -74,7 +76,7 @@ function personOf(person: Gate[], fold: Fold): HTMLElement[] {
     ['What they did last', of('event')],
   ]
   return [
-    ...of('identity').map(({ text }) => make('p', {}, value(text))),
+    ...of('identity').map(({ text }) => make('p', {}, words(text))),
     ...lists.filter(([, gates]) => gates.length).map(([title, gates]) => fold(`person ${title}`, [title], listOf(gates))),
   ]
 }

@@ -1,13 +1,17 @@
 // What was asked of somebody, and what was found: gates, and the parts of a rule below each other.
 
-import { icon, make, value } from './dom.ts'
+import { icon, make, timeOf, words } from './dom.ts'
 import type { Truth } from './server.ts'
 import type { Gate, Part } from './story.ts'
 
 const ICONS = { true: 'yes', false: 'no', withheld: 'unknown' } as const
 const WORDS = { true: 'holds: ', false: 'does not hold: ', withheld: 'may not be known: ' }
 
-export const listOf = (gates: Gate[]): HTMLElement => make('ol', { class: 'gates' }, ...gates.map(gateOf))
+/** Gates below each other, each under the name of its stage where they are of several. */
+export function listOf(gates: Gate[]): HTMLElement {
+  const isMixed = gates.some(({ stage }) => stage !== gates[0]?.stage)
+  return make('ol', { class: 'gates' }, ...gates.map((gate) => gateOf(gate, isMixed)))
+}
 
 /** A line that says whether something holds. */
 export const line = (truth: Truth | undefined, ...said: (Node | string)[]): HTMLElement =>
@@ -18,10 +22,10 @@ function markOf(truth: Truth | undefined): HTMLElement {
   return make('span', { class: `truth ${truth}` }, icon(ICONS[truth]), make('span', { class: 'hidden' }, WORDS[truth]))
 }
 
-function gateOf({ stage, text, truth, validUntil, parts }: Gate): HTMLElement {
-  const name = make('span', { class: 'stage' }, stage.replace('_', ' '))
-  const until = validUntil ? [make('span', { class: 'quiet' }, ` until ${new Date(validUntil).toLocaleString()}`)] : []
-  return make('li', {}, line(truth, name, value(text), ...until), parts.length ? treeOf(parts) : undefined)
+function gateOf({ stage, text, truth, validUntil, parts }: Gate, isNamed: boolean): HTMLElement {
+  const name = isNamed ? [make('span', { class: 'stage' }, stage.replace('_', ' '))] : []
+  const until = validUntil ? [make('span', { class: 'quiet' }, ` until ${timeOf(validUntil)}`)] : []
+  return make('li', {}, line(truth, ...name, words(text), ...until), parts.length ? treeOf(parts) : undefined)
 }
 
 function treeOf(parts: Part[]): HTMLElement {
@@ -37,7 +41,7 @@ function treeOf(parts: Part[]): HTMLElement {
       lists.push(below)
     }
     lists.length = depth + 1
-    lists[depth]?.append(make('li', {}, line(truth, value(text))))
+    lists[depth]?.append(make('li', {}, line(truth, words(text))))
   }
   return tree
 }

@@ -82,8 +82,8 @@ function consideredOf({ explanation, experience: shown }: Explained): Considered
 }
 
 function whyWon(gates: Gate[]): string {
-  const drawn = gates.find(({ stage }) => stage === 'variant') ?? gates.find(({ stage }) => stage === 'arbitration')
-  return drawn ? sentence(drawn.text) : 'It comes first.'
+  const found = gates.find(({ stage }) => stage === 'arbitration') ?? gates.find(({ stage }) => stage === 'variant')
+  return found ? sentence(found.text) : 'It comes first.'
 }
 
 /** The first part of a rule that failed says most; parts of parts say it more closely. */

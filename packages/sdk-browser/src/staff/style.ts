@@ -59,6 +59,7 @@ summary:focus-visible { outline-offset: -2px; border-radius: 6px }
 .does .plain + .plain { margin-inline-start: -6px }
 .chosen { display: inline-flex; align-items: center; gap: 8px; color: var(--quiet) }
 .chosen select, .chosen b { color: var(--ink) }
+.chosen i { font-style: normal; font-size: 11px; border: 1px solid var(--line); border-radius: 99px; padding: 1px 6px; margin-inline-start: 4px }
 
 .panel {
   position: absolute; inset-block: 0; inset-inline-end: 0; width: 432px; max-width: 100%; pointer-events: auto;
@@ -113,6 +114,10 @@ dd { overflow-wrap: anywhere }
   .bar, .bar.beside { inset-inline: 8px; inset-block-end: 8px; max-width: calc(100% - 16px) }
   .bar.top { inset-block: 8px auto }
   .whole { padding: 10px 10px 10px 14px }
+  .does { flex: 1 }
+  .does .chosen { flex: 1 1 100%; justify-content: space-between }
+  .does .chosen select { flex: 0 1 60%; max-width: none }
+  .does > button:not(.plain) { flex: 1; justify-content: center }
   .panel { inset-block: auto 0; width: 100%; height: 82%; border-radius: 16px 16px 0 0 }
   .bar.beside:not(.small) { display: none }
   dl div { grid-template-columns: 120px 1fr }
