@@ -31,7 +31,7 @@ use crate::{
     load::Loader,
     normalise,
     people::show,
-    preview::{Preview, PreviewError},
+    preview::{Claims, Preview, PreviewError},
     recording::{Answered, Record},
     sealed::{Address, RowError},
     snapshot::Snapshot,
@@ -50,7 +50,7 @@ pub struct DecideRequest {
     pub context: LazyObject,
     /// What the request itself says about consent: narrows this decision, and binds nothing else.
     pub consents: model::Consents,
-    /// Walk the whole way and say why. Token only.
+    /// Walk the whole way and say why. For tokens, and previews that allow it.
     pub explain: bool,
     /// Keep a record. Default true.
     pub record: bool,
@@ -76,6 +76,11 @@ impl DecideRequest {
             (false, true) => Sight::Masked,
             (false, false) => Sight::Full,
         }
+    }
+
+    /// The situation that was decided in, for those who ask why.
+    fn completed_context(&self) -> Option<LazyObject> {
+        self.explain.then(|| self.context.clone())
     }
 
     /// What it adds to the person whom it is about, who is met on a device if it names one.
@@ -116,6 +121,9 @@ pub struct DecideAnswer {
     /// Decided as a preview says: nothing of it is recorded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preview: bool,
+    /// The situation as it was completed, where it is asked why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<LazyObject>,
 }
 
 /// One decided placement.
@@ -233,8 +241,19 @@ struct Subject<'a> {
     wins: &'a BTreeMap<Key, Vec<Timestamp>>,
     unit: UnitId,
     device: Option<UnitId>,
-    found: Option<&'a who::Found>,
+    known: Option<Known<'a>>,
     is_left_alone: bool,
+}
+
+/// By what it is known whom a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known<'a> {
+    /// An identifier of the request.
+    By(&'a Identifier),
+    /// A preview names the profile.
+    Named,
+    /// A preview invents them.
+    Invented,
 }
 
 impl Subject<'_> {
@@ -266,7 +285,7 @@ impl Subject<'_> {
         let views = &views;
         let person = Person {
             profile: self.profile,
-            is_known: self.found.is_some() || preview.is_some(),
+            is_known: self.known.is_some(),
             wins: self.wins,
             views,
             asked,
@@ -281,7 +300,7 @@ impl Subject<'_> {
         let mut outcomes = decision::decide(&snapshot.decisions, &person, &asked_for, now);
         if request.explain {
             let story =
-                explain::before(snapshot, self.profile, self.found, (views, &person.asked), now);
+                explain::before(snapshot, self.profile, self.known, (views, &person.asked), now);
             for outcome in &mut outcomes {
                 outcome.explanation.splice(0..0, story.iter().cloned());
             }
@@ -407,12 +426,22 @@ impl Decider {
         request: &DecideRequest,
     ) -> Result<DecideAnswer, DecideError> {
         let token = request.preview.as_deref();
-        let preview =
-            token.map(|token| Preview::verify(token, shared.clock.now(), &self.preview_key));
-        match preview.transpose()? {
-            Some(preview) => self.preview(shared, request, &preview),
-            None => Ok(self.decide_now(shared, request)?),
+        let Some(token) = token else { return Ok(self.decide_now(shared, request)?) };
+        let Claims { preview, .. } = self.read_preview(shared, token)?;
+        // Who has a token may ask for reasons anyway.
+        if request.explain && request.source.is_some() && !preview.debug {
+            return Err(PreviewError::WithoutDebug.into());
         }
+        self.preview(shared, request, &preview)
+    }
+
+    /// What a preview's token says.
+    pub(crate) fn read_preview(
+        &self,
+        shared: &Shared,
+        token: &str,
+    ) -> Result<Claims, PreviewError> {
+        Preview::verify(token, shared.clock.now(), &self.preview_key)
     }
 
     fn decide_now(
@@ -449,15 +478,15 @@ impl Decider {
         let marks = marks(shared, &snapshot, request);
         let is_left_alone = marks.has(Marks::BOT.with(Marks::UNCOUNTED))
             || shared.bars.suppresses(&shared.keys, &request.identifiers);
-        let found = found.as_ref();
+        let known = found.as_ref().map(|found| Known::By(&found.by));
         let accounts = &who::accounts(shared, profile)?;
         let subject =
-            Subject { profile, accounts, memberships, wins, unit, device, found, is_left_alone };
+            Subject { profile, accounts, memberships, wins, unit, device, known, is_left_alone };
         let outcomes = subject.outcomes(&snapshot, request, None, now);
         shared.metrics.decisions.inc_by(outcomes.len() as u64);
         // What does not count leaves nothing behind.
         let is_kept = request.record && !marks.has(Marks::UNCOUNTED);
-        let head = found.map(|found| found.head);
+        let head = found.as_ref().map(|found| found.head);
         let asked = (request, address.filter(|_| is_kept).map(|address| (address, head)));
         Ok(self.answer(shared, &snapshot, asked, (id, now, unit), outcomes, memberships))
     }
@@ -472,36 +501,43 @@ impl Decider {
         let snapshot = shared.registry.with_drafts(&preview.drafts);
         let now = preview.at.or(request.at).unwrap_or_else(|| shared.clock.now());
         let device = who::unit(shared, &request.identifiers);
-        let found = match (&preview.persona, preview.profile_id()) {
-            (Some(_), _) => None,
-            (None, Some(id)) => Some(show::head(shared, id)?.ok_or(PreviewError::ProfileGone)?),
+        let address = Address::of(&request.identifiers, &shared.keys);
+        let found = match (&address, preview.is_as_caller()) {
+            (Some(address), true) => who::find(shared, address, &request.identifiers)?,
+            _ => None,
+        };
+        let (head, known) = match (&found, preview.profile_id()) {
+            (Some(found), _) => (Some(found.head), Some(Known::By(&found.by))),
+            (None, Some(id)) => {
+                let head = show::head(shared, id)?.ok_or(PreviewError::ProfileGone)?;
+                (Some(head), Some(Known::Named))
+            }
+            (None, None) => (None, preview.persona.is_some().then_some(Known::Invented)),
+        };
+        let load = |head| Loader { pages: &shared.stored(), snapshot: &snapshot }.person(head);
+        let loaded = head.map(load).transpose()?;
+        let outside = Memberships::default();
+        let (profile, memberships, wins) = match (loaded, &preview.persona) {
+            (Some(person), _) => (person.profile, person.memberships, person.wins),
+            (None, Some(persona)) => {
+                (persona.profile(&snapshot, now), Memberships::default(), BTreeMap::new())
+            }
             (None, None) => {
-                let address = Address::of(&request.identifiers, &shared.keys);
-                let find = |address| who::find(shared, address, &request.identifiers);
-                address.as_ref().map(find).transpose()?.flatten().map(|found| found.head)
+                let stranger = Stranger::new(device.unwrap_or(UnitId(0)));
+                (stranger.profile, stranger.memberships, stranger.wins)
             }
         };
-        let (profile, wins) = match (&preview.persona, found) {
-            (Some(persona), _) => (persona.profile(&snapshot, now), BTreeMap::new()),
-            (None, Some(head)) => {
-                let person =
-                    Loader { pages: &shared.stored(), snapshot: &snapshot }.person(head)?;
-                (person.profile, person.wins)
-            }
-            (None, None) => (Stranger::new(device.unwrap_or(UnitId(0))).profile, BTreeMap::new()),
-        };
-        // What is stored was computed with other definitions, or at another instant.
-        let memberships = Memberships::default();
-        let is_as_caller = preview.persona.is_none() && preview.profile.is_none();
+        // With other definitions, or at another instant, what is stored of memberships says nothing.
+        let is_of_now = preview.drafts.is_empty() && preview.at.or(request.at).is_none();
         let accounts = who::accounts(shared, &profile)?;
         let subject = Subject {
             profile: &profile,
             accounts: &accounts,
-            memberships: &memberships,
+            memberships: if is_of_now { &memberships } else { &outside },
             wins: &wins,
             unit: profile.unit(),
-            device: device.filter(|_| is_as_caller),
-            found: None,
+            device: device.filter(|_| preview.is_as_caller()),
+            known,
             is_left_alone: false,
         };
         let outcomes = subject.outcomes(&snapshot, request, Some(preview), now);
@@ -521,7 +557,12 @@ impl Decider {
             .zip(&mut outcomes)
             .map(|(id, outcome)| Decision::of(id, outcome, request, snapshot));
         let decisions = decisions.collect();
-        DecideAnswer { decisions, definitions_version: snapshot.version, preview: true }
+        DecideAnswer {
+            decisions,
+            definitions_version: snapshot.version,
+            preview: true,
+            context: request.completed_context(),
+        }
     }
 
     fn answer(
@@ -557,7 +598,12 @@ impl Decider {
                 decision.unrecorded = true;
             }
         }
-        DecideAnswer { decisions, definitions_version: snapshot.version, preview: false }
+        DecideAnswer {
+            decisions,
+            definitions_version: snapshot.version,
+            preview: false,
+            context: request.completed_context(),
+        }
     }
 
     /// Queues a record; a full queue is no reason to wait.

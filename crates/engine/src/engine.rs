@@ -41,6 +41,7 @@ use crate::{
         AudienceChoice, Edit, Explained, GoesOn, Members, Preview, Progress, TraitUsage, members,
         preview, show,
     },
+    preview::{Choice, Claims as Signed, Preview as Shown, PreviewError},
     privacy::{self, access::Document},
     proposals::{self, ProposalId, list},
     quarantine, reading, registry, retention,
@@ -409,11 +410,21 @@ impl Engine {
         Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 
+    /// What the token of a preview says.
+    pub fn read_preview(&self, token: &str) -> Result<Signed, PreviewError> {
+        self.inner.decider.read_preview(self.shared(), token)
+    }
+
+    /// The experiences that a preview names, and those of `others` that are live or paused.
+    pub fn preview_choices(&self, preview: &Shown, others: &[Key]) -> Vec<Choice> {
+        preview.choices(others, &self.shared().registry)
+    }
+
     /// Signs a preview that can be looked at until `expires_at`; its faults where it is not sound, or names a
     /// profile that is not there.
     pub fn sign_preview(
         &self,
-        preview: crate::preview::Preview,
+        preview: Shown,
         expires_at: Timestamp,
     ) -> Result<Result<String, Vec<definition::Fault>>, EngineError> {
         if let Some(id) = preview.profile_id()

@@ -8,9 +8,9 @@ use model::{
 use profile::Profile;
 
 use crate::{
+    decide::Known,
     facts::{Asked, Views},
     snapshot::Snapshot,
-    who::Found,
 };
 
 /// How many of a person's newest events are told.
@@ -22,17 +22,17 @@ const AUDIENCES_TOLD: usize = 50;
 pub(crate) fn before(
     snapshot: &Snapshot,
     profile: &Profile,
-    found: Option<&Found>,
+    known: Option<Known<'_>>,
     (views, asked): (&Views<'_>, &Asked<'_>),
     now: Timestamp,
 ) -> Vec<Step> {
-    let Some(found) = found else {
+    let Some(known) = known else {
         let text =
             "no profile: nobody was seen with these identifiers, so only the context decides";
         return vec![Step::note(Stage::Identity, text)];
     };
     let mut steps = events(profile);
-    steps.push(identity(profile, found));
+    steps.push(identity(profile, known));
     steps.extend(consents(snapshot, views));
     let audiences = snapshot.audiences.audiences().iter().filter(|audience| !audience.is_stage());
     for audience in audiences.take(AUDIENCES_TOLD) {
@@ -106,20 +106,23 @@ fn consents(snapshot: &Snapshot, views: &Views<'_>) -> Vec<Step> {
 }
 
 /// Tells how the person was recognised, without repeating identifiers: an explanation may be read by many.
-fn identity(profile: &Profile, found: &Found) -> Step {
+fn identity(profile: &Profile, known: Known<'_>) -> Step {
+    let how = match known {
+        Known::By(identifier) => format!("recognised by {}", identifier.kind),
+        Known::Named => "named by the preview".to_owned(),
+        Known::Invented => {
+            return Step::note(Stage::Identity, "somebody invented, of whom the preview tells");
+        }
+    };
     let component = profile.records().component.unpack();
     let strands = component.strands.len();
     let kinds: std::collections::BTreeSet<_> =
         component.identifiers.iter().map(|known| known.identifier.kind.to_string()).collect();
     let kinds: Vec<_> = kinds.into_iter().collect();
+    let noun = if strands == 1 { "strand" } else { "strands" };
+    let (id, kinds) = (profile.id(), kinds.join(", "));
     Step::note(
         Stage::Identity,
-        format!(
-            "recognised by {} as profile {}: {strands} {} joined by {}",
-            found.by.kind,
-            profile.id(),
-            if strands == 1 { "strand" } else { "strands" },
-            kinds.join(", "),
-        ),
+        format!("{how} as profile {id}: {strands} {noun} joined by {kinds}"),
     )
 }

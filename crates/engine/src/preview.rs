@@ -2,6 +2,9 @@
 //!
 //! A preview is a document, signed so that it can travel in a link to whoever looks at a page: nothing is stored,
 //! and nothing that is decided under it is recorded, assigned or counted.
+//!
+//! One with `debug` also says why: whoever holds its link may ask for explanations, and for links of their own with
+//! other variants, which end when it does. Sensitive values are not shown under any link, since links are passed on.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +14,7 @@ use model::{
     UnitId,
     condition::{EventName, EventRow},
     consent::PurposeKey,
-    definition::Fault,
+    definition::{Fault, State},
     event::Order,
     value::Object,
 };
@@ -32,6 +35,9 @@ const NAMED_MAX: usize = 50;
 
 /// The source that an invented person's traits name.
 const SOURCE: &str = "preview";
+/// What the token of a preview begins with that shows a page as it is for whoever looks, so that a client goes on to
+/// tell what they do there. It is not of the alphabet of base64.
+const LIVE: char = '~';
 
 /// What is shown, and as whom. Empty, it decides for the caller, without leaving anything behind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,6 +58,9 @@ pub struct Preview {
     /// The instant that the clock shows; now, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+    /// Whoever has the link may ask why something is shown, and for other variants.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub debug: bool,
 }
 
 /// Somebody invented, of whom just this is known.
@@ -104,13 +113,31 @@ pub enum PreviewError {
     /// The profile as whom it decides is there no longer.
     #[error("the profile of this preview is gone; make a new link")]
     ProfileGone,
+    /// It shows something, and does not say why or what else there would be.
+    #[error("this preview is shown without reasons and other variants; make a link with `debug`")]
+    WithoutDebug,
 }
 
 /// What a token carries.
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    preview: Preview,
-    expires_at: Timestamp,
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claims {
+    /// What is shown, and as whom.
+    pub preview: Preview,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// An experience of which a preview may show any variant.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Choice {
+    /// Its key.
+    pub key: Key,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Whether it is live or paused, or a draft that the preview names.
+    pub state: State,
+    /// Its variants, in the order of its document.
+    pub variants: Vec<Key>,
 }
 
 impl Preview {
@@ -120,12 +147,19 @@ impl Preview {
     /// A fault where it is too large for a link.
     pub(crate) fn sign(self, expires_at: Timestamp, key: &[u8; 32]) -> Result<String, Fault> {
         // Writing to a vector does not fail.
+        let is_live = self.is_live();
         let bytes = serde_json::to_vec(&Claims { preview: self, expires_at }).unwrap_or_default();
         if bytes.len() > DOCUMENT_BYTES_MAX {
             let detail = format!("a preview has at most {DOCUMENT_BYTES_MAX} bytes as JSON");
             return Err(Fault::new("", detail));
         }
-        Ok(decision::token::sign(bytes, key))
+        let token = decision::token::sign(bytes, key);
+        Ok(if is_live { format!("{LIVE}{token}") } else { token })
+    }
+
+    /// Whether it shows whoever looks their own page as it is now, and says why.
+    fn is_live(&self) -> bool {
+        *self == Self { debug: true, ..Self::default() }
     }
 
     /// Reads what was signed with `key`, at `now`.
@@ -133,22 +167,48 @@ impl Preview {
         token: &str,
         now: Timestamp,
         key: &[u8; 32],
-    ) -> Result<Self, PreviewError> {
+    ) -> Result<Claims, PreviewError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(PreviewError::Unknown);
         }
+        let token = token.strip_prefix(LIVE).unwrap_or(token);
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| PreviewError::Unknown)?;
         let signed = decision::token::signed(&bytes, key).map_err(|_| PreviewError::Unknown)?;
         let claims: Claims = serde_json::from_slice(signed).map_err(|_| PreviewError::Unknown)?;
         if claims.expires_at <= now {
             return Err(PreviewError::Expired);
         }
-        Ok(claims.preview)
+        Ok(claims)
+    }
+
+    /// The experiences that it names, and those of `others` that are live or paused.
+    pub(crate) fn choices(&self, others: &[Key], registry: &Registry) -> Vec<Choice> {
+        let mut keys: Vec<&Key> =
+            self.drafts.iter().chain(self.variants.keys()).chain(others).collect();
+        keys.sort();
+        keys.dedup();
+        let choice = |key: &Key| {
+            let (document, _) = registry.experience(key)?;
+            let is_named = self.drafts.contains(key) || self.variants.contains_key(key);
+            let is_shown = is_named || matches!(document.state, State::Live | State::Paused);
+            is_shown.then(|| Choice {
+                key: key.clone(),
+                name: document.name,
+                state: document.state,
+                variants: document.variants.into_iter().map(|variant| variant.key).collect(),
+            })
+        };
+        keys.into_iter().filter_map(choice).collect()
     }
 
     /// The profile as whom it decides.
     pub fn profile_id(&self) -> Option<ProfileId> {
         self.profile.as_ref().and_then(|id| id.parse().ok())
+    }
+
+    /// Whether it decides as whoever looks.
+    pub(crate) fn is_as_caller(&self) -> bool {
+        self.persona.is_none() && self.profile.is_none()
     }
 
     /// What is wrong with it.

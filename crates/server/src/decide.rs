@@ -41,7 +41,9 @@ async fn answer(app: &App, request: Request) -> Result<Response, ApiError> {
     let secret = auth::secret(&parts.headers, &parts.uri);
     let write_key = secret.as_deref().or(sent.write_key.as_deref());
     let caller = Caller::of(app, write_key, auth::bearer(&parts.headers))?;
-    if !matches!(caller, Caller::Token { .. }) && (sent.explain || sent.at.is_some()) {
+    // Whether a preview allows reasons is found out as it is read.
+    let is_explained = sent.explain && sent.preview().is_none();
+    if !matches!(caller, Caller::Token { .. }) && (is_explained || sent.at.is_some()) {
         let detail = "`explain` and `at` need a token with the scope `decide`";
         return Err(ApiError::forbidden("token_required", detail));
     }
@@ -154,6 +156,7 @@ fn decide_request(
 ) -> Result<DecideRequest, ApiError> {
     let at = sent.instant()?;
     let placements = sent.placement_keys()?;
+    let preview = sent.preview().map(str::to_owned);
     let context = sent.context.unwrap_or_default();
     let Situation { context, consents, marks } = Situation::of(app, parts, &caller, context, at);
     Ok(DecideRequest {
@@ -169,7 +172,7 @@ fn decide_request(
         source: caller.source().cloned(),
         // Content may need what only its reader is to see; who asks for reasons looks at it.
         masked: sent.explain && !matches!(caller, Caller::Token { sees_all: true }),
-        preview: sent.preview.filter(|token| !token.is_empty()).map(Into::into),
+        preview,
     })
 }
 
@@ -193,6 +196,10 @@ fn write(decided: &DecideAnswer) -> serde_json::Result<Vec<u8>> {
     serde_json::to_writer(&mut out, &decided.definitions_version)?;
     if decided.preview {
         out.extend_from_slice(b",\"preview\":true");
+    }
+    if let Some(context) = &decided.context {
+        out.extend_from_slice(b",\"context\":");
+        serde_json::to_writer(&mut out, context)?;
     }
     out.push(b'}');
     Ok(out)
@@ -313,7 +320,8 @@ mod tests {
         };
         for decisions in [vec![], vec![bare.clone()], vec![full, bare]] {
             let preview = decisions.len() == 1;
-            let decided = DecideAnswer { decisions, definitions_version: 7, preview };
+            let context = preview.then(|| LazyObject::from(content.as_object().unwrap().clone()));
+            let decided = DecideAnswer { decisions, definitions_version: 7, preview, context };
             let mut expected = serde_json::to_value(&decided).unwrap();
             for (value, decision) in
                 expected["decisions"].as_array_mut().unwrap().iter_mut().zip(&decided.decisions)

@@ -208,16 +208,21 @@ impl From<EngineError> for ApiError {
 
 impl From<DecideError> for ApiError {
     fn from(error: DecideError) -> Self {
-        let detail = error.to_string();
         match error {
             DecideError::Engine(error) => error.into(),
-            DecideError::Preview(PreviewError::Unknown) => {
-                Self::new(StatusCode::FORBIDDEN, "preview_unknown", detail)
-            }
-            DecideError::Preview(PreviewError::Expired | PreviewError::ProfileGone) => {
-                Self::new(StatusCode::GONE, "preview_gone", detail)
-            }
+            DecideError::Preview(error) => error.into(),
         }
+    }
+}
+
+impl From<PreviewError> for ApiError {
+    fn from(error: PreviewError) -> Self {
+        let (status, code) = match error {
+            PreviewError::Unknown => (StatusCode::FORBIDDEN, "preview_unknown"),
+            PreviewError::WithoutDebug => (StatusCode::FORBIDDEN, "preview_without_debug"),
+            PreviewError::Expired | PreviewError::ProfileGone => (StatusCode::GONE, "preview_gone"),
+        };
+        Self::new(status, code, error.to_string())
     }
 }
 

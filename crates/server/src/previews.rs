@@ -1,25 +1,30 @@
 //! Previews: links under which decisions are made as somebody else, of drafts and of forced variants.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Extension, Json,
     extract::{Request, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use engine::{
     definitions::{Scope, Token},
-    preview::{LASTS_MAX, Preview},
+    preview::{Claims, LASTS_MAX, Preview, PreviewError},
 };
-use model::Duration;
+use model::{Duration, Key, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{app::App, audiences::audit, body, error::ApiError, gate};
+use crate::{app::App, audiences::audit, body, cors, error::ApiError, gate};
 
 /// How long a preview can be looked at where nothing is said: long enough to show it around the office.
 const LASTS: Duration = Duration::hours(1);
+
+/// Largest body of whoever looks, in bytes: a token and keys.
+const LOOK_BYTES_MAX: usize = 64 * 1024;
+/// Most experiences of which the variants are told at once.
+const EXPERIENCES_MAX: usize = 200;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,7 +39,8 @@ fn lasts() -> Duration {
     LASTS
 }
 
-/// Signs a preview. One as a real person needs the right to see people, and is noted in the audit log.
+/// Signs a preview. One as a real person needs the right to see people, one with reasons that to ask for them; both are
+/// noted in the audit log.
 pub(crate) async fn sign(
     State(app): State<App>,
     Extension(token): Extension<Arc<Token>>,
@@ -47,6 +53,12 @@ pub(crate) async fn sign(
         let detail = format!("a preview lasts for more than nothing and at most {LASTS_MAX}");
         return Err(ApiError::fault("/lasts", detail));
     }
+    if preview.debug {
+        if !token.allows(Scope::Decide) {
+            return Err(gate::missing_scope(Scope::Decide));
+        }
+        audit(&app, &token, "preview.sign", "debug".to_owned()).await?;
+    }
     if let Some(id) = preview.profile_id() {
         if !token.allows(Scope::ProfilesRead) {
             return Err(gate::missing_scope(Scope::ProfilesRead));
@@ -54,10 +66,51 @@ pub(crate) async fn sign(
         audit(&app, &token, "preview.sign", format!("profiles/{id}")).await?;
     }
     let expires_at = app.engine.now().saturating_add(lasts);
-    let signed = app.read(move |engine| engine.sign_preview(preview, expires_at)).await?;
-    let signed = signed.map_err(|faults| {
-        ApiError::faults(StatusCode::UNPROCESSABLE_ENTITY, "invalid_preview", faults)
-    })?;
+    let signed = signed(&app, preview, expires_at).await?;
     let answer = json!({"token": signed, "expires_at": expires_at});
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+async fn signed(app: &App, preview: Preview, expires_at: Timestamp) -> Result<String, ApiError> {
+    let signed = app.read(move |engine| engine.sign_preview(preview, expires_at)).await?;
+    signed.map_err(|faults| {
+        ApiError::faults(StatusCode::UNPROCESSABLE_ENTITY, "invalid_preview", faults)
+    })
+}
+
+#[derive(Deserialize)]
+struct Look {
+    preview: String,
+    #[serde(default)]
+    experiences: Vec<Key>,
+    #[serde(default)]
+    variants: Option<BTreeMap<Key, Key>>,
+}
+
+/// Answers whoever holds a preview's link with what it shows.
+pub(crate) async fn look(State(app): State<App>, request: Request) -> Response {
+    cors::open(gate::finish_other(&app, looked(&app, request).await))
+}
+
+async fn looked(app: &App, request: Request) -> Result<Response, ApiError> {
+    let (parts, sent) = request.into_parts();
+    let bytes = body::read_limited(sent, &parts.headers, LOOK_BYTES_MAX).await?;
+    let Look { preview: token, experiences, variants } = body::json(&bytes)?;
+    let Claims { preview, expires_at } = app.engine.read_preview(&token)?;
+    if !preview.debug && (variants.is_some() || !experiences.is_empty()) {
+        return Err(PreviewError::WithoutDebug.into());
+    }
+    if experiences.len() > EXPERIENCES_MAX {
+        let detail = format!("at most {EXPERIENCES_MAX} experiences fit one request");
+        return Err(ApiError::fault("/experiences", detail));
+    }
+    let choices = app.engine.preview_choices(&preview, &experiences);
+    let mut answer = json!({"preview": preview, "expires_at": expires_at, "experiences": choices});
+    if let Some(variants) = variants {
+        let signed = signed(app, Preview { variants, ..preview }, expires_at).await?;
+        answer["token"] = signed.into();
+    }
+    let mut response = Json(answer).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }

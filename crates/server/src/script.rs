@@ -30,6 +30,8 @@ const MODULES: &[(&str, &str)] = &[
     ("consent-banner", built!("modules/consent-banner.js")),
     ("google-consent-mode", built!("modules/google-consent-mode.js")),
     ("tcf", built!("modules/tcf.js")),
+    ("attention", built!("modules/attention.js")),
+    ("staff", built!("modules/staff.js")),
 ];
 /// Seconds for which a browser need not ask again, and for which it may use what it has while it asks: what is live
 /// changes now and then, the client with each release.

@@ -1,7 +1,7 @@
 // One visitor on one page: what they do goes out, what is decided for them comes in, and both only as far as they
 // agreed.
 
-import { measureAttention, type Attention } from './attention.ts'
+import type { Attention, measureAttention } from './attention.ts'
 import { capture } from './capture.ts'
 import { find, openChanges, type Change, type Place } from './changes.ts'
 import { enliven } from './component.ts'
@@ -36,6 +36,10 @@ export interface Options {
   attention?: string
 }
 
+interface Module {
+  measureAttention: typeof measureAttention
+}
+
 export type Properties = Record<string, unknown>
 export type Hear = (decisions: Decision[]) => void
 export type HearConsent = (purposes: Purposes | undefined) => void
@@ -63,6 +67,8 @@ const HIDDEN_MS_MAX = 300
 /** Frameworks set a page's title a moment after its address, in milliseconds. */
 const TITLE_MS = 100
 const PREVIEW = 'concierge_preview'
+/** What a preview's token begins with where it only says why. */
+const LIVE = '~'
 
 /** Starts. `since` is when elements were first hidden, by `performance.now`. */
 export function start(options: Options, since = performance.now()): Concierge {
@@ -76,6 +82,11 @@ export function start(options: Options, since = performance.now()): Concierge {
   const changes = openChanges()
   const patience = Math.min(options.timeout ?? HIDDEN_MS_MAX, HIDDEN_MS_MAX)
   const preview = previewOf()
+  /** Whether what is done on the page is not what a visitor does. */
+  const isQuiet = preview && preview[0] !== LIVE
+  /** Loads what few need. It finds the write key in its own address, behind what is asked for. */
+  const load = (name: string): Promise<unknown> => import(`${server.url}/sdk/modules/${name}.js#${server.writeKey}`)
+  if (preview) load('staff').catch(() => undefined)
   let referrer = document.referrer
   /** What ends with what is shown. */
   let ends: (() => void)[] = []
@@ -84,6 +95,7 @@ export function start(options: Options, since = performance.now()): Concierge {
   const hearers = new Set<Hear>()
   const consentHearers = new Set<HearConsent>()
   let attention: Attention | undefined
+  let isAttentionLoading = false
   /** Counts pages, so that an answer for one that was left is passed over. */
   let view = 0
 
@@ -112,9 +124,10 @@ export function start(options: Options, since = performance.now()): Concierge {
     ...said,
   })
   function send(...said: Parameters<typeof message>): void {
-    if (consent.state() === 'closed' || preview) return
-    // As it is now, whatever the page does with its objects; what cannot be sent holds nothing else up.
-    attempt(() => queue.add(JSON.parse(JSON.stringify(message(...said))) as Message))
+    if (consent.state() === 'closed' || isQuiet) return
+    // As it is now, whatever the page does with its objects; what cannot be sent holds nothing else up. A preview's link
+    // is in the address, and is for nobody who reads events.
+    attempt(() => queue.add(JSON.parse(JSON.stringify(message(...said)).split(preview!).join('')) as Message))
   }
   const track = (event: string, properties: Properties = {}, page?: Properties): void =>
     send('track', { event, properties }, page)
@@ -181,7 +194,8 @@ export function start(options: Options, since = performance.now()): Concierge {
     })
     if (asked === view) {
       takeBack()
-      apply(found ?? [], isNew && patience < performance.now() - shown)
+      // Whoever looks at a preview is to see it, at the price of a flicker.
+      apply(found ?? [], isNew && !preview && patience < performance.now() - shown)
     }
     show()
   }
@@ -236,7 +250,10 @@ export function start(options: Options, since = performance.now()): Concierge {
     if (state === 'open') storage.allow()
     queue.hold(state !== 'open', consent.answer())
     consentHearers.forEach((hear) => attempt(() => hear(consent.answer())))
-    if (isMeasured()) attention ??= measureAttention()
+    if (isMeasured() && !isAttentionLoading) {
+      isAttentionLoading = true
+      load('attention').then((module) => (attention = (module as Module).measureAttention()), () => undefined)
+    }
     if (state !== 'closed') return
     view += 1
     storage.forget()
@@ -251,7 +268,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     const said = { event: 'Consent Updated', properties: {} }
     if (consent.state() === 'open') send('track', said)
     // The server is told of a refusal by whoever it may know already, and by nobody else.
-    else queue.end(wasOpen && !preview ? message('track', said) : undefined)
+    else queue.end(wasOpen && !isQuiet ? message('track', said) : undefined)
     settle()
     void decide()
   }
@@ -323,7 +340,7 @@ export function start(options: Options, since = performance.now()): Concierge {
 const changesOf = (content: Decision['content']): Change[] => (Array.isArray(content?.changes) ? content.changes : [])
 
 /** The places of a page by which it is found out whether a decision could be shown. */
-function placesOf({ content, placement, places }: Decision): Place[] {
+export function placesOf({ content, placement, places }: Decision): Place[] {
   const declared = changesOf(content)
   return places ?? (declared.length ? declared : [slotOf(placement)])
 }

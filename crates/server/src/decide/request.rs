@@ -35,7 +35,7 @@ pub(super) struct Sent<'a, C = LazyObject> {
     #[serde(default, borrow)]
     pub(super) at: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    pub(super) preview: Option<Cow<'a, str>>,
+    preview: Option<Cow<'a, str>>,
     #[serde(default, borrow, rename = "write_key", alias = "writeKey")]
     pub(super) write_key: Option<Cow<'a, str>>,
 }
@@ -78,6 +78,11 @@ fn parse_slowly(bytes: &[u8]) -> Result<Sent<'_>, ApiError> {
 }
 
 impl Sent<'_> {
+    /// The token of a preview.
+    pub(super) fn preview(&self) -> Option<&str> {
+        self.preview.as_deref().filter(|token| !token.is_empty())
+    }
+
     pub(super) fn instant(&self) -> Result<Option<Timestamp>, ApiError> {
         let Some(text) = &self.at else { return Ok(None) };
         text.parse().map(Some).map_err(|error| ApiError::fault("/at", format!("{error}")))

@@ -164,27 +164,33 @@ fn previews() -> Value {
             "type": "object",
             "additionalProperties": false,
             "properties": {
-                "preview": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "properties": {
-                        "profile": {"type": "string", "description": "the profile as whom is decided"},
-                        "persona": reference("Persona"),
-                        "variants": {
-                            "type": "object",
-                            "description": "the variant to show of each of these experiences",
-                            "additionalProperties": {"type": "string"},
-                        },
-                        "drafts": {
-                            "type": "array",
-                            "description": "experiences that take part as if they were live",
-                            "items": {"type": "string"},
-                            "maxItems": 50,
-                        },
-                        "at": time(),
-                    },
-                },
+                "preview": reference("PreviewDocument"),
                 "lasts": {"type": "string", "default": "1h", "description": "at most 7d"},
+            },
+        },
+        "PreviewDocument": {
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "profile": {"type": "string", "description": "the profile as whom is decided"},
+                "persona": reference("Persona"),
+                "variants": {
+                    "type": "object",
+                    "description": "the variant to show of each of these experiences",
+                    "additionalProperties": {"type": "string"},
+                },
+                "drafts": {
+                    "type": "array",
+                    "description": "experiences that take part as if they were live",
+                    "items": {"type": "string"},
+                    "maxItems": 50,
+                },
+                "at": time(),
+                "debug": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "whoever has the link may ask for explanations and other variants",
+                },
             },
         },
         "Persona": {
@@ -214,6 +220,43 @@ fn previews() -> Value {
             "required": ["token", "expires_at"],
             "properties": {"token": {"type": "string"}, "expires_at": time()},
         },
+        "PreviewLook": {
+            "type": "object",
+            "required": ["preview"],
+            "properties": {
+                "preview": {"type": "string", "description": "the token of a link"},
+                "experiences": {
+                    "type": "array",
+                    "description": "experiences whose variants to tell as well; links with `debug` only",
+                    "items": {"type": "string"},
+                    "maxItems": 200,
+                },
+                "variants": {
+                    "type": "object",
+                    "description": "variants to show in place of those of the link; links with `debug` only",
+                    "additionalProperties": {"type": "string"},
+                },
+            },
+        },
+        "PreviewLooked": {
+            "type": "object",
+            "required": ["preview", "expires_at", "experiences"],
+            "properties": {
+                "preview": reference("PreviewDocument"),
+                "expires_at": time(),
+                "experiences": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["key", "name", "state", "variants"],
+                    "properties": {
+                        "key": {"type": "string"},
+                        "name": {"type": ["string", "null"]},
+                        "state": {"type": "string"},
+                        "variants": {"type": "array", "items": {"type": "string"}},
+                    },
+                }},
+                "token": {"type": "string", "description": "of the link to the variants asked for"},
+            },
+        },
     })
 }
 
@@ -235,7 +278,7 @@ fn decisions() -> Value {
                     "description": "absent: every placement of the page",
                 },
                 "context": {"type": ["object", "null"]},
-                "explain": {"type": "boolean", "default": false, "description": "token only"},
+                "explain": {"type": "boolean", "default": false, "description": "for tokens, and previews with `debug`"},
                 "record": {"type": "boolean", "default": true},
                 "at": time(),
                 "preview": {"type": "string", "description": "a signed preview, see `sign_preview`"},
@@ -249,6 +292,7 @@ fn decisions() -> Value {
                 "decisions": {"type": "array", "items": reference("Decision")},
                 "definitions_version": {"type": "integer"},
                 "preview": {"type": "boolean", "description": "decided under a preview, and not recorded"},
+                "context": {"type": "object", "description": "the situation as it was completed, with `explain`"},
             },
         },
         "Decision": {

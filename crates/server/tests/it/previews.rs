@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, post, put, server};
+use crate::harness::{Answer, Server, post, put, server};
 
 async fn define(server: &Server, path: &str, document: Value) {
     server.ok(put(format!("/api/v1/{path}"), &document).admin()).await;
@@ -154,4 +154,133 @@ async fn what_is_no_preview_is_refused_with_its_reason() {
     assert_eq!(ask(&changed).await.json()["code"], "preview_unknown");
     server.clock.advance(model::Duration::hours(1));
     assert_eq!(ask(&token).await.json()["code"], "preview_gone");
+}
+
+/// What whoever holds a link asks for: `more` beside its token.
+async fn asked(server: &Server, path: &str, token: &str, more: Value) -> Answer {
+    let mut ask = json!({"identifiers": {"anonymous_id": "looker"}, "placements": ["hero"], "preview": token});
+    ask.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    server.call(post(path, ask.to_string()).source()).await
+}
+
+/// What an explanation says of a stage.
+fn told(answer: &Value, stage: &str) -> Vec<String> {
+    let steps = answer["decisions"][0]["explanation"].as_array().unwrap();
+    let of_stage = steps.iter().filter(|step| step["stage"] == stage);
+    of_stage.map(|step| step["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_link_with_debug_says_why_and_another_does_not() {
+    let server = shop().await;
+    let order = json!({"type": "track", "event": "Order Completed", "anonymousId": "looker"});
+    server.track(&order).await;
+    let plain = signed(&server, json!({})).await;
+    let refused = asked(&server, "/v1/decide", &plain, json!({"explain": true})).await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.json()["code"]),
+        (403, &json!("preview_without_debug"))
+    );
+    let token = signed(&server, json!({"debug": true})).await;
+    let answer = asked(&server, "/v1/decide", &token, json!({"explain": true})).await.json();
+    assert_eq!((title(&answer), &answer["preview"]), ("Hello", &json!(true)));
+    let identity = told(&answer, "identity");
+    assert!(identity[0].starts_with("recognised by anonymous_id as profile"), "{identity:?}");
+    let eligibility = told(&answer, "eligibility");
+    assert_eq!(
+        eligibility,
+        ["not eligible", "in audience good: not a member since 2026-11-22T12:00:00Z"]
+    );
+    assert!(answer["decisions"][0]["token"].is_null(), "who looks for faults counts for nothing");
+    // Without a token, nobody is told.
+    let ask = json!({"placements": ["hero"], "explain": true, "preview": ""}).to_string();
+    let answer = server.call(post("/v1/decide", ask).source()).await;
+    assert_eq!(answer.json()["code"], "token_required");
+}
+
+#[tokio::test]
+async fn sensitive_values_are_shown_under_no_link() {
+    let server = shop().await;
+    let sensitive = json!({"state": "live", "sensitivity": "sensitive"});
+    define(&server, "traits/diagnosis", sensitive).await;
+    for (key, name, value) in [("open", "city", "Oslo"), ("closed", "diagnosis", "secret-flu")] {
+        let is = json!({"trait": name, "op": "eq", "value": value});
+        define(
+            &server,
+            &format!("experiences/{key}"),
+            json!({"state": "live", "placement": "hero", "priority": 5, "eligibility": is,
+                "variants": [{"key": "a", "content": {"title": key}}]}),
+        )
+        .await;
+    }
+    let known = json!({"type": "identify", "userId": "u1", "anonymousId": "looker",
+        "traits": {"city": "Rome", "diagnosis": "secret-flu"}});
+    server.track(&known).await;
+    let found = crate::harness::get("/api/v1/profiles/lookup?type=user_id&value=u1").admin();
+    let id = server.ok(found).await["id"].as_str().unwrap().to_owned();
+    for preview in [json!({"debug": true}), json!({"debug": true, "profile": id})] {
+        let token = signed(&server, preview.clone()).await;
+        let answer = asked(&server, "/v1/decide", &token, json!({"explain": true})).await.json();
+        let text = told(&answer, "eligibility").join("; ");
+        assert!(text.contains("trait city is \"Rome\""), "{preview}: {text}");
+        assert!(!answer.to_string().contains("secret-flu\""), "{preview}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_a_link_is_told_what_it_shows_and_may_have_other_variants_shown() {
+    let server = shop().await;
+    let plain = signed(&server, json!({"variants": {"thanks": "dry"}, "drafts": ["spring"]})).await;
+    let looked = asked(&server, "/v1/preview", &plain, json!({})).await.json();
+    assert_eq!(looked["preview"], json!({"variants": {"thanks": "dry"}, "drafts": ["spring"]}));
+    assert_eq!(looked["expires_at"], "2026-11-22T13:00:00Z");
+    let choice = |key: &str, state: &str, variants: Value| json!({"key": key, "name": null, "state": state, "variants": variants});
+    let (spring, thanks) =
+        (choice("spring", "draft", json!(["a"])), choice("thanks", "live", json!(["warm", "dry"])));
+    assert_eq!(looked["experiences"], json!([spring, thanks]));
+    for more in [json!({"variants": {}}), json!({"experiences": ["thanks"]})] {
+        let refused = asked(&server, "/v1/preview", &plain, more).await;
+        assert_eq!(refused.json()["code"], "preview_without_debug");
+    }
+
+    let token = signed(&server, json!({"debug": true})).await;
+    assert!(
+        token.starts_with('~'),
+        "a page is told that what is done on it is done by whoever looks"
+    );
+    let of = json!({"experiences": ["thanks", "spring", "none"]});
+    let looked = asked(&server, "/v1/preview", &token, of).await.json();
+    assert_eq!(
+        looked["experiences"],
+        json!([thanks]),
+        "drafts are told of by links that name them"
+    );
+    let other = asked(&server, "/v1/preview", &token, json!({"variants": {"thanks": "dry"}})).await;
+    let other = other.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(title(&shown(&server, &other).await), "Thank you");
+    let back = asked(&server, "/v1/preview", &other, json!({"variants": {}})).await.json();
+    assert_eq!(back["token"], token);
+    let wrong =
+        asked(&server, "/v1/preview", &other, json!({"variants": {"thanks": "loud"}})).await;
+    assert_eq!((wrong.status.as_u16(), &wrong.json()["code"]), (422, &json!("invalid_preview")));
+
+    server.clock.advance(model::Duration::hours(1));
+    let gone = asked(&server, "/v1/preview", &other, json!({"variants": {}})).await;
+    assert_eq!(gone.json()["code"], "preview_gone", "another variant lasts no longer");
+}
+
+#[tokio::test]
+async fn a_link_with_debug_is_made_by_those_who_may_ask_for_reasons() {
+    let server = shop().await;
+    let body = json!({"preview": {"debug": true}}).to_string();
+    let read = server.token(&["definitions:read"]).await;
+    let refused = server
+        .call(post("/api/v1/previews", &body).header("authorization", format!("Bearer {read}")))
+        .await;
+    assert_eq!(refused.status.as_u16(), 403, "{}", refused.summary());
+    let both = server.token(&["definitions:read", "decide"]).await;
+    let made = server
+        .call(post("/api/v1/previews", &body).header("authorization", format!("Bearer {both}")))
+        .await;
+    assert_eq!(made.status.as_u16(), 201, "{}", made.summary());
 }

@@ -60,7 +60,7 @@ async fn a_page_is_told_where_to_ask_and_what_to_hide() {
     let mut unpacked = String::new();
     GzDecoder::new(&*packed.body).read_to_string(&mut unpacked).unwrap();
     assert_eq!(unpacked, plain);
-    assert!(packed.body.len() < 8_000, "a visitor loads {} bytes", packed.body.len());
+    assert!(packed.body.len() < 8_192, "a visitor loads {} bytes", packed.body.len());
 
     let again = get(script()).header("host", "c.shop.example");
     let again = server.call(again.header("if-none-match", answer.header("etag"))).await;
