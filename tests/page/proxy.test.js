@@ -10,7 +10,7 @@ import { SERVER, WRITE_KEY, counted, decisions, define, environment, events, eve
   '../clients/browser/support/concierge.js'
 import { browser, site } from '../clients/browser/support/stage.js'
 import { tag } from './support/guide.js'
-import { CHANGED, CHANGES, seen, showPage } from './support/pages.js'
+import { CHANGED, CHANGES, seen, showPage } from './support/stage-page.js'
 import { showing } from './support/showing.js'
 
 const PATH = '/proxied'
