@@ -73,7 +73,7 @@ impl Decider {
 
     /// Whether it is worth asking.
     pub(crate) fn is_asked(&self) -> bool {
-        self.failures.lock().rests_until.is_none_or(|until| until <= Instant::now())
+        !self.failures.lock().has_rest(Instant::now())
     }
 
     /// The answer to a question.
@@ -107,14 +107,42 @@ impl Decider {
         String::from_utf8(bytes.into()).map_err(|_| AskError::Reading)
     }
 
-    /// Counts a failure; the last that is allowed has it rest.
+    /// Counts a failure.
     pub(crate) fn failed(&self, error: &AskError) {
-        let mut failures = self.failures.lock();
-        failures.count += 1;
-        if FAILURES_MAX <= failures.count {
-            failures.rests_until = Some(Instant::now() + REST);
+        if self.failures.lock().add(Instant::now()) {
             let rest_seconds = REST.as_secs();
-            tracing::warn!(%error, rest_seconds, "pages pass through as they are: there are no decisions");
+            tracing::warn!(%error, rest_seconds, "there are no decisions: pages pass through as they are");
         }
+    }
+}
+
+impl Failures {
+    fn has_rest(&self, now: Instant) -> bool {
+        self.rests_until.is_some_and(|until| now < until)
+    }
+
+    /// Adds one; whether a rest begins.
+    fn add(&mut self, now: Instant) -> bool {
+        self.count = self.count.saturating_add(1);
+        let begins = FAILURES_MAX <= self.count && !self.has_rest(now);
+        if begins {
+            self.rests_until = Some(now + REST);
+        }
+        begins
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_some_failures_there_is_a_rest_and_after_it_one_more_is_enough() {
+        let mut failures = Failures::default();
+        let now = Instant::now();
+        let begun: Vec<bool> = (0..6).map(|_| failures.add(now)).collect();
+        assert_eq!(begun, [false, false, false, false, true, false]);
+        assert!(failures.has_rest(now + REST / 2) && !failures.has_rest(now + REST));
+        assert!(failures.add(now + REST) && failures.has_rest(now + REST));
     }
 }

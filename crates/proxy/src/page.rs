@@ -83,6 +83,7 @@ pub(crate) struct Page {
     /// How often each edit was made.
     made: Vec<usize>,
     has_head: bool,
+    has_begun: bool,
     is_given_up: bool,
 }
 
@@ -98,6 +99,7 @@ impl Page {
             held: None,
             open: Vec::new(),
             has_head: false,
+            has_begun: false,
             is_given_up: false,
         }
     }
@@ -105,6 +107,15 @@ impl Page {
     /// Takes in what comes next of the page, and answers with what can be passed on.
     pub(crate) fn take(&mut self, chunk: &[u8]) -> Vec<u8> {
         self.waiting.extend_from_slice(chunk);
+        if !self.has_begun {
+            self.has_begun = 1 < self.waiting.len();
+            // So pages in UTF-16 begin, and no others.
+            match self.waiting.as_slice() {
+                [] | [_] => return Vec::new(),
+                [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => self.is_given_up = true,
+                _ => {}
+            }
+        }
         // Of a long tag only the end can be news.
         let news = self.waiting.get(self.looked_at..).unwrap_or_default();
         if !self.scanner.is_within_tag(self.looked_at) || news.contains(&b'>') {

@@ -175,6 +175,16 @@ fn what_is_too_much_passes_as_it_is() {
 }
 
 #[test]
+fn a_page_in_two_bytes_a_letter_passes_as_it_is() {
+    let changes = Changes::new(Vec::new(), "[head]".to_owned());
+    let mut page = Page::new(Arc::new(changes));
+    let text = b"\xff\xfe<\0b\0>\0";
+    let mut out: Vec<u8> = text.chunks(1).flat_map(|byte| page.take(byte)).collect();
+    out.extend(page.end());
+    assert_eq!(out, text);
+}
+
+#[test]
 fn an_edit_is_made_at_so_many_elements() {
     let content = json!({"changes": [{"kind": "text", "selector": "p", "value": "y"}]});
     let streamed = changed(&"<p>x</p>".repeat(ELEMENTS_MAX + 5), &content, 100);

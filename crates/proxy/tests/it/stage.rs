@@ -2,16 +2,15 @@
 
 use std::{
     convert::Infallible,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Request, Response, body::Incoming, header, server::conn::http1, service::service_fn};
+use hyper::{
+    HeaderMap, Request, Response, body::Incoming, header, server::conn::http1, service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use proxy::Options;
 use serde_json::Value;
@@ -43,16 +42,11 @@ impl From<String> for Decider {
 }
 
 /// What was asked of the server that decides.
-#[derive(Clone, Default)]
-pub(crate) struct Asked {
-    count: Arc<AtomicUsize>,
-    questions: Arc<Mutex<Vec<Value>>>,
-}
+type Questions = Arc<Mutex<Vec<Value>>>;
 
 pub(crate) struct Stage {
     pub(crate) address: String,
-    pub(crate) asked: Arc<AtomicUsize>,
-    questions: Arc<Mutex<Vec<Value>>>,
+    questions: Questions,
     calls: Arc<Mutex<Vec<(HeaderMap, String)>>>,
 }
 
@@ -86,17 +80,23 @@ impl Stage {
             Some(site(&request))
         })
         .await;
-        let (mut options, asked) = options(upstream, decider).await;
+        let (mut options, questions) = options(upstream, decider).await;
         adapt(&mut options);
         let address = proxy(options).await;
-        Self { address, asked: asked.count, questions: asked.questions, calls }
+        Self { address, questions, calls }
     }
 
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> String {
         self.send("GET", path, headers, "").await
     }
 
-    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> String {
         let mut caller = Caller::connect(&self.address).await;
         caller.ask(method, path, headers, body).await;
         caller.rest().await
@@ -116,17 +116,19 @@ impl Stage {
 }
 
 /// The options for a site and a server that decides, and what that is asked.
-pub(crate) async fn options(site: String, decider: Option<impl Into<Decider>>) -> (Options, Asked) {
-    let asked = Asked::default();
+pub(crate) async fn options(
+    site: String,
+    decider: Option<impl Into<Decider>>,
+) -> (Options, Questions) {
+    let questions = Questions::default();
     let server = match decider.expect("a server").into() {
         Decider::At(address) => address,
         Decider::Answering(answer) => {
-            let asked = asked.clone();
+            let asked = Arc::clone(&questions);
             serve(move |_, body: String| {
                 let question = serde_json::from_str(&body).unwrap();
-                asked.count.fetch_add(1, Ordering::Relaxed);
                 let answer = answer(&question);
-                asked.questions.lock().unwrap().push(question);
+                asked.lock().unwrap().push(question);
                 answer
             })
             .await
@@ -134,7 +136,7 @@ pub(crate) async fn options(site: String, decider: Option<impl Into<Decider>>) -
     };
     let address = |text: String| format!("http://{text}").parse().unwrap();
     let options = Options::new(address(site), address(server), "k".to_owned());
-    (Options { patience: PATIENCE, ..options }, asked)
+    (Options { patience: PATIENCE, ..options }, questions)
 }
 
 /// Starts the proxy, and answers with its address.
@@ -233,8 +235,15 @@ impl Caller {
         Self { stream, address: address.to_owned(), read: String::new() }
     }
 
-    pub(crate) async fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) {
-        let mut call = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
+    pub(crate) async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) {
+        let mut call =
+            format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
         call.push_str("accept: text/html,*/*;q=0.8\r\naccept-encoding: gzip\r\n");
         for (name, value) in headers {
             call.push_str(&format!("{name}: {value}\r\n"));
