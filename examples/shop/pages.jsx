@@ -28,7 +28,7 @@ function Home() {
       <Row placement="home_row" id="popular" title={t.popular} text={t.popularText} products={POPULAR} />
       <div className="wide" data-concierge="survey" />
       <section className="wide story" id="story">
-        <img src="/pictures/still-story.svg" alt="" width="900" height="460" loading="lazy" />
+        <img src="/pictures/still-story.svg" alt="" width="760" height="460" loading="lazy" />
         <div>
           <h2>{t.story.title}</h2>
           <p>{t.story.text}</p>

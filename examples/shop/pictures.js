@@ -147,15 +147,15 @@ ${oval(200, GROUND + 4, 136, 13, 'rgba(40,30,20,.13)')}${DRAWINGS[noun](colours)
 
 /** Some products together on one ground, as an SVG document, in the colours of a line. */
 export function still(products, style) {
-  const sizes = [[20, 96, 0.86], [262, 24, 1.06], [560, 118, 0.8]]
+  const sizes = [[6, 106, 0.8], [190, 20, 1.06], [440, 110, 0.8]]
   const standing = products.map(({ noun, line: own }, place) => {
     const [x, y, size] = sizes[place]
     const shadow = oval(200, GROUND + 4, 140, 12, 'rgba(40,30,20,.16)')
     return `<g transform="translate(${x} ${y}) scale(${size})">${shadow}${DRAWINGS[noun](LINES[own])}</g>`
   })
   const colours = LINES[style]
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 460">${scene(colours, 'g', 900, 460)}
-${oval(450, 520, 620, 170, 'rgba(255,255,255,.55)')}${oval(708, 110, 74, 74, 'rgba(255,255,255,.5)')}${standing.join('')}</svg>`
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 460">${scene(colours, 'g', 760, 460)}
+${oval(380, 520, 560, 170, 'rgba(255,255,255,.55)')}${oval(624, 104, 70, 70, 'rgba(255,255,255,.5)')}${standing.join('')}</svg>`
 }
 
 /** What a picture shows when there is none for it: the shop's mark. */

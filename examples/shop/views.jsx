@@ -235,7 +235,7 @@ export function Hero() {
         <p {...field('text')}>{content.text ?? t.hero.text}</p>
         <a className="button" href={link} {...field('button')} {...field('link', 'href')}>{content.button ?? t.hero.button}</a>
       </div>
-      <img {...field('image')} src={content.image ?? '/pictures/still-home.svg'} alt="" width="900" height="460" />
+      <img {...field('image')} src={content.image ?? '/pictures/still-home.svg'} alt="" width="760" height="460" />
     </section>
   )
 }
