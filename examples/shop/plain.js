@@ -108,6 +108,7 @@ function showSearch() {
   one('[data-none]').hidden = !query || 0 < found.length
   one('[name=q]').value = query
   if (query) write('[data-search-title]', t.results(query))
+  document.documentElement.dataset.ready = ''
 }
 
 const SORTS = {

@@ -1,47 +1,41 @@
-// The demo shop, built and served as `concierge demo --shop` does, for the server under test.
+// The demonstration, as `make demo` starts it: a server with simulated shoppers, and the shop on an origin of its own.
+// It has a server to itself, since its definitions are about every page there is.
 
-import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import { extname, join } from 'node:path'
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const FOLDER = fileURLToPath(new URL('../../../examples/shop/', import.meta.url))
-const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
+const SHOP = fileURLToPath(new URL('../../../examples/shop/dist', import.meta.url))
+const SHOPPERS = ['--shoppers', '40', '--days', '20']
+const OPEN = ['--shop', SHOP, '--listen', '127.0.0.1:0', '--shop-listen', '127.0.0.1:0']
 
-/** Builds the shop; its packages are installed where they are not yet. */
-export function buildShop() {
-  const run = (...command) => execFileSync('npm', ['--prefix', FOLDER, ...command], { stdio: 'inherit' })
-  if (!existsSync(join(FOLDER, 'node_modules'))) run('ci', '--ignore-scripts', '--no-audit', '--no-fund')
-  run('run', '--silent', 'build')
-}
-
-/** The file for a path: itself, the page of that name, or the page of that folder. */
-async function fileFor(path) {
-  const plain = join(FOLDER, 'dist', path)
-  for (const file of [plain, `${plain.replace(/\/$/, '')}.html`, join(plain, 'index.html')]) {
-    if (await stat(file).then((found) => found.isFile(), () => false)) return file
+/** Starts it, and answers with where the server and the shop are, a shopper, and what ends it. */
+export async function openDemo() {
+  const data = await mkdtemp(join(tmpdir(), 'concierge-shop-'))
+  const program = spawn(process.env.CONCIERGE_BINARY, ['demo', '--data', join(data, 'demo'), ...SHOPPERS, ...OPEN])
+  const said = []
+  program.stderr.on('data', (text) => said.push(String(text)))
+  const ended = new Promise((done) => program.on('exit', done))
+  const told = {}
+  for await (const line of createInterface(program.stdout)) {
+    told.server ??= /^The demo serves at (\S+)/.exec(line)?.[1]
+    told.shopper ??= /"userId":"([^"]+)"/.exec(line)?.[1]
+    told.shop ??= /^The shop is open at (\S+)\//.exec(line)?.[1]
+    if (told.shop) break
   }
-  return join(FOLDER, 'dist', path.startsWith('/react/') ? 'react/index.html' : '404.html')
-}
-
-export async function openShop(server, writeKey) {
-  const shop = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, 'http://shop')
-    const file = await fileFor(pathname)
-    const status = file.endsWith('404.html') ? 404 : 200
-    response.writeHead(status, { 'content-type': `${TYPES[extname(file)]}; charset=utf-8` })
-    const body = await readFile(file)
-    if (extname(file) !== '.html') return response.end(body)
-    response.end(String(body).replaceAll('http://127.0.0.1:8080', server).replaceAll('WRITE_KEY', writeKey))
-  })
-  await new Promise((listening) => shop.listen(0, '127.0.0.1', listening))
+  assert.ok(told.shop, `the demo did not open its shop:\n${said.join('')}`)
+  program.stdout.resume()
   return {
-    url: `http://127.0.0.1:${shop.address().port}`,
-    close() {
-      shop.closeAllConnections()
-      return new Promise((closed) => shop.close(closed))
+    ...told,
+    async close() {
+      program.kill('SIGTERM')
+      assert.equal(await ended, 0, said.join(''))
+      assert.doesNotMatch(said.join(''), / WARN | ERROR /)
+      await rm(data, { recursive: true })
     },
   }
 }

@@ -98,11 +98,7 @@ async fn answer(State(shop): State<Arc<Shop>>, uri: Uri) -> Response {
 }
 
 /// Reads every file of a folder and its folders under its path from the first one, with `/` between names.
-fn read_folder(
-    dir: &Path,
-    prefix: &str,
-    files: &mut HashMap<String, File>,
-) -> std::io::Result<()> {
+fn read_folder(dir: &Path, prefix: &str, files: &mut HashMap<String, File>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
@@ -185,7 +181,8 @@ mod tests {
     #[test]
     fn what_is_no_shop_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let refused = |key| Shop::open(dir.path(), "http://127.0.0.1:9", key).unwrap_err().to_string();
+        let refused =
+            |key| Shop::open(dir.path(), "http://127.0.0.1:9", key).unwrap_err().to_string();
         assert!(refused("key").contains("holds no built shop"), "{}", refused("key"));
         assert!(refused("<script>").contains("cannot name it"));
     }
