@@ -93,6 +93,11 @@ impl Host {
         self.address
     }
 
+    /// What runs it, for what is to be served beside it and to end with it.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// The keys made by a first start; they can be read here and never again.
     pub(crate) fn first_keys(&self) -> Option<&FirstKeys> {
         self.first_keys.as_ref()
