@@ -12,6 +12,7 @@ import { tag } from './support/guide.js'
 import { showing } from './support/showing.js'
 import { CHANGED, CHANGES, KINDS, seen, showPage } from './support/stage-page.js'
 
+const components = (page) => page.locator('[data-concierge-component]').count()
 const device = (page) => page.evaluate(() => localStorage.getItem('ajs_anonymous_id'))
 
 for (const kind of KINDS) {
@@ -20,7 +21,7 @@ for (const kind of KINDS) {
     const matches = { context: 'page.path', op: 'eq', value: path }
     await define('placements', `${kind}_page`, { state: 'live', match: matches })
     await define('experiences', `${kind}_changes`, {
-      state: 'live', placement: `${kind}_page`, variants: [{ key: 'on', content: { changes: CHANGES } }],
+      state: 'live', placement: `${kind}_page`, variants: [{ key: 'on', content: { changes: CHANGES, component: { kind: 'slide_in', title: 'Hello' } } }],
     })
     const bare = showPage(kind, `${path}/bare`, '')
     const url = showPage(kind, path, tag())
@@ -33,12 +34,14 @@ for (const kind of KINDS) {
     // Whenever somebody looks, however often the page has rendered meanwhile.
     for (let look = 0; look < 40; look += 1) {
       assert.deepEqual(await changed(), CHANGED, `look ${look}`)
+      assert.equal(await components(page), 1)
       await page.evaluate(() => new Promise((painted) => requestAnimationFrame(painted)))
     }
     const id = await device(page)
     await page.waitForTimeout(1500)
     await page.click('#away')
     await eventually('the route is left', async () => (await changed()).title !== 'Changed')
+    assert.equal(await components(page), 0)
     const after = await changed()
     assert.deepEqual([after.classes, after.picture, after.list, after.added],
       [['cold'], ['/a.png', 'A'], ['first', 'second'], []])
@@ -48,6 +51,7 @@ for (const kind of KINDS) {
     await page.goBack()
     await eventually('the changes again', async () => (await changed()).title === 'Changed')
     assert.deepEqual(await changed(), CHANGED)
+    assert.equal(await components(page), 1)
 
     const told = await eventually('the outcomes', async () => {
       const found = (await events('anonymous_id', id)).filter(({ name }) => name.startsWith('Experience '))

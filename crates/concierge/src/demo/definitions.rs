@@ -13,13 +13,14 @@ macro_rules! embedded {
     };
 }
 
-const FILES: [(&str, &str); 48] = embedded![
+const FILES: [(&str, &str); 54] = embedded![
     "audiences/arabic_pages.json",
     "audiences/audio_fans.json",
     "audiences/big_spenders.json",
     "audiences/budget_lookers.json",
     "audiences/cart_abandoners.json",
     "audiences/frequent_buyers.json",
+    "audiences/gift_givers.json",
     "audiences/just_bought.json",
     "audiences/lapsed.json",
     "audiences/luxury_lookers.json",
@@ -38,7 +39,9 @@ const FILES: [(&str, &str); 48] = embedded![
     "experiences/favourite_hero.json",
     "experiences/first_impression.json",
     "experiences/first_order.json",
+    "experiences/for_you.json",
     "experiences/garden_landing.json",
+    "experiences/gift_hero.json",
     "experiences/hesitation.json",
     "experiences/luxury_row.json",
     "experiences/newcomer_layout.json",
@@ -46,6 +49,7 @@ const FILES: [(&str, &str); 48] = embedded![
     "experiences/returning_hero.json",
     "experiences/search_help.json",
     "experiences/swedish_hero.json",
+    "experiences/two_questions.json",
     "experiences/weather_banner.json",
     "experiences/welcome_back.json",
     "experiences/win_back.json",
@@ -59,7 +63,9 @@ const FILES: [(&str, &str); 48] = embedded![
     "placements/product_note.json",
     "placements/product_row.json",
     "placements/search_note.json",
+    "placements/survey.json",
     "placements/top_bar.json",
+    "placements/why.json",
     "purposes/advertising.json",
     "purposes/marketing.json",
 ];
