@@ -4,7 +4,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { counted, events, eventually, person } from '../clients/browser/support/concierge.js'
+import { buildSync } from 'esbuild'
+
+import { SERVER, WRITE_KEY, counted, events, eventually, person } from '../clients/browser/support/concierge.js'
+import { site } from '../clients/browser/support/stage.js'
 import { client, module, open } from './support/consent-page.js'
 
 const script = (text) => `<script>${text}</script>`
@@ -186,4 +189,50 @@ test('what was said to a data layer of another name before the module came is he
   await eventually('the answer', answer)
   assert.deepEqual(await answer(), { analytics: false, advertising: false })
   await guest.leave()
+})
+
+// As a site does that has a bundler.
+const bundle = (contents) => {
+  const source = (name) => new URL(`../../packages/sdk-browser/src/${name}.ts`, import.meta.url).pathname
+  const names = ['consent-banner', 'tcf', 'google-consent-mode']
+  const alias = Object.fromEntries(names.map((name) => [`@concierge/browser/${name}`, source(name)]))
+  const options = { bundle: true, write: false, format: 'iife', alias: { '@concierge/browser': source('index'), ...alias } }
+  return buildSync({ ...options, stdin: { contents, resolveDir: import.meta.dirname } }).outputFiles[0].text
+}
+
+test('a page that is built with the modules begins and ends them', async () => {
+  const app = `
+    import { start } from '@concierge/browser'
+    import { openConsentBanner } from '@concierge/browser/consent-banner'
+    import { followGoogle } from '@concierge/browser/google-consent-mode'
+    import { followTcf } from '@concierge/browser/tcf'
+    const client = start({ server: '${SERVER}', writeKey: '${WRITE_KEY}', consent: 'required' })
+    const banner = openConsentBanner(client, { purposes: ['analytics', 'research'] })
+    const ends = [followTcf(client), followGoogle(client), () => banner.end()]
+    Object.assign(window, { client, banner, end: () => ends.forEach((end) => end()) })`
+  site.show('/built.js', bundle(app), 'text/javascript')
+  const body = '<main><h1>Shop</h1><a data-concierge-consent href="#">Privacy</a></main><script src="/built.js"></script>'
+  const { guest, page } = await open('/built', { head: CMP, body })
+  const answer = () => page.evaluate(() => client.consents())
+  const question = page.getByRole('region', { name: 'Your privacy' })
+  await question.waitFor()
+  await act(page, complete([1, 8]))
+  assert.deepEqual(await answer(), { analytics: true, personalization: false, advertising: false })
+  // The dialogue of others asked about less.
+  assert.equal(await question.isVisible(), true)
+  await question.getByRole('button', { name: 'Refuse all' }).click()
+  assert.equal((await updates(page)).at(-1)[1].analytics_storage, 'denied')
+  await page.evaluate(() => banner.open())
+  await page.getByRole('switch', { name: 'Statistics' }).waitFor()
+
+  await page.evaluate(() => end())
+  const said = await answer()
+  const told = await updates(page)
+  await act(page, complete([1, 2, 3, 4, 5, 6, 8]))
+  assert.deepEqual([await answer(), await page.evaluate(() => Object.keys(listeners))], [said, []])
+  await page.evaluate(() => client.consent({ analytics: true }))
+  await page.locator('[data-concierge-consent]').click()
+  assert.deepEqual([await updates(page), await page.locator('concierge-consent').count()], [told, 0])
+  await guest.leave()
+  assert.deepEqual(guest.complaints, [])
 })

@@ -313,7 +313,11 @@ test('styles of the page do not reach it, and nobody prints it', async () => {
     return [letterSpacing, marginTop, getComputedStyle(button.closest('section')).position]
   })
   assert.deepEqual(style, ['normal', '0px', 'fixed'])
-  await page.emulateMedia({ media: 'print' })
+  // Where the visitor's own colours are forced on it, text gets a ground of its own, whatever the button's is.
+  await page.emulateMedia({ forcedColors: 'active' })
+  const colors = await button.evaluate((button) => [getComputedStyle(button).color, getComputedStyle(button).backgroundColor])
+  assert.deepEqual(colors, ['rgb(0, 0, 0)', 'rgb(255, 255, 255)'])
+  await page.emulateMedia({ media: 'print', forcedColors: 'none' })
   assert.equal(await question.isVisible(), false)
   await page.emulateMedia({ media: 'screen' })
   await press('Accept all')

@@ -2,7 +2,7 @@
 // Refusing is as easy as agreeing: one click each, and they look alike. Whoever has answered is not asked again.
 
 import { textsIn, type OwnTexts } from './banner/texts.ts'
-import { createView } from './banner/view.ts'
+import { createView, type View } from './banner/view.ts'
 import type { ConsentClient } from './consent-client.ts'
 import type { Purposes } from './consent.ts'
 import { attempt } from './guard.ts'
@@ -48,41 +48,41 @@ export function openConsentBanner(concierge: ConsentClient, options: BannerOptio
   const hasSignal = signalOfBrowser()
   const purposes = (options.purposes ?? PURPOSES).map((one) => (typeof one === 'string' ? { key: one } : one))
   const choices = purposes.map(({ key, signals }) => ({ key, isBlocked: !!signals && hasSignal }))
-  const languages = [options.language ?? '', document.documentElement.lang, ...navigator.languages]
   let answer: Purposes | undefined
+  let shown: View | undefined
 
   function say(isGranted: (key: string) => boolean): void {
-    view.close()
-    view.ask(false)
+    shown?.close()
+    shown?.ask(false)
     const said = choices.map(({ key, isBlocked }) => [key, !isBlocked && isGranted(key)])
     concierge.consent(Object.fromEntries(said))
   }
   const isOn = (key: string): boolean =>
     answer?.[key] ?? purposes.some((purpose) => purpose.key === key && !!purpose.assumed)
-  const open = (): void => void attempt(() => view.open(isOn))
-  const view = createView(textsIn(languages, options.texts ?? {}), choices, options.policy, {
-    acceptAll: () => say(() => true),
-    refuseAll: () => say(() => false),
-    open,
-    save: say,
-  })
-  const ask = (isAsked: boolean): void => void attempt(() => view.ask(isAsked))
+  /** Made when it is first needed: whoever has answered already may never see it. */
+  function view(): View {
+    const languages = [options.language ?? '', document.documentElement.lang, ...navigator.languages]
+    const acts = { acceptAll: () => say(() => true), refuseAll: () => say(() => false), open, save: say }
+    return (shown ??= createView(textsIn(languages, options.texts ?? {}), choices, options.policy, acts))
+  }
+  const ask = (): void => void attempt(() => view().ask(true))
+  const open = (): void => void attempt(() => view().open(isOn))
 
   const end = whenReady(() => concierge.onConsent((said) => {
     answer = said
     const isAnswered = purposes.every(({ key }) => said && key in said)
     // Whoever has their browser say no is not asked again by each site; they can still open the preference centre.
-    if (isAnswered) ask(false)
-    else if (!choices.some(({ isBlocked }) => isBlocked)) ask(true)
+    if (isAnswered) shown?.ask(false)
+    else if (!choices.some(({ isBlocked }) => isBlocked)) ask()
   }))
   const endOpeners = onOpener(open)
   return {
-    ask: () => ask(true),
+    ask,
     open,
     end() {
       end()
       endOpeners()
-      view.remove()
+      shown?.remove()
     },
   }
 }

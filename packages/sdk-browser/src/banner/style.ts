@@ -50,6 +50,10 @@ input::before {
 input:checked { background: var(--accent); border-color: var(--accent) }
 input:checked::before { margin-inline-start: auto; background: var(--surface) }
 input:disabled { opacity: .5; cursor: default }
-@media (forced-colors: active) { input { appearance: auto } input::before { content: none } }
+@media (forced-colors: active) {
+  button { color: ButtonText; background: ButtonFace }
+  input { appearance: auto }
+  input::before { content: none }
+}
 @media print { :host { display: none !important } }
 `
