@@ -59,7 +59,7 @@ const HIDDEN_MS_MAX = 300
 const TITLE_MS = 100
 const PREVIEW = 'concierge_preview'
 /** What a preview's token begins with where it only says why. */
-const LIVE = '~'
+const LIVE = '.'
 
 /** Starts. `since` is when elements were first hidden, by `performance.now`. */
 export function start(options: Options, since = performance.now()): Concierge {

@@ -75,7 +75,10 @@ function consideredOf(placement: string, { experience, fate, why, gates }: Consi
   return around.fold(`${placement} ${experience}`,
     [
       icon(sign),
-      make('span', { class: 'name' }, make('code', {}, experience), make('span', { class: 'hidden' }, `: ${told}. `)),
+      make('span', { class: 'name' },
+        choice?.name ? make('bdi', {}, choice.name) : undefined,
+        make('code', {}, experience),
+        make('span', { class: 'hidden' }, `: ${told}. `)),
       make('span', { class: 'why' }, words(why)),
     ],
     listOf(gates),

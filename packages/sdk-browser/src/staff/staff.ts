@@ -3,19 +3,17 @@
 // of it. It asks the server itself for what the client asked, with reasons, and changes nothing of the page.
 
 import { openConsent } from '../consent.ts'
-import { attempt, listen } from '../guard.ts'
+import { attempt } from '../guard.ts'
 import { onRoute } from '../routes.ts'
 import type { Options } from '../start.ts'
 import { USER, VISITOR, openStorage } from '../storage.ts'
 import { openBar } from './bar.ts'
 import { make } from './dom.ts'
 import { openHighlight } from './highlight.ts'
+import { PANEL, PREVIEW, recall, remember } from './memory.ts'
 import { openPanel } from './panel.ts'
 import { Refused, explain, look, type Looked } from './server.ts'
 import { STYLE } from './style.ts'
-
-/** Where the client keeps the link's token, and the parameter that brought it. */
-const PREVIEW = 'concierge_preview'
 
 const page = window as unknown as { concierge?: (name: string, ...rest: unknown[]) => unknown; conciergeOptions?: Options }
 const own = new URL(import.meta.url)
@@ -25,7 +23,7 @@ void start().catch(() => undefined)
 
 async function start(): Promise<void> {
   const brought = new URLSearchParams(location.search).get(PREVIEW)
-  const token = attempt(() => sessionStorage.getItem(PREVIEW)) || brought
+  const token = recall(PREVIEW) || brought
   if (!token) return
   try {
     const looked = await look(server, token)
@@ -34,7 +32,7 @@ async function start(): Promise<void> {
   } catch (error) {
     if (!(error instanceof Refused)) return
     // The next page is as it is for everybody.
-    attempt(() => sessionStorage.removeItem(PREVIEW))
+    remember(PREVIEW, '')
     forgetAddress()
     console.info(`Concierge: ${error.message}`)
   }
@@ -45,6 +43,15 @@ function bare(): URL {
   const address = new URL(location.href)
   address.searchParams.delete(PREVIEW)
   return address
+}
+
+/** Opens the page anew by another link, or none. */
+function show(token: string): void {
+  const address = bare()
+  if (token) address.searchParams.set(PREVIEW, token)
+  // To where one is already, an address with a fragment leads without loading anything.
+  if (address.href === location.href) location.reload()
+  else location.replace(address)
 }
 
 /** Not by the page's own `history`, whose router would take it for another page. */
@@ -61,16 +68,14 @@ function open(looked: Looked, token: string): void {
   root.adoptedStyleSheets = [sheet]
   const does = {
     leave() {
-      sessionStorage.removeItem(PREVIEW)
-      location.replace(bare())
+      remember(PREVIEW, '')
+      show('')
     },
     async choose(experience: string, variant: string | undefined) {
       const { [experience]: _, ...others } = looked.preview.variants ?? {}
       const variants = variant ? { ...others, [experience]: variant } : others
       const { token: other } = await look(server, token, { variants })
-      if (!other) return
-      sessionStorage.setItem(PREVIEW, other)
-      location.reload()
+      if (other) show(other)
     },
   }
   const highlight = openHighlight(root)
@@ -86,7 +91,7 @@ function open(looked: Looked, token: string): void {
   if (!debug) return
 
   function toggle(isOpen: boolean): void {
-    sessionStorage.setItem(OPEN, isOpen ? 'yes' : '')
+    remember(PANEL, isOpen ? 'open' : '')
     panel.element.hidden = !isOpen
     bar.element.classList.toggle('beside', isOpen)
     bar.why?.setAttribute('aria-expanded', String(isOpen))
@@ -112,15 +117,12 @@ function open(looked: Looked, token: string): void {
   root.addEventListener('keydown', (event) => {
     if ((event as KeyboardEvent).key === 'Escape' && !panel.element.hidden) toggle(false)
   })
-  if (sessionStorage.getItem(OPEN)) toggle(true)
+  if (recall(PANEL)) toggle(true)
   // The client tells of each page; on one that it was built into, the address does.
   if (page.concierge) page.concierge('onDecisions', () => void ask())
   else onRoute(() => void ask())
-  listen(window, 'pageshow', () => void ask())
 }
 
-/** Whether the panel is open, for as long as a tab is. */
-const OPEN = 'concierge_why'
 /** As many experiences as the server tells of at once. */
 const EXPERIENCES_MAX = 200
 
