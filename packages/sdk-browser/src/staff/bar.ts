@@ -5,6 +5,7 @@ import { BAR, recall, remember } from './memory.ts'
 import type { Choice, Looked, Preview } from './server.ts'
 
 export interface BarDoes {
+  /** Shows the page as it is for everybody. */
   leave(): void
   /** Shows a variant of an experience, or what is decided where none is named. */
   choose(experience: string, variant: string | undefined): void
