@@ -17,6 +17,7 @@ export CARGO_NET_RETRY ?= 5
 # The data of the demonstration and where it listens.
 DEMO_DATA ?= $(CONCIERGE_CACHE)/demo
 DEMO_LISTEN ?= 127.0.0.1:8080
+DEMO_SHOP_LISTEN ?= 127.0.0.1:8081
 
 # SQL over the lake takes long to build, so what is built by hand, and the demonstration, leave it off unless asked:
 # `--features query`.
@@ -31,6 +32,7 @@ NODE_SUITE := tests/clients/node
 BROWSER_SUITE := tests/clients/browser
 PAGE_SUITE := tests/page
 SDK := packages/sdk-browser
+SHOP := examples/shop
 
 .PHONY: help
 help: ## show this list
@@ -39,12 +41,19 @@ help: ## show this list
 # --- run ---------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: ## build and start a shop with simulated visitors on http://127.0.0.1:8080
+demo: ## build and start Concierge on http://127.0.0.1:8080, with a shop and simulated shoppers; opens the shop
 	@echo "Building Concierge in release mode. The first time takes some minutes; later starts take seconds."
 	@cargo build --release --locked -p concierge
 	@echo "Starting the demonstration; its data is kept in $(DEMO_DATA). Stop it with Ctrl-C."
 	@mkdir -p "$(dir $(DEMO_DATA))"
-	@exec "$(CARGO_TARGET_DIR)/release/concierge" demo --data "$(DEMO_DATA)" --listen "$(DEMO_LISTEN)"
+	@shop=(); if command -v npm >/dev/null && $(MAKE) shop; \
+	  then shop=(--shop "$(SHOP)/dist" --shop-listen "$(DEMO_SHOP_LISTEN)" --open); \
+	  else echo "The shop was not built, which takes Node 20 or newer with npm. The rest of the demonstration starts all the same."; fi; \
+	  exec "$(CARGO_TARGET_DIR)/release/concierge" demo --data "$(DEMO_DATA)" --listen "$(DEMO_LISTEN)" "$${shop[@]}"
+
+.PHONY: shop
+shop: $(SHOP)/node_modules/.ready ## build the demonstration's shop, as plain pages and with React
+	@npm --prefix $(SHOP) run --silent build
 
 # --- test --------------------------------------------------------------------------------------
 
@@ -99,7 +108,7 @@ test-sdk: $(SDK)/node_modules/.ready ## the browser's client: types, size, and t
 	@npm --prefix $(SDK) run --silent check
 
 .PHONY: test-page
-test-page: $(BINARY) $(VENV)/ready $(BROWSER_SUITE)/node_modules/.ready $(PAGE_SUITE)/node_modules/.ready ## the browser's client on plain, React and Vue pages, in Chromium
+test-page: $(BINARY) $(VENV)/ready $(BROWSER_SUITE)/node_modules/.ready $(PAGE_SUITE)/node_modules/.ready shop ## the browser's client on plain, React and Vue pages and in the demonstration's shop, in Chromium
 	@chromium="$$(bash tests/harness/find-chromium.sh)" && \
 	  CHROMIUM="$$chromium" $(PYTHON) tests/harness/concierge_server.py -- npm --prefix $(PAGE_SUITE) test
 

@@ -11,7 +11,7 @@ import { accessible } from './support/axe.js'
 import { tag } from './support/guide.js'
 import { showing } from './support/showing.js'
 
-const MODULE = readFileSync(new URL('../../packages/sdk-browser/dist/staff.js', import.meta.url), 'utf8')
+const MODULE = readFileSync(new URL('../../packages/sdk-browser/dist/modules/staff.js', import.meta.url), 'utf8')
 const HOSTILE = '<img src=x onerror="ran=1">'
 
 const BODY = `<main><h1>Tents</h1>

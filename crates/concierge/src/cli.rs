@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     allocator, apply, audience, backtest, backup, decide, demo, diff, doctor, explain, export,
     failure::{Failure, Outcome},
-    import, linkage, profile, query, restore, results, screen, serve,
+    import, linkage, profile, proxy, query, restore, results, screen, serve,
     settings::{self, Flags, Name, Settings},
     simulate,
 };
@@ -50,6 +50,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Serve a shop with audiences, experiences and simulated shoppers, to learn the tool with
     Demo(demo::DemoArgs),
+    /// Stand in front of a site, and personalise its pages while they stream through
+    Proxy(proxy::ProxyArgs),
     /// Bring in the rows of CSV or JSONL files as historical events
     Import(import::ImportArgs),
     /// Save definitions from files: audiences, placements, experiences, purposes, sources
@@ -197,6 +199,7 @@ impl Command {
         match self {
             Self::Serve(args) => args.flags.flags(),
             Self::Demo(args) => args.flags.flags(),
+            Self::Proxy(args) => args.flags(),
             Self::Import(args) => args.flags.flags(),
             Self::Apply(args) => args.flags.flags(),
             Self::Diff(args) => args.flags.flags(),
@@ -218,10 +221,10 @@ impl Command {
         }
     }
 
-    /// Commands that open a data directory to serve it log what happens; the others speak for themselves, unless asked.
+    /// Commands that serve log what happens; the others speak for themselves, unless asked.
     fn default_log(&self) -> Option<&'static str> {
         match self {
-            Self::Serve(_) => None,
+            Self::Serve(_) | Self::Proxy(_) => None,
             _ => Some("warn"),
         }
     }
@@ -250,6 +253,7 @@ fn run_command(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Serve(_) => serve::run(&settings),
         Command::Demo(args) => demo::run(&settings, args),
+        Command::Proxy(args) => proxy::run(&settings, args),
         Command::Import(args) => import::run(&settings, args),
         Command::Apply(args) => apply::run(&settings, args),
         Command::Diff(args) => diff::run(&settings, args),

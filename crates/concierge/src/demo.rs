@@ -1,9 +1,16 @@
 //! `concierge demo`: a shop with audiences, experiences and simulated shoppers, served until told to stop.
 
-use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use anyhow::Context as _;
 use engine::engine::FirstKeys;
+use tokio::net::TcpListener;
 
 use crate::{
     apply,
@@ -17,11 +24,15 @@ use crate::{
 };
 
 mod definitions;
+mod shop;
+
+use shop::Shop;
 
 const EXAMPLES: &str = "\
 Examples:
   concierge demo
   concierge demo --data /tmp/demo --listen 127.0.0.1:9000 --shoppers 1000
+  concierge demo --shop examples/shop/dist --open     (after `make shop`)
 
 The demo's data lies in a directory of its own; delete it to begin anew.";
 
@@ -42,6 +53,15 @@ pub(crate) struct DemoArgs {
     /// How many days they have been shopping
     #[arg(long, default_value_t = 45, value_parser = clap::value_parser!(u32).range(1..=365))]
     days: u32,
+    /// A built shop to serve beside, whose visitors are decided for like the shoppers
+    #[arg(long, value_name = "DIR")]
+    shop: Option<PathBuf>,
+    /// Where the shop listens
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8081", requires = "shop")]
+    shop_listen: String,
+    /// Open the shop in a browser, where there is one
+    #[arg(long, requires = "shop")]
+    open: bool,
 }
 
 /// Serves, applies the definitions, lets the shoppers act, tells what to try, and serves on.
@@ -62,7 +82,52 @@ pub(crate) fn run(settings: &Settings, args: &DemoArgs) -> Outcome {
     }
     let signals = host.catch_signals()?;
     screen::say(what_to_try(client.base(), &keys, args));
+    if let Some(dir) = &args.shop {
+        let address = serve_shop(&host, dir, &args.shop_listen, client.base(), &keys.write_key)?;
+        screen::say(where_the_shop_is(address));
+        if args.open {
+            open_in_browser(&format!("http://{address}/"));
+        }
+    }
     Ok(host.serve_until(signals)?)
+}
+
+/// Serves the shop beside the server, for as long as that lives.
+fn serve_shop(
+    host: &Host,
+    dir: &Path,
+    listen: &str,
+    base: &str,
+    write_key: &str,
+) -> anyhow::Result<SocketAddr> {
+    let shop = Shop::open(dir, base, write_key)?;
+    let runtime = host.runtime();
+    let listener = runtime.block_on(TcpListener::bind(listen)).with_context(|| {
+        format!("the shop cannot listen on {listen}: choose another address with --shop-listen")
+    })?;
+    let address = listener.local_addr().context("reading the shop's address")?;
+    runtime.spawn(shop.serve(listener));
+    Ok(address)
+}
+
+fn where_the_shop_is(address: SocketAddr) -> String {
+    format!(
+        "
+The shop is open at http://{address}/
+  in Swedish     http://{address}/sv/
+  in Arabic      http://{address}/ar/
+  with React     http://{address}/react/"
+    )
+}
+
+/// Asks the desktop for a browser. There may be neither, and then nothing happens.
+fn open_in_browser(url: &str) {
+    let quiet = || Stdio::null();
+    let asked =
+        Command::new("xdg-open").arg(url).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+    if let Err(error) = asked {
+        tracing::debug!(%error, "no browser was opened");
+    }
 }
 
 /// The keys: those a first start made, or, later, those the settings or the demo's own note tell.

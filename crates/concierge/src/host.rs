@@ -93,6 +93,11 @@ impl Host {
         self.address
     }
 
+    /// What runs it, for what is to be served beside it and to end with it.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     /// The keys made by a first start; they can be read here and never again.
     pub(crate) fn first_keys(&self) -> Option<&FirstKeys> {
         self.first_keys.as_ref()
@@ -101,11 +106,7 @@ impl Host {
     /// From now on the signals to stop (SIGTERM, SIGINT) no longer end the process by themselves.
     pub(crate) fn catch_signals(&self) -> anyhow::Result<Signals> {
         let _within = self.runtime.enter();
-        let caught = |kind| signal(kind).context("signals to stop cannot be received");
-        Ok(Signals {
-            terminate: caught(SignalKind::terminate())?,
-            interrupt: caught(SignalKind::interrupt())?,
-        })
+        Signals::catch()
     }
 
     /// Serves until the process is told to stop or serving fails, then drains.
@@ -208,7 +209,7 @@ async fn serve(
     server::serve(engine, options, listener, stopped).await
 }
 
-/// The signals to stop, which are caught since [`Host::catch_signals`].
+/// The signals to stop, which are caught since [`Signals::catch`].
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
@@ -216,8 +217,17 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
+    /// From now on they no longer end the process by themselves. Needs a runtime.
+    pub(crate) fn catch() -> anyhow::Result<Self> {
+        let caught = |kind| signal(kind).context("signals to stop cannot be received");
+        Ok(Self {
+            terminate: caught(SignalKind::terminate())?,
+            interrupt: caught(SignalKind::interrupt())?,
+        })
+    }
+
     /// Waits for the first of them, and names it.
-    async fn first(&mut self) -> &'static str {
+    pub(crate) async fn first(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",

@@ -21,6 +21,7 @@ mod import;
 mod lake_files;
 mod linkage;
 mod profile;
+mod proxy;
 mod query;
 mod restore;
 mod results;

@@ -212,14 +212,16 @@ impl Settings {
         }
     }
 
+    /// How many trusted proxies stand in front.
+    pub(crate) fn proxies(&self) -> Result<usize, Failure> {
+        let wanted = "how many trusted proxies stand in front: write a whole number";
+        let count = self.text(Name::Proxies).unwrap_or_default().parse();
+        count.map_err(|_| self.wrong(Name::Proxies, wanted))
+    }
+
     /// How to serve: what stands between the server and its callers.
     pub(crate) fn server_options(&self) -> Result<server::Options, Failure> {
-        let proxies = self.text(Name::Proxies).unwrap_or_default().parse().map_err(|_| {
-            self.wrong(
-                Name::Proxies,
-                "how many trusted proxies stand in front: write a whole number",
-            )
-        })?;
+        let proxies = self.proxies()?;
         let public_url = self.text(Name::PublicUrl).map(str::to_owned);
         if public_url.as_ref().is_some_and(|url| !url.starts_with("http")) {
             return Err(self.wrong(Name::PublicUrl, "an address: write https://HOST"));

@@ -20,8 +20,8 @@ use model::{
 };
 
 use crate::{
-    Divisions, ExperienceDocument, PlacementDocument, PolicyDocument, RecordedTraits, Reference,
-    Share,
+    Awaited, Divisions, ExperienceDocument, PlacementDocument, PolicyDocument, RecordedTraits,
+    Reference, Share,
     bucket::Salt,
     changes::Place,
     content::Content,
@@ -96,10 +96,12 @@ pub struct Catalog {
 /// What an experience does to pages, whichever of its contents is shown.
 #[derive(Clone, Debug)]
 pub(crate) struct OnPage {
-    /// The places that a page must have.
-    places: Arc<[Place]>,
+    /// The places that a page must have; `None` where none are named.
+    places: Option<Arc<[Place]>>,
     /// What finds the elements that look other with it than without it.
     altered: BTreeSet<String>,
+    /// What it waits for.
+    awaited: Option<Awaited>,
 }
 
 /// What live experiences may change on some pages.
@@ -263,7 +265,12 @@ impl Catalog {
 
     /// The places that any content of an experience changes, whichever is shown; none where it changes no page.
     pub fn places(&self, experience: &Key) -> Option<&Arc<[Place]>> {
-        self.pages.get(experience).map(|page| &page.places)
+        self.pages.get(experience)?.places.as_ref()
+    }
+
+    /// What an experience waits for on a page before anything of it is shown; none where it does not wait.
+    pub fn awaited(&self, experience: &Key) -> Option<Awaited> {
+        self.pages.get(experience)?.awaited
     }
 
     /// What may be changed on which pages, placement by placement.

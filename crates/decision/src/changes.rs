@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use model::{Value, definition::Fault, value::Object};
+use model::{Key, Value, definition::Fault, value::Object};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::template;
+use crate::{component::Component, template};
 
 /// The member of content that has them.
 pub(crate) const MEMBER: &str = "changes";
@@ -150,14 +150,18 @@ pub enum Where {
 }
 
 /// The places that a page must have for a content, in its order; those that cannot be read are left out. Where the
-/// visitor is led on, any page will do, and every page is one.
-pub(crate) fn places(content: &Object) -> impl Iterator<Item = Place> {
+/// visitor is led on, or a component lies over the page, any page will do, and every page is one.
+pub(crate) fn places(content: &Object, placement: &Key) -> impl Iterator<Item = Place> {
     let place = |selector: &str| Place { selector: selector.to_owned(), fallbacks: Vec::new() };
     let targets = changes(content).filter(|change| kind(change) == "move");
     let targets = targets.filter_map(|change| change.get("target")?.as_str());
-    let page = content.contains_key(REDIRECT).then(|| place(ANY_PAGE));
+    let component = Component::of(content);
+    let embedded = component.as_ref().filter(|component| !component.is_over());
+    let slot = embedded.map(|_| place(&slot(placement)));
+    let is_over = component.is_some() && slot.is_none();
+    let page = (is_over || content.contains_key(REDIRECT)).then(|| place(ANY_PAGE));
     let own = changes(content).filter_map(|change| Place::deserialize(change).ok());
-    own.chain(targets.map(place)).chain(page)
+    own.chain(targets.map(place)).chain(slot).chain(page)
 }
 
 /// What finds the elements that look other with a content than without it; of a whole page none is meant.
@@ -166,6 +170,11 @@ pub(crate) fn altered(content: &Object) -> impl Iterator<Item = String> {
     let places = seen.filter_map(|change| Place::deserialize(change).ok());
     let selectors = places.flat_map(|place| std::iter::once(place.selector).chain(place.fallbacks));
     selectors.filter(|selector| ![ANY_PAGE, "body"].contains(&selector.as_str()))
+}
+
+/// What finds the element that is marked for a placement.
+pub(crate) fn slot(placement: &Key) -> String {
+    format!("[data-concierge=\"{placement}\"]")
 }
 
 fn changes(content: &Object) -> impl Iterator<Item = &Value> {
@@ -389,7 +398,8 @@ mod tests {
             {"kind": "text"},
         ]});
         let content = content.as_object().unwrap();
-        let places: Vec<_> = places(content).map(|place| place.selector).collect();
+        let places: Vec<_> =
+            places(content, &"shop".parse().unwrap()).map(|place| place.selector).collect();
         assert_eq!(places, ["#a", "#c", "body", "#b", "html"]);
         assert_eq!(altered(content).collect::<Vec<_>>(), ["#a"]);
     }

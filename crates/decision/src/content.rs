@@ -1,14 +1,16 @@
 //! Content made ready to serve: what is fixed is shared, what is a template is filled in per
 //! request.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use model::{LazyObject, Value, definition::Fault, value::Object};
+use model::{Key, LazyObject, Value, definition::Fault, value::Object};
+use serde_json::json;
 
 use crate::{
     changes,
+    component::{self, Component, Piece, Shape},
     schema::{Schema, child},
-    template::{self, Escape, MAX_OUTPUT_BYTES, Scope, Template, TemplateError},
+    template::{self, Escape, MAX_OUTPUT_BYTES, Scope, Template, TemplateError, escape_html},
 };
 
 /// Deepest nesting of content.
@@ -28,29 +30,46 @@ pub(crate) enum Content {
 pub(crate) enum Node {
     Fixed(Value),
     Text(Template, Escape),
+    /// Markup with texts in it.
+    Markup(Vec<Part>),
     Array(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
 
+/// A part of a markup.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Fixed(String),
+    /// A text that is filled in, of which nothing is markup.
+    Text(Template),
+}
+
 impl Content {
-    /// Compiles `content`, which stands at `pointer`, and holds it against the placement's schema.
-    /// `profile` says whether its templates may read the profile.
+    /// Compiles `content`, which stands at `pointer` and is for `placement`, and holds it against the placement's
+    /// schema. A component becomes one more declared change. `profile` says whether its templates may read the profile.
     pub(crate) fn compile(
         content: &Object,
         schema: &Schema,
         pointer: &str,
+        placement: &Key,
         profile: bool,
     ) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         schema.check(content, pointer, &mut faults);
         changes::check(content, pointer, &mut faults);
+        component::check(content, pointer, &mut faults);
         let mut compiler = Compiler { profile, faults };
-        let members = compiler.object(content, Some(schema), pointer, 0);
+        let mut members = compiler.object(content, Some(schema), pointer, 0);
+        if let Some(component) = Component::of(content) {
+            add_change(&mut members, made_of(&component, placement));
+        }
         if !compiler.faults.is_empty() {
             return Err(compiler.faults);
         }
-        let fixed = members.iter().all(|(_, node)| matches!(node, Node::Fixed(_)));
-        Ok(if fixed { Self::Fixed(Arc::new(content.clone())) } else { Self::Filled(members) })
+        Ok(match fixed(&members) {
+            Some(object) => Self::Fixed(Arc::new(object)),
+            None => Self::Filled(members),
+        })
     }
 
     /// Fills the content in.
@@ -66,10 +85,25 @@ impl Content {
 }
 
 impl Node {
+    /// Its value, where nothing has to be filled in.
+    fn fixed(&self) -> Option<&Value> {
+        match self {
+            Self::Fixed(value) => Some(value),
+            _ => None,
+        }
+    }
+
     fn render(&self, scope: &Scope<'_>, room: &mut usize) -> Result<Value, TemplateError> {
         Ok(match self {
             Self::Fixed(value) => value.clone(),
             Self::Text(template, escape) => Value::String(template.render(scope, *escape, room)?),
+            Self::Markup(parts) => {
+                let mut markup = String::new();
+                for part in parts {
+                    markup += &part.render(scope, room)?;
+                }
+                Value::String(markup)
+            }
             Self::Array(nodes) => {
                 let values: Result<_, _> =
                     nodes.iter().map(|node| node.render(scope, room)).collect();
@@ -78,6 +112,80 @@ impl Node {
             Self::Object(members) => Value::Object(render_object(members, scope, room)?),
         })
     }
+}
+
+impl Part {
+    fn render(&self, scope: &Scope<'_>, room: &mut usize) -> Result<Cow<'_, str>, TemplateError> {
+        Ok(match self {
+            Self::Fixed(text) => Cow::Borrowed(text),
+            Self::Text(template) => {
+                let text = template.render(scope, Escape::Nothing, room)?;
+                Cow::Owned(escape_html(&text))
+            }
+        })
+    }
+}
+
+/// The object of members of which none has to be filled in.
+fn fixed(members: &[(String, Node)]) -> Option<Object> {
+    members.iter().map(|(name, node)| Some((name.clone(), node.fixed()?.clone()))).collect()
+}
+
+/// The change that a component comes to.
+fn made_of(component: &Component, placement: &Key) -> Node {
+    let place = match component.kind {
+        Shape::Embedded => json!({"kind": "html", "selector": changes::slot(placement)}),
+        _ => json!({"kind": "insert", "selector": "body", "where": "end"}),
+    };
+    let members = place.as_object().into_iter().flatten();
+    let mut members: Vec<_> =
+        members.map(|(name, value)| (name.clone(), Node::Fixed(value.clone()))).collect();
+    members.push(("css".into(), Node::Fixed(component.style().into())));
+    members.push(("html".into(), markup(component.pieces())));
+    fixed(&members).map_or(Node::Object(members), |object| Node::Fixed(object.into()))
+}
+
+/// Markup of which as much as can be is made now.
+fn markup(pieces: Vec<Piece>) -> Node {
+    let mut parts = Vec::new();
+    for piece in pieces {
+        let text = match piece {
+            Piece::Markup(markup) => markup,
+            Piece::Text(text) if template::is_template(&text) => {
+                // One that cannot be read was found among the component's own members.
+                parts.extend(Template::parse(&text).ok().map(Part::Text));
+                continue;
+            }
+            Piece::Text(text) => escape_html(&text),
+        };
+        match parts.last_mut() {
+            Some(Part::Fixed(before)) => before.push_str(&text),
+            _ => parts.push(Part::Fixed(text)),
+        }
+    }
+    match <[Part; 1]>::try_from(parts) {
+        Ok([Part::Fixed(whole)]) => Node::Fixed(whole.into()),
+        Ok(parts) => Node::Markup(parts.into()),
+        Err(parts) => Node::Markup(parts),
+    }
+}
+
+/// Adds a declared change after those that are written.
+fn add_change(members: &mut Vec<(String, Node)>, change: Node) {
+    let place = members.iter().position(|(name, _)| name == changes::MEMBER);
+    let written = place.map(|place| members.remove(place).1);
+    let mut changes = match written {
+        Some(Node::Fixed(Value::Array(values))) => values.into_iter().map(Node::Fixed).collect(),
+        Some(Node::Array(nodes)) => nodes,
+        _ => Vec::new(),
+    };
+    changes.push(change);
+    members.push((changes::MEMBER.into(), array(changes)));
+}
+
+fn array(nodes: Vec<Node>) -> Node {
+    let values: Option<Vec<Value>> = nodes.iter().map(|node| node.fixed().cloned()).collect();
+    values.map_or(Node::Array(nodes), |values| Node::Fixed(values.into()))
 }
 
 fn render_object(
@@ -129,18 +237,16 @@ impl Compiler {
             }
             Value::Array(elements) => {
                 let items = schema.and_then(Schema::items);
-                let nodes: Vec<_> = elements
+                let nodes = elements
                     .iter()
                     .enumerate()
                     .map(|(i, v)| self.node(v, items, &format!("{pointer}/{i}"), depth + 1))
                     .collect();
-                let fixed = nodes.iter().all(|node| matches!(node, Node::Fixed(_)));
-                if fixed { Node::Fixed(value.clone()) } else { Node::Array(nodes) }
+                array(nodes)
             }
             Value::Object(object) => {
                 let members = self.object(object, schema, pointer, depth);
-                let fixed = members.iter().all(|(_, node)| matches!(node, Node::Fixed(_)));
-                if fixed { Node::Fixed(value.clone()) } else { Node::Object(members) }
+                fixed(&members).map_or(Node::Object(members), |object| Node::Fixed(object.into()))
             }
             _ => Node::Fixed(value.clone()),
         }

@@ -10,7 +10,7 @@ use model::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Share, policy::Adaptive, recorded};
+use crate::{Share, Trigger, changes, policy::Adaptive, recorded};
 
 /// Most variants an experience may have.
 pub const MAX_VARIANTS: usize = 200;
@@ -154,6 +154,9 @@ pub struct ExperienceDocument {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub record_traits: Vec<Path>,
+    /// What it waits for on a page, before any variant is shown; nothing when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// How its results are read where a question does not say.
     #[serde(default, skip_serializing_if = "Method::is_usual")]
     pub method: Method,
@@ -163,6 +166,14 @@ pub struct ExperienceDocument {
 const MAX_GUARDRAILS: usize = 20;
 
 impl ExperienceDocument {
+    /// All that it can show.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = &Object> + Clone {
+        self.variants.iter().flat_map(|variant| {
+            let editions = variant.editions.iter().filter_map(|edition| edition.content.as_ref());
+            variant.content.iter().chain(editions)
+        })
+    }
+
     /// What is wrong with it whoever decides it: what stops an experience can only stop what is decided here.
     pub fn faults(&self) -> Vec<Fault> {
         let Self { guardrails, stop_on_mismatch, stop_on_broken, allocation, .. } = self;
@@ -190,6 +201,12 @@ impl ExperienceDocument {
             }
         }
         faults.extend(self.method.faults(allocation));
+        faults.extend(self.trigger.and_then(Trigger::fault));
+        if self.trigger.is_some() && self.contents().any(|one| one.contains_key(changes::REDIRECT))
+        {
+            faults
+                .push(Fault::new("/trigger", "nobody is led on from a page that they are reading"));
+        }
         let is_decided_here = !matches!(allocation, Allocation::External {});
         faults.extend(recorded::faults(&self.record_traits, is_decided_here));
         faults

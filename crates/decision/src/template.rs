@@ -19,6 +19,7 @@ use liquid_core::{Language, Renderable, parser, runtime};
 use liquid_lib::stdlib::{CaseBlock, IfBlock, RawBlock, UnlessBlock};
 use thiserror::Error;
 
+pub(crate) use filters::escape_html;
 pub(crate) use scope::{Escape, Scope};
 
 /// Longest template, in bytes: the size of a long piece of HTML.

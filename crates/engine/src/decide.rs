@@ -10,8 +10,8 @@ use std::{
 
 use audience::Memberships;
 use crossbeam_channel::Sender;
+pub use decision::{Awaited, Reason, changes::Place};
 use decision::{Outcome, Recording, Reference, TokenClaims};
-pub use decision::{Reason, changes::Place};
 use model::{
     Consents, Country, DecisionId, Drawn, Identifier, Key, LazyObject, Purpose, SourceKey,
     StrandId, Timestamp, UnitId,
@@ -147,6 +147,9 @@ pub struct Decision {
     /// and those held out included, so that a client finds out by one rule whether it could be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub places: Option<Arc<[Place]>>,
+    /// What a page waits for before it shows anything of the experience, whichever the variant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Awaited>,
     /// Returned by the event that says that it was used or seen, by which a record is made that was only offered or
     /// was lost.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,7 +170,9 @@ impl Decision {
         request: &DecideRequest,
         snapshot: &Snapshot,
     ) -> Self {
-        let places = outcome.experience.as_ref().and_then(|e| snapshot.decisions.places(&e.key));
+        let experience = outcome.experience.as_ref().map(|experience| &experience.key);
+        let places = experience.and_then(|key| snapshot.decisions.places(key));
+        let trigger = experience.and_then(|key| snapshot.decisions.awaited(key));
         let explanation = std::mem::take(&mut outcome.explanation);
         Self {
             id,
@@ -178,6 +183,7 @@ impl Decision {
             reason: outcome.reason,
             propensity: outcome.propensity,
             places: places.cloned(),
+            trigger,
             token: None,
             unrecorded: false,
             explanation: request.explain.then_some(explanation),

@@ -234,6 +234,10 @@ fn write_decision(decision: &Decision, out: &mut Vec<u8>) -> serde_json::Result<
         out.extend_from_slice(b",\"places\":");
         serde_json::to_writer(&mut *out, places)?;
     }
+    if let Some(trigger) = &decision.trigger {
+        out.extend_from_slice(b",\"trigger\":");
+        serde_json::to_writer(&mut *out, trigger)?;
+    }
     if let Some(token) = &decision.token {
         plain(out, b",\"token\":", Some(token.as_bytes()));
     }
@@ -275,7 +279,7 @@ pub(crate) fn written(decided: &DecideAnswer) -> Response {
 mod tests {
     use std::sync::Arc;
 
-    use engine::decide::Place;
+    use engine::decide::{Awaited, Place};
     use serde_json::{Value, json};
 
     use super::*;
@@ -292,6 +296,7 @@ mod tests {
             reason: serde_json::from_value(json!("default")).unwrap(),
             propensity: 1.0,
             places: None,
+            trigger: None,
             token: None,
             unrecorded: false,
             explanation: None,
@@ -307,6 +312,7 @@ mod tests {
                 selector: "h1".to_owned(),
                 fallbacks: vec!["#a > h1".to_owned()],
             }])),
+            trigger: Some(Awaited { on: "idle", percent: None, ms: Some(20_000) }),
             token: Some("AaBb_-09".to_owned()),
             unrecorded: true,
             explanation: Some(Vec::new()),

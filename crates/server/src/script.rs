@@ -1,14 +1,14 @@
 //! The script that a site puts on its pages: the browser's client (`packages/sdk-browser`) with where to ask, and what
-//! to hide until it is answered.
+//! to hide until it is answered. Beside it modules that a page can load on top, such as a consent banner.
 //!
-//! The script is built ahead and kept in the repository, so that building the server needs no other tools.
+//! Scripts are built ahead and kept in the repository, so that building the server needs no other tools.
 
 use std::io::Write as _;
 
 use axum::{
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use engine::definitions::SourceKind;
@@ -17,11 +17,28 @@ use serde_json::json;
 
 use crate::{app::App, cors, error::ApiError, gate, settings, tag};
 
-const CLIENT: &str = include_str!("../../../packages/sdk-browser/dist/concierge.js");
+/// A script as it was built.
+macro_rules! built {
+    ($file:literal) => {
+        include_str!(concat!("../../../packages/sdk-browser/dist/", $file))
+    };
+}
+
+const CLIENT: &str = built!("concierge.js");
+/// Modules by their names. What a page loads of them is the same for every source.
+const MODULES: &[(&str, &str)] = &[
+    ("consent-banner", built!("modules/consent-banner.js")),
+    ("google-consent-mode", built!("modules/google-consent-mode.js")),
+    ("tcf", built!("modules/tcf.js")),
+    ("attention", built!("modules/attention.js")),
+    ("staff", built!("modules/staff.js")),
+];
 /// Seconds for which a browser need not ask again, and for which it may use what it has while it asks: what is live
 /// changes now and then, the client with each release.
 const CACHED: HeaderValue =
     HeaderValue::from_static("public, max-age=60, stale-while-revalidate=86400");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 /// What a file's name ends with.
 const SUFFIX: &str = ".js";
 
@@ -34,12 +51,28 @@ pub(crate) async fn serve(
     cors::open(gate::finish_other(&app, script(&app, &file, &headers)))
 }
 
+/// Answers with a module.
+pub(crate) async fn serve_module(
+    State(app): State<App>,
+    Path(file): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    cors::open(gate::finish_other(&app, module(&file, &headers)))
+}
+
+fn module(file: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let name = file.strip_suffix(SUFFIX).unwrap_or(file);
+    match MODULES.iter().find(|(known, _)| *known == name) {
+        Some((_, text)) => answer(text, headers),
+        None => Err(not_found("there is no module of this name")),
+    }
+}
+
 fn script(app: &App, file: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let write_key = file.strip_suffix(SUFFIX).unwrap_or(file);
     let source = app.engine.source(write_key).filter(|source| source.kind == SourceKind::Public);
     if source.is_none() {
-        let detail = "no public source has this write key";
-        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", detail));
+        return Err(not_found("no public source has this write key"));
     }
     let address = settings::public_address(app, headers);
     let options = json!({
@@ -51,16 +84,27 @@ fn script(app: &App, file: &str, headers: &HeaderMap) -> Result<Response, ApiErr
     let options = options.to_string().replace('<', "\\u003c");
     let text =
         format!("conciergeOptions=Object.assign({options},window.conciergeOptions);{CLIENT}");
+    answer(&text, headers)
+}
+
+fn not_found(detail: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", detail)
+}
+
+/// A script, packed where the caller can unpack it; nothing where they have it already.
+fn answer(text: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let tag = tag::of(text.as_bytes());
     let is_packed = accepts_gzip(headers);
     let mut response = match tag::holds(headers, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false if is_packed => Bytes::from(packed(text.as_bytes())?).into_response(),
-        false => Bytes::from(text).into_response(),
+        false => Bytes::copy_from_slice(text.as_bytes()).into_response(),
     };
     let kept = response.headers_mut();
     kept.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
     kept.insert(header::CACHE_CONTROL, CACHED);
+    // Pages that isolate themselves load nothing of others that does not say so.
+    kept.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
     kept.insert(header::VARY, HeaderValue::from_static("host, accept-encoding"));
     if is_packed {
         kept.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -1,7 +1,7 @@
 // How long somebody was active on a page and how much of it they saw, in one event when they leave it. Nothing is
 // measured unless its own purpose was agreed to.
 
-import { listen } from './guard.ts'
+import { ACTIVITY, listen } from './guard.ts'
 
 export interface Attention {
   /** What the page got until now, `undefined` where that is nothing; from here on it is another page. */
@@ -26,7 +26,7 @@ export function measureAttention(): Attention {
     if (HESITATION_MS < now - last && now - last < IDLE_MS) hesitations += 1
     last = now
   }
-  for (const type of ['pointermove', 'pointerdown', 'keydown', 'scroll']) listen(window, type, act)
+  for (const type of ACTIVITY) listen(window, type, act)
   setInterval(() => {
     if (document.visibilityState !== 'visible' || IDLE_MS < performance.now() - last) return
     active += TICK_MS / 1_000

@@ -6,6 +6,7 @@ import {
   type Where,
 } from './edit.ts'
 import { attempt } from './guard.ts'
+import { adopt, drop } from './hide.ts'
 import { isSafeAddress, isSafeAttribute, sanitise } from './sanitise.ts'
 
 /** Where something is changed: the first of the selectors that finds anything. */
@@ -18,13 +19,13 @@ export interface Place {
 export type Change = Place &
   (
     | { kind: 'text'; value: string }
-    | { kind: 'html'; html: string }
+    | { kind: 'html'; html: string; css?: string }
     | { kind: 'attribute'; name: string; value: string | null }
     | { kind: 'class'; add?: string[]; remove?: string[] }
     | { kind: 'style'; value: Record<string, string> }
     | { kind: 'image'; src: string; alt?: string }
     | { kind: 'move'; where: Where; target: string }
-    | { kind: 'insert'; where: Where; html: string }
+    | { kind: 'insert'; where: Where; html: string; css?: string }
     | { kind: 'hide' }
   )
 
@@ -36,8 +37,8 @@ export interface Fate {
 }
 
 export interface Changes {
-  /** Makes changes, now and for as long as they are not taken back. */
-  make(changes: Change[]): Fate[]
+  /** Makes changes, now and for as long as they are not taken back; `made` is called with each element changed. */
+  make(changes: Change[], made: (element: Element) => void): Fate[]
   /** Takes everything back, the last first. */
   revert(): void
   /** Calls whenever the page has changed, until the next `revert`. */
@@ -54,6 +55,7 @@ const SECOND_MS = 1_000
 
 interface Kept extends Fate {
   edits: Map<Element, Edit>
+  made: (element: Element) => void
   again: number
   since: number
 }
@@ -122,8 +124,9 @@ export function openChanges(): Changes {
   }
 
   return {
-    make(changes) {
-      const added = changes.map((change): Kept => ({ change, overwritten: 0, edits: new Map(), again: 0, since: 0 }))
+    make(changes, made) {
+      const added = changes.map((change): Kept =>
+        ({ change, made, overwritten: 0, edits: new Map(), again: 0, since: 0 }))
       kept.push(...added)
       isAliveBy = performance.now() + ALIVE_MS
       keepUp()
@@ -144,11 +147,12 @@ export function openChanges(): Changes {
   }
 }
 
-function make({ change, edits }: Kept, element: Element): void {
+function make({ change, edits, made }: Kept, element: Element): void {
   const edit = editOf(element, change)
   if (!edit) return
   edits.set(element, edit)
   edit.make()
+  made(element)
 }
 
 /** What one change alone may do to an element; nothing where several get on with each other. */
@@ -197,6 +201,23 @@ function isHydrated(element: Element): boolean {
 const isHeld = (element: Element, prefix: string): boolean =>
   Object.keys(element).some((name) => name.startsWith(prefix))
 
+/** An edit with a style sheet for what it shows. */
+function styled(css: string | undefined, edit: Edit): Edit {
+  if (!css) return edit
+  let sheet: CSSStyleSheet | undefined
+  return {
+    holds: edit.holds,
+    make() {
+      sheet = adopt(css)
+      edit.make()
+    },
+    undo() {
+      edit.undo()
+      drop(sheet)
+    },
+  }
+}
+
 const markup = (html: string) => (): Node[] => sanitise(html)
 
 function editOf(element: Element, change: Change): Edit | undefined {
@@ -204,7 +225,7 @@ function editOf(element: Element, change: Change): Edit | undefined {
     case 'text':
       return textEdit(element, change.value)
     case 'html':
-      return contentEdit(element, markup(change.html))
+      return styled(change.css, contentEdit(element, markup(change.html)))
     case 'attribute':
       if (!isSafeAttribute(change.name, change.value ?? '')) return undefined
       return attributeEdit(element, change.name, change.value)
@@ -229,7 +250,7 @@ function editOf(element: Element, change: Change): Edit | undefined {
       return target && target !== element ? moveEdit(element, change.where, target) : undefined
     }
     case 'insert':
-      return insertEdit(element, change.where, markup(change.html))
+      return styled(change.css, insertEdit(element, change.where, markup(change.html)))
     case 'hide':
       return styleEdit(element as HTMLElement, { display: 'none' })
   }

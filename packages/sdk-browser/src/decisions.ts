@@ -4,6 +4,7 @@ import type { Change, Place } from './changes.ts'
 import { attempt } from './guard.ts'
 import type { Server } from './events.ts'
 import type { Content } from './slots.ts'
+import type { Trigger } from './trigger.ts'
 
 /** What is shown in a placement, and why. */
 export interface Decision {
@@ -18,6 +19,8 @@ export interface Decision {
   token?: string
   /** The places that must be there for any variant of the experience, the control included. */
   places?: Place[]
+  /** What the page waits for before it shows anything of the experience. */
+  trigger?: Trigger
 }
 
 /** How long an answer is waited for, in milliseconds. */

@@ -164,6 +164,10 @@ function hiddenEdit(element: Element, make: () => Node[]): Edit {
   }
 }
 
+/** What one node says of another's place: `Node.DOCUMENT_POSITION_PRECEDING` and `…_FOLLOWING`. */
+const PRECEDING = 2
+const FOLLOWING = 4
+
 export type Where = 'before' | 'after' | 'start' | 'end'
 
 const METHODS = { before: 'before', after: 'after', start: 'prepend', end: 'append' } as const
@@ -189,7 +193,7 @@ export function moveEdit(element: Element, where: Where, target: Element): Edit 
   const holds = (): boolean => {
     // Several elements can be moved to one place, so only the side is looked at.
     if (where === 'start' || where === 'end') return element.parentNode === target
-    const side = where === 'before' ? Node.DOCUMENT_POSITION_FOLLOWING : Node.DOCUMENT_POSITION_PRECEDING
+    const side = where === 'before' ? FOLLOWING : PRECEDING
     const isBeside = element.parentNode === target.parentNode
     return isBeside && (element.compareDocumentPosition(target) & side) !== 0
   }

@@ -14,6 +14,9 @@ export function listen(target: EventTarget, type: string, hear: (event: Event) =
   target.addEventListener(type, (event) => attempt(() => hear(event)), { capture: true, passive: true })
 }
 
+/** What somebody does who is there. */
+export const ACTIVITY = ['pointermove', 'pointerdown', 'keydown', 'scroll']
+
 /** 128 random bits as 32 hexadecimal digits. Unlike `crypto.randomUUID` it is there on plain HTTP, too. */
 export function newId(): string {
   let digits = ''

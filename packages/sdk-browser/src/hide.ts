@@ -35,14 +35,20 @@ const fits = (path: string, pattern: string): boolean =>
 
 /** Hides what selectors find, now and as it appears, and answers with what shows it again. */
 export function hide(selectors: string[]): () => void {
-  // Scripts may make style sheets where a content security policy forbids them in markup.
-  const sheet = attempt(() => new CSSStyleSheet())
-  if (!sheet || !document.adoptedStyleSheets) return () => undefined
-  for (const selector of selectors) attempt(() => sheet.insertRule(`${selector}{visibility:hidden!important}`))
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet]
-  return () => show(sheet)
+  const sheet = adopt(selectors.map((selector) => `${selector}{visibility:hidden!important}`).join(''))
+  return () => drop(sheet)
 }
 
-export function show(sheet: CSSStyleSheet): void {
-  document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== sheet)
+/** Gives the page a style sheet. Scripts may, where a content security policy forbids one in markup. */
+export function adopt(css: string): CSSStyleSheet | undefined {
+  return attempt(() => {
+    const sheet = new CSSStyleSheet()
+    sheet.replaceSync(css)
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet]
+    return sheet
+  })
+}
+
+export function drop(sheet: CSSStyleSheet | undefined): void {
+  if (sheet) document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== sheet)
 }

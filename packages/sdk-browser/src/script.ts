@@ -2,7 +2,7 @@
 // snippet in `concierge.q`, and done here in the same order.
 
 import { attempt } from './guard.ts'
-import { show } from './hide.ts'
+import { drop } from './hide.ts'
 import { start, type Concierge, type Options } from './start.ts'
 
 type Call = [name: keyof Concierge | 'start', ...rest: unknown[]]
@@ -34,6 +34,6 @@ attempt(() => {
   page.concierge = concierge
   if (page.conciergeOptions) concierge('start', page.conciergeOptions)
   // Only now, so that nothing shows in between.
-  if (snippet?.s) show(snippet.s)
+  drop(snippet?.s)
   for (const call of snippet?.q ?? []) concierge(...(Array.from(call) as Call))
 })

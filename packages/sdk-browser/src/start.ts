@@ -1,9 +1,10 @@
 // One visitor on one page: what they do goes out, what is decided for them comes in, and both only as far as they
 // agreed.
 
-import { measureAttention, type Attention } from './attention.ts'
+import type { Attention, measureAttention } from './attention.ts'
 import { capture } from './capture.ts'
 import { find, openChanges, type Change, type Place } from './changes.ts'
+import { enliven } from './component.ts'
 import { openConsent, type ConsentMode, type Purposes } from './consent.ts'
 import { ask, inlined, type Decision } from './decisions.ts'
 import { openQueue, type Message } from './events.ts'
@@ -14,6 +15,7 @@ import { onRoute } from './routes.ts'
 import { isSafeAddress } from './sanitise.ts'
 import { filled, slotOf } from './slots.ts'
 import { ANSWER, USER, VISITOR, openStorage } from './storage.ts'
+import { when } from './trigger.ts'
 
 export interface Options {
   /** Where Concierge answers, as in `https://c.shop.example`. */
@@ -34,8 +36,13 @@ export interface Options {
   attention?: string
 }
 
+interface Module {
+  measureAttention: typeof measureAttention
+}
+
 export type Properties = Record<string, unknown>
 export type Hear = (decisions: Decision[]) => void
+export type HearConsent = (purposes: Purposes | undefined) => void
 
 export interface Concierge {
   track(event: string, properties?: Properties): void
@@ -48,6 +55,8 @@ export interface Concierge {
   consent(purposes: Purposes): void
   /** What they answered; `undefined` where they did not. */
   consents(): Purposes | undefined
+  /** Hears of what they answer, here or in another tab; at once of what they did. Answers with what ends that. */
+  onConsent(hear: HearConsent): () => void
   /** Decides anew for this page. */
   decide(): Promise<void>
   /** Hears of what each page is to show; at once of what this one is. Answers with what ends that. */
@@ -75,14 +84,18 @@ export function start(options: Options, since = performance.now()): Concierge {
   const preview = previewOf()
   /** Whether what is done on the page is not what a visitor does. */
   const isQuiet = preview && preview[0] !== LIVE
-  // Visitors never need it. It finds the write key in its own address, behind what is asked for.
-  if (preview) import(`${server.url}/sdk/modules/staff.js#${server.writeKey}`).catch(() => undefined)
+  /** Loads what few need. It finds the write key in its own address, behind what is asked for. */
+  const load = (name: string): Promise<unknown> => import(`${server.url}/sdk/modules/${name}.js#${server.writeKey}`)
+  if (preview) load('staff').catch(() => undefined)
   let referrer = document.referrer
-  let outcomes: Outcome[] = []
+  /** What ends with what is shown. */
+  let ends: (() => void)[] = []
   let decisions: Decision[] | undefined
   let decidedPath: string | undefined
   const hearers = new Set<Hear>()
+  const consentHearers = new Set<HearConsent>()
   let attention: Attention | undefined
+  let isAttentionLoading = false
   /** Counts pages, so that an answer for one that was left is passed over. */
   let view = 0
 
@@ -134,8 +147,8 @@ export function start(options: Options, since = performance.now()): Concierge {
   }
 
   function endOutcomes(): void {
-    outcomes.forEach((outcome) => outcome.end())
-    outcomes = []
+    ends.forEach((end) => end())
+    ends = []
   }
 
   /** Ends what was for a page. */
@@ -191,15 +204,30 @@ export function start(options: Options, since = performance.now()): Concierge {
   function apply(found: Decision[], isLate: boolean): void {
     const shown = found.filter((decision) => attempt(() => admit(decision, isLate)))
     // All are looked at as the page is, before any of them changes it.
-    const followed = shown.map((decision) => [decision, follow(decision, placesOf(decision), report)] as const)
-    for (const [{ placement, content }, outcome] of followed) {
-      const declared = changesOf(content)
-      const fates = changes.make(declared.concat(content ? filled(placement, content) : []))
-      outcome.fates = fates.slice(0, declared.length)
-      outcomes.push(outcome)
-      changes.watch(outcome.look)
+    const soon = shown.filter((decision) => !decision.trigger)
+    const followed = soon.map((decision) => [decision, follow(decision, placesOf(decision), report)] as const)
+    followed.forEach(([decision, outcome]) => show(decision, outcome))
+    tell(soon)
+    for (const decision of shown.filter(({ trigger }) => trigger)) {
+      ends.push(when(decision.trigger!, () => {
+        show(decision, follow(decision, placesOf(decision), report))
+        tell([...decisions ?? [], decision])
+      }))
     }
-    tell(shown)
+  }
+
+  function show(decision: Decision, outcome: Outcome): void {
+    const { placement, content } = decision
+    const declared = changesOf(content)
+    const made = (element: Element): void => enliven(element, {
+      say: (event, properties) => report(event, decision, properties),
+      learn: (traits) => send('identify', { traits }),
+      refuse: () => agree({ personalization: false }),
+    })
+    const fates = changes.make(declared.concat(content ? filled(placement, content) : []), made)
+    outcome.fates = fates.slice(0, declared.length)
+    ends.push(outcome.end)
+    changes.watch(outcome.look)
   }
 
   const report: Report = (event, { id, experience, variant, placement, token }, properties) => {
@@ -208,7 +236,7 @@ export function start(options: Options, since = performance.now()): Concierge {
 
   /** Whether the page is to show a decision: not where the visitor would see it change, or leaves. */
   function admit(decision: Decision, isLate: boolean): boolean {
-    if (isLate && placesOf(decision).some(isSeen)) {
+    if (isLate && !decision.trigger && placesOf(decision).some(isSeen)) {
       report('Experience Missed', decision, { reason: 'late' })
       return false
     }
@@ -221,12 +249,28 @@ export function start(options: Options, since = performance.now()): Concierge {
     const state = consent.state()
     if (state === 'open') storage.allow()
     queue.hold(state !== 'open', consent.answer())
-    if (isMeasured()) attention ??= measureAttention()
+    consentHearers.forEach((hear) => attempt(() => hear(consent.answer())))
+    if (isMeasured() && !isAttentionLoading) {
+      isAttentionLoading = true
+      load('attention').then((module) => (attention = (module as Module).measureAttention()), () => undefined)
+    }
     if (state !== 'closed') return
     view += 1
     storage.forget()
     takeBack()
     tell([])
+  }
+
+  function agree(purposes: Purposes): void {
+    const wasOpen = consent.state() === 'open'
+    consent.take(purposes)
+    if (!consent.answer()) return
+    const said = { event: 'Consent Updated', properties: {} }
+    if (consent.state() === 'open') send('track', said)
+    // The server is told of a refusal by whoever it may know already, and by nobody else.
+    else queue.end(wasOpen && !isQuiet ? message('track', said) : undefined)
+    settle()
+    void decide()
   }
 
   settle()
@@ -277,18 +321,13 @@ export function start(options: Options, since = performance.now()): Concierge {
       storage.set(VISITOR, undefined)
       void decide()
     },
-    consent(purposes) {
-      const wasOpen = consent.state() === 'open'
-      consent.take(purposes)
-      if (!consent.answer()) return
-      const said = { event: 'Consent Updated', properties: {} }
-      if (consent.state() === 'open') send('track', said)
-      // The server is told of a refusal by whoever it may know already, and by nobody else.
-      else queue.end(wasOpen && !isQuiet ? message('track', said) : undefined)
-      settle()
-      void decide()
-    },
+    consent: agree,
     consents: () => consent.answer(),
+    onConsent(hear) {
+      consentHearers.add(hear)
+      hear(consent.answer())
+      return () => consentHearers.delete(hear)
+    },
     decide: () => decide(),
     onDecisions(hear) {
       hearers.add(hear)

@@ -37,8 +37,9 @@ export function openStorage(): Storage {
     attempt(() =>
       value === undefined ? localStorage.removeItem(name) : localStorage.setItem(name, value),
     )
-    // The server leads visitors on by it, and renders for them, before any script runs.
-    if (name === VISITOR) attempt(() => (document.cookie = cookie(value)))
+    // Servers lead visitors on by them, and render for them, before any script runs.
+    if (name === VISITOR) attempt(() => (document.cookie = cookie(name, value)))
+    if (name === ANSWER) attempt(() => (document.cookie = cookie(name, encodeURIComponent(value ?? ''))))
   }
   return {
     get(name) {
@@ -70,7 +71,7 @@ const stored = (name: string): string | undefined =>
 const visitorOfCookie = (): string | undefined =>
   attempt(() => /(?:^|; )ajs_anonymous_id=(?:%22)?([\w.:-]+)/.exec(document.cookie)?.[1])
 
-function cookie(value: string | undefined): string {
+function cookie(name: string, value: string | undefined): string {
   const secure = location.protocol === 'https:' ? '; Secure' : ''
-  return `${VISITOR}=${value ?? ''}; Path=/; Max-Age=${value ? COOKIE_SECONDS : 0}; SameSite=Lax${secure}`
+  return `${name}=${value ?? ''}; Path=/; Max-Age=${value ? COOKIE_SECONDS : 0}; SameSite=Lax${secure}`
 }

@@ -5,11 +5,12 @@ import { readFileSync } from 'node:fs'
 
 import { SERVER, WRITE_KEY } from '../../clients/browser/support/concierge.js'
 
-const GUIDE = readFileSync(new URL('../../../docs/guide/personalise-your-site.md', import.meta.url), 'utf8')
+const GUIDE = 'personalise-your-site'
 
-// The code of a step, by the language of its fence.
-export function code(heading, language) {
-  const [, step] = GUIDE.split(`## ${heading}\n`)
+// The code of a step of a guide, by the language of its fence.
+export function code(heading, language, guide = GUIDE) {
+  const text = readFileSync(new URL(`../../../docs/guide/${guide}.md`, import.meta.url), 'utf8')
+  const [, step] = text.split(`## ${heading}\n`)
   assert.ok(step, `the guide has no step "${heading}"`)
   const blocks = step.split('\n## ')[0].matchAll(new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``, 'g'))
   return [...blocks].map(([, block]) => block)

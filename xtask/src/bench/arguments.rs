@@ -20,7 +20,8 @@ usage: cargo run --release -p xtask -- bench [OPTIONS]
   --data DIR        where its data goes; removed before and after [`bench-data` beside the program]
   --keep            leave the data behind
   --reuse           use data that an earlier run of as many people left behind; keeps it, too
-  --only LOAD       measure only `ingest`, `latency`, `extremes`, `throughput`, `lake`, `backtest` or `results`
+  --only LOAD       measure only `ingest`, `latency`, `extremes`, `throughput`, `lake`, `proxy`, `backtest`
+                    or `results`
   --events N        events in the lake whose results are asked for, with a tenth as many people [50000000]
   --python FILE     a Python that has DuckDB, which the lake is compared with [python3]
   --sql             ask for these results by SQL as well, of a program built with the feature `query`
@@ -47,6 +48,8 @@ pub(crate) enum Load {
     Throughput,
     /// What ingest costs more with a lake and metrics, and how soon results are there.
     Lake,
+    /// Pages through a proxy.
+    Proxy,
     /// Recorded decisions, decided again.
     Backtest,
     /// A metric over the files of a lake, beside DuckDB.
@@ -61,6 +64,7 @@ impl Load {
             "extremes" => Self::Extremes,
             "throughput" => Self::Throughput,
             "lake" => Self::Lake,
+            "proxy" => Self::Proxy,
             "backtest" => Self::Backtest,
             "results" => Self::Results,
             _ => bail!("`--only` takes one of the loads that `--help` lists, not `{word}`"),
@@ -69,7 +73,7 @@ impl Load {
 
     /// Whether it is put on the directory with everybody in it.
     pub(crate) fn is_serving(self) -> bool {
-        !matches!(self, Self::Lake | Self::Backtest | Self::Results)
+        !matches!(self, Self::Lake | Self::Proxy | Self::Backtest | Self::Results)
     }
 }
 

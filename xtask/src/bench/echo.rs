@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use axum::{
-    Json, Router, http::header, response::IntoResponse, routing::post, serve::ListenerExt as _,
+    Json, Router,
+    http::header,
+    response::{Html, IntoResponse},
+    routing::{get, post},
+    serve::ListenerExt as _,
 };
 use serde::Deserialize;
 
@@ -15,7 +19,7 @@ use crate::{
     client::Envelope,
     load::{self, Pace, Writer},
     measured::{Measured, measured, us},
-    requests,
+    proxy, requests,
     server::{Cores, LISTEN_VARIABLE, Server, TOKEN},
     table::Table,
 };
@@ -103,7 +107,9 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         let listener = tokio::net::TcpListener::bind(address).await?;
         // Failing costs time, not sense.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        axum::serve(listener, Router::new().route("/echo", post(echo))).await?;
+        let page = axum::body::Bytes::from(proxy::page());
+        let site = get(move || async move { Html(page) });
+        axum::serve(listener, Router::new().route("/echo", post(echo)).route("/", site)).await?;
         Ok(())
     })
 }

@@ -36,6 +36,7 @@ mod hiccups;
 mod ingest;
 mod lake;
 mod preview;
+mod proxy;
 mod restart;
 
 mod arguments;
@@ -92,6 +93,9 @@ fn bench(arguments: &Arguments) -> anyhow::Result<Table> {
 fn measure_proof(arguments: &Arguments, table: &mut Table) -> anyhow::Result<()> {
     if arguments.wants(Load::Lake) {
         lake::measure(arguments, table)?;
+    }
+    if arguments.wants(Load::Proxy) {
+        proxy::measure(arguments, table)?;
     }
     if arguments.wants(Load::Backtest) {
         backtest::measure(arguments, table)?;

@@ -74,6 +74,23 @@ impl Server {
         Ok(server)
     }
 
+    /// Starts a proxy before a site, which asks a server what is decided.
+    pub(crate) fn start_proxy(
+        arguments: &Arguments,
+        site: &Self,
+        server: &Self,
+    ) -> anyhow::Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(&arguments.binary);
+        command.arg("proxy").arg("--listen").arg(address.to_string());
+        command.arg("--upstream").arg(format!("http://{}", site.address));
+        command.arg("--server").arg(format!("http://{}", server.address));
+        command.env("CONCIERGE_WRITE_KEY", WRITE_KEY).env("CONCIERGE_LOG", "warn");
+        let proxy = Self::spawn(command, address, Cores::All)?;
+        proxy.wait_until(|_| Ok(true))?;
+        Ok(proxy)
+    }
+
     /// Starts a process. It inherits the cores of the thread that starts it.
     fn spawn(mut command: Command, address: SocketAddr, cores: Cores) -> anyhow::Result<Self> {
         proc::pin_to(cores)?;

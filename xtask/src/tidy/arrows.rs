@@ -24,11 +24,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("server", &["engine", "model"]),
     ("lake", &["model"]),
     ("query", &["model"]),
+    ("proxy", &["model", "decision"]),
     (
         "concierge",
         &[
             "model", "profile", "audience", "decision", "matching", "store", "engine", "server",
-            "lake", "query", "stats",
+            "lake", "query", "proxy", "stats",
         ],
     ),
     ("xtask", &["store"]),

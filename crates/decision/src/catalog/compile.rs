@@ -19,7 +19,7 @@ use super::{
     schedule::{Period, Schedule},
 };
 use crate::{
-    Divisions, ExperienceDocument, HELD_OUT, PlacementDocument, Reference, Share,
+    Divisions, ExperienceDocument, HELD_OUT, PlacementDocument, Reference, Share, Trigger,
     bucket::{Draw, MAX_SALT_BYTES, Salt},
     changes,
     content::Content,
@@ -129,7 +129,8 @@ fn compile_placement(
     let schema = document.content_schema.as_ref().map(|s| Schema::compile(s, "/content_schema"));
     let schema = keep(schema.transpose(), &mut faults).flatten().unwrap_or_else(Schema::open);
     let default = document.default.as_ref();
-    let default = default.map(|content| Content::compile(content, &schema, "/default", false));
+    let default =
+        default.map(|content| Content::compile(content, &schema, "/default", &document.key, false));
     let default = keep(default.transpose(), &mut faults).flatten();
     let leads_to = keep(leads_to(document, &schema), &mut faults).flatten();
     let matches = document.matches.as_ref().map(|condition| rule(condition, "/match", None));
@@ -219,13 +220,17 @@ fn groups(experiences: &[Versioned<ExperienceDocument>]) -> Groups {
 
 /// What an experience does to pages; `None` where it does nothing.
 fn on_page(document: &ExperienceDocument) -> Option<OnPage> {
-    let contents = document.variants.iter().flat_map(|variant| {
-        let editions = variant.editions.iter().filter_map(|edition| edition.content.as_ref());
-        variant.content.iter().chain(editions)
-    });
-    let places: BTreeSet<_> = contents.clone().flat_map(changes::places).collect();
-    let altered = contents.flat_map(changes::altered).collect();
-    (!places.is_empty()).then(|| OnPage { places: places.into_iter().collect(), altered })
+    let (contents, trigger) = (document.contents(), document.trigger);
+    let places = contents.clone().flat_map(|content| changes::places(content, &document.placement));
+    let places: BTreeSet<_> = places.collect();
+    // What waits changes before the visitor's eyes, and is not hidden until then.
+    let altered = match trigger {
+        None => contents.flat_map(changes::altered).collect(),
+        Some(_) => BTreeSet::new(),
+    };
+    let places = (!places.is_empty()).then(|| places.into_iter().collect());
+    let awaited = trigger.map(Trigger::awaited);
+    (places.is_some() || awaited.is_some()).then_some(OnPage { places, altered, awaited })
 }
 
 /// All rules of an experience.
@@ -441,11 +446,12 @@ fn variants(
             faults.push(Fault::new(format!("/variants/{index}/weight"), detail));
         }
         let pointer = format!("/variants/{index}/content");
-        let content =
-            content.as_ref().map(|content| Content::compile(content, schema, &pointer, true));
+        let content = content
+            .as_ref()
+            .map(|c| Content::compile(c, schema, &pointer, &document.placement, true));
         let content = keep(content.transpose(), faults).flatten();
         let pointer = format!("/variants/{index}");
-        let editions = edition::compile(variant, schema, &pointer, named);
+        let editions = edition::compile(variant, schema, &pointer, &document.placement, named);
         let editions = keep(editions, faults).unwrap_or_default();
         compiled.push(Variant { key: key.clone(), content, editions, start, end });
     }

@@ -30,6 +30,7 @@ pub(super) fn compile(
     variant: &document::Variant,
     schema: &Schema,
     pointer: &str,
+    placement: &Key,
     named: Option<(&Names, Purpose)>,
 ) -> Result<Box<[Edition]>, Vec<Fault>> {
     let mut faults = Vec::new();
@@ -52,8 +53,8 @@ pub(super) fn compile(
         let rule = when.as_ref().map(|w| compile::rule(w, &format!("{pointer}/when"), named));
         let when = compile::keep(rule.transpose(), &mut faults).flatten();
         let filled = content.as_ref();
-        let filled =
-            filled.map(|c| Content::compile(c, schema, &format!("{pointer}/content"), true));
+        let pointer = format!("{pointer}/content");
+        let filled = filled.map(|c| Content::compile(c, schema, &pointer, placement, true));
         let content = compile::keep(filled.transpose(), &mut faults).flatten();
         let locale = locale.as_ref().map(|tag| tag.to_ascii_lowercase().into());
         editions.push(Edition { locale, when, content });

@@ -78,7 +78,7 @@ pub(super) fn register(registry: &mut PluginRegistry<Box<dyn ParseFilter>>) {
 }
 
 /// Text as it stands within HTML, quotes included, so that it may also stand within an attribute.
-pub(super) fn escape_html(text: &str) -> String {
+pub(crate) fn escape_html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -223,10 +223,25 @@ fn decisions() -> Value {
                         },
                     },
                 },
+                "trigger": trigger(),
                 "token": {"type": "string", "description": "return it with exposure events"},
                 "unrecorded": {"type": "boolean"},
                 "explanation": {"type": "array", "items": {"type": "object"}},
             },
+        },
+    })
+}
+
+/// What a page waits for.
+fn trigger() -> Value {
+    json!({
+        "type": "object",
+        "description": "what a page waits for before it shows anything of the experience",
+        "required": ["on"],
+        "properties": {
+            "on": {"enum": ["exit", "scroll", "idle", "delay"]},
+            "percent": {"type": "integer", "description": "a share of the page's height"},
+            "ms": {"type": "integer", "description": "a time in milliseconds"},
         },
     })
 }

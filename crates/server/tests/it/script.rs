@@ -60,7 +60,7 @@ async fn a_page_is_told_where_to_ask_and_what_to_hide() {
     let mut unpacked = String::new();
     GzDecoder::new(&*packed.body).read_to_string(&mut unpacked).unwrap();
     assert_eq!(unpacked, plain);
-    assert!(packed.body.len() < 8_000, "a visitor loads {} bytes", packed.body.len());
+    assert!(packed.body.len() < 8_192, "a visitor loads {} bytes", packed.body.len());
 
     let again = get(script()).header("host", "c.shop.example");
     let again = server.call(again.header("if-none-match", answer.header("etag"))).await;
@@ -81,6 +81,29 @@ async fn only_public_sources_have_one() {
         let path = format!("/sdk/{}.js", key.replace('/', "%2F").replace(['<', '>'], "%3C"));
         let answer = server.call(get(path)).await;
         assert_eq!(answer.status.as_u16(), 404, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn modules_are_handed_to_any_page() {
+    let server = server();
+    for name in ["consent-banner", "google-consent-mode", "tcf"] {
+        let path = format!("/sdk/modules/{name}.js");
+        let answer = server.call(get(&path)).await;
+        assert_eq!(answer.status.as_u16(), 200, "{name}");
+        assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8");
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
+        let packed = server.call(get(&path).header("accept-encoding", "gzip")).await;
+        let mut unpacked = Vec::new();
+        GzDecoder::new(&*packed.body).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, answer.body);
+        let again = get(&path).header("if-none-match", answer.header("etag"));
+        assert_eq!(server.call(again).await.status.as_u16(), 304, "{name}");
+    }
+    for name in ["nothing.js", "..%2Fconcierge.js", ".js"] {
+        let answer = server.call(get(format!("/sdk/modules/{name}"))).await;
+        assert_eq!(answer.status.as_u16(), 404, "{name}");
     }
 }
 

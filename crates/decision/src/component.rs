@@ -1,0 +1,274 @@
+//! Ready-made components: what content's member `component` may say, and the markup that it comes to.
+//!
+//! A component is a shape (a pop-up, a bar …) and what is in it (a text, a countdown, a survey …). It becomes a
+//! declared change like any other, so whoever makes changes can show it. What it does is declared in its markup: the
+//! browser's client (`packages/sdk-browser`, `component.ts`) knows the attributes `data-do` and `data-say`.
+
+mod labels;
+mod markup;
+mod style;
+
+use model::{Timestamp, Value, definition::Fault, value::Object};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use labels::Language;
+pub(crate) use markup::Piece;
+
+use crate::template;
+
+/// The member of content that has one.
+pub(crate) const MEMBER: &str = "component";
+/// Most products of a row, questions of a survey, and answers to a question.
+const MAX_PARTS: usize = 20;
+/// Longest text that names something: a trait, an answer.
+const MAX_NAME_BYTES: usize = 100;
+
+/// The shape of a component, and where it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// Over the bottom of the window, in all its width.
+    Banner,
+    /// A line over the top of the window.
+    Bar,
+    /// In the middle, over everything, until it is closed.
+    Popup,
+    /// In a corner.
+    SlideIn,
+    /// In the page, in the element that is marked for the placement.
+    Embedded,
+}
+
+/// A component. Its texts may be Liquid.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Its shape.
+    pub kind: Shape,
+    /// The language of its texts, in which it says by itself what it has to.
+    #[serde(default)]
+    pub lang: Language,
+    /// A heading; also its name for those who cannot see it.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// A paragraph.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// A picture.
+    #[serde(default)]
+    pub image: Option<Image>,
+    /// An instant to which it counts down, such as `2026-12-24T18:00:00Z`.
+    #[serde(default)]
+    pub countdown: Option<String>,
+    /// A code that can be copied.
+    #[serde(default)]
+    pub coupon: Option<String>,
+    /// Products side by side, or whatever is recommended.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub items: Vec<Item>,
+    /// Where it leads.
+    #[serde(default)]
+    pub button: Option<Button>,
+    /// Questions, one after the other, whose answers become traits.
+    #[serde(default)]
+    pub survey: Option<Survey>,
+    /// The question of a rating from one to five.
+    #[serde(default)]
+    pub rating: Option<String>,
+    /// Whether it tells why it is shown, and how to have no more of it.
+    #[serde(default)]
+    pub why: Option<Why>,
+}
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// Its address.
+    pub src: String,
+    /// What it shows, in words; empty where it says nothing.
+    pub alt: String,
+}
+
+/// Something that is recommended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// What it is called.
+    pub title: String,
+    /// Where it is.
+    pub link: String,
+    /// The address of a picture.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// What it costs, as it is to be read.
+    #[serde(default)]
+    pub price: Option<String>,
+}
+
+/// A link that looks like a button.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Button {
+    /// What it says.
+    pub text: String,
+    /// Where it leads; it closes the component when absent.
+    #[serde(default)]
+    pub link: Option<String>,
+}
+
+/// Questions, one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Survey {
+    /// The questions.
+    #[schemars(length(min = 1, max = 20))]
+    pub questions: Vec<Question>,
+    /// What is said in the end.
+    #[serde(default)]
+    pub thanks: Option<String>,
+}
+
+/// A question of which one answer is chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// What is asked.
+    pub ask: String,
+    /// The trait that the answer becomes.
+    pub r#trait: String,
+    /// The answers.
+    #[schemars(length(min = 1, max = 20))]
+    pub answers: Vec<Answer>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// What it says.
+    pub text: String,
+    /// The value of the trait: a text, a number, or true or false. The text when absent.
+    #[serde(default)]
+    pub value: Option<Value>,
+}
+
+/// Why it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Why {
+    /// In general words, or not at all.
+    Usual(bool),
+    /// In these words.
+    Because(String),
+}
+
+impl Component {
+    /// The component of a content; `None` where it has none, or none that can be read.
+    pub(crate) fn of(content: &Object) -> Option<Self> {
+        Self::deserialize(content.get(MEMBER)?).ok()
+    }
+
+    /// Whether it lies over the page, rather than in it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.kind != Shape::Embedded
+    }
+
+    /// What a page is given so that it looks as it should.
+    pub(crate) fn style(&self) -> String {
+        style::of(self)
+    }
+
+    /// Its markup.
+    pub(crate) fn pieces(&self) -> Vec<Piece> {
+        markup::of(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        let texts = [&self.title, &self.text, &self.countdown, &self.coupon, &self.rating];
+        let is_bare = texts.into_iter().all(Option::is_none) && self.items.is_empty();
+        is_bare && self.image.is_none() && self.button.is_none() && self.survey.is_none()
+    }
+}
+
+/// What is wrong with the component of a content that stands at `pointer`.
+pub(crate) fn check(content: &Object, pointer: &str, faults: &mut Vec<Fault>) {
+    let Some(value) = content.get(MEMBER) else { return };
+    let pointer = format!("{pointer}/{MEMBER}");
+    match Component::deserialize(value) {
+        Ok(component) => faults.extend(
+            component.faults().map(|(part, detail)| Fault::new(format!("{pointer}{part}"), detail)),
+        ),
+        Err(error) => faults.push(Fault::new(pointer, error.to_string())),
+    }
+}
+
+impl Component {
+    fn faults(&self) -> impl Iterator<Item = (String, String)> {
+        let mut faults = Vec::new();
+        let mut fault = |part: String, detail: &str| faults.push((part, detail.to_owned()));
+        if self.is_empty() {
+            fault(String::new(), "there is nothing in it");
+        }
+        if self.title.is_none() && self.is_over() && self.kind != Shape::Bar {
+            fault("/title".into(), "it needs a title, which is read to those who cannot see it");
+        }
+        if let Some(instant) = &self.countdown
+            && !template::is_template(instant)
+            && instant.parse::<Timestamp>().is_err()
+        {
+            fault("/countdown".into(), "this is no instant, such as 2026-12-24T18:00:00Z");
+        }
+        if MAX_PARTS < self.items.len() {
+            fault("/items".into(), "at most 20 products stand in a row");
+        }
+        if self.survey.is_some() && self.rating.is_some() {
+            fault("/rating".into(), "it asks for one thing at a time: a survey or a rating");
+        }
+        let questions = self.survey.iter().flat_map(|survey| &survey.questions);
+        for (place, question) in questions.enumerate() {
+            if let Err(detail) = question.check() {
+                fault(format!("/survey/questions/{place}"), detail);
+            }
+        }
+        let asked = self.survey.as_ref().map_or(1, |survey| survey.questions.len());
+        if !(1..=MAX_PARTS).contains(&asked) {
+            fault("/survey/questions".into(), "a survey has 1 to 20 questions");
+        }
+        faults.into_iter()
+    }
+}
+
+impl Question {
+    fn check(&self) -> Result<(), &'static str> {
+        if !(1..=MAX_PARTS).contains(&self.answers.len()) {
+            return Err("a question has 1 to 20 answers");
+        }
+        // A name that is filled in could be any trait.
+        if !is_name(&self.r#trait) || template::is_template(&self.r#trait) {
+            return Err("the name of a trait has 1 to 100 bytes and is no template");
+        }
+        let values = self.answers.iter().filter_map(|answer| answer.value.as_ref());
+        let mut texts = self.answers.iter().map(|answer| answer.text.as_str());
+        if values
+            .clone()
+            .any(|value| !(value.is_string() || value.is_number() || value.is_boolean()))
+        {
+            return Err("the value of an answer is a text, a number, or true or false");
+        }
+        let mut named = values.filter_map(Value::as_str).chain(texts.by_ref());
+        if named.any(|name| !is_name(name) || template::is_template(name)) {
+            return Err("an answer has 1 to 100 bytes and is no template");
+        }
+        Ok(())
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+use expect_test::{Expect, expect};
+use model::{Key, value::Object};
+use serde_json::json;
+
+use super::*;
+use crate::{content::Content, schema::Schema, template::Scope};
+
+fn content(value: serde_json::Value) -> Object {
+    value.as_object().unwrap().clone()
+}
+
+fn placement() -> Key {
+    "exit_offer".parse().unwrap()
+}
+
+fn change(component: serde_json::Value, profile: &Object) -> Object {
+    let content = content(json!({ "component": component }));
+    let compiled =
+        Content::compile(&content, &Schema::open(), "/content", &placement(), true).unwrap();
+    let (nothing, known) = (model::LazyObject::default(), || profile.clone());
+    let filled = compiled.render(&Scope::new(&nothing, Some(&known))).unwrap();
+    filled["changes"][0].as_object().unwrap().clone()
+}
+
+fn faults(component: serde_json::Value, expected: Expect) {
+    let mut faults = Vec::new();
+    check(&content(json!({ "component": component })), "/content", &mut faults);
+    let lines: String = faults.iter().map(|f| format!("{}: {}\n", f.pointer, f.detail)).collect();
+    expected.assert_eq(&lines);
+}
+
+#[test]
+fn a_popup_is_a_dialog_whose_texts_are_no_markup() {
+    let component = json!({
+        "kind": "popup", "lang": "sv", "title": "Vänta, {{ profile.traits.name }}!", "text": "<b>10 %</b>",
+        "coupon": "SPARA10", "button": {"text": "Handla", "link": "/cart?a=1&b=2"}, "why": true,
+    });
+    let name = content(json!({"traits": {"name": "<i>Ada</i>"}}));
+    let change = change(component, &name);
+    assert_eq!((&change["kind"], &change["selector"]), (&json!("insert"), &json!("body")));
+    let markup = change["html"].as_str().unwrap().replace('>', ">\n");
+    expect![[r#"
+        <dialog data-concierge-component="popup" lang="sv" dir="ltr" aria-label="Vänta, &lt;i&gt;Ada&lt;/i&gt;!">
+        <button type="button" class="concierge-close" data-do="close" data-say="Experience Dismissed" aria-label="Stäng">
+        ×</button>
+        <div class="concierge-body">
+        <p class="concierge-title">
+        Vänta, &lt;i&gt;Ada&lt;/i&gt;!</p>
+        <p>
+        &lt;b&gt;10 %&lt;/b&gt;</p>
+        <p class="concierge-coupon">
+        <code>
+        SPARA10</code>
+        <button type="button" data-do="copy" data-say="Coupon Copied" data-value="SPARA10" data-done="Kopierad">
+        Kopiera</button>
+        </p>
+        <a class="concierge-button" data-say="Experience Clicked" href="/cart?a=1&amp;b=2">
+        Handla</a>
+        <details>
+        <summary>
+        Varför ser jag det här?</summary>
+        <p>
+        Det valdes för dig utifrån vad du har gjort på den här webbplatsen.</p>
+        <button type="button" data-do="refuse" data-say="Personalization Refused">
+        Sluta välja åt mig</button>
+        </details>
+        </div>
+        </dialog>
+    "#]].assert_eq(&markup);
+}
+
+#[test]
+fn what_is_embedded_stands_in_the_element_of_its_placement() {
+    let items = json!([{"title": "Lamp", "link": "/p/1", "image": "/1.svg", "price": "€ 10"}]);
+    let change = change(json!({"kind": "embedded", "items": items}), &Object::new());
+    let place = (&change["kind"], &change["selector"]);
+    assert_eq!(place, (&json!("html"), &json!("[data-concierge=\"exit_offer\"]")));
+    let css = change["css"].as_str().unwrap();
+    assert!(css.contains(".concierge-items{") || css.contains(".concierge-items {"), "{css}");
+    assert!(!css.contains("coupon") && !css.contains('\n'), "only what is for its parts: {css}");
+}
+
+#[test]
+fn a_survey_is_asked_step_by_step() {
+    let survey = json!({"questions": [
+        {"ask": "For whom?", "trait": "shops_for", "answers": [{"text": "Me"}, {"text": "A gift", "value": "gift"}]},
+        {"ask": "How often?", "trait": "runs_weekly", "answers": [{"text": "Twice", "value": 2}]},
+    ]});
+    let component = json!({"kind": "slide_in", "title": "Two questions", "survey": survey});
+    let markup = change(component, &Object::new());
+    expect![[r#"
+        <aside data-concierge-component="slide_in" lang="en" dir="ltr" aria-label="Two questions">
+        <button type="button" class="concierge-close" data-do="close" data-say="Experience Dismissed" aria-label="Close">
+        ×</button>
+        <div class="concierge-body">
+        <p class="concierge-title">
+        Two questions</p>
+        <div role="group" data-step aria-label="For whom?">
+        <p class="concierge-ask">
+        For whom?</p>
+        <div class="concierge-answers">
+        <button type="button" data-do="answer" data-name="shops_for" data-json="&quot;Me&quot;">
+        Me</button>
+        <button type="button" data-do="answer" data-name="shops_for" data-json="&quot;gift&quot;">
+        A gift</button>
+        </div>
+        </div>
+        <div role="group" data-step aria-label="How often?" hidden>
+        <p class="concierge-ask">
+        How often?</p>
+        <div class="concierge-answers">
+        <button type="button" data-do="answer" data-name="runs_weekly" data-json="2" data-say="Survey Answered">
+        Twice</button>
+        </div>
+        </div>
+        <p role="status" hidden>
+        Thank you!</p>
+        </div>
+        </aside>
+    "#]].assert_eq(&markup["html"].as_str().unwrap().replace('>', ">\n"));
+}
+
+#[test]
+fn what_is_wrong_is_told_by_its_place() {
+    faults(
+        json!({"kind": "window"}),
+        expect![[r#"
+        /content/component: unknown variant `window`, expected one of `banner`, `bar`, `popup`, `slide_in`, `embedded`
+    "#]],
+    );
+    faults(
+        json!({"kind": "popup"}),
+        expect![[r#"
+        /content/component: there is nothing in it
+        /content/component/title: it needs a title, which is read to those who cannot see it
+    "#]],
+    );
+    faults(
+        json!({"kind": "bar", "text": "x", "countdown": "soon"}),
+        expect![[r#"
+        /content/component/countdown: this is no instant, such as 2026-12-24T18:00:00Z
+    "#]],
+    );
+    faults(
+        json!({"kind": "bar", "text": "x", "countdown": "{{ profile.traits.until }}"}),
+        expect![[""]],
+    );
+    let question = |name: &str, value: serde_json::Value| json!({"questions": [{"ask": "?", "trait": name, "answers": [{"text": "a", "value": value}]}]});
+    let ask = |survey| json!({"kind": "banner", "title": "x", "survey": survey});
+    faults(
+        ask(question("{{ profile.id }}", json!("a"))),
+        expect![[r#"
+        /content/component/survey/questions/0: the name of a trait has 1 to 100 bytes and is no template
+    "#]],
+    );
+    faults(
+        ask(question("style", json!(["a"]))),
+        expect![[r#"
+        /content/component/survey/questions/0: the value of an answer is a text, a number, or true or false
+    "#]],
+    );
+    faults(
+        ask(json!({"questions": []})),
+        expect![[r#"
+        /content/component/survey/questions: a survey has 1 to 20 questions
+    "#]],
+    );
+    faults(
+        json!({"kind": "banner", "title": "x", "rating": "?", "survey": question("a", json!(1))}),
+        expect![[r#"
+            /content/component/rating: it asks for one thing at a time: a survey or a rating
+        "#]],
+    );
+}
