@@ -187,7 +187,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     }
     decidedPath = path
     const user = storage.get(USER)
-    const found = inlined() ?? await ask(server, {
+    const found = (preview ? undefined : inlined()) ?? await ask(server, {
       identifiers: { anonymous_id: visitor(), ...(user ? { user_id: user } : {}) },
       context: context(),
       ...(preview ? { preview } : {}),

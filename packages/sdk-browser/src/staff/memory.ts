@@ -14,3 +14,15 @@ export const recall = (name: string): string => attempt(() => sessionStorage.get
 export function remember(name: string, text: string): void {
   attempt(() => sessionStorage.setItem(name, text))
 }
+
+/** Says to whatever renders pages, such as the proxy, that what visitors are shown is not for this browser. */
+export function sayPreview(seconds: number): void {
+  const secure = location.protocol === 'https:' ? '; Secure' : ''
+  attempt(() => (document.cookie = `${PREVIEW}=1; Path=/; Max-Age=${seconds}; SameSite=Lax${secure}`))
+}
+
+/** Forgets the link. */
+export function forgetPreview(): void {
+  remember(PREVIEW, '')
+  sayPreview(0)
+}

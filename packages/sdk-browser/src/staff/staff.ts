@@ -9,7 +9,7 @@ import { askWhy } from './ask.ts'
 import { openBar, type BarDoes } from './bar.ts'
 import { make } from './dom.ts'
 import { openHighlight } from './highlight.ts'
-import { PANEL, PREVIEW, recall, remember } from './memory.ts'
+import { PANEL, PREVIEW, forgetPreview, recall, remember, sayPreview } from './memory.ts'
 import { openPanel } from './panel.ts'
 import { Refused, look, type Looked } from './server.ts'
 import { STYLE } from './style.ts'
@@ -25,12 +25,13 @@ async function start(): Promise<void> {
   if (!token) return
   try {
     const looked = await look(server, token)
+    sayPreview(Math.floor((Date.parse(looked.expires_at) - Date.now()) / 1000))
     forgetAddress()
     open(looked, token)
   } catch (error) {
     if (!(error instanceof Refused)) return
     // The next page is as it is for everybody.
-    remember(PREVIEW, '')
+    forgetPreview()
     forgetAddress()
     console.info(`Concierge: ${error.message}`)
   }
@@ -40,7 +41,7 @@ function open(looked: Looked, token: string): void {
   const root = attach()
   const does: BarDoes = {
     leave() {
-      remember(PREVIEW, '')
+      forgetPreview()
       show('')
     },
     choose(experience, variant) {
