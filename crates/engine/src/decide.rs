@@ -233,6 +233,12 @@ fn marks(shared: &Shared, snapshot: &Snapshot, request: &DecideRequest) -> Marks
     request.marks.with(shown)
 }
 
+/// Whether who asks is no person, or has an identifier of somebody who is to be left alone.
+fn is_left_alone(shared: &Shared, marks: Marks, request: &DecideRequest) -> bool {
+    marks.has(Marks::BOT.with(Marks::UNCOUNTED))
+        || shared.bars.suppresses(&shared.keys, &request.identifiers)
+}
+
 /// Whom a request is about, in full.
 struct Subject<'a> {
     profile: &'a Profile,
@@ -476,8 +482,7 @@ impl Decider {
         let outside = Memberships::default();
         let memberships = if request.at.is_some() { &outside } else { memberships };
         let marks = marks(shared, &snapshot, request);
-        let is_left_alone = marks.has(Marks::BOT.with(Marks::UNCOUNTED))
-            || shared.bars.suppresses(&shared.keys, &request.identifiers);
+        let is_left_alone = is_left_alone(shared, marks, request);
         let known = found.as_ref().map(|found| Known::By(&found.by));
         let accounts = &who::accounts(shared, profile)?;
         let subject =
@@ -538,7 +543,8 @@ impl Decider {
             unit: profile.unit(),
             device: device.filter(|_| preview.is_as_caller()),
             known,
-            is_left_alone: false,
+            is_left_alone: preview.is_live()
+                && is_left_alone(shared, marks(shared, &snapshot, request), request),
         };
         let outcomes = subject.outcomes(&snapshot, request, Some(preview), now);
         Ok(self.unrecorded(&snapshot, request, outcomes))

@@ -37,7 +37,7 @@ const NAMED_MAX: usize = 50;
 const SOURCE: &str = "preview";
 /// What the token of a preview begins with that shows a page as it is for whoever looks, so that a client goes on to
 /// tell what they do there. It is not of the alphabet of base64.
-const LIVE: char = '~';
+const LIVE: char = '.';
 
 /// What is shown, and as whom. Empty, it decides for the caller, without leaving anything behind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -158,7 +158,7 @@ impl Preview {
     }
 
     /// Whether it shows whoever looks their own page as it is now, and says why.
-    fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         *self == Self { debug: true, ..Self::default() }
     }
 

@@ -19,7 +19,7 @@ const VISITOR_SECONDS: u32 = 365 * 86_400;
 const VISITOR_BYTES_MAX: usize = 512;
 /// What the visitor answered when they were asked for consent, under the name by which the browser's client keeps it.
 const ANSWER: &str = "concierge_consent";
-/// The parameter that brings a preview, which the browser's client shows.
+/// The parameter that brings a preview, which the browser's client shows; and the cookie by which it says so afterwards.
 const PREVIEW: &str = "concierge_preview";
 /// What tells the server of a browser, and of what it does not want.
 const TOLD: [&str; 9] = [
@@ -61,7 +61,8 @@ impl Visit {
     pub(crate) fn of(parts: &Parts, origin: &Origin, options: &Options) -> Option<Self> {
         let headers = &parts.headers;
         let query = parts.uri.query().unwrap_or_default();
-        let is_preview = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == PREVIEW);
+        let is_preview = cookie(headers, PREVIEW).is_some()
+            || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == PREVIEW);
         if parts.method != Method::GET || !Self::is_for_page(headers) || is_preview {
             return None;
         }

@@ -12,7 +12,7 @@ use engine::{
     definitions::{Scope, Token},
     preview::{Claims, LASTS_MAX, Preview, PreviewError},
 };
-use model::{Duration, Key, Timestamp};
+use model::{Duration, Key, Timestamp, definition::Fault};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -73,9 +73,11 @@ pub(crate) async fn sign(
 
 async fn signed(app: &App, preview: Preview, expires_at: Timestamp) -> Result<String, ApiError> {
     let signed = app.read(move |engine| engine.sign_preview(preview, expires_at)).await?;
-    signed.map_err(|faults| {
-        ApiError::faults(StatusCode::UNPROCESSABLE_ENTITY, "invalid_preview", faults)
-    })
+    signed.map_err(invalid)
+}
+
+fn invalid(faults: Vec<Fault>) -> ApiError {
+    ApiError::faults(StatusCode::UNPROCESSABLE_ENTITY, "invalid_preview", faults)
 }
 
 #[derive(Deserialize)]
@@ -107,6 +109,17 @@ async fn looked(app: &App, request: Request) -> Result<Response, ApiError> {
     let choices = app.engine.preview_choices(&preview, &experiences);
     let mut answer = json!({"preview": preview, "expires_at": expires_at, "experiences": choices});
     if let Some(variants) = variants {
+        let keys: Vec<Key> = variants.keys().cloned().collect();
+        let known = app.engine.preview_choices(&preview, &keys);
+        // Of drafts that the link does not name, nothing is told.
+        let is_known = |key: &&Key| known.iter().any(|choice| choice.key == **key);
+        if let Some(unknown) = keys.iter().find(|key| !is_known(key)) {
+            let fault = Fault::new(
+                format!("/variants/{unknown}"),
+                format!("there is no experience `{unknown}`"),
+            );
+            return Err(invalid(vec![fault]));
+        }
         let signed = signed(app, Preview { variants, ..preview }, expires_at).await?;
         answer["token"] = signed.into();
     }

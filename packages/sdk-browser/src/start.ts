@@ -68,7 +68,7 @@ const HIDDEN_MS_MAX = 300
 const TITLE_MS = 100
 const PREVIEW = 'concierge_preview'
 /** What a preview's token begins with where it only says why. */
-const LIVE = '~'
+const LIVE = '.'
 
 /** Starts. `since` is when elements were first hidden, by `performance.now`. */
 export function start(options: Options, since = performance.now()): Concierge {
@@ -187,7 +187,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     }
     decidedPath = path
     const user = storage.get(USER)
-    const found = inlined() ?? await ask(server, {
+    const found = (preview ? undefined : inlined()) ?? await ask(server, {
       identifiers: { anonymous_id: visitor(), ...(user ? { user_id: user } : {}) },
       context: context(),
       ...(preview ? { preview } : {}),

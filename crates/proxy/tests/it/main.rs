@@ -158,6 +158,15 @@ async fn consent_holds() {
 }
 
 #[tokio::test]
+async fn a_preview_is_left_to_the_browser() {
+    let stage = Stage::new(|_| html(PAGE), |_| body(CHANGE)).await;
+    assert!(stage.get("/?concierge_preview=token", &[]).await.ends_with(PAGE));
+    let cookie = [("cookie", "a=b; concierge_preview=1")];
+    assert!(stage.get("/", &cookie).await.ends_with(PAGE), "on the pages after it, too");
+    assert!(stage.questions().is_empty());
+}
+
+#[tokio::test]
 async fn pages_are_given_the_tag() {
     let tagged = |options: &mut Options| options.tag = Some("https://c.example/".to_owned());
     let stage = Stage::with(|_| html(PAGE), Some(gone().await), tagged).await;

@@ -1,9 +1,11 @@
 // The bar that says that a page is a preview: of what, as whom, until when, and the way out of it.
 
 import { icon, iconButton, make, timeOf, value } from './dom.ts'
+import { BAR, recall, remember } from './memory.ts'
 import type { Choice, Looked, Preview } from './server.ts'
 
 export interface BarDoes {
+  /** Shows the page as it is for everybody. */
   leave(): void
   /** Shows a variant of an experience, or what is decided where none is named. */
   choose(experience: string, variant: string | undefined): void
@@ -17,11 +19,8 @@ export interface Bar {
   why: HTMLButtonElement | undefined
 }
 
-/** Whether the bar is at the top, and whether it is small, for as long as a tab is open. */
-const PLACE = 'concierge_bar'
-
 export function openBar(looked: Looked, does: BarDoes): Bar {
-  const kept = (sessionStorage.getItem(PLACE) ?? '').split(' ')
+  const kept = recall(BAR).split(' ')
   const state = { isTop: kept.includes('top'), isSmall: kept.includes('small') }
   const element = make('section', { class: 'bar', 'aria-label': 'Preview' })
   const why = does.explain && make('button', {
@@ -45,7 +44,7 @@ export function openBar(looked: Looked, does: BarDoes): Bar {
 
   function change(other: Partial<typeof state>, focus?: () => HTMLElement): void {
     Object.assign(state, other)
-    sessionStorage.setItem(PLACE, `${state.isTop ? 'top' : ''} ${state.isSmall ? 'small' : ''}`)
+    remember(BAR, `${state.isTop ? 'top' : ''} ${state.isSmall ? 'small' : ''}`)
     element.classList.toggle('top', state.isTop)
     element.classList.toggle('small', state.isSmall)
     const label = `Move this bar to the ${state.isTop ? 'bottom' : 'top'}`

@@ -1,5 +1,6 @@
 // One placement: what was decided for it, what became of that on the page, and what was considered.
 
+import type { Trigger } from '../trigger.ts'
 import { chosen, type BarDoes } from './bar.ts'
 import { icon, make, words } from './dom.ts'
 import { watch, type Fate, type Standing, type Watched } from './page.ts'
@@ -27,7 +28,7 @@ export interface Card {
 
 export function openCard(decision: Explained, around: Around): Card {
   const { outcome, sentence, considered } = storyOf(decision)
-  const { placement, propensity, variant } = decision
+  const { placement, propensity, variant, trigger } = decision
   const became = make('div', { class: 'became' })
   let elements: Element[] = []
   const show = (): void => around.highlight(elements)
@@ -53,6 +54,7 @@ export function openCard(decision: Explained, around: Around): Card {
       make('h3', {}, placement), make('span', { class: 'badge', 'data-outcome': outcome }, outcome)),
     make('p', { class: 'shown' }, ...shownOf(decision)),
     make('p', {}, sentence + chance),
+    trigger && line(undefined, waitsFor(trigger)),
     became,
     aim,
     make('h4', {}, considered.length ? 'Considered' : 'No experience belongs to this placement'),
@@ -67,6 +69,16 @@ function shownOf({ experience, variant }: Explained): (Node | string)[] {
   return [make('code', {}, experience), ...(variant ? [' · ', make('code', {}, variant)] : [])]
 }
 
+function waitsFor({ on, percent, ms = 0 }: Trigger): string {
+  const time = `${+(ms / 1000).toFixed(1)} seconds`
+  return {
+    exit: 'Waits for the visitor to turn away',
+    scroll: `Waits until ${percent} % of the page has been seen`,
+    idle: `Waits for ${time} without anything done`,
+    delay: `Waits for ${time}`,
+  }[on]
+}
+
 const FATES = { won: ['yes', 'chosen'], outranked: ['less', 'outranked'], stopped: ['no', 'not chosen'] } as const
 
 function consideredOf(placement: string, { experience, fate, why, gates }: Considered, around: Around): HTMLElement {
@@ -75,7 +87,10 @@ function consideredOf(placement: string, { experience, fate, why, gates }: Consi
   return around.fold(`${placement} ${experience}`,
     [
       icon(sign),
-      make('span', { class: 'name' }, make('code', {}, experience), make('span', { class: 'hidden' }, `: ${told}. `)),
+      make('span', { class: 'name' },
+        choice?.name ? make('bdi', {}, choice.name) : undefined,
+        make('code', {}, experience),
+        make('span', { class: 'hidden' }, `: ${told}. `)),
       make('span', { class: 'why' }, words(why)),
     ],
     listOf(gates),

@@ -61,6 +61,9 @@ export function openPanel({ preview }: Looked, does: PanelDoes): Panel {
         fold('situation', ['What is known of this visit'], situationOf(context)))
     },
     fail(why) {
+      cards.forEach(({ watched }) => watched.end())
+      cards = []
+      body.replaceChildren()
       said.textContent = why
     },
   }

@@ -2,20 +2,17 @@
 // what it shows. It comes as a module of its own, which nobody else loads, and whoever has no valid link sees nothing
 // of it. It asks the server itself for what the client asked, with reasons, and changes nothing of the page.
 
-import { openConsent } from '../consent.ts'
-import { attempt, listen } from '../guard.ts'
+import { attempt } from '../guard.ts'
 import { onRoute } from '../routes.ts'
 import type { Options } from '../start.ts'
-import { USER, VISITOR, openStorage } from '../storage.ts'
-import { openBar } from './bar.ts'
+import { askWhy } from './ask.ts'
+import { openBar, type BarDoes } from './bar.ts'
 import { make } from './dom.ts'
 import { openHighlight } from './highlight.ts'
+import { PANEL, PREVIEW, forgetPreview, recall, remember, sayPreview } from './memory.ts'
 import { openPanel } from './panel.ts'
-import { Refused, explain, look, type Looked } from './server.ts'
+import { Refused, look, type Looked } from './server.ts'
 import { STYLE } from './style.ts'
-
-/** Where the client keeps the link's token, and the parameter that brought it. */
-const PREVIEW = 'concierge_preview'
 
 const page = window as unknown as { concierge?: (name: string, ...rest: unknown[]) => unknown; conciergeOptions?: Options }
 const own = new URL(import.meta.url)
@@ -24,69 +21,47 @@ const server = { url: own.href.split('/sdk/')[0] ?? own.origin, writeKey: own.ha
 void start().catch(() => undefined)
 
 async function start(): Promise<void> {
-  const brought = new URLSearchParams(location.search).get(PREVIEW)
-  const token = attempt(() => sessionStorage.getItem(PREVIEW)) || brought
+  const token = recall(PREVIEW) || new URLSearchParams(location.search).get(PREVIEW)
   if (!token) return
   try {
     const looked = await look(server, token)
+    sayPreview(Math.floor((Date.parse(looked.expires_at) - Date.now()) / 1000))
     forgetAddress()
     open(looked, token)
   } catch (error) {
     if (!(error instanceof Refused)) return
     // The next page is as it is for everybody.
-    attempt(() => sessionStorage.removeItem(PREVIEW))
+    forgetPreview()
     forgetAddress()
     console.info(`Concierge: ${error.message}`)
   }
 }
 
-/** The page's address without the link's token, so that nobody passes it on unawares. */
-function bare(): URL {
-  const address = new URL(location.href)
-  address.searchParams.delete(PREVIEW)
-  return address
-}
-
-/** Not by the page's own `history`, whose router would take it for another page. */
-function forgetAddress(): void {
-  if (!new URLSearchParams(location.search).has(PREVIEW)) return
-  attempt(() => History.prototype.replaceState.call(history, history.state, '', bare()))
-}
-
 function open(looked: Looked, token: string): void {
-  const host = make('div', { lang: 'en', dir: 'ltr' })
-  const root = host.attachShadow({ mode: 'open' })
-  const sheet = new CSSStyleSheet()
-  sheet.replaceSync(STYLE)
-  root.adoptedStyleSheets = [sheet]
-  const does = {
+  const root = attach()
+  const does: BarDoes = {
     leave() {
-      sessionStorage.removeItem(PREVIEW)
-      location.replace(bare())
+      forgetPreview()
+      show('')
     },
-    async choose(experience: string, variant: string | undefined) {
+    choose(experience, variant) {
       const { [experience]: _, ...others } = looked.preview.variants ?? {}
       const variants = variant ? { ...others, [experience]: variant } : others
-      const { token: other } = await look(server, token, { variants })
-      if (!other) return
-      sessionStorage.setItem(PREVIEW, other)
-      location.reload()
+      // A link that has ended is found out about as the page opens.
+      look(server, token, { variants }).then(({ token: other }) => show(other ?? token), () => show(token))
     },
   }
+  if (!looked.preview.debug) {
+    root.append(openBar(looked, does).element)
+    return
+  }
   const highlight = openHighlight(root)
-  const { debug } = looked.preview
-  const panel = openPanel(looked, {
-    ...does, choose: (...chosen) => void does.choose(...chosen), highlight, again: () => void ask(), close: () => toggle(false),
-  })
-  const bar = openBar(looked, {
-    ...does, choose: (...chosen) => void does.choose(...chosen), ...(debug ? { explain: () => toggle(!!panel.element.hidden) } : {}),
-  })
-  root.append(bar.element, ...(debug ? [panel.element] : []))
-  document.documentElement.append(host)
-  if (!debug) return
+  const panel = openPanel(looked, { ...does, highlight, again: () => void ask(), close: () => toggle(false) })
+  const bar = openBar(looked, { ...does, explain: () => toggle(!!panel.element.hidden) })
+  root.append(bar.element, panel.element)
 
   function toggle(isOpen: boolean): void {
-    sessionStorage.setItem(OPEN, isOpen ? 'yes' : '')
+    remember(PANEL, isOpen ? 'open' : '')
     panel.element.hidden = !isOpen
     bar.element.classList.toggle('beside', isOpen)
     bar.why?.setAttribute('aria-expanded', String(isOpen))
@@ -98,47 +73,55 @@ function open(looked: Looked, token: string): void {
   async function ask(): Promise<void> {
     if (panel.element.hidden) return
     const mine = ++asked
-    const request = requestNow(token)
-    if (!request) return panel.fail('Nothing is decided before the visitor has agreed to anything.')
     try {
-      const answer = await explain(server, request)
-      const keys = new Set(answer.decisions.flatMap(({ explanation }) => explanation.flatMap(({ experience }) => experience ?? [])))
-      const { experiences } = await look(server, token, { experiences: [...keys].slice(0, EXPERIENCES_MAX) })
-      if (mine === asked) panel.tell(answer, experiences)
+      const told = await askWhy(server, token, page.conciergeOptions)
+      if (mine === asked) panel.tell(...told)
     } catch (error) {
       if (mine === asked) panel.fail(error instanceof Refused ? error.message : 'The server does not answer.')
     }
   }
   root.addEventListener('keydown', (event) => {
-    if ((event as KeyboardEvent).key === 'Escape' && !panel.element.hidden) toggle(false)
+    if ((event as KeyboardEvent).key !== 'Escape' || panel.element.hidden) return
+    // What the page closes by the same key stays open.
+    event.stopPropagation()
+    toggle(false)
   })
-  if (sessionStorage.getItem(OPEN)) toggle(true)
-  // The client tells of each page; on one that it was built into, the address does.
+  if (recall(PANEL)) toggle(true)
+  // The client of a tag tells of each page; where it was built into one, the address does.
   if (page.concierge) page.concierge('onDecisions', () => void ask())
   else onRoute(() => void ask())
-  listen(window, 'pageshow', () => void ask())
 }
 
-/** Whether the panel is open, for as long as a tab is. */
-const OPEN = 'concierge_why'
-/** As many experiences as the server tells of at once. */
-const EXPERIENCES_MAX = 200
+/** A root beside the page's body, which frameworks may render anew. It is in English, whatever the page is in. */
+function attach(): ShadowRoot {
+  const host = make('div', { lang: 'en', dir: 'ltr' })
+  const root = host.attachShadow({ mode: 'open' })
+  const sheet = new CSSStyleSheet()
+  sheet.replaceSync(STYLE)
+  root.adoptedStyleSheets = [sheet]
+  document.documentElement.append(host)
+  return root
+}
 
-/** What the client asks for this page; `undefined` where it asks nothing. */
-function requestNow(preview: string): object | undefined {
-  const storage = openStorage()
-  const consent = openConsent(page.conciergeOptions?.consent ?? 'assumed', storage)
-  if (consent.state() !== 'open') return undefined
-  const { href: url, pathname: path, search } = location
-  const [visitor, user] = [storage.get(VISITOR), storage.get(USER)]
-  return {
-    identifiers: { ...(visitor ? { anonymous_id: visitor } : {}), ...(user ? { user_id: user } : {}) },
-    context: {
-      page: { url, path, search, title: document.title, referrer: document.referrer },
-      locale: navigator.language,
-      timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-      consent: { categoryPreferences: consent.answer() },
-    },
-    preview,
-  }
+/** The page's address without the link's token. */
+function bare(): URL {
+  const address = new URL(location.href)
+  address.searchParams.delete(PREVIEW)
+  return address
+}
+
+/** Opens the page anew by another link, or none. */
+function show(token: string): void {
+  const address = bare()
+  if (token) address.searchParams.set(PREVIEW, token)
+  // To where one is already, an address with a fragment leads without loading anything.
+  if (address.href === location.href) location.reload()
+  else location.replace(address)
+}
+
+/** Takes the link out of the address, so that nobody passes it on unawares. The page's own `history` may be a router's,
+ * which would take it for another page. */
+function forgetAddress(): void {
+  if (!new URLSearchParams(location.search).has(PREVIEW)) return
+  attempt(() => History.prototype.replaceState.call(history, history.state, '', bare()))
 }

@@ -31,7 +31,7 @@ button, select {
   font: inherit; font-weight: 550; color: inherit; background: var(--ground); border: 1px solid var(--line); border-radius: 8px;
   min-height: 32px; padding: 0 12px; cursor: pointer; display: inline-flex; align-items: center; gap: 6px; white-space: nowrap;
 }
-select { padding: 0 8px; max-width: 160px; text-overflow: ellipsis }
+select { padding: 0 8px; max-width: 136px; text-overflow: ellipsis }
 button:hover, select:hover { background: var(--raised) }
 button.main { background: var(--mark); border-color: var(--mark); color: var(--ground) }
 button.main:hover { filter: brightness(1.1) }
@@ -42,7 +42,7 @@ button.small { min-height: 28px; padding: 0 10px; font-size: 12px }
 summary:focus-visible { outline-offset: -2px; border-radius: 6px }
 
 .bar {
-  position: absolute; inset-block-end: 16px; inset-inline: 16px; width: fit-content; max-width: min(960px, calc(100% - 32px));
+  position: absolute; inset-block-end: 16px; inset-inline: 16px; width: fit-content; max-width: min(1080px, calc(100% - 32px));
   margin-inline: auto; pointer-events: auto; background: var(--ground); border-radius: 14px; box-shadow: var(--shadow);
 }
 .bar.top { inset-block: 16px auto }
@@ -50,7 +50,7 @@ summary:focus-visible { outline-offset: -2px; border-radius: 6px }
 .bar.small { margin-inline: auto 0; border-radius: 50% }
 .bar.small.beside { margin-inline: auto 0 }
 .whole { display: flex; align-items: center; gap: 8px 20px; padding: 8px 8px 8px 16px; flex-wrap: wrap }
-.said { flex: 1 1 240px; min-width: 0 }
+.said { flex: 1 1 220px; min-width: 0 }
 .said .quiet { font-size: 12px }
 .mark { display: inline-block; width: 9px; height: 9px; border-radius: 50%; background: var(--mark); box-shadow: 0 0 0 3px var(--mark-soft); margin-inline-end: 10px }
 .more { width: 40px !important; min-height: 40px; border-radius: 50% }
@@ -83,14 +83,19 @@ summary:focus-visible { outline-offset: -2px; border-radius: 6px }
 h4 { margin-block-start: 4px; font-size: 12px; color: var(--quiet) }
 details { border-radius: 6px }
 summary { cursor: pointer; padding: 4px 0; font-weight: 550 }
-.card > details { border-block-start: 1px solid var(--line); padding-block-start: 4px }
-.card > details > summary { display: grid; grid-template-columns: 16px 1fr; gap: 0 8px; font-weight: 400; list-style: none }
+.card > details { border-block-start: 1px solid var(--line); border-radius: 0; padding-block-start: 4px }
+.card > details > summary { display: grid; grid-template-columns: 16px 1fr 12px; gap: 0 8px; font-weight: 400; list-style: none }
+.card > details > summary::after {
+  content: ""; grid-area: 1 / 3; width: 6px; height: 6px; margin: 5px 3px; border: solid var(--quiet); border-width: 0 1.75px 1.75px 0; transform: rotate(45deg);
+}
+.card > details[open] > summary::after { transform: translateY(3px) rotate(225deg) }
 .card > details > summary::-webkit-details-marker { display: none }
 .card > details > summary > .icon { margin-block-start: 2px; color: var(--quiet) }
 .card > details > summary > .icon-yes { color: var(--yes) }
 .card > details > summary > .icon-no { color: var(--no) }
-.card > details > summary > .name code { font-weight: 600 }
-.why { grid-column: 2; color: var(--quiet); overflow-wrap: anywhere }
+.card > details > summary > .name { overflow-wrap: anywhere }
+.card > details > summary > .name > :first-child { font-weight: 600; margin-inline-end: 6px }
+.why { grid-column: 2 / 4; color: var(--quiet); overflow-wrap: anywhere }
 .card > details .chosen { margin-block: 4px 8px; margin-inline-start: 24px }
 .gates { display: grid; gap: 6px; padding-block: 6px 8px }
 .card .gates { padding-inline-start: 24px }
