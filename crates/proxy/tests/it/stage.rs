@@ -255,7 +255,8 @@ impl Caller {
     pub(crate) async fn read_until(&mut self, wanted: &str) {
         let mut part = [0; 4096];
         while !self.read.contains(wanted) {
-            let count = self.stream.read(&mut part).await.unwrap();
+            let read = tokio::time::timeout(PATIENCE, self.stream.read(&mut part)).await;
+            let count = read.expect("more of it").unwrap();
             assert!(0 < count, "`{wanted}` is not in {}", self.read);
             self.read.push_str(std::str::from_utf8(&part[..count]).unwrap());
         }
