@@ -94,7 +94,7 @@ function Product({ product }) {
   return (
     <>
       <div className="wide page">
-        <nav className="crumbs" aria-label={t.menu}>
+        <nav className="crumbs" aria-label={category}>
           <a href={href('/')}>{t.home}</a> <span aria-hidden="true">/</span>{' '}
           <a href={href(`/category/${product.category}`)}>{category}</a>
         </nav>

@@ -33,6 +33,7 @@ function fill(element, product, quantity = 1) {
     if (slot === 'picture') part.src = `/pictures/${product.id}.svg`
     if (slot === 'stars') fillStars(part, product)
   }
+  if (element.dataset.product) element.dataset.product = product.id
   for (const link of element.querySelectorAll('a')) link.href = `${home}product/${product.id}`
   for (const button of element.querySelectorAll('[data-add]')) {
     button.dataset.add = product.id

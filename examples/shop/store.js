@@ -6,6 +6,8 @@ import { CURRENCY, FREE_SHIPPING, SHIPPING, productOf, propertiesOf } from './ca
 const KEY = 'tallby'
 const NOTHING = { lines: [], user: null, place: '', orders: [] }
 const QUANTITY_MAX = 20
+/** An event is with the server after so long, in milliseconds, since the client gathers them for a second. */
+const SENT_MS = 1_500
 
 /** Opens the store; `concierge` has `track`, `identify`, `reset` and `decide`. */
 export function openStore(concierge) {
@@ -75,7 +77,7 @@ export function openStore(concierge) {
     deliverTo(place) {
       change({ place: place?.city ?? '' })
       if (place) concierge.track('Delivery Place Chosen', { city: place.city, country: place.country })
-      concierge.decide()
+      setTimeout(concierge.decide, SENT_MS)
     },
   }
   const products = () => state.lines.map(({ id, quantity }) => told(id, quantity))

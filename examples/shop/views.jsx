@@ -94,8 +94,8 @@ function Header() {
         </form>
         <nav className="languages" aria-label={t.languages}>
           {Object.entries(TEXTS).map(([key, { language }]) => (
-            <a key={key} href={addressOf(root, key, path)} lang={key} hrefLang={key} title={language}
-              aria-label={language} aria-current={key === locale ? 'true' : undefined}>{key}</a>
+            <a key={key} href={addressOf(root, key, path)} lang={key} hrefLang={key}
+              aria-current={key === locale ? 'true' : undefined}>{key}<span className="unseen"> {language}</span></a>
           ))}
         </nav>
         <a className="header-link" href={href('/account')}>
