@@ -6,14 +6,23 @@ import { test } from 'node:test'
 import { nameOf, productOf } from '../../examples/shop/catalogue.js'
 import { demo, somebody, testShop } from './support/shop-visits.js'
 
-const { environment, events } = await import('../clients/browser/support/concierge.js')
+const { environment, events, eventually } = await import('../clients/browser/support/concierge.js')
+
+const OPENED_MAX = 3
+const LED_MS = 2_000
 
 testShop('')
 
+// Who has seen the home page meanwhile is not led on; the second time the script is at hand.
 test('a campaign leads some visitors to what it is about', () =>
   somebody('the garden', async (page) => {
-    await page.goto(`${demo.shop}/?utm_campaign=garden`)
-    return page.waitForURL('**/category/garden', { timeout: 2_000 }).then(() => true, () => false)
+    for (let opened = 0; opened < OPENED_MAX; opened += 1) {
+      const led = page.waitForURL('**/category/garden', { timeout: LED_MS }).then(() => true, () => false)
+      // One that is led on at once never finishes loading.
+      await page.goto(`${demo.shop}/?utm_campaign=garden`).catch(() => undefined)
+      if (await led) return true
+    }
+    return false
   }))
 
 test('simulated shoppers shop in the same shop', async () => {
@@ -25,8 +34,11 @@ test('simulated shoppers shop in the same shop', async () => {
     assert.deepEqual([name, category, price], [nameOf(product, 'en'), product.category, product.cents / 100])
   }
   const headers = { authorization: `Bearer ${environment('CONCIERGE_TOKEN')}` }
-  const results = await fetch(`${demo.server}/api/v1/experiences/product_row_test/results`, { headers })
-  assert.equal(results.status, 200)
-  const { arms, variants } = await results.json()
-  assert.ok((arms ?? variants).every(({ units }) => 0 < units), 'shoppers have met every variant')
+  // Shoppers are measured a moment after they came.
+  await eventually('shoppers in every variant of a test', async () => {
+    const answer = await fetch(`${demo.server}/api/v1/experiences/product_row_test/results`, { headers })
+    assert.equal(answer.status, 200)
+    const { variants } = await answer.json()
+    return variants.every(({ units }) => 0 < units)
+  })
 })
