@@ -19,7 +19,7 @@ const VISITOR_SECONDS: u32 = 365 * 86_400;
 const VISITOR_BYTES_MAX: usize = 512;
 /// What the visitor answered when they were asked for consent, under the name by which the browser's client keeps it.
 const ANSWER: &str = "concierge_consent";
-/// The parameter that brings a preview, which the browser's client shows; and the cookie by which it says so afterwards.
+/// The parameter that brings a preview, which the browser's client shows; then the cookie by which it says so.
 const PREVIEW: &str = "concierge_preview";
 /// What tells the server of a browser, and of what it does not want.
 const TOLD: [&str; 9] = [

@@ -214,20 +214,25 @@ fn decisions() -> Value {
                 "places": {
                     "type": "array",
                     "description": "the places of a page that some variant of the experience changes",
-                    "items": {
-                        "type": "object",
-                        "required": ["selector"],
-                        "properties": {
-                            "selector": {"type": "string"},
-                            "fallbacks": {"type": "array", "items": {"type": "string"}},
-                        },
-                    },
+                    "items": place(),
                 },
                 "trigger": trigger(),
                 "token": {"type": "string", "description": "return it with exposure events"},
                 "unrecorded": {"type": "boolean"},
                 "explanation": {"type": "array", "items": {"type": "object"}},
             },
+        },
+    })
+}
+
+/// Where something of a page is.
+fn place() -> Value {
+    json!({
+        "type": "object",
+        "required": ["selector"],
+        "properties": {
+            "selector": {"type": "string"},
+            "fallbacks": {"type": "array", "items": {"type": "string"}},
         },
     })
 }

@@ -63,7 +63,8 @@ export function watch(decision: Decision, tell: (standing: Standing) => void): W
   }
 }
 
-function fatesOf({ content, placement }: Decision): Fate[] {
+/** Nothing of what still waits. */
+function fatesOf({ content, placement, trigger }: Decision): Fate[] {
   const declared = Array.isArray(content?.changes) ? content.changes : []
   const made = declared.map((change) => ({ what: change.kind, selector: change.selector, state: stateOf(change) }))
   const fields = Object.entries(content ?? {}).filter(([, value]) => typeof value === 'string' || typeof value === 'number')
@@ -72,7 +73,8 @@ function fatesOf({ content, placement }: Decision): Fate[] {
     const state = states.includes('made') ? 'made' : states[0] ?? 'missing'
     return { what: field, selector: `data-field="${field}"`, state }
   })
-  return [...made, ...shown.filter(({ what }) => what !== 'redirect')]
+  const fates = [...made, ...shown.filter(({ what }) => what !== 'redirect')]
+  return trigger && !fates.some(({ state }) => state === 'made') ? [] : fates
 }
 
 /** Whether a change is there. What can be looked at in no simple way counts as made where its place is. */
@@ -88,9 +90,9 @@ function holds(element: Element, change: Change): boolean {
     case 'text':
       return plain(textIn(element)) === plain(change.value)
     case 'html':
-      return plain(textIn(element)).includes(textOf(change.html))
+      return shows(element, change.html)
     case 'insert':
-      return plain(textIn(/start|end/.test(change.where) ? element : element.parentElement ?? element)).includes(textOf(change.html))
+      return shows(/start|end/.test(change.where) ? element : element.parentElement ?? element, change.html)
     case 'attribute':
       return element.getAttribute(change.name) === change.value
     case 'class':
@@ -107,6 +109,14 @@ function holds(element: Element, change: Change): boolean {
   }
 }
 
+/** Whether an element shows markup: by its text, or, as a component's text changes while it is used, by its name. */
+function shows(element: Element, html: string): boolean {
+  const { body } = new DOMParser().parseFromString(html, 'text/html')
+  const component = body.querySelector<HTMLElement>('[data-concierge-component]')?.dataset.conciergeComponent
+  if (component) return !!element.querySelector(`[data-concierge-component="${CSS.escape(component)}"]`)
+  return plain(textIn(element)).includes(plain(body.textContent ?? ''))
+}
+
 /** What is shown of an element's text, whatever case styles give it: not what stands aside for what is shown instead. */
 const textIn = (element: Element): string =>
   [...element.childNodes].filter((node) => isShown(element, node)).map((node) => node.textContent).join('')
@@ -116,5 +126,4 @@ function isShown(element: Element, node: Node): boolean {
   return !(node instanceof Element) || getComputedStyle(node).display !== 'none'
 }
 
-const textOf = (html: string): string => plain(new DOMParser().parseFromString(html, 'text/html').body.textContent ?? '')
 const plain = (text: string): string => text.replace(/\s+/g, ' ').trim()
