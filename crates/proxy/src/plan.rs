@@ -1,9 +1,9 @@
 //! What is to be done to a page, by what was decided for it.
 //!
 //! Declared changes and marked fields are what the browser's client makes of the same decisions
-//! (`packages/sdk-browser/src/changes.ts`, `slots.ts`), which finds them made. What cannot be done while a page streams
-//! through is left to it: moves, selectors that look ahead, and fallbacks, since only a whole page tells that a selector
-//! finds nothing.
+//! (`packages/sdk-browser/src/changes.ts`, `slots.ts`), which finds them made. What cannot be done while a page
+//! streams through is left to it: moves, selectors that look ahead, and fallbacks, since only a whole page tells that a
+//! selector finds nothing.
 
 use decision::changes::{What, Where};
 use model::{Value, value::Object};
