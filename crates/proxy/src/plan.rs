@@ -147,8 +147,8 @@ fn image(src: &str, alt: Option<&str>) -> Option<Edit> {
     is_safe_address(src).then_some(edit)
 }
 
-/// Whether a value is one, and not the end of its declaration. Those that quote such ends are left to the browser, which
-/// sets each property by itself.
+/// Whether a value is one, and not the end of its declaration. Those that quote such ends are left to the browser,
+/// which sets each property by itself.
 fn is_whole_value(value: &str) -> bool {
     let count = |letter: char| value.matches(letter).count();
     !value.contains([';', '{', '}', '!', '\\', '\n'])
