@@ -1,8 +1,9 @@
 //! Where do tags stand in a page of which only a part is there yet?
 //!
 //! The tokenization of the HTML standard (13.2.5), as far as it tells tags from what is none: nothing is decoded and
-//! nothing is put right, so that what is passed on is what came, byte for byte. All marks of the language are ASCII, and
-//! no encoding that browsers know for pages, but for UTF-16 and ISO-2022-JP, has `<`, `>` or quotes within a character.
+//! nothing is put right, so that what is passed on is what came, byte for byte. All marks of the language are ASCII,
+//! and no encoding that browsers know for pages, but for UTF-16 and ISO-2022-JP, has `<`, `>` or quotes within a
+//! character.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -75,7 +76,8 @@ enum Mode {
     Plain,
 }
 
-/// How far a script is within what looks like a comment: old pages put scripts there, and others whole pages into scripts.
+/// How far a script is within what looks like a comment: old pages put scripts there, and others whole pages into
+/// scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
     Bare,

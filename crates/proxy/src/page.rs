@@ -400,8 +400,8 @@ impl May {
                 && !TEXT.contains(&name)
                 && (is_cell || !elements::is_of_table(name))
         };
-        let is_shown =
-            change && !is_in(b"head") && !open.last().is_some_and(|open| open.is_foreign);
+        let is_drawing = open.last().is_some_and(|open| open.is_foreign);
+        let is_shown = change && !is_drawing && !is_in(b"head") && !is_in(b"noscript");
         let is_drawn = matches!(name, b"svg" | b"math");
         let within = is_shown && !is_leaf && !is_drawn && holds(name);
         let beside =

@@ -1,9 +1,9 @@
 //! What is to be done to a page, by what was decided for it.
 //!
 //! Declared changes and marked fields are what the browser's client makes of the same decisions
-//! (`packages/sdk-browser/src/changes.ts`, `slots.ts`), which finds them made. What cannot be done while a page streams
-//! through is left to it: moves, selectors that look ahead, and fallbacks, since only a whole page tells that a selector
-//! finds nothing.
+//! (`packages/sdk-browser/src/changes.ts`, `slots.ts`), which finds them made. What cannot be done while a page
+//! streams through is left to it: moves, selectors that look ahead, and fallbacks, since only a whole page tells that a
+//! selector finds nothing.
 
 use decision::changes::{What, Where};
 use model::{Value, value::Object};
@@ -147,8 +147,8 @@ fn image(src: &str, alt: Option<&str>) -> Option<Edit> {
     is_safe_address(src).then_some(edit)
 }
 
-/// Whether a value is one, and not the end of its declaration. Those that quote such ends are left to the browser, which
-/// sets each property by itself.
+/// Whether a value is one, and not the end of its declaration. Those that quote such ends are left to the browser,
+/// which sets each property by itself.
 fn is_whole_value(value: &str) -> bool {
     let count = |letter: char| value.matches(letter).count();
     !value.contains([';', '{', '}', '!', '\\', '\n'])

@@ -111,6 +111,7 @@ fn what_is_no_content_is_not_touched() {
         "<!-- <p class=a>x</p> -->",
         "<title><p class=a>x</p></title>",
         "<template><p class=a>x</p></template>",
+        "<noscript><p class=a>x</p></noscript>",
         "<svg><path class=a>x</path></svg>",
     ] {
         check(page, text.clone(), page);
