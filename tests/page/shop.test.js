@@ -34,11 +34,11 @@ test('simulated shoppers shop in the same shop', async () => {
     assert.deepEqual([name, category, price], [nameOf(product, 'en'), product.category, product.cents / 100])
   }
   const headers = { authorization: `Bearer ${environment('CONCIERGE_TOKEN')}` }
-  // Shoppers are measured a moment after they came.
+  // They go on coming, and those are recorded.
   await eventually('shoppers in every variant of a test', async () => {
-    const answer = await fetch(`${demo.server}/api/v1/experiences/product_row_test/results`, { headers })
+    const answer = await fetch(`${demo.server}/api/v1/experiences/first_impression/results`, { headers })
     assert.equal(answer.status, 200)
-    const { variants } = await answer.json()
-    return variants.every(({ units }) => 0 < units)
+    const { arms } = await answer.json()
+    return arms.every(({ units }) => 0 < units)
   })
 })

@@ -82,6 +82,14 @@ pub(crate) fn run(settings: &Settings, args: &DemoArgs) -> Outcome {
     }
     let signals = host.catch_signals()?;
     screen::say(what_to_try(client.base(), &keys, args));
+    let (shoppers, days) = (args.shoppers, args.days);
+    let coming = client.clone();
+    // It ends with the process.
+    std::thread::spawn(move || {
+        if let Err(error) = simulate::keep_coming(&coming, shoppers, days) {
+            tracing::debug!(%error, "no more shoppers come");
+        }
+    });
     if let Some(dir) = &args.shop {
         let address = serve_shop(&host, dir, &args.shop_listen, client.base(), &keys.write_key)?;
         screen::say(where_the_shop_is(address));
@@ -198,9 +206,13 @@ Try, in another terminal:
 3. Look the shopper up
    curl -sS '{base}/api/v1/profiles/lookup?type=user_id&value={user}' -H 'authorization: Bearer {token}'
 
+4. See what came of an experiment; somebody comes every two seconds, so give it a quarter of an hour
+   curl -sS {base}/api/v1/experiences/first_impression/results -H 'authorization: Bearer {token}'
+
 The same for reading, with the token in CONCIERGE_TOKEN:
    concierge decide --server {base} --user-id {user} --placement home_hero --explain
    concierge profile --server {base} user_id {user}
+   concierge results --server {base} first_impression
 
 Ctrl-C stops it."
     )

@@ -73,6 +73,9 @@ pub(crate) struct SimulateArgs {
     check: truths::CheckFlags,
 }
 
+/// How often somebody comes to the demo.
+const COMING_EVERY: Duration = Duration::seconds(2);
+
 /// The placements of the demo.
 const PLACEMENTS: [&str; 3] = ["home_hero", "product_row", "exit_popup"];
 
@@ -107,7 +110,7 @@ fn play(client: &Client, args: &SimulateArgs) -> Result<(World, Tally), Failure>
     let world = world(args.seed, args.shoppers, from, args.days, args.placements.clone());
     let mut progress = progress();
     let tally = if args.live {
-        Actor::play_live(client, &world, &mut progress)?
+        Actor::play_live(client, world.seed, world.visits(), &mut progress)?
     } else {
         Actor::play_past(client, &world, &mut progress)?
     };
@@ -124,6 +127,19 @@ pub(crate) fn play_demo(
     let from = SystemClock.now().saturating_sub(Duration::days(i64::from(days)));
     let world = world(seed, shoppers, from, days, PLACEMENTS.map(str::to_owned).to_vec());
     Actor::play_past(client, &world, &mut progress())
+}
+
+/// Lets shoppers of ever new worlds come from now on, at the pace of the clock, until the server answers no more.
+///
+/// Their decisions are recorded, other than those of the past, so experiments have results after a while.
+pub(crate) fn keep_coming(client: &Client, shoppers: u64, days: u32) -> anyhow::Result<()> {
+    loop {
+        let now = SystemClock.now();
+        // A world of its own for each: the messages of one that was played before would be taken for copies.
+        let seed = now.0.unsigned_abs();
+        let world = world(seed, shoppers, now, days, PLACEMENTS.map(str::to_owned).to_vec());
+        Actor::play_live(client, seed, world.visits_every(COMING_EVERY), &mut |_, _| ())?;
+    }
 }
 
 /// A shopper to show as an example: one who may be known, and who comes often.

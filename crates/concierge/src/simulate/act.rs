@@ -85,15 +85,14 @@ impl<'a> Actor<'a> {
         Ok(())
     }
 
-    /// Plays all visits at the instants at which they happen; ends with the last one.
+    /// Plays visits of the world of `seed` at the instants at which they happen; ends with the last one.
     pub(crate) fn play_live(
         client: &'a Client,
-        world: &World,
+        seed: u64,
+        visits: Vec<Visit>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> anyhow::Result<Tally> {
-        let mut actor =
-            Self { client, seed: world.seed, in_the_past: false, tally: Tally::default() };
-        let visits = world.visits();
+        let mut actor = Self { client, seed, in_the_past: false, tally: Tally::default() };
         let total = visits.len() as u64;
         let mut agenda = Agenda::default();
         for visit in visits {

@@ -41,6 +41,17 @@ impl World {
         visits
     }
 
+    /// The same visits, one after the other at even intervals, so that somebody comes at any hour.
+    pub(crate) fn visits_every(&self, interval: Duration) -> Vec<Visit> {
+        let mut visits = self.visits();
+        let mut start = self.from;
+        for visit in &mut visits {
+            visit.begin_at(start);
+            start = start.saturating_add(interval);
+        }
+        visits
+    }
+
     fn visits_of(&self, shopper: &Arc<Shopper>) -> Vec<Visit> {
         let mut visits = Vec::new();
         let (first, last) = shopper.present;

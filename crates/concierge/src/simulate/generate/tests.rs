@@ -120,3 +120,14 @@ fn shoppers_on_a_shared_device_are_told_apart_by_their_logins() {
     assert!(users_by_device.values().any(|users| users.len() == 2));
     assert!(users_by_device.values().all(|users| users.len() <= 2));
 }
+
+#[test]
+fn visits_at_even_intervals_are_the_same_otherwise() {
+    let world = world(5);
+    let usual = world.visits();
+    let even = world.visits_every(Duration::seconds(2));
+    let who = |visits: &[Visit]| visits.iter().map(|v| v.shopper().number).collect::<Vec<_>>();
+    assert_eq!(who(&usual), who(&even));
+    let starts: Vec<i64> = even.iter().map(|visit| visit.start().since(world.from).0).collect();
+    assert_eq!(starts[..3], [0, 2_000, 4_000]);
+}

@@ -111,6 +111,12 @@ impl Visit {
         self.start
     }
 
+    /// Lets a visit that has not begun begin at another instant.
+    pub(super) fn begin_at(&mut self, start: Timestamp) {
+        self.start = start;
+        self.clock = start;
+    }
+
     /// Whose it is.
     pub(crate) fn shopper(&self) -> &Shopper {
         &self.shopper
