@@ -145,11 +145,10 @@ mod tests {
 
     fn told(shop: &Shop, path: &str) -> String {
         let response = shop.respond(path);
-        let (status, headers) = (response.status().as_u16(), response.headers());
-        let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let header = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let told = header(header::LOCATION).or_else(|| header(header::CONTENT_TYPE));
-        let body = body_of(response);
-        format!("{status} {} {body}", told.unwrap_or_default().replace("; charset=utf-8", ""))
+        let told = told.unwrap_or_default().replace("; charset=utf-8", "");
+        format!("{} {told} {}", response.status().as_u16(), body_of(response))
     }
 
     fn body_of(response: Response) -> String {
