@@ -173,8 +173,9 @@ fn told(answer: &Value, stage: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_link_with_debug_says_why_and_another_does_not() {
     let server = shop().await;
-    let order = json!({"type": "track", "event": "Order Completed", "anonymousId": "looker"});
-    for _ in 0..2 {
+    for number in 0..2 {
+        let order = json!({"type": "track", "event": "Order Completed", "anonymousId": "looker",
+            "messageId": format!("order-{number}")});
         server.track(&order).await;
     }
     let plain = signed(&server, json!({})).await;
