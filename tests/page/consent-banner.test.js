@@ -77,7 +77,7 @@ test('a refusal is one click, leaves nothing but itself, and nobody is asked aga
   await question.waitFor({ state: 'hidden' })
   await page.evaluate(() => concierge('track', 'Product Viewed'))
   await page.waitForTimeout(1500)
-  assert.deepEqual([posts(), await kept()], [[], ['', 'concierge_consent']])
+  assert.deepEqual([posts(), await kept()], [[], ['concierge_consent', 'concierge_consent']])
   await page.reload()
   await page.waitForFunction(() => window.concierge?.r && window.conciergeBanner?.ask)
   assert.equal(await question.count(), 0)

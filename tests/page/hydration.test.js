@@ -2,11 +2,11 @@
 // compares what it finds with what it would render.
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { pathToFileURL } from 'node:url'
 
 import { buildSync } from 'esbuild'
 
@@ -30,11 +30,11 @@ const bundle = (contents, options) => buildSync({
 const RENDERERS = {
   react: `import { renderToString } from 'react-dom/server.browser'
     import { Shop } from './hydrated-react.jsx'
-    export default renderToString(<Shop />)`,
+    process.stdout.write(renderToString(<Shop />), () => process.exit())`,
   vue: `import { createSSRApp } from 'vue'
     import { renderToString } from 'vue/server-renderer'
     import { Shop } from './hydrated-vue.js'
-    export default await renderToString(createSSRApp(Shop))`,
+    process.stdout.write(await renderToString(createSSRApp(Shop)), () => process.exit())`,
 }
 const FILES = { react: 'hydrated-react.jsx', vue: 'hydrated-vue.js' }
 
@@ -42,7 +42,8 @@ async function rendered(kind) {
   const folder = await mkdtemp(join(tmpdir(), 'concierge-rendered-'))
   const file = join(folder, 'page.mjs')
   await writeFile(file, bundle(RENDERERS[kind], { format: 'esm', platform: 'node' }))
-  const { default: html } = await import(pathToFileURL(file))
+  // In a process of its own, since what renders may keep one alive.
+  const html = execFileSync(process.execPath, [file], { encoding: 'utf8' })
   await rm(folder, { recursive: true })
   return html
 }

@@ -3,10 +3,8 @@
 
 import { ACTIVITY, listen } from './guard.ts'
 
-export interface Attention {
-  /** What the page got until now, `undefined` where that is nothing; from here on it is another page. */
-  take(): Record<string, number> | undefined
-}
+/** What the page got until now, `undefined` where that is nothing; from here on it is another page. */
+export type Attention = () => Record<string, number> | undefined
 
 /** Nobody is there who did nothing for so long, in milliseconds. */
 const IDLE_MS = 10_000
@@ -33,12 +31,10 @@ export function measureAttention(): Attention {
     const height = document.documentElement.scrollHeight
     seen = Math.max(seen, height ? Math.min(1, (scrollY + innerHeight) / height) : 0)
   }, TICK_MS)
-  return {
-    take() {
-      const taken = { active_seconds: active, seen: Math.round(seen * 100) / 100, hesitations }
-      active = seen = hesitations = 0
-      last = performance.now()
-      return taken.active_seconds ? taken : undefined
-    },
+  return () => {
+    const taken = { active_seconds: active, seen: Math.round(seen * 100) / 100, hesitations }
+    active = seen = hesitations = 0
+    last = performance.now()
+    return taken.active_seconds ? taken : undefined
   }
 }

@@ -142,7 +142,7 @@ export function start(options: Options, since = performance.now()): Concierge {
   const isMeasured = (): boolean => !!options.attention && !!consent.answer()?.[options.attention]
 
   function tellAttention(page = pageNow()): void {
-    const read = attention?.take()
+    const read = attention?.()
     if (read && isMeasured()) track('Attention Measured', { path: page.path, ...read }, page)
   }
 

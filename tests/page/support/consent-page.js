@@ -24,7 +24,7 @@ export async function open(path, { head = '', body = BODY, language = 'en', opti
     page,
     url,
     posts: () => guest.asked.filter((call) => call.method() === 'POST'),
-    kept: () => page.evaluate(() => [document.cookie, ...Object.keys(localStorage)]),
+    kept: () => page.evaluate(() => [document.cookie.replace(/=[^;]*/g, ''), ...Object.keys(localStorage)]),
     // What the client knows to be answered.
     answer: () => page.evaluate(() => concierge('consents')),
     known: () => page.evaluate(() => localStorage.getItem('ajs_anonymous_id')),
