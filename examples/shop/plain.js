@@ -109,7 +109,6 @@ function showSearch() {
   one('[data-none]').hidden = !query || 0 < found.length
   one('[name=q]').value = query
   if (query) write('[data-search-title]', t.results(query))
-  document.documentElement.dataset.ready = ''
 }
 
 const SORTS = {
@@ -182,6 +181,7 @@ const OPENED = {
 showVisitor()
 store.subscribe(showVisitor)
 OPENED[kind]?.()
+document.documentElement.dataset.ready = ''
 // Rows are hidden until it is decided, and then have what is to be shown.
 concierge('onDecisions', (decisions) => {
   for (const row of all('section[data-concierge]:has([data-cards])')) {
