@@ -1,6 +1,10 @@
 //! The proxy in front of a real site, and of servers that decide, stall, or are gone.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test, what cannot be is a failure")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test, what cannot be is a failure"
+)]
 
 mod stage;
 
