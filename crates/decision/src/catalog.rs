@@ -95,13 +95,13 @@ pub struct Catalog {
 
 /// What an experience does to pages, whichever of its contents is shown.
 #[derive(Clone, Debug)]
-pub(crate) struct OnPage {
-    /// The places that a page must have; `None` where none are named.
-    places: Option<Arc<[Place]>>,
+pub struct OnPage {
+    /// The places that any of its contents changes; `None` where none are named.
+    pub places: Option<Arc<[Place]>>,
     /// What finds the elements that look other with it than without it.
     altered: BTreeSet<String>,
-    /// What it waits for.
-    awaited: Option<Awaited>,
+    /// What a page waits for before anything of it is shown; `None` where it does not wait.
+    pub awaited: Option<Awaited>,
 }
 
 /// What live experiences may change on some pages.
@@ -263,14 +263,9 @@ impl Catalog {
         sound.filter(|placement| placement.state == State::Live)?.leads_to.as_deref()
     }
 
-    /// The places that any content of an experience changes, whichever is shown; none where it changes no page.
-    pub fn places(&self, experience: &Key) -> Option<&Arc<[Place]>> {
-        self.pages.get(experience)?.places.as_ref()
-    }
-
-    /// What an experience waits for on a page before anything of it is shown; none where it does not wait.
-    pub fn awaited(&self, experience: &Key) -> Option<Awaited> {
-        self.pages.get(experience)?.awaited
+    /// What an experience does to pages, whichever of its contents is shown; none where it does nothing.
+    pub fn on_page(&self, experience: &Key) -> Option<&OnPage> {
+        self.pages.get(experience)
     }
 
     /// What may be changed on which pages, placement by placement.

@@ -40,6 +40,19 @@ pub enum Shape {
     Embedded,
 }
 
+impl Shape {
+    /// Its name in documents, markup and style sheets.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Banner => "banner",
+            Self::Bar => "bar",
+            Self::Popup => "popup",
+            Self::SlideIn => "slide_in",
+            Self::Embedded => "embedded",
+        }
+    }
+}
+
 /// A component. Its texts may be Liquid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -184,6 +197,20 @@ impl Component {
     /// Its markup.
     pub(crate) fn pieces(&self) -> Vec<Piece> {
         markup::of(self)
+    }
+
+    /// Whether it asks for something.
+    fn is_asking(&self) -> bool {
+        self.survey.is_some() || self.rating.is_some()
+    }
+
+    /// Why it is shown, in its own words or those of its language; none where it does not tell.
+    fn reason(&self) -> Option<&str> {
+        match &self.why {
+            None | Some(Why::Usual(false)) => None,
+            Some(Why::Usual(true)) => Some(self.lang.labels().because),
+            Some(Why::Because(because)) => Some(because),
+        }
     }
 
     fn is_empty(&self) -> bool {

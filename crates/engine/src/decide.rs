@@ -171,8 +171,7 @@ impl Decision {
         snapshot: &Snapshot,
     ) -> Self {
         let experience = outcome.experience.as_ref().map(|experience| &experience.key);
-        let places = experience.and_then(|key| snapshot.decisions.places(key));
-        let trigger = experience.and_then(|key| snapshot.decisions.awaited(key));
+        let on_page = experience.and_then(|key| snapshot.decisions.on_page(key));
         let explanation = std::mem::take(&mut outcome.explanation);
         Self {
             id,
@@ -182,8 +181,8 @@ impl Decision {
             content: outcome.content.clone(),
             reason: outcome.reason,
             propensity: outcome.propensity,
-            places: places.cloned(),
-            trigger,
+            places: on_page.and_then(|page| page.places.clone()),
+            trigger: on_page.and_then(|page| page.awaited),
             token: None,
             unrecorded: false,
             explanation: request.explain.then_some(explanation),

@@ -14,7 +14,7 @@ use hyper_util::{
 };
 use parking_lot::Mutex;
 
-use crate::Address;
+use crate::{Address, forward};
 
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -61,9 +61,7 @@ struct Failures {
 
 impl Decider {
     pub(crate) fn at(address: &Address) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(ANSWER_TIME_MAX));
+        let connector = forward::connector(ANSWER_TIME_MAX);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME_MAX)

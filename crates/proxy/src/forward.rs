@@ -1,12 +1,16 @@
 //! Calls and answers as they are passed on (RFC 9110, 7.6).
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use hyper::{
     HeaderMap, Version,
     header::{self, Entry, HeaderName, HeaderValue},
     http::request::Parts,
 };
+use hyper_util::client::legacy::connect::HttpConnector;
 
 use crate::{Options, visit::Origin};
 
@@ -39,6 +43,14 @@ const OF_THE_ORIGINAL: [HeaderName; 10] = [
     HeaderName::from_static("repr-digest"),
     HeaderName::from_static("surrogate-control"),
 ];
+
+/// Makes connections over which calls are passed on or asked: what is written goes out at once.
+pub(crate) fn connector(time_max: Duration) -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(time_max));
+    connector
+}
 
 impl Origin {
     /// Where a call comes from, by what the trusted proxies in front say, where there are any.

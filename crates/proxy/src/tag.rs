@@ -21,3 +21,14 @@ pub(crate) fn tag(options: &Options) -> String {
         "<script>{consent}{SNIPPET}</script><script async src=\"{address}/sdk/{key}.js\"></script>"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_snippet_is_that_of_the_guide() {
+        let guide = include_str!("../../../docs/guide/personalise-your-site.md");
+        assert!(guide.contains(SNIPPET.trim_end()));
+    }
+}

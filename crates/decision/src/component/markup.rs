@@ -2,7 +2,7 @@
 
 use model::Value;
 
-use super::{Component, Item, Question, Shape, Why, labels::Labels};
+use super::{Component, Item, Question, Shape, labels::Labels};
 
 /// A piece of markup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,20 +29,13 @@ pub(super) fn of(component: &Component) -> Vec<Piece> {
     ask(&mut page, component, labels);
     explain(&mut page, component, labels);
     page.markup("</div>");
-    page.markup(close(component));
+    page.markup(&format!("</{}>", element(component.kind)));
     page.pieces
 }
 
-/// A modal dialog for a pop-up, a landmark for what lies over the page, else a part of the page.
 fn open(page: &mut Page, component: &Component) {
-    let (element, kind) = match component.kind {
-        Shape::Banner => ("aside", "banner"),
-        Shape::Bar => ("aside", "bar"),
-        Shape::Popup => ("dialog", "popup"),
-        Shape::SlideIn => ("aside", "slide_in"),
-        Shape::Embedded => ("section", "embedded"),
-    };
-    page.markup(&format!("<{element} data-concierge-component=\"{kind}\""));
+    let kind = component.kind.name();
+    page.markup(&format!("<{} data-concierge-component=\"{kind}\"", element(component.kind)));
     page.attribute("lang", component.lang.tag());
     page.attribute("dir", component.lang.direction());
     if let Some(title) = component.title.as_ref().or(component.text.as_ref()) {
@@ -51,11 +44,12 @@ fn open(page: &mut Page, component: &Component) {
     page.markup(">");
 }
 
-fn close(component: &Component) -> &'static str {
-    match component.kind {
-        Shape::Popup => "</dialog>",
-        Shape::Embedded => "</section>",
-        Shape::Banner | Shape::Bar | Shape::SlideIn => "</aside>",
+/// A modal dialog for a pop-up, a landmark for what lies over the page, else a part of the page.
+fn element(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Popup => "dialog",
+        Shape::Embedded => "section",
+        Shape::Banner | Shape::Bar | Shape::SlideIn => "aside",
     }
 }
 
@@ -133,7 +127,7 @@ fn ask(page: &mut Page, component: &Component, labels: &Labels) {
     if let Some(rating) = &component.rating {
         step(page, rating, true, |page| stars(page, labels));
     }
-    if component.survey.is_some() || component.rating.is_some() {
+    if component.is_asking() {
         page.markup("<p role=\"status\" hidden>");
         page.text(thanks.unwrap_or(labels.thanks));
         page.markup("</p>");
@@ -176,11 +170,7 @@ fn stars(page: &mut Page, labels: &Labels) {
 }
 
 fn explain(page: &mut Page, component: &Component, labels: &Labels) {
-    let because = match &component.why {
-        None | Some(Why::Usual(false)) => return,
-        Some(Why::Usual(true)) => labels.because,
-        Some(Why::Because(because)) => because,
-    };
+    let Some(because) = component.reason() else { return };
     page.element("<details><summary>", Some(labels.why), "</summary>");
     page.element("<p>", Some(because), "</p>");
     page.markup("<button type=\"button\" data-do=\"refuse\" data-say=\"Personalization Refused\">");

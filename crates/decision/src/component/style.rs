@@ -1,30 +1,21 @@
 //! What components look like: a page is given what is for the parts that are there.
 
-use super::{Component, Shape, Why};
+use super::Component;
 
 /// Sections, each after a line `/*= name */`.
 const SHEET: &str = include_str!("component.css");
 
 /// The style sheet of a component, without what is for other parts.
 pub(super) fn of(component: &Component) -> String {
-    let shape = match component.kind {
-        Shape::Banner => "banner",
-        Shape::Bar => "bar",
-        Shape::Popup => "popup",
-        Shape::SlideIn => "slide_in",
-        Shape::Embedded => "embedded",
-    };
-    let has_why = !matches!(component.why, None | Some(Why::Usual(false)));
-    let is_asking = component.survey.is_some() || component.rating.is_some();
     let parts = [
         ("base", true),
         ("image", component.image.is_some()),
         ("countdown", component.countdown.is_some()),
         ("coupon", component.coupon.is_some()),
-        ("survey", is_asking),
+        ("survey", component.is_asking()),
         ("items", !component.items.is_empty()),
-        ("why", has_why),
-        (shape, true),
+        ("why", component.reason().is_some()),
+        (component.kind.name(), true),
     ];
     parts.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| section(name)).collect()
 }

@@ -39,7 +39,8 @@ impl Task for Broken {
         let broken = health.iter().find(|(_, counts)| counts.verdict() == Verdict::Broken);
         let Some((variant, counts)) = broken else { return Ok(()) };
         let snapshot = shared.registry.snapshot();
-        let places = snapshot.decisions.places(key).map_or(&[][..], |places| places);
+        let on_page = snapshot.decisions.on_page(key);
+        let places = on_page.and_then(|page| page.places.as_deref()).unwrap_or_default();
         let because = reason(variant, counts, places);
         stops::stop(desk, live, because)
     }
