@@ -13,8 +13,9 @@ import { SLOTS, hide, remember, selectorsFor, type Hidden } from './hide.ts'
 import { follow, type Outcome, type Report } from './outcomes.ts'
 import { onRoute } from './routes.ts'
 import { isSafeAddress } from './sanitise.ts'
+import { pageNow, situationOn } from './situation.ts'
 import { filled, slotOf } from './slots.ts'
-import { ANSWER, USER, VISITOR, openStorage } from './storage.ts'
+import { ANSWER, PREVIEW, USER, VISITOR, openStorage } from './storage.ts'
 import { when } from './trigger.ts'
 
 export interface Options {
@@ -66,7 +67,6 @@ export interface Concierge {
 const HIDDEN_MS_MAX = 300
 /** Frameworks set a page's title a moment after its address, in milliseconds. */
 const TITLE_MS = 100
-const PREVIEW = 'concierge_preview'
 /** What a preview's token begins with where it only says why. */
 const LIVE = '.'
 
@@ -104,16 +104,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     storage.set(VISITOR, id)
     return id
   }
-  const pageNow = (): Properties => {
-    const { href: url, pathname: path, search } = location
-    return { url, path, search, title: document.title, referrer }
-  }
-  const context = (page = pageNow()): Message['context'] => ({
-    page,
-    locale: navigator.language,
-    timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-    consent: { categoryPreferences: consent.answer() },
-  })
+  const context = (page = pageNow(referrer)): Message['context'] => situationOn(page, consent.answer())
   const message = (type: Message['type'], said: Properties, page?: Properties): Message => ({
     type,
     messageId: newId(),
@@ -133,7 +124,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     send('track', { event, properties }, page)
 
   function page(properties: Properties = {}): void {
-    const page = pageNow()
+    const page = pageNow(referrer)
     send('page', { properties: { ...page, ...properties } }, page)
     const query = options.searchParameter && new URLSearchParams(location.search).get(options.searchParameter)
     if (query) track('Products Searched', { query }, page)
@@ -141,7 +132,7 @@ export function start(options: Options, since = performance.now()): Concierge {
 
   const isMeasured = (): boolean => !!options.attention && !!consent.answer()?.[options.attention]
 
-  function tellAttention(page = pageNow()): void {
+  function tellAttention(page = pageNow(referrer)): void {
     const read = attention?.()
     if (read && isMeasured()) track('Attention Measured', { path: page.path, ...read }, page)
   }
@@ -275,10 +266,10 @@ export function start(options: Options, since = performance.now()): Concierge {
 
   settle()
   capture(track)
-  let before = pageNow()
+  let before = pageNow(referrer)
   let titled: ReturnType<typeof setTimeout> | undefined
   function enter(): void {
-    before = pageNow()
+    before = pageNow(referrer)
     // What a server has decided is for the page that it rendered.
     inlined()
     void decide()
@@ -337,7 +328,8 @@ export function start(options: Options, since = performance.now()): Concierge {
   }
 }
 
-const changesOf = (content: Decision['content']): Change[] => (Array.isArray(content?.changes) ? content.changes : [])
+/** The changes that content declares. */
+export const changesOf = (content: Decision['content']): Change[] => (Array.isArray(content?.changes) ? content.changes : [])
 
 /** The places of a page by which it is found out whether a decision could be shown. */
 export function placesOf({ content, placement, places }: Decision): Place[] {

@@ -10,6 +10,8 @@ export const USER = 'ajs_user_id'
 export const ANSWER = 'concierge_consent'
 /** What is hidden on pages that were seen, until it is decided. */
 export const HIDDEN = 'concierge_hidden'
+/** A preview's token: a parameter of the address that brings it, and where a tab keeps it. */
+export const PREVIEW = 'concierge_preview'
 /** Events that could not be sent. */
 export const UNSENT = 'concierge_unsent'
 

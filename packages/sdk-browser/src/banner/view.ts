@@ -1,6 +1,8 @@
 // What visitors see and use of the banner: a region at the bottom of the page that asks, and a dialogue with a switch for
 // each purpose. Both are in a shadow tree, so that the page's styles and theirs do not meet.
 
+import { make } from '../dom.ts'
+import { adopt, drop } from '../hide.ts'
 import { STYLE } from './style.ts'
 import { isRightToLeft, type textsIn } from './texts.ts'
 
@@ -111,16 +113,15 @@ function switchOf({ key, isBlocked }: Choice, texts: Texts): { key: string; inpu
 
 /** Has the page scroll what is focused clear of the question, while that is shown. */
 function keepPlace(question: HTMLElement): () => void {
-  const sheet = new CSSStyleSheet()
-  document.adoptedStyleSheets = document.adoptedStyleSheets.concat(sheet)
+  const sheet = adopt('')
   const observer = new ResizeObserver(() => {
     const height = question.offsetHeight
-    sheet.replaceSync(height ? `html{scroll-padding-block-end:${height + SPACE}px}` : '')
+    sheet?.replaceSync(height ? `html{scroll-padding-block-end:${height + SPACE}px}` : '')
   })
   observer.observe(question)
   return () => {
     observer.disconnect()
-    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((other) => other !== sheet)
+    drop(sheet)
   }
 }
 
@@ -147,14 +148,5 @@ function button(text: string, act: () => void, kind?: string, label?: string): H
   const attributes = { type: 'button', ...(kind ? { class: kind } : {}), ...(label ? { 'aria-label': label } : {}) }
   const element = make('button', attributes, text)
   element.onclick = () => act()
-  return element
-}
-
-function make<K extends keyof HTMLElementTagNameMap>(
-  tag: K, attributes: Record<string, string>, ...children: (Node | string)[]
-): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag)
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
-  element.append(...children)
   return element
 }

@@ -2,7 +2,7 @@
 
 import { openConsent } from '../consent.ts'
 import type { Server } from '../events.ts'
-import { attempt } from '../guard.ts'
+import { pageNow, situationOn } from '../situation.ts'
 import type { Options } from '../start.ts'
 import { USER, VISITOR, openStorage } from '../storage.ts'
 import { Refused, explain, look, type Answer, type Choice } from './server.ts'
@@ -25,15 +25,9 @@ function requestNow(options: Options | undefined): object {
   const state = consent.state()
   if (state === 'waiting') throw new Refused('Nothing is decided before the visitor has answered what they agree to.')
   if (state === 'closed') throw new Refused('The visitor has refused everything, so nothing is decided for them.')
-  const { href: url, pathname: path, search } = location
   const [visitor, user] = [storage.get(VISITOR), storage.get(USER)]
   return {
     identifiers: { ...(visitor ? { anonymous_id: visitor } : {}), ...(user ? { user_id: user } : {}) },
-    context: {
-      page: { url, path, search, title: document.title, referrer: document.referrer },
-      locale: navigator.language,
-      timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
-      consent: { categoryPreferences: consent.answer() },
-    },
+    context: situationOn(pageNow(), consent.answer()),
   }
 }

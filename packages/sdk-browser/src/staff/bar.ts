@@ -1,6 +1,7 @@
 // The bar that says that a page is a preview: of what, as whom, until when, and the way out of it.
 
-import { icon, iconButton, make, timeOf, value } from './dom.ts'
+import { make } from '../dom.ts'
+import { icon, iconButton, timeOf, value } from './dom.ts'
 import { BAR, recall, remember } from './memory.ts'
 import type { Choice, Looked, Preview } from './server.ts'
 

@@ -1,8 +1,9 @@
 // One placement: what was decided for it, what became of that on the page, and what was considered.
 
+import { make } from '../dom.ts'
 import type { Trigger } from '../trigger.ts'
 import { chosen, type BarDoes } from './bar.ts'
-import { icon, make, words } from './dom.ts'
+import { icon, words } from './dom.ts'
 import { watch, type Fate, type Standing, type Watched } from './page.ts'
 import { line, listOf } from './rule.ts'
 import type { Choice, Explained, Preview, Truth } from './server.ts'

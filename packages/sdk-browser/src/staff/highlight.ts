@@ -1,6 +1,6 @@
 // Frames around what a decision is about, over the page and in nobody's way.
 
-import { make } from './dom.ts'
+import { make } from '../dom.ts'
 
 /** Shows frames around elements until it is called with others, or none. */
 export function openHighlight(root: ShadowRoot): (elements: Element[]) => void {

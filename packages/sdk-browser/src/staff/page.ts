@@ -6,7 +6,7 @@ import type { Decision } from '../decisions.ts'
 import { attempt } from '../guard.ts'
 import { follow } from '../outcomes.ts'
 import { filled } from '../slots.ts'
-import { placesOf } from '../start.ts'
+import { changesOf, placesOf } from '../start.ts'
 
 /** What became of one change. */
 export interface Fate {
@@ -65,8 +65,7 @@ export function watch(decision: Decision, tell: (standing: Standing) => void): W
 
 /** Nothing of what still waits. */
 function fatesOf({ content, placement, trigger }: Decision): Fate[] {
-  const declared = Array.isArray(content?.changes) ? content.changes : []
-  const made = declared.map((change) => ({ what: change.kind, selector: change.selector, state: stateOf(change) }))
+  const made = changesOf(content).map((change) => ({ what: change.kind, selector: change.selector, state: stateOf(change) }))
   const fields = Object.entries(content ?? {}).filter(([, value]) => typeof value === 'string' || typeof value === 'number')
   const shown = fields.map(([field, value]): Fate => {
     const states = filled(placement, { [field]: value }).map(stateOf).filter((state) => state !== 'missing')

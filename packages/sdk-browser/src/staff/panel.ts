@@ -1,8 +1,9 @@
 // What says why a page shows what it shows: each placement, who it was decided for, and the situation.
 
+import { make } from '../dom.ts'
 import type { BarDoes } from './bar.ts'
 import { openCard, type Card, type Fold } from './card.ts'
-import { iconButton, make, value, words } from './dom.ts'
+import { iconButton, value, words } from './dom.ts'
 import { listOf } from './rule.ts'
 import type { Answer, Choice, Looked } from './server.ts'
 import { storyOf, type Gate } from './story.ts'

@@ -1,6 +1,7 @@
 // What was asked of somebody, and what was found: gates, and the parts of a rule below each other.
 
-import { icon, make, timeOf, words } from './dom.ts'
+import { make } from '../dom.ts'
+import { icon, timeOf, words } from './dom.ts'
 import type { Truth } from './server.ts'
 import type { Gate, Part } from './story.ts'
 

@@ -2,14 +2,15 @@
 // what it shows. It comes as a module of its own, which nobody else loads, and whoever has no valid link sees nothing
 // of it. It asks the server itself for what the client asked, with reasons, and changes nothing of the page.
 
+import { make } from '../dom.ts'
 import { attempt } from '../guard.ts'
 import { onRoute } from '../routes.ts'
 import type { Options } from '../start.ts'
+import { PREVIEW } from '../storage.ts'
 import { askWhy } from './ask.ts'
 import { openBar, type BarDoes } from './bar.ts'
-import { make } from './dom.ts'
 import { openHighlight } from './highlight.ts'
-import { PANEL, PREVIEW, forgetPreview, recall, remember, sayPreview } from './memory.ts'
+import { PANEL, forgetPreview, recall, remember, sayPreview } from './memory.ts'
 import { openPanel } from './panel.ts'
 import { Refused, look, type Looked } from './server.ts'
 import { STYLE } from './style.ts'
