@@ -11,7 +11,7 @@ export type Situation = {
 }
 
 /** The page that is open, to which `referrer` led. */
-export function pageNow(referrer = document.referrer): Record<string, unknown> {
+export function pageNow(referrer: string): Record<string, unknown> {
   const { href: url, pathname: path, search } = location
   return { url, path, search, title: document.title, referrer }
 }

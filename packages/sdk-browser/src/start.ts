@@ -95,7 +95,6 @@ export function start(options: Options, since = performance.now()): Concierge {
   const hearers = new Set<Hear>()
   const consentHearers = new Set<HearConsent>()
   let attention: Attention | undefined
-  let isAttentionLoading = false
   /** Counts pages, so that an answer for one that was left is passed over. */
   let view = 0
 
@@ -241,8 +240,9 @@ export function start(options: Options, since = performance.now()): Concierge {
     if (state === 'open') storage.allow()
     queue.hold(state !== 'open', consent.answer())
     consentHearers.forEach((hear) => attempt(() => hear(consent.answer())))
-    if (isMeasured() && !isAttentionLoading) {
-      isAttentionLoading = true
+    if (isMeasured() && !attention) {
+      // Nothing, until what measures it is there.
+      attention = () => undefined
       load('attention').then((module) => (attention = (module as Module).measureAttention()), () => undefined)
     }
     if (state !== 'closed') return

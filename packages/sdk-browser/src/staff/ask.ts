@@ -28,6 +28,6 @@ function requestNow(options: Options | undefined): object {
   const [visitor, user] = [storage.get(VISITOR), storage.get(USER)]
   return {
     identifiers: { ...(visitor ? { anonymous_id: visitor } : {}), ...(user ? { user_id: user } : {}) },
-    context: situationOn(pageNow(), consent.answer()),
+    context: situationOn(pageNow(document.referrer), consent.answer()),
   }
 }
