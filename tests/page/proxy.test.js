@@ -114,6 +114,61 @@ test('while the server is gone the page is as it was, and the client asks by its
   await guest.leave()
 })
 
+test('without JavaScript a component is a part of the page, and what waits for something to be done is not there', async () => {
+  const path = '/proxied-shapes'
+  const match = { context: 'page.path', op: 'eq', value: path }
+  const offer = { kind: 'popup', title: 'Before you go', coupon: 'STAY10', button: { text: 'To the cart', link: '/cart' } }
+  const survey = { questions: [{ ask: 'For whom?', trait: 'shops_for', answers: [{ text: 'Me' }] }] }
+  const shapes = {
+    offer: { component: offer }, bar: { component: { kind: 'bar', text: 'Free delivery' } },
+    asks: { component: { kind: 'slide_in', title: 'Two questions', survey } },
+    row: { component: { kind: 'embedded', title: 'For you', items: [{ title: 'Lamp', link: '/lamp' }] } },
+  }
+  for (const [name, content] of Object.entries(shapes)) {
+    await define('placements', `proxied_${name}`, { state: 'live', match })
+    await define('experiences', `proxied_${name}_on`, {
+      state: 'live', placement: `proxied_${name}`, variants: [{ key: 'on', content }],
+    })
+  }
+  await define('placements', 'proxied_waits', { state: 'live', match })
+  await define('experiences', 'proxied_waits_on', {
+    state: 'live', placement: 'proxied_waits', trigger: { on: 'scroll', percent: 90 },
+    variants: [{ key: 'on', content: { changes: [{ kind: 'text', selector: '#below', value: 'Seen to the end' }] } }],
+  })
+  site.show(path, `<!doctype html><html lang="en"><head><title>Shop</title>${tag()}</head><body>
+    <main style="min-height:3000px"><h1>Shop</h1><section data-concierge="proxied_row"><h2>Popular</h2></section>
+    <p id="below">Below</p></main></body></html>`)
+  const still = await visitor(browser, [proxy, site.url], { javaScriptEnabled: false })
+  const page = await still.open(proxy + path)
+  const look = () => [...document.querySelectorAll('[data-concierge-component]')].map((one) => {
+    const { display, position } = getComputedStyle(one)
+    const buttons = [...one.querySelectorAll('[data-do]')].filter((button) => button.checkVisibility())
+    return { kind: one.dataset.conciergeComponent, display, position, buttons: buttons.length, text: one.innerText.trim() }
+  })
+  const [row, ...others] = await page.evaluate(look)
+  assert.deepEqual(row, { kind: 'embedded', display: 'block', position: 'static', buttons: 0, text: 'For you\n\nLamp' })
+  const found = Object.fromEntries(others.map(({ kind, ...one }) => [kind, one]))
+  assert.deepEqual(found.popup, {
+    display: 'block', position: 'static', buttons: 0, text: 'Before you go\n\nSTAY10\n\nTo the cart',
+  })
+  assert.deepEqual([found.bar.position, found.bar.text], ['static', 'Free delivery'])
+  assert.equal(found.slide_in.display, 'none')
+  assert.equal(await page.textContent('#below'), 'Below')
+  await still.leave()
+
+  const guest = await visitor(browser, [proxy, site.url, SERVER])
+  const scripted = await guest.open(proxy + path)
+  await eventually('the pop-up', () => scripted.evaluate(() => !!document.querySelector('dialog[open]')))
+  assert.equal(await scripted.textContent('#below'), 'Below')
+  const kinds = (await scripted.evaluate(look)).filter(({ display }) => display !== 'none').map(({ kind }) => kind)
+  for (const kind of ['popup', 'bar', 'slide_in', 'embedded']) assert.ok(kinds.includes(kind), kind)
+  await scripted.keyboard.press('Escape')
+  await scripted.evaluate(() => scrollTo(0, 3_000))
+  await eventually('what waited', async () => (await scripted.textContent('#below')) === 'Seen to the end')
+  await guest.leave()
+  assert.deepEqual(guest.complaints, [])
+})
+
 test('whoever refuses is left alone by the proxy, too', async () => {
   const guest = await visitor(browser, [proxy, site.url, SERVER])
   const page = await guest.open(proxy + PATH)

@@ -192,6 +192,34 @@ test('another variant is shown, and what is done by whoever looks counts for no 
   await one.leave()
 })
 
+test('it can be used beside a modal pop-up, and no answer to that is kept', async () => {
+  const match = { context: 'page.path', op: 'eq', value: '/staff/popup' }
+  await define('placements', 'staff_popup', { state: 'live', match })
+  await define('experiences', 'staff_popup_on', { state: 'live', placement: 'staff_popup', variants: [
+    { key: 'on', content: { component: { kind: 'popup', title: 'Before you go', why: true } } },
+  ] })
+  const one = await guest()
+  const variants = { staff_popup_on: 'on' }
+  const page = await one.open(`${shop('/staff/popup')}?concierge_preview=${await link({ debug: true, variants })}`)
+  const dialog = page.locator('dialog')
+  await dialog.waitFor()
+  await bar(page).getByRole('button', { name: 'Why?' }).click()
+  await card(page, 'staff_popup').waitFor()
+  await accessible(page)
+  await panel(page).press('Escape')
+  await panel(page).waitFor({ state: 'hidden' })
+  assert.equal(await dialog.isVisible(), true)
+  await dialog.getByText('Why am I seeing this?').click()
+  await dialog.getByRole('button', { name: 'Stop choosing for me' }).click()
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'hidden' })
+  await bar(page).getByRole('button', { name: 'Why?' }).click()
+  await card(page, 'staff_popup').waitFor()
+  assert.equal(await page.evaluate(() => localStorage.getItem('concierge_consent')), null)
+  await one.leave()
+  assert.deepEqual(one.complaints, [])
+})
+
 test('it is used by keyboard and screen reader, on pages of any direction and policy', async () => {
   const policy = `<meta http-equiv="content-security-policy"
     content="default-src 'none'; script-src 'unsafe-inline' ${SERVER}; connect-src ${SERVER}; img-src data:">`

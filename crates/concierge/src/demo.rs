@@ -10,12 +10,13 @@ use std::{
 
 use anyhow::Context as _;
 use engine::engine::FirstKeys;
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
     apply,
     cli::ServeFlags,
-    client::Client,
+    client::{Auth, Client},
     failure::{Failure, Outcome},
     host::Host,
     screen, serve,
@@ -92,7 +93,7 @@ pub(crate) fn run(settings: &Settings, args: &DemoArgs) -> Outcome {
     });
     if let Some(dir) = &args.shop {
         let address = serve_shop(&host, dir, &args.shop_listen, client.base(), &keys.write_key)?;
-        screen::say(where_the_shop_is(address));
+        screen::say(where_the_shop_is(address, &debugger(&client)?));
         if args.open {
             open_in_browser(&format!("http://{address}/"));
         }
@@ -118,13 +119,24 @@ fn serve_shop(
     Ok(address)
 }
 
-fn where_the_shop_is(address: SocketAddr) -> String {
+/// A preview's token with which the shop says why it shows what it shows.
+fn debugger(client: &Client) -> anyhow::Result<String> {
+    let asked = json!({"preview": {"debug": true}, "lasts": "7d"});
+    let made = client.post("/api/v1/previews", Auth::Token, &asked)?;
+    let token = made["token"].as_str().context("the server made no preview's token")?;
+    Ok(token.to_owned())
+}
+
+fn where_the_shop_is(address: SocketAddr, debugger: &str) -> String {
     format!(
         "
 The shop is open at http://{address}/
   in Swedish     http://{address}/sv/
   in Arabic      http://{address}/ar/
-  with React     http://{address}/react/"
+  with React     http://{address}/react/
+
+See why it shows you what it shows: this opens it with the debugger, for a week
+  http://{address}/?concierge_preview={debugger}"
     )
 }
 
@@ -159,7 +171,7 @@ fn keys(host: &Host, settings: &Settings) -> Result<FirstKeys, Failure> {
 
 /// Keeps the keys beside the data: the demo's data is made up, and whoever runs it again wants the same keys.
 fn write_keys(note: &Path, keys: &FirstKeys) -> anyhow::Result<()> {
-    let text = serde_json::json!({"write_key": keys.write_key, "token": keys.token}).to_string();
+    let text = json!({"write_key": keys.write_key, "token": keys.token}).to_string();
     let file =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(note);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));

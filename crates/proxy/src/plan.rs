@@ -7,7 +7,7 @@
 
 use decision::changes::{What, Where};
 use model::{Value, value::Object};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     escape,
@@ -19,6 +19,11 @@ use crate::{
 const EDITS_MAX: usize = 1_000;
 /// Attributes that a field can be for.
 const FIELD_ATTRIBUTES: [&str; 4] = ["href", "src", "alt", "title"];
+/// What a component looks like where nobody can close it: a part of the page, without what only scripts do.
+const STILL: &str = "@media not print{\
+    [data-concierge-component]{display:block!important;position:static!important}\
+    [data-concierge-component] [data-do],[data-concierge-component] time{display:none!important}\
+    [data-concierge-component]:has([data-step]){display:none!important}}";
 
 /// What was decided for a page.
 #[derive(Debug, Default)]
@@ -81,6 +86,8 @@ struct Answer {
 struct Decision {
     placement: String,
     content: Option<Object>,
+    /// What the visitor has to do first. The browser's client waits for it, and a visitor without one waits in vain.
+    trigger: Option<IgnoredAny>,
 }
 
 impl Plan {
@@ -88,8 +95,8 @@ impl Plan {
     pub(crate) fn read(answer: &str) -> Option<Self> {
         let Answer { decisions } = serde_json::from_str(answer).ok()?;
         let mut plan = Self { inlined: inlined(answer), ..Self::default() };
-        for Decision { placement, content } in &decisions {
-            let Some(content) = content else { continue };
+        for Decision { placement, content, trigger } in &decisions {
+            let Some(content) = content.as_ref().filter(|_| trigger.is_none()) else { continue };
             let address = content.get("redirect").and_then(Value::as_str);
             let address = address.filter(|address| is_safe_address(address));
             plan.redirect = plan.redirect.or(address.map(ToOwned::to_owned));
@@ -112,8 +119,24 @@ fn declared(change: &Value) -> Option<(Selector, Edit)> {
     let mut what = change.as_object()?.clone();
     let selector = what.remove("selector")?;
     what.remove("fallbacks");
+    let css = what.remove("css");
+    let css = css.as_ref().map(|css| css.as_str().filter(|css| !css.contains('<')));
     let edit = edit(What::deserialize(Value::Object(what)).ok()?)?;
+    let edit = if let Some(css) = css { styled(edit, css?)? } else { edit };
     Some((Selector::parse(selector.as_str()?)?, edit))
+}
+
+/// A component: markup with the style sheet that it needs. What is inserted is for visitors without JavaScript alone.
+fn styled(edit: Edit, css: &str) -> Option<Edit> {
+    Some(match edit {
+        Edit::Insert { side, html } => {
+            Edit::Insert { side, html: format!("<style>{css}{STILL}</style>{html}") }
+        }
+        Edit::Content(Content::Markup(html)) => Edit::Content(Content::Markup(format!(
+            "<style>{css}</style><noscript><style>{STILL}</style></noscript>{html}"
+        ))),
+        _ => return None,
+    })
 }
 
 fn edit(what: What) -> Option<Edit> {
@@ -209,6 +232,40 @@ mod tests {
             "a",
         ]);
         assert_eq!(edits(json!({"changes": changes})), []);
+    }
+
+    #[test]
+    fn what_waits_for_the_visitor_is_left_to_the_browser() {
+        let decided = |trigger: Value| {
+            let content = json!({"title": "Chosen", "redirect": "/b", "changes": [
+                {"kind": "text", "selector": "h1", "value": "Chosen"},
+            ]});
+            let decision = json!({"placement": "a", "content": content, "trigger": trigger});
+            Plan::read(&json!({ "decisions": [decision] }).to_string()).unwrap()
+        };
+        let waiting = decided(json!({"on": "exit"}));
+        assert!(waiting.edits.is_empty() && waiting.redirect.is_none());
+        assert!(waiting.inlined.contains("exit"), "the client is told of it");
+        assert!(!decided(Value::Null).edits.is_empty());
+    }
+
+    #[test]
+    fn a_component_brings_its_style_sheet() {
+        let component = |kind: &str, css: Value| {
+            let html = "<dialog data-concierge-component=\"popup\"><p hidden>x</p></dialog>";
+            json!({"changes": [
+                {"kind": kind, "selector": "body", "where": "end", "css": css, "html": html},
+            ]})
+        };
+        let [Edit::Insert { html, .. }] = &edits(component("insert", json!("p{top:0}")))[..] else {
+            panic!("it is inserted");
+        };
+        let shown = r#"<dialog data-concierge-component="popup"><p hidden="">x</p></dialog>"#;
+        assert!(html.starts_with("<style>p{top:0}@media") && html.ends_with(shown), "{html}");
+        for bad in [json!("</style><script>"), json!(1)] {
+            assert_eq!(edits(component("insert", bad)), []);
+        }
+        assert_eq!(edits(component("text", json!("p{top:0}"))), []);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Elements that say or show something, and lay it out. What is not here goes with everything in it.
-const ELEMENTS: [&str; 61] = [
+const ELEMENTS: [&str; 62] = [
     "a",
     "article",
     "aside",
@@ -27,6 +27,7 @@ const ELEMENTS: [&str; 61] = [
     "dd",
     "del",
     "details",
+    "dialog",
     "div",
     "dl",
     "dt",
@@ -76,14 +77,13 @@ const ELEMENTS: [&str; 61] = [
     "video",
 ];
 /// Attributes, beside `aria-…` and `data-…`. No `id` and `name`: pages look elements up by them, scripts variables.
-const ATTRIBUTES: [&str; 23] = [
-    "alt", "class", "colspan", "controls", "datetime", "dir", "height", "href", "lang", "loading",
-    "media", "open", "poster", "rel", "role", "rowspan", "sizes", "src", "srcset", "target",
-    "title", "type", "width",
+const ATTRIBUTES: [&str; 24] = [
+    "alt", "class", "colspan", "controls", "datetime", "dir", "height", "hidden", "href", "lang",
+    "loading", "media", "open", "poster", "rel", "role", "rowspan", "sizes", "src", "srcset",
+    "target", "title", "type", "width",
 ];
 /// What elements of the page may be given besides.
-const OWN: [&str; 8] =
-    ["checked", "disabled", "hidden", "id", "name", "placeholder", "tabindex", "value"];
+const OWN: [&str; 7] = ["checked", "disabled", "id", "name", "placeholder", "tabindex", "value"];
 /// Attributes that name what is loaded or gone to.
 const ADDRESSES: [&str; 4] = ["href", "poster", "src", "srcset"];
 /// Most elements of a markup that are open at once, far below where browsers stop to nest.

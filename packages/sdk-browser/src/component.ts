@@ -9,7 +9,7 @@ export interface Hands {
   /** Takes in what the visitor has told about themselves. */
   learn(traits: Record<string, unknown>): void
   /** Ends personalisation for the visitor. */
-  refuse(): void
+  refuse(): unknown
 }
 
 /** Components in the page, each with the hands that it was given once. */

@@ -212,7 +212,8 @@ export function start(options: Options, since = performance.now()): Concierge {
     const made = (element: Element): void => enliven(element, {
       say: (event, properties) => report(event, decision, properties),
       learn: (traits) => send('identify', { traits }),
-      refuse: () => agree({ personalization: false }),
+      // Whoever looks at a preview answers for nobody.
+      refuse: () => isQuiet || agree({ personalization: false }),
     })
     const fates = changes.make(declared.concat(content ? filled(placement, content) : []), made)
     outcome.fates = fates.slice(0, declared.length)

@@ -1,7 +1,10 @@
-//! What somebody should look at: a wrong split, units in several arms, harm, effects that decay, and winners that
-//! nobody is held out of.
+//! What somebody should look at: a wrong split, units in several arms, variants that pages do not show, harm, effects
+//! that decay, and winners that nobody is held out of.
 
-use decision::{Allocation, ExperienceDocument, Share};
+use decision::{
+    Allocation, ExperienceDocument, Share,
+    health::{Counts, Verdict},
+};
 use experiment::{
     Arm, ArmSums, Metric, MetricKind, MetricResult, Role, Several, SplitResult, Surely, Tally,
     decayed,
@@ -62,6 +65,10 @@ pub(super) fn of(
     if several.is_alarm {
         alarms.push(json!({"alarm": "several", "statement": several.statement}));
     }
+    alarms.extend(
+        unshown(shared, &experience.document)
+            .map(|statement| json!({"alarm": "page", "statement": statement})),
+    );
     for result in results.iter().filter(|result| result.role == Role::Guardrail) {
         let is_harmed = |surely: Option<Surely>| surely == Some(Surely::Worse);
         let compared = result.arms.iter().filter(|arm| arm.is_variant).filter(|arm| {
@@ -83,6 +90,26 @@ pub(super) fn of(
             .map(|statement| json!({"alarm": "unheld", "statement": statement})),
     );
     alarms
+}
+
+/// What is said of each variant whose places are missing on pages, by what browsers told in the last day.
+fn unshown(shared: &Shared, document: &ExperienceDocument) -> impl Iterator<Item = String> {
+    let version = shared.registry.experience(&document.key).map(|(_, version)| version);
+    let told = version
+        .map(|version| shared.observation.health(&document.key, version, shared.clock.now()));
+    let unshown = told
+        .into_iter()
+        .flatten()
+        .filter(|(_, counts)| matches!(counts.verdict(), Verdict::Failing | Verdict::Broken));
+    unshown.map(|(variant, counts)| {
+        let Counts { applied, not_found, missing, .. } = &counts;
+        let most = missing.iter().max_by_key(|(_, times)| **times);
+        let why = most.map_or_else(String::new, |(selector, times)| {
+            format!("; `{selector}` found nothing {times} times")
+        });
+        let all = applied + not_found;
+        format!("`{variant}` could be shown on {applied} of {all} pages in the last day{why}")
+    })
 }
 
 /// What is said of a winner that everybody gets: once nobody is held out, nobody sees its effect decay.

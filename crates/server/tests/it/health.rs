@@ -69,6 +69,15 @@ async fn an_experience_whose_page_has_changed_is_stopped_if_it_asks_for_that() {
         server.engine.look_at_experiences();
         let read = server.ok(get("/api/v1/experiences/test/results").admin()).await;
         assert_eq!(read["state"], if stops { "paused" } else { "live" });
+        let mut alarms = read["alarms"].as_array().unwrap().iter();
+        let alarm = alarms.find(|alarm| alarm["alarm"] == "page");
+        if !stops {
+            let missed = b["not_found"].as_u64().unwrap();
+            let told = format!(
+                "`b` could be shown on 0 of {missed} pages in the last day; `#offer` found nothing {missed} times"
+            );
+            assert_eq!(alarm.unwrap()["statement"], told);
+        }
         if stops {
             let because = read["stopped"]["because"].as_str().unwrap();
             assert!(because.contains("variant `b` could not be shown"), "{because}");

@@ -83,8 +83,9 @@ function open(looked: Looked, token: string): void {
   }
   root.addEventListener('keydown', (event) => {
     if ((event as KeyboardEvent).key !== 'Escape' || panel.element.hidden) return
-    // What the page closes by the same key stays open.
+    // What the page or the browser closes by the same key stays open.
     event.stopPropagation()
+    event.preventDefault()
     toggle(false)
   })
   if (recall(PANEL)) toggle(true)
@@ -100,8 +101,19 @@ function attach(): ShadowRoot {
   const sheet = new CSSStyleSheet()
   sheet.replaceSync(STYLE)
   root.adoptedStyleSheets = [sheet]
-  document.documentElement.append(host)
+  stayInReach(host)
   return root
+}
+
+/** Puts an element into the page; while a dialog is modal, into that, since nothing outside of it can be used. */
+function stayInReach(host: HTMLElement): void {
+  const page = document.documentElement
+  const put = (): void => {
+    const home = [...document.querySelectorAll('dialog:modal')].pop() ?? page
+    if (host.parentNode !== home) home.append(host)
+  }
+  put()
+  new MutationObserver(put).observe(page, { attributeFilter: ['open'], childList: true, subtree: true })
 }
 
 /** The page's address without the link's token. */

@@ -3,10 +3,10 @@
 export const STYLE = `
 :host {
   all: initial; position: fixed; inset: 0; z-index: 2147483647; pointer-events: none;
-  font: 13px/1.5 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
+  font: 13px/1.5 ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif !important;
   --ink: #1b1d23; --quiet: #5c6270; --ground: #fff; --raised: #f5f6f8; --line: #dfe2e8; --mark: #5b3fd6;
   --mark-soft: #efecfd; --yes: #0d7a4a; --no: #b3261e; --unknown: #8a5a00; --shadow: 0 8px 32px rgb(18 20 29 / .18), 0 1px 3px rgb(18 20 29 / .16);
-  color: var(--ink); color-scheme: light;
+  color: var(--ink) !important; color-scheme: light;
 }
 @media (prefers-color-scheme: dark) {
   :host {

@@ -150,7 +150,7 @@ fn alarm() -> Value {
         "type": "object",
         "required": ["alarm", "statement"],
         "properties": {
-            "alarm": {"enum": ["split", "several", "guardrail", "decay", "unheld"]},
+            "alarm": {"enum": ["split", "several", "page", "guardrail", "decay", "unheld"]},
             "statement": text(),
         },
     })
