@@ -2,14 +2,13 @@
 // comes while the server is gone sees the site.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { after, before, test } from 'node:test'
 
 import { calls, visitor } from '../clients/browser/support/browser.js'
-import { SERVER, WRITE_KEY, counted, decisions, define, environment, events, eventually } from
-  '../clients/browser/support/concierge.js'
+import { SERVER, counted, decisions, define, events, eventually } from '../clients/browser/support/concierge.js'
 import { browser, site } from '../clients/browser/support/stage.js'
 import { tag } from './support/guide.js'
+import { startProxy, stopProxies } from './support/proxy.js'
 import { CHANGED, CHANGES, seen, showPage } from './support/stage-page.js'
 import { showing } from './support/showing.js'
 
@@ -17,20 +16,7 @@ const PATH = '/proxied'
 const NOBODY = 'http://127.0.0.1:9'
 const SLOT = '<section data-concierge="proxied"><h2 data-field="title">Default</h2></section>'
 
-const started = []
 let proxy
-
-// Starts a proxy before the site, and answers with its address.
-async function start(...options) {
-  const address = ['--upstream', site.url, '--write-key', WRITE_KEY, '--listen', '127.0.0.1:0']
-  const child = spawn(environment('CONCIERGE_BINARY'), ['proxy', ...address, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
-  started.push(child)
-  for await (const text of child.stdout) {
-    const [, url] = /listening on (\S+)/.exec(text) ?? []
-    if (url) return url
-  }
-  assert.fail('the proxy ended before it listened')
-}
 
 before(async () => {
   const match = { context: 'page.path', op: 'eq', value: PATH }
@@ -40,16 +26,10 @@ before(async () => {
   })
   showPage('plain', PATH, tag() + SLOT)
   // However slow the machine is, it is waited for what is decided.
-  proxy = await start('--server', SERVER, '--timeout', '10000')
+  proxy = await startProxy(site, '--server', SERVER, '--timeout', '10000')
 })
 
-after(async () => {
-  for (const child of started) {
-    const ended = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGTERM')
-    assert.equal(await ended, 0)
-  }
-})
+after(stopProxies)
 
 // The same of a page without JavaScript, where what is inserted stands by itself.
 function still() {
@@ -100,7 +80,7 @@ test('with JavaScript nothing is asked a second time, and what was shown is told
 })
 
 test('while the server is gone the page is as it was, and the client asks by itself', async () => {
-  const alone = await start('--server', NOBODY)
+  const alone = await startProxy(site, '--server', NOBODY)
   const still = await visitor(browser, [alone, site.url], { javaScriptEnabled: false })
   const original = await still.open(site.url + PATH)
   const page = await still.open(alone + PATH)

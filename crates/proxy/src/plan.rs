@@ -94,24 +94,38 @@ impl Plan {
     /// Reads the answer of a server; none where it is no answer.
     pub(crate) fn read(answer: &str) -> Option<Self> {
         let Answer { decisions } = serde_json::from_str(answer).ok()?;
-        let mut plan = Self { inlined: inlined(answer), ..Self::default() };
+        let mut plan = Self::default();
+        let mut is_whole = true;
         for Decision { placement, content, trigger } in &decisions {
             let Some(content) = content.as_ref().filter(|_| trigger.is_none()) else { continue };
             let address = content.get("redirect").and_then(Value::as_str);
             let address = address.filter(|address| is_safe_address(address));
             plan.redirect = plan.redirect.or(address.map(ToOwned::to_owned));
             let changes = content.get("changes").and_then(Value::as_array).into_iter().flatten();
-            plan.edits.extend(changes.filter_map(declared));
+            for change in changes {
+                let edit = declared(change);
+                is_whole &=
+                    is_unseen(change) || edit.is_some() && change.get("fallbacks").is_none();
+                plan.edits.extend(edit);
+            }
             plan.edits.extend(content.iter().flat_map(|field| filled(placement, field)));
         }
         plan.edits.truncate(EDITS_MAX);
+        plan.inlined = inlined(answer, is_whole);
         Some(plan)
     }
 }
 
-fn inlined(answer: &str) -> String {
-    let json = escape::json(answer);
-    format!(r#"<script type="application/json" id="concierge-decisions">{json}</script>"#)
+/// The decisions for the client. Where all that was there before is made as the page goes by, it says so, since the tag
+/// then has no reason to hide anything.
+fn inlined(answer: &str, is_whole: bool) -> String {
+    let (json, made) = (escape::json(answer), if is_whole { " data-made" } else { "" });
+    format!(r#"<script type="application/json" id="concierge-decisions"{made}>{json}</script>"#)
+}
+
+/// Whether nobody sees the page without a change as another: what is inserted was not there before.
+fn is_unseen(change: &Value) -> bool {
+    change.get("kind").and_then(Value::as_str) == Some("insert")
 }
 
 /// A change as content declares it; none where it is left to the browser.
@@ -266,6 +280,25 @@ mod tests {
             assert_eq!(edits(component("insert", bad)), []);
         }
         assert_eq!(edits(component("text", json!("p{top:0}"))), []);
+    }
+
+    #[test]
+    fn the_tag_is_told_where_it_has_nothing_to_hide() {
+        let is_told = |change: Value| {
+            let content = json!({"title": "Chosen", "changes": [change]});
+            let answer = json!({"decisions": [{"placement": "a", "content": content}]});
+            Plan::read(&answer.to_string()).unwrap().inlined.contains(" data-made>")
+        };
+        let text = |selector: &str| json!({"kind": "text", "selector": selector, "value": "x"});
+        assert!(is_told(text("h1")));
+        assert!(is_told(
+            json!({"kind": "insert", "selector": "a:hover", "where": "end", "html": "x"})
+        ));
+        assert!(!is_told(text("a:hover")), "it is left to the browser");
+        assert!(!is_told(json!({"kind": "hide", "selector": "h1", "fallbacks": ["h2"]})));
+        assert!(!is_told(
+            json!({"kind": "move", "selector": "h1", "where": "before", "target": "h2"})
+        ));
     }
 
     #[test]

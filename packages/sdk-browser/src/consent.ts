@@ -2,7 +2,7 @@
 // whether anything may leave the page at all.
 
 import { ANSWER, type Storage } from './storage.ts'
-import { attempt } from './guard.ts'
+import { parsed } from './guard.ts'
 
 /** Purposes and whether they are granted, by the keys that the workspace gives them. */
 export type Purposes = Record<string, boolean>
@@ -48,7 +48,7 @@ export function openConsent(mode: ConsentMode, storage: Storage): Consent {
 
 /** An answer, as far as it says yes or no to something. */
 function read(text: string | undefined): Purposes | undefined {
-  const answer: unknown = text && attempt(() => JSON.parse(text))
+  const answer = parsed(text)
   if (!answer || typeof answer !== 'object') return undefined
   const said = Object.entries(answer).filter((entry): entry is [string, boolean] => typeof entry[1] === 'boolean')
   return said.length ? Object.fromEntries(said) : undefined

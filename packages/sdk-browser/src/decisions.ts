@@ -1,7 +1,7 @@
 // What the server decides for a page.
 
 import type { Change, Place } from './changes.ts'
-import { attempt } from './guard.ts'
+import { parsed } from './guard.ts'
 import type { Server } from './events.ts'
 import type { Content } from './slots.ts'
 import type { Trigger } from './trigger.ts'
@@ -29,7 +29,7 @@ const ANSWER_MS_MAX = 10_000
 /** The decisions that a server has rendered for the page that is open, if it has. They are there once. */
 export function inlined(): Decision[] | undefined {
   const element = document.querySelector('script#concierge-decisions')
-  const answer: unknown = element && attempt(() => JSON.parse(element.textContent ?? ''))
+  const answer = parsed(element?.textContent)
   element?.remove()
   return decisionsOf(answer)
 }

@@ -1,7 +1,7 @@
 // Events on their way: in batches, again after a failure, and by a beacon when the page goes.
 
 import type { Purposes } from './consent.ts'
-import { attempt, listen } from './guard.ts'
+import { attempt, listen, parsed } from './guard.ts'
 import { UNSENT, type Storage } from './storage.ts'
 
 /** An event as the server takes it. */
@@ -86,14 +86,14 @@ export function openQueue(server: Server, storage: Storage): Queue {
       waiting = []
     }
   }
-  const kept = (): Message[] => attempt(() => JSON.parse(storage.get(UNSENT) ?? '[]') as Message[]) ?? []
+  const kept = (): Message[] => parsed<Message[]>(storage.get(UNSENT)) ?? []
 
   /** Takes back what was kept. */
   function resume(): void {
     if (isHeld) return
     waiting = kept().concat(waiting)
     storage.set(UNSENT, undefined)
-    later(0)
+    if (waiting.length) later(0)
   }
 
   listen(window, 'pagehide', leave)
@@ -130,10 +130,10 @@ async function post(server: Server, batch: Message[]): Promise<number | undefine
     // As plain text a browser asks no leave before it sends, and the server reads JSON whatever it is called.
     const blob = new Blob([body(server, batch)], { type: 'text/plain' })
     const keepalive = blob.size < BEACON_BYTES
-    const answer = await fetch(`${server.url}/v1/batch`, { method: 'POST', body: blob, keepalive })
+    const { status, headers } = await fetch(`${server.url}/v1/batch`, { method: 'POST', body: blob, keepalive })
     // What the server refuses for good it would refuse again.
-    if (answer.status !== 429 && answer.status !== 408 && answer.status < 500) return undefined
-    return (Number(answer.headers.get('retry-after')) || 0) * 1_000
+    if (status !== 429 && status !== 408 && status < 500) return undefined
+    return (Number(headers.get('retry-after')) || 0) * 1_000
   } catch {
     return 0
   }

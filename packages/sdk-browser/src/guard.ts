@@ -9,6 +9,9 @@ export function attempt<T>(run: () => T): T | undefined {
   }
 }
 
+/** What a text of JSON says; `undefined` where there is none, or it says nothing. */
+export const parsed = <T>(text: string | null | undefined): T | undefined => attempt(() => JSON.parse(text!) as T)
+
 /** Hears events of a page for as long as it lives; a fault in `hear` reaches nobody. */
 export function listen(target: EventTarget, type: string, hear: (event: Event) => void): void {
   target.addEventListener(type, (event) => attempt(() => hear(event)), { capture: true, passive: true })

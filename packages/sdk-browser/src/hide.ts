@@ -1,6 +1,6 @@
 // Keeps unseen what may be about to change: those elements alone, in the boxes that they have, and not for long.
 
-import { attempt } from './guard.ts'
+import { attempt, parsed } from './guard.ts'
 import { HIDDEN, type Storage } from './storage.ts'
 
 /** Elements that an experience may change on some pages. */
@@ -24,7 +24,7 @@ export const selectorsFor = (path: string, hidden: Hidden[]): string[] =>
 
 /** Keeps the selectors of a page for the snippet, which cannot know them otherwise. */
 export function remember(storage: Storage, path: string, selectors: string[]): void {
-  const { [path]: _, ...others } = attempt(() => JSON.parse(storage.get(HIDDEN) ?? '{}') as Record<string, string>) ?? {}
+  const { [path]: _, ...others } = parsed<Record<string, string>>(storage.get(HIDDEN)) ?? {}
   const pages = Object.entries(others).slice(1 - PAGES_MAX)
   if (selectors.length) pages.push([path, selectors.join()])
   storage.set(HIDDEN, pages.length ? JSON.stringify(Object.fromEntries(pages)) : undefined)

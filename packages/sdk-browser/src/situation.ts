@@ -16,10 +16,19 @@ export function pageNow(referrer: string): Record<string, unknown> {
   return { url, path, search, title: document.title, referrer }
 }
 
+interface Times {
+  Temporal?: { Now: { timeZoneId(): string } }
+}
+
+/** Where the clock is. Browsers ask `Intl` for what it knows of languages first, which takes a tenth of a second on a
+ * phone, so it is asked where there is nothing else. */
+const timeZone = (): string =>
+  (window as Times).Temporal?.Now.timeZoneId() ?? Intl.DateTimeFormat().resolvedOptions().timeZone
+
 /** The situation on a page of a visitor who has given this answer about consent. */
 export const situationOn = (page: Record<string, unknown>, answer: Purposes | undefined): Situation => ({
   page,
   locale: navigator.language,
-  timezone: attempt(() => Intl.DateTimeFormat().resolvedOptions().timeZone),
+  timezone: attempt(timeZone),
   consent: { categoryPreferences: answer },
 })

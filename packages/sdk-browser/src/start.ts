@@ -65,7 +65,7 @@ export interface Concierge {
 }
 
 const HIDDEN_MS_MAX = 300
-/** Frameworks set a page's title a moment after its address, in milliseconds. */
+/** Frameworks set a page's title a moment after its address, and until then a page has better to do, in milliseconds. */
 const TITLE_MS = 100
 /** What a preview's token begins with where it only says why. */
 const LIVE = '.'
@@ -76,7 +76,10 @@ export function start(options: Options, since = performance.now()): Concierge {
   const storage = openStorage()
   const consent = openConsent(options.consent ?? 'assumed', storage)
   // Before the queue, which sends what there is when it hears of these.
-  listen(window, 'pagehide', () => leave())
+  listen(window, 'pagehide', () => {
+    viewed()
+    leave()
+  })
   listen(document, 'visibilitychange', () => document.visibilityState === 'hidden' && tellAttention())
   const queue = openQueue(server, storage)
   const changes = openChanges()
@@ -96,7 +99,7 @@ export function start(options: Options, since = performance.now()): Concierge {
   const consentHearers = new Set<HearConsent>()
   let attention: Attention | undefined
   /** Counts pages, so that an answer for one that was left is passed over. */
-  let view = 0
+  let views = 0
 
   const visitor = (): string => {
     const id = storage.get(VISITOR) ?? newId()
@@ -162,8 +165,8 @@ export function start(options: Options, since = performance.now()): Concierge {
 
   async function decideFor(shown = performance.now()): Promise<void> {
     if (consent.state() !== 'open') return
-    view += 1
-    const asked = view
+    views += 1
+    const asked = views
     const path = location.pathname
     // Where the page stays, what it shows stays until there is something else, however long that takes.
     const isNew = path !== decidedPath
@@ -182,7 +185,7 @@ export function start(options: Options, since = performance.now()): Concierge {
       context: context(),
       ...(preview ? { preview } : {}),
     })
-    if (asked === view) {
+    if (asked === views) {
       takeBack()
       // Whoever looks at a preview is to see it, at the price of a flicker.
       apply(found ?? [], isNew && !preview && patience < performance.now() - shown)
@@ -247,7 +250,7 @@ export function start(options: Options, since = performance.now()): Concierge {
       load('attention').then((module) => (attention = (module as Module).measureAttention()), () => undefined)
     }
     if (state !== 'closed') return
-    view += 1
+    views += 1
     storage.forget()
     takeBack()
     tell([])
@@ -266,6 +269,8 @@ export function start(options: Options, since = performance.now()): Concierge {
   }
 
   settle()
+  // First of all, since it is waited for.
+  void decide(since)
   capture(track)
   let before = pageNow(referrer)
   let titled: ReturnType<typeof setTimeout> | undefined
@@ -274,8 +279,17 @@ export function start(options: Options, since = performance.now()): Concierge {
     // What a server has decided is for the page that it rendered.
     inlined()
     void decide()
+    view()
+  }
+  /** Tells of the page in a moment. */
+  function view(): void {
     clearTimeout(titled)
-    if (options.pageViews !== false) titled = setTimeout(() => attempt(page), TITLE_MS)
+    if (options.pageViews !== false) titled = setTimeout(viewed, TITLE_MS)
+  }
+  function viewed(): void {
+    if (titled) attempt(page)
+    clearTimeout(titled)
+    titled = undefined
   }
   onRoute(() => {
     leave(before)
@@ -293,12 +307,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     settle()
     void decide()
   })
-  if (options.pageViews !== false) {
-    // The title may come after the script.
-    if (document.readyState === 'loading') listen(document, 'DOMContentLoaded', () => page())
-    else page()
-  }
-  void decide(since)
+  view()
 
   return {
     track,
