@@ -25,7 +25,7 @@ async fn a_page_shows_what_is_decided_for_its_visitor() {
         stage.get("/a?b=c", &[("accept-language", "sv"), ("if-none-match", "\"1\"")]).await;
     assert!(answer.contains("<p id=\"offer\">Sale</p>"), "{answer}");
     assert!(
-        answer.contains("<script type=\"application/json\" id=\"concierge-decisions\">{"),
+        answer.contains("<script type=\"application/json\" id=\"concierge-decisions\" data-made>{"),
         "{answer}"
     );
     for header in
