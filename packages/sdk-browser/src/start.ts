@@ -67,6 +67,8 @@ export interface Concierge {
 const HIDDEN_MS_MAX = 300
 /** Frameworks set a page's title a moment after its address, and until then a page has better to do, in milliseconds. */
 const TITLE_MS = 100
+/** What was hidden is changed before it is shown, and painted so, lest the browser count it as moved. In milliseconds. */
+const TWO_FRAMES_MS = 34
 /** What a preview's token begins with where it only says why. */
 const LIVE = '.'
 
@@ -180,7 +182,8 @@ export function start(options: Options, since = performance.now()): Concierge {
     }
     decidedPath = path
     const user = storage.get(USER)
-    const found = (preview ? undefined : inlined()) ?? await ask(server, {
+    const given = !preview && inlined()
+    const found = given || await ask(server, {
       identifiers: { anonymous_id: visitor(), ...(user ? { user_id: user } : {}) },
       context: context(),
       ...(preview ? { preview } : {}),
@@ -190,7 +193,8 @@ export function start(options: Options, since = performance.now()): Concierge {
       // Whoever looks at a preview is to see it, at the price of a flicker.
       apply(found ?? [], isNew && !preview && patience < performance.now() - shown)
     }
-    show()
+    if (given) show()
+    else setTimeout(show, TWO_FRAMES_MS)
   }
 
   /** Shows what was decided, as far as the page is to show it. */
