@@ -103,9 +103,20 @@ impl Counts {
         }
     }
 
+    /// How often a page was looked at for the places of the variant.
+    pub fn outcomes(&self) -> u64 {
+        self.applied + self.not_found
+    }
+
+    /// The selector that found nothing most often, and how often.
+    pub fn most_missing(&self) -> Option<(&str, u64)> {
+        let most = self.missing.iter().max_by_key(|(_, times)| **times);
+        most.map(|(selector, times)| (selector.as_str(), *times))
+    }
+
     /// What they say. A late answer says nothing of the page.
     pub fn verdict(&self) -> Verdict {
-        let outcomes = self.applied + self.not_found;
+        let outcomes = self.outcomes();
         if outcomes < OUTCOMES_MIN {
             return Verdict::Collecting;
         }

@@ -1,10 +1,7 @@
 //! What somebody should look at: a wrong split, units in several arms, variants that pages do not show, harm, effects
 //! that decay, and winners that nobody is held out of.
 
-use decision::{
-    Allocation, ExperienceDocument, Share,
-    health::{Counts, Verdict},
-};
+use decision::{Allocation, ExperienceDocument, Share, health::Verdict};
 use experiment::{
     Arm, ArmSums, Metric, MetricKind, MetricResult, Role, Several, SplitResult, Surely, Tally,
     decayed,
@@ -102,12 +99,10 @@ fn unshown(shared: &Shared, document: &ExperienceDocument) -> impl Iterator<Item
         .flatten()
         .filter(|(_, counts)| matches!(counts.verdict(), Verdict::Failing | Verdict::Broken));
     unshown.map(|(variant, counts)| {
-        let Counts { applied, not_found, missing, .. } = &counts;
-        let most = missing.iter().max_by_key(|(_, times)| **times);
-        let why = most.map_or_else(String::new, |(selector, times)| {
+        let why = counts.most_missing().map_or_else(String::new, |(selector, times)| {
             format!("; `{selector}` found nothing {times} times")
         });
-        let all = applied + not_found;
+        let (applied, all) = (counts.applied, counts.outcomes());
         format!("`{variant}` could be shown on {applied} of {all} pages in the last day{why}")
     })
 }

@@ -47,14 +47,14 @@ impl Task for Broken {
 }
 
 fn reason(variant: &Key, counts: &Counts, places: &[Place]) -> Because {
-    let Counts { applied, not_found, missing, .. } = counts;
-    let most = missing.iter().max_by_key(|(_, times)| **times).map(|(selector, _)| selector);
-    let place = most.map_or_else(String::new, |selector| format!(", most often `{selector}`"));
+    let most = counts.most_missing();
+    let place = most.map_or_else(String::new, |(selector, _)| format!(", most often `{selector}`"));
     Because {
         statement: format!(
-            "variant `{variant}` could not be shown on {not_found} of {} pages: something that it needs was not \
+            "variant `{variant}` could not be shown on {} of {} pages: something that it needs was not \
              found{place}",
-            applied + not_found
+            counts.not_found,
+            counts.outcomes()
         ),
         // Once it looks at other places, it can be stopped again.
         cause: json!({"variant": variant, "places": places}),
