@@ -39,10 +39,12 @@ for (const script of SCRIPTS) await buildScript(script)
 
 async function buildScript({ source, file = source, bytesMax, ...others }) {
   const outfile = `dist/${file}.js`
-  const entry = { format: 'iife', entryPoints: [`src/${source}.ts`], outfile, write: false }
+  // The server puts a line of options before the client, after which `"use strict"` would say nothing.
+  const tsconfigRaw = { compilerOptions: { alwaysStrict: false } }
+  const entry = { format: 'iife', entryPoints: [`src/${source}.ts`], outfile, write: false, tsconfigRaw }
   const { outputFiles } = await build({ ...options, ...entry, ...others })
   // Where size is counted, a second tool is worth its while: it makes a sixteenth less of it.
-  const { code } = await minify(outputFiles[0].text, { ecma: 2020, toplevel: true, compress: { passes: 3, hoist_funs: true } })
+  const { code } = await minify(outputFiles[0].text, { ecma: 2020, toplevel: true, compress: { passes: 6, hoist_funs: true } })
   const script = Buffer.from(`${code}\n`)
   if (isCheck) {
     const kept = await readFile(outfile).catch(() => Buffer.alloc(0))

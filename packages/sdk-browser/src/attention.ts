@@ -26,7 +26,7 @@ export function measureAttention(): Attention {
   }
   for (const type of ACTIVITY) listen(window, type, act)
   setInterval(() => {
-    if (document.visibilityState !== 'visible' || IDLE_MS < performance.now() - last) return
+    if (document.hidden || IDLE_MS < performance.now() - last) return
     active += TICK_MS / 1_000
     const height = document.documentElement.scrollHeight
     seen = Math.max(seen, height ? Math.min(1, (scrollY + innerHeight) / height) : 0)

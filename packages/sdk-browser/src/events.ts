@@ -97,7 +97,7 @@ export function openQueue(server: Server, storage: Storage): Queue {
   }
 
   listen(window, 'pagehide', leave)
-  listen(document, 'visibilitychange', () => (document.visibilityState === 'hidden' ? leave() : resume()))
+  listen(document, 'visibilitychange', () => (document.hidden ? leave() : resume()))
   listen(window, 'online', () => {
     failures = 0
     resume()

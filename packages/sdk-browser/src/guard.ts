@@ -12,9 +12,11 @@ export function attempt<T>(run: () => T): T | undefined {
 /** What a text of JSON says; `undefined` where there is none, or it says nothing. */
 export const parsed = <T>(text: string | null | undefined): T | undefined => attempt(() => JSON.parse(text!) as T)
 
-/** Hears events of a page for as long as it lives; a fault in `hear` reaches nobody. */
-export function listen(target: EventTarget, type: string, hear: (event: Event) => void): void {
-  target.addEventListener(type, (event) => attempt(() => hear(event)), { capture: true, passive: true })
+/** Hears events of a page for as long as it lives, or until the signal; a fault in `hear` reaches nobody. */
+export function listen<E extends Event = Event>(
+  target: EventTarget, type: string, hear: (event: E) => void, signal?: AbortSignal,
+): void {
+  target.addEventListener(type, (event) => attempt(() => hear(event as E)), { capture: true, passive: true, signal: signal! })
 }
 
 /** What somebody does who is there. */

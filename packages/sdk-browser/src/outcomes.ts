@@ -39,7 +39,7 @@ export function follow(decision: Decision, places: Place[], report: Report): Out
   }, { threshold: THRESHOLDS })
 
   function seen(): void {
-    if (document.visibilityState !== 'visible') {
+    if (document.hidden) {
       timer = setTimeout(seen, SEEN_MS)
       return
     }

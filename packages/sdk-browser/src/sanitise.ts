@@ -4,20 +4,20 @@
 
 /** Elements that say or show something, and lay it out. What is not here goes with everything in it. */
 const ELEMENTS = new RegExp(
-  '^([ABIPQSU]|ARTICLE|ASIDE|AUDIO|BLOCKQUOTE|[BH]R|BUTTON|CAPTION|CITE|CODE|D[DLT]|DEL|DETAILS|DIALOG|DIV|EM|FIGCAPTION|' +
-    'FIGURE|FOOTER|H[1-6]|HEADER|IMG|INS|LI|MAIN|MARK|NAV|[OU]L|PICTURE|PRE|SECTION|SMALL|SOURCE|SPAN|STRONG|SU[BP]|' +
-    'SUMMARY|T[DHR]|TABLE|TBODY|TFOOT|THEAD|TIME|VIDEO)$',
+  '^([ABIPQSU]|A(RTICLE|SIDE|UDIO)|B(LOCKQUOTE|R|UTTON)|C(APTION|ITE|ODE)|D([DLT]|EL|ETAILS|IALOG|IV)|EM|' +
+    'F(IGCAPTION|IGURE|OOTER)|H([1-6R]|EADER)|IMG|INS|LI|MAIN|MARK|NAV|[OU]L|PICTURE|PRE|' +
+    'S(ECTION|MALL|OURCE|PAN|TRONG|U[BP]|UMMARY)|T([DHR]|ABLE|BODY|FOOT|HEAD|IME)|VIDEO)$',
 )
 
 /** Attributes, beside `aria-…` and `data-…`. No `id` and `name`: pages look elements up by them, scripts variables. */
 const ATTRIBUTES =
-  /^(alt|class|colspan|controls|datetime|dir|height|hidden|href|lang|loading|media|open|poster|rel|role|rowspan|sizes|src|srcset|target|title|type|width|(aria|data)-[\w-]+)$/
+  /^(alt|class|colspan|controls|datetime|dir|height|hidden|href|lang|loading|media|open|poster|rel|role|rowspan|sizes|src(set)?|target|title|type|width|(aria|data)-[\w-]+)$/
 
 /** What elements of the page may be given besides. */
 const OWN = /^(checked|disabled|id|name|placeholder|tabindex|value)$/
 
 /** Attributes that name what is loaded or gone to. */
-const ADDRESSES = /^(href|poster|src|srcset)$/
+const ADDRESSES = /^(href|poster|src(set)?)$/
 
 /** Whether an attribute of an element of the page may be given this value. */
 export function isSafeAttribute(name: string, value: string): boolean {

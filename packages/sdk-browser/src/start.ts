@@ -82,7 +82,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     viewed()
     leave()
   })
-  listen(document, 'visibilitychange', () => document.visibilityState === 'hidden' && tellAttention())
+  listen(document, 'visibilitychange', () => document.hidden && tellAttention())
   const queue = openQueue(server, storage)
   const changes = openChanges()
   const patience = Math.min(options.timeout ?? HIDDEN_MS_MAX, HIDDEN_MS_MAX)
@@ -103,11 +103,7 @@ export function start(options: Options, since = performance.now()): Concierge {
   /** Counts pages, so that an answer for one that was left is passed over. */
   let views = 0
 
-  const visitor = (): string => {
-    const id = storage.get(VISITOR) ?? newId()
-    storage.set(VISITOR, id)
-    return id
-  }
+  const visitor = (): string => storage.get(VISITOR) ?? storage.set(VISITOR, newId())
   const context = (page = pageNow(referrer)): Message['context'] => situationOn(page, consent.answer())
   const message = (type: Message['type'], said: Properties, page?: Properties): Message => ({
     type,
@@ -172,13 +168,12 @@ export function start(options: Options, since = performance.now()): Concierge {
     const path = location.pathname
     // Where the page stays, what it shows stays until there is something else, however long that takes.
     const isNew = path !== decidedPath
+    const selectors = selectorsFor(path, options.hidden ?? [])
     let show = (): void => undefined
     if (isNew) {
       takeBack()
-      const selectors = selectorsFor(path, options.hidden ?? [])
       show = hide([SLOTS, ...selectors])
       setTimeout(show, Math.max(0, patience - (performance.now() - shown)))
-      remember(storage, path, selectors)
     }
     decidedPath = path
     const user = storage.get(USER)
@@ -195,6 +190,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     }
     if (given) show()
     else setTimeout(show, TWO_FRAMES_MS)
+    remember(storage, path, selectors)
   }
 
   /** Shows what was decided, as far as the page is to show it. */
@@ -275,7 +271,11 @@ export function start(options: Options, since = performance.now()): Concierge {
   settle()
   // First of all, since it is waited for.
   void decide(since)
-  capture(track)
+  setTimeout(() => {
+    capture(track)
+    // Who comes again is known for another year.
+    storage.set(VISITOR, visitor())
+  })
   let before = pageNow(referrer)
   let titled: ReturnType<typeof setTimeout> | undefined
   function enter(): void {
@@ -363,9 +363,15 @@ function redirect(address: string, report: () => void): boolean {
 /** Whether something is, or was, in view. */
 const isSeen = (place: Place): boolean => find(place).some((element) => element.getBoundingClientRect().top < innerHeight)
 
-/** The signed preview that the address brings, for as long as this tab is open. */
-function previewOf(): string | undefined {
+/**
+ * The signed preview that the address brings, for as long as this tab is open. A tab's storage is opened only where a
+ * preview has been seen, since that takes a while.
+ */
+const previewOf = (): string | undefined => attempt(() => {
   const brought = new URLSearchParams(location.search).get(PREVIEW)
-  if (brought !== null) attempt(() => sessionStorage.setItem(PREVIEW, brought))
-  return attempt(() => sessionStorage.getItem(PREVIEW)) || undefined
-}
+  if (brought !== null) {
+    sessionStorage[PREVIEW] = brought
+    localStorage[PREVIEW] = 1
+  }
+  return localStorage[PREVIEW] && sessionStorage[PREVIEW]
+}) || undefined

@@ -21,8 +21,8 @@ const COOKIE_SECONDS = 31_536_000
 /** Names and texts. */
 export interface Storage {
   get(name: string): string | undefined
-  /** `undefined` removes it. */
-  set(name: string, value: string | undefined): void
+  /** `undefined` removes it. Answers with what was set. */
+  set<Value extends string | undefined>(name: string, value: Value): Value
   /** Keeps something that has to be kept whatever was agreed to. */
   keep(name: string, value: string): void
   /** From now on what is set is kept by the browser, with everything that was set before. */
@@ -34,18 +34,29 @@ export interface Storage {
 export function openStorage(): Storage {
   const page = new Map<string, string>()
   let isAllowed = false
+  let cookies: string | undefined
+  /** Another process is asked for them, so that is done once for all that happens in one go. */
+  function visitorOfCookie(): string | undefined {
+    if (cookies === undefined) {
+      cookies = document.cookie
+      queueMicrotask(() => (cookies = undefined))
+    }
+    return /(?:^|; )ajs_anonymous_id=(?:%22)?([\w.:-]+)/.exec(cookies)?.[1]
+  }
 
   const keep = (name: string, value: string | undefined): void => {
-    attempt(() =>
-      value === undefined ? localStorage.removeItem(name) : localStorage.setItem(name, value),
-    )
+    attempt(() => {
+      if (value === undefined) delete localStorage[name]
+      else localStorage[name] = value
+    })
     // Servers lead visitors on by them, and render for them, before any script runs.
     if (name === VISITOR) attempt(() => (document.cookie = cookie(name, value)))
+    cookies = undefined
     if (name === ANSWER) attempt(() => (document.cookie = cookie(name, encodeURIComponent(value ?? ''))))
   }
   return {
     get(name) {
-      const kept = (name === VISITOR ? visitorOfCookie() : undefined) ?? stored(name)
+      const kept = (name === VISITOR ? attempt(visitorOfCookie) : undefined) ?? stored(name)
       // Another tab may have changed what the browser keeps.
       return isAllowed ? kept ?? page.get(name) : page.get(name) ?? kept
     },
@@ -53,6 +64,7 @@ export function openStorage(): Storage {
       if (value === undefined) page.delete(name)
       else page.set(name, value)
       if (isAllowed || value === undefined) keep(name, value)
+      return value
     },
     keep,
     allow() {
@@ -68,10 +80,7 @@ export function openStorage(): Storage {
 }
 
 const stored = (name: string): string | undefined =>
-  attempt(() => localStorage.getItem(name))?.replace(/^"|"$/g, '') || undefined
-
-const visitorOfCookie = (): string | undefined =>
-  attempt(() => /(?:^|; )ajs_anonymous_id=(?:%22)?([\w.:-]+)/.exec(document.cookie)?.[1])
+  attempt<string | undefined>(() => localStorage[name])?.replace(/^"|"$/g, '') || undefined
 
 function cookie(name: string, value: string | undefined): string {
   const secure = location.protocol === 'https:' ? '; Secure' : ''

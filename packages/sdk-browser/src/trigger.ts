@@ -1,6 +1,6 @@
 // What an experience waits for on a page, before any of its variants is shown.
 
-import { ACTIVITY, attempt } from './guard.ts'
+import { ACTIVITY, attempt, listen } from './guard.ts'
 
 export interface Trigger {
   on: 'exit' | 'scroll' | 'idle' | 'delay'
@@ -22,8 +22,7 @@ export function when({ on, percent = 0, ms }: Trigger, happened: () => void): ()
     end()
     attempt(happened)
   }
-  const hear = (type: string, heard: (event: MouseEvent) => void): void =>
-    window.addEventListener(type, heard as EventListener, { capture: true, passive: true, signal: waiting.signal })
+  const hear = (type: string, heard: (event: MouseEvent) => void): void => listen(window, type, heard, waiting.signal)
   const wait = (): void => {
     clearTimeout(timer)
     timer = setTimeout(go, ms)
@@ -34,7 +33,7 @@ export function when({ on, percent = 0, ms }: Trigger, happened: () => void): ()
   if (on === 'exit') {
     hear('mouseout', ({ relatedTarget, clientY }) => !relatedTarget && clientY <= 0 && go())
     // Whoever has no pointer turns to something else.
-    hear('visibilitychange', () => document.visibilityState === 'hidden' && go())
+    hear('visibilitychange', () => document.hidden && go())
   } else if (on === 'scroll') {
     hear('scroll', look)
     look()
