@@ -198,7 +198,7 @@ bench: $(VENV)/ready ## measure speed and size against the budgets; ARGUMENTS=--
 	@cargo run --quiet --locked -p xtask -- bench --python $(PYTHON) $(ARGUMENTS)
 
 .PHONY: bench-page
-bench-page: $(VENV)/ready $(BROWSER_SUITE)/node_modules/.ready $(PAGE_SUITE)/node_modules/.ready ## measure when pages are painted with the tag and without it, throttled; TURNS=n
+bench-page: $(VENV)/ready $(BROWSER_SUITE)/node_modules/.ready $(PAGE_SUITE)/node_modules/.ready ## measure when pages are painted with the tag and without it, throttled; TURNS=n SLOWER=n
 	@cargo build --release --locked -p concierge
 	@chromium="$$(bash tests/harness/find-chromium.sh)" && CHROMIUM="$$chromium" \
 	  CONCIERGE_BINARY="$(CARGO_TARGET_DIR)/release/concierge" \

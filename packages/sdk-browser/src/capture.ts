@@ -18,14 +18,13 @@ export function capture(track: Track): void {
   listen(document, 'submit', ({ target }) => {
     if (target instanceof HTMLFormElement) report(target, fields(target))
   })
-  function report({ dataset }: HTMLElement, properties: Record<string, unknown>): void {
-    const { event, ...said } = dataset
-    if (!event) return
-    for (const [name, value] of Object.entries(said)) {
-      const key = /^event([A-Z].*)$/.exec(name)?.[1]
-      if (key) properties[snake(key)] = value
+  function report({ attributes, dataset }: HTMLElement, properties: Record<string, unknown>): void {
+    if (!dataset.event) return
+    for (const { name, value } of attributes) {
+      const key = /^data-event-(.+)/.exec(name)?.[1]
+      if (key) properties[key.replace(/-/g, '_')] = value
     }
-    track(event, properties)
+    track(dataset.event, properties)
   }
 }
 
@@ -35,6 +34,3 @@ function fields(form: HTMLFormElement): Record<string, unknown> {
   const filled = [...declared].filter(({ type, checked }) => !/^(radio|checkbox)$/.test(type) || checked)
   return Object.fromEntries(filled.map(({ name, value }) => [name, value.slice(0, VALUE_MAX)]))
 }
-
-const snake = (name: string): string =>
-  name.replace(/[A-Z]/g, (letter, at: number) => (at ? '_' : '') + letter.toLowerCase())

@@ -11,18 +11,17 @@ const ELEMENTS = new RegExp(
 
 /** Attributes, beside `aria-…` and `data-…`. No `id` and `name`: pages look elements up by them, scripts variables. */
 const ATTRIBUTES =
-  /^(alt|class|colspan|controls|datetime|dir|height|hidden|href|lang|loading|media|open|poster|rel|role|rowspan|sizes|src(set)?|target|title|type|width|(aria|data)-[\w-]+)$/
+  /^(alt|class|colspan|controls|datetime|dir|height|hidden|href|lang|loading|media|open|poster|rel|role|rowspan|sizes|src(set)?|target|title|type|width|(aria|data)-[\w-]+)$/i
 
 /** What elements of the page may be given besides. */
-const OWN = /^(checked|disabled|id|name|placeholder|tabindex|value)$/
+const OWN = /^(checked|disabled|id|name|placeholder|tabindex|value)$/i
 
 /** Attributes that name what is loaded or gone to. */
-const ADDRESSES = /^(href|poster|src(set)?)$/
+const ADDRESSES = /^(href|poster|src(set)?)$/i
 
 /** Whether an attribute of an element of the page may be given this value. */
 export function isSafeAttribute(name: string, value: string): boolean {
-  const plain = name.toLowerCase()
-  return (ATTRIBUTES.test(plain) || OWN.test(plain)) && (!ADDRESSES.test(plain) || isSafeAddress(value))
+  return (ATTRIBUTES.test(name) || OWN.test(name)) && (!ADDRESSES.test(name) || isSafeAddress(value))
 }
 
 /** Whether an address leads to the web, to mail or to a telephone, or to somewhere on this site. */

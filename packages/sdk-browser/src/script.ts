@@ -18,15 +18,18 @@ interface Snippet {
   s?: CSSStyleSheet
 }
 
+const arrived = performance.now()
 const page = window as unknown as { concierge?: Snippet; conciergeOptions?: Options }
 
-attempt(() => {
+const begin = (): unknown => attempt(() => {
   const snippet = page.concierge
   if (snippet?.r) return
+  // What it has waited of its own accord makes nothing late.
+  const since = snippet?.t && snippet.t + performance.now() - arrived
   let running: Concierge | undefined
   const concierge: Snippet = (name, ...rest) =>
     attempt(() => {
-      if (name === 'start') return (running ??= start(rest[0] as Options, snippet?.t))
+      if (name === 'start') return (running ??= start(rest[0] as Options, since))
       const method = running?.[name] as ((...rest: unknown[]) => unknown) | undefined
       return method?.(...rest)
     })
@@ -37,3 +40,7 @@ attempt(() => {
   drop(snippet?.s)
   for (const call of snippet?.q ?? []) concierge(...(Array.from(call) as Call))
 })
+
+// Where a server has made everything that it decided, there is no hurry, and the page is painted first.
+if (document.hidden || !document.querySelector('#concierge-decisions[data-made]')) begin()
+else requestAnimationFrame(() => setTimeout(begin))
