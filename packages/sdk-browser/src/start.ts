@@ -168,7 +168,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     const path = location.pathname
     // Where the page stays, what it shows stays until there is something else, however long that takes.
     const isNew = path !== decidedPath
-    const selectors = selectorsFor(path, options.hidden ?? [])
+    const selectors = isNew ? selectorsFor(path, options.hidden ?? []) : []
     let show = (): void => undefined
     if (isNew) {
       takeBack()
@@ -190,7 +190,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     }
     if (given) show()
     else setTimeout(show, TWO_FRAMES_MS)
-    remember(storage, path, selectors)
+    if (isNew) remember(storage, path, selectors)
   }
 
   /** Shows what was decided, as far as the page is to show it. */
@@ -271,11 +271,11 @@ export function start(options: Options, since = performance.now()): Concierge {
   settle()
   // First of all, since it is waited for.
   void decide(since)
-  setTimeout(() => {
+  setTimeout(() => attempt(() => {
     capture(track)
     // Who comes again is known for another year.
     storage.set(VISITOR, visitor())
-  })
+  }))
   let before = pageNow(referrer)
   let titled: ReturnType<typeof setTimeout> | undefined
   function enter(): void {
@@ -371,7 +371,7 @@ const previewOf = (): string | undefined => attempt(() => {
   const brought = new URLSearchParams(location.search).get(PREVIEW)
   if (brought !== null) {
     sessionStorage[PREVIEW] = brought
-    localStorage[PREVIEW] = 1
+    attempt(() => (localStorage[PREVIEW] = 1))
   }
-  return localStorage[PREVIEW] && sessionStorage[PREVIEW]
+  return (brought || localStorage[PREVIEW]) && sessionStorage[PREVIEW]
 }) || undefined

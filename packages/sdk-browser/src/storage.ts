@@ -51,8 +51,8 @@ export function openStorage(): Storage {
     })
     // Servers lead visitors on by them, and render for them, before any script runs.
     if (name === VISITOR) attempt(() => (document.cookie = cookie(name, value)))
-    cookies = undefined
     if (name === ANSWER) attempt(() => (document.cookie = cookie(name, encodeURIComponent(value ?? ''))))
+    cookies = undefined
   }
   return {
     get(name) {
