@@ -19,6 +19,7 @@ mod error;
 mod gate;
 mod live;
 mod metrics;
+mod packed;
 mod query;
 mod streamed;
 mod tag;

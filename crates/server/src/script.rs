@@ -3,30 +3,26 @@
 //!
 //! Scripts are built ahead and kept in the repository, so that building the server needs no other tools.
 
-use std::io::Write as _;
-
 use axum::{
-    body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use engine::definitions::SourceKind;
-use flate2::{Compression, write::GzEncoder};
 use serde_json::json;
 
-use crate::{app::App, cors, error::ApiError, gate, settings, tag};
+use crate::{app::App, cors, error::ApiError, gate, packed::Packed, settings, tag};
 
 /// A script as it was built.
 macro_rules! built {
     ($file:literal) => {
-        include_str!(concat!("../../../packages/sdk-browser/dist/", $file))
+        Packed::new(include_str!(concat!("../../../packages/sdk-browser/dist/", $file)))
     };
 }
 
-const CLIENT: &str = built!("concierge.js");
+static CLIENT: Packed = built!("concierge.js");
 /// Modules by their names. What a page loads of them is the same for every source.
-const MODULES: &[(&str, &str)] = &[
+static MODULES: [(&str, Packed); 5] = [
     ("consent-banner", built!("modules/consent-banner.js")),
     ("google-consent-mode", built!("modules/google-consent-mode.js")),
     ("tcf", built!("modules/tcf.js")),
@@ -63,7 +59,7 @@ pub(crate) async fn serve_module(
 fn module(file: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let name = file.strip_suffix(SUFFIX).unwrap_or(file);
     match MODULES.iter().find(|(known, _)| *known == name) {
-        Some((_, text)) => answer(text, headers),
+        Some((_, module)) => answer("", module, headers),
         None => Err(not_found("there is no module of this name")),
     }
 }
@@ -82,23 +78,23 @@ fn script(app: &App, file: &str, headers: &HeaderMap) -> Result<Response, ApiErr
     });
     // Of JSON within a script only the end of a script element could be read otherwise.
     let options = options.to_string().replace('<', "\\u003c");
-    let text =
-        format!("conciergeOptions=Object.assign({options},window.conciergeOptions);{CLIENT}");
-    answer(&text, headers)
+    let line = format!("conciergeOptions=Object.assign({options},window.conciergeOptions);");
+    answer(&line, &CLIENT, headers)
 }
 
 fn not_found(detail: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "not_found", detail)
 }
 
-/// A script, packed where the caller can unpack it; nothing where they have it already.
-fn answer(text: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+/// A script behind a line of its own, packed where the caller can unpack it; nothing where they have it already.
+fn answer(line: &str, script: &Packed, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let text = [line, script.text].concat();
     let tag = tag::of(text.as_bytes());
     let is_packed = accepts_gzip(headers);
     let mut response = match tag::holds(headers, &tag) {
         true => StatusCode::NOT_MODIFIED.into_response(),
-        false if is_packed => Bytes::from(packed(text.as_bytes())?).into_response(),
-        false => Bytes::copy_from_slice(text.as_bytes()).into_response(),
+        false if is_packed => packed(line, script)?.into_response(),
+        false => text.into_response(),
     };
     let kept = response.headers_mut();
     kept.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
@@ -118,8 +114,6 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     accepted.is_some_and(|list| list.split(',').any(|one| one.trim() == "gzip"))
 }
 
-fn packed(bytes: &[u8]) -> Result<Vec<u8>, ApiError> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    let packed = encoder.write_all(bytes).and_then(|()| encoder.finish());
-    packed.map_err(|error| ApiError::internal(error.to_string()))
+fn packed(line: &str, script: &Packed) -> Result<Vec<u8>, ApiError> {
+    script.gzip(line).map_err(|error| ApiError::internal(error.to_string()))
 }
