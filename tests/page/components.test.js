@@ -127,6 +127,51 @@ test('answers become traits of the visitor, and a rating is joined to what was r
   assert.deepEqual(guest.complaints, [])
 })
 
+test('a quiz comes to an outcome, and what is written is taken in as it is', async () => {
+  const survey = {
+    questions: [
+      { ask: 'Where do you run?', answers: [
+        { text: 'In the forest', points: { trail: 2 } }, { text: 'In town', points: { road: 2 } }] },
+      { ask: 'What matters?', trait: 'runs_for', answers: [
+        { text: 'Grip', value: 'grip', points: { trail: 1 } }, { text: 'Speed', value: 'speed', points: { road: 1 } }] },
+      { ask: 'Anything else?', trait: 'runs_note', written: 40 },
+    ],
+    outcomes: { trait: 'shoe', of: [
+      { value: 'road', text: 'A light shoe' },
+      { value: 'trail', text: 'A shoe with grip', button: { text: 'See them', link: '#trail' } }] },
+  }
+  const url = await stage('shoes', { variants: shows({ kind: 'popup', title: 'Find your shoe', survey }) })
+  const guest = await visitor(browser, [site.url, SERVER])
+  const page = await guest.open(url)
+  await shown(page, url)
+  await page.click('text=In the forest')
+  await page.click('text=Speed')
+  await accessible(page)
+  // More than may be written is not taken, and markup is a text.
+  await page.fill('textarea', '')
+  await page.type('textarea', '<img src=x onerror="alert(1)"> & much more than may be written')
+  await page.click('text=Continue')
+  await page.waitForSelector('text=A shoe with grip')
+  assert.equal(await page.isVisible('text=A light shoe'), false)
+  await accessible(page)
+  const note = '<img src=x onerror="alert(1)"> & much mo'
+  const [answered] = await told(page, 'Survey Answered')
+  const { runs_for, runs_note, shoe } = answered
+  assert.deepEqual({ runs_for, runs_note, shoe }, { runs_for: 'speed', runs_note: note, shoe: 'trail' })
+  const id = await device(page)
+  const known = await eventually('the traits', async () => {
+    const { traits } = await person('anonymous_id', id)
+    return traits.shoe && traits
+  })
+  assert.deepEqual([known.shoe, known.runs_note].map((one) => one.value ?? one), ['trail', note])
+  // What was answered is in one event, and not in those that follow.
+  await page.click('text=See them')
+  const [clicked] = await told(page, 'Experience Clicked')
+  assert.deepEqual([clicked.shoe, clicked.runs_note, clicked.experience], [undefined, undefined, 'shoes_on'])
+  await guest.leave()
+  assert.deepEqual(guest.complaints, [])
+})
+
 test('a row stands in the element of its placement, says why, and goes with who wants no more of it', async () => {
   const items = [1, 2, 3].map((number) =>
     ({ title: `Lamp ${number}`, link: `/lamp/${number}`, image: 'data:,', price: '€ 10' }))

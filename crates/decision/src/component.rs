@@ -7,6 +7,9 @@
 mod labels;
 mod markup;
 mod style;
+mod survey;
+
+use std::collections::BTreeMap;
 
 use model::{Timestamp, Value, definition::Fault, value::Object};
 use schemars::JsonSchema;
@@ -19,10 +22,8 @@ use crate::template;
 
 /// The member of content that has one.
 pub(crate) const MEMBER: &str = "component";
-/// Most products of a row, questions of a survey, and answers to a question.
+/// Most products of a row, questions and outcomes of a survey, and answers to a question.
 const MAX_PARTS: usize = 20;
-/// Longest text that names something: a trait, an answer.
-const MAX_NAME_BYTES: usize = 100;
 
 /// The shape of a component, and where it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -132,29 +133,62 @@ pub struct Button {
     pub link: Option<String>,
 }
 
-/// Questions, one after the other.
+/// Questions, one after the other; with outcomes, a quiz.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Survey {
     /// The questions.
     #[schemars(length(min = 1, max = 20))]
     pub questions: Vec<Question>,
-    /// What is said in the end.
+    /// What is said in the end, where there are no outcomes.
     #[serde(default)]
     pub thanks: Option<String>,
+    /// What the answers may come to.
+    #[serde(default)]
+    pub outcomes: Option<Outcomes>,
 }
 
-/// A question of which one answer is chosen.
+/// What a quiz comes to: the outcome to which the answers gave most points, of several the first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Outcomes {
+    /// The trait that the outcome becomes.
+    pub r#trait: String,
+    /// The outcomes.
+    #[schemars(length(min = 2, max = 20))]
+    pub of: Vec<Outcome>,
+}
+
+/// An outcome of a quiz.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The value of the trait, by which answers give points to it.
+    pub value: String,
+    /// What is said to the visitor.
+    pub text: String,
+    /// Where it leads.
+    #[serde(default)]
+    pub button: Option<Button>,
+}
+
+/// A question of which one answer is chosen, or that is answered in the visitor's own words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// What is asked.
     pub ask: String,
-    /// The trait that the answer becomes.
-    pub r#trait: String,
-    /// The answers.
-    #[schemars(length(min = 1, max = 20))]
+    /// The trait that the answer becomes; in a quiz it may become none.
+    #[serde(default)]
+    pub r#trait: Option<String>,
+    /// The answers to choose from.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
     pub answers: Vec<Answer>,
+    /// In place of answers to choose from: most characters of one that the visitor writes, who may also leave it empty.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 500))]
+    pub written: Option<u16>,
 }
 
 /// An answer.
@@ -166,6 +200,9 @@ pub struct Answer {
     /// The value of the trait: a text, a number, or true or false. The text when absent.
     #[serde(default)]
     pub value: Option<Value>,
+    /// The points that it gives to outcomes, −100 to 100 each.
+    #[serde(default)]
+    pub points: BTreeMap<String, i8>,
 }
 
 /// Why it is shown.
@@ -254,47 +291,11 @@ impl Component {
         if self.survey.is_some() && self.rating.is_some() {
             fault("/rating".into(), "it asks for one thing at a time: a survey or a rating");
         }
-        let questions = self.survey.iter().flat_map(|survey| &survey.questions);
-        for (place, question) in questions.enumerate() {
-            if let Err(detail) = question.check() {
-                fault(format!("/survey/questions/{place}"), detail);
-            }
-        }
-        let asked = self.survey.as_ref().map_or(1, |survey| survey.questions.len());
-        if !(1..=MAX_PARTS).contains(&asked) {
-            fault("/survey/questions".into(), "a survey has 1 to 20 questions");
+        for (part, detail) in self.survey.iter().flat_map(Survey::faults) {
+            fault(format!("/survey{part}"), detail);
         }
         faults.into_iter()
     }
-}
-
-impl Question {
-    fn check(&self) -> Result<(), &'static str> {
-        if !(1..=MAX_PARTS).contains(&self.answers.len()) {
-            return Err("a question has 1 to 20 answers");
-        }
-        // A name that is filled in could be any trait.
-        if !is_name(&self.r#trait) || template::is_template(&self.r#trait) {
-            return Err("the name of a trait has 1 to 100 bytes and is no template");
-        }
-        let values = self.answers.iter().filter_map(|answer| answer.value.as_ref());
-        let mut texts = self.answers.iter().map(|answer| answer.text.as_str());
-        if values
-            .clone()
-            .any(|value| !(value.is_string() || value.is_number() || value.is_boolean()))
-        {
-            return Err("the value of an answer is a text, a number, or true or false");
-        }
-        let mut named = values.filter_map(Value::as_str).chain(texts.by_ref());
-        if named.any(|name| !is_name(name) || template::is_template(name)) {
-            return Err("an answer has 1 to 100 bytes and is no template");
-        }
-        Ok(())
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    (1..=MAX_NAME_BYTES).contains(&name.len())
 }
 
 #[cfg(test)]

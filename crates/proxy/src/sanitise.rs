@@ -2,7 +2,8 @@
 //!
 //! The rules are those of the browser's client (`packages/sdk-browser/src/sanitise.ts`). What is let through is written
 //! anew: tags of these elements alone, each of them ended, their attributes in quotes, all else as text. None of them
-//! holds raw text, so whoever reads it finds these tags and no others, however the markup was meant to be read.
+//! holds raw text (what is in a `textarea` can end it, but only by a `<` that is written as text), so whoever reads it
+//! finds these tags and no others, however the markup was meant to be read.
 
 use std::fmt::Write as _;
 
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Elements that say or show something, and lay it out. What is not here goes with everything in it.
-const ELEMENTS: [&str; 62] = [
+const ELEMENTS: [&str; 63] = [
     "a",
     "article",
     "aside",
@@ -67,6 +68,7 @@ const ELEMENTS: [&str; 62] = [
     "table",
     "tbody",
     "td",
+    "textarea",
     "tfoot",
     "th",
     "thead",
@@ -77,10 +79,33 @@ const ELEMENTS: [&str; 62] = [
     "video",
 ];
 /// Attributes, beside `aria-…` and `data-…`. No `id` and `name`: pages look elements up by them, scripts variables.
-const ATTRIBUTES: [&str; 24] = [
-    "alt", "class", "colspan", "controls", "datetime", "dir", "height", "hidden", "href", "lang",
-    "loading", "media", "open", "poster", "rel", "role", "rowspan", "sizes", "src", "srcset",
-    "target", "title", "type", "width",
+const ATTRIBUTES: [&str; 26] = [
+    "alt",
+    "class",
+    "colspan",
+    "controls",
+    "datetime",
+    "dir",
+    "height",
+    "hidden",
+    "href",
+    "lang",
+    "loading",
+    "maxlength",
+    "media",
+    "open",
+    "poster",
+    "rel",
+    "role",
+    "rows",
+    "rowspan",
+    "sizes",
+    "src",
+    "srcset",
+    "target",
+    "title",
+    "type",
+    "width",
 ];
 /// What elements of the page may be given besides.
 const OWN: [&str; 7] = ["checked", "disabled", "id", "name", "placeholder", "tabindex", "value"];

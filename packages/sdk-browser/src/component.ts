@@ -28,6 +28,8 @@ export function enliven(place: Element, hands: Hands): void {
 
 function start(root: HTMLElement, { say, learn, refuse }: Hands): void {
   const told: Record<string, unknown> = {}
+  /** The points of the outcomes of a quiz, in their order. */
+  let score: number[] = []
   const dialog = root as Partial<HTMLDialogElement>
   dialog.showModal?.()
   // Escape says the same as the button that closes.
@@ -35,13 +37,25 @@ function start(root: HTMLElement, { say, learn, refuse }: Hands): void {
   listen(root, 'click', ({ target }) => {
     const act = (target as Element).closest<HTMLElement>('[data-do],[data-say]')
     if (!act) return
-    const { do: what, say: event, name, value, json, done } = act.dataset
-    if (name) told[name] = json ? JSON.parse(json) : value
-    if (event) say(event, told)
-    // An answer that is the last of a survey says so.
-    if (what === 'answer' && event) learn(told)
-    if (what === 'refuse') refuse()
+    const { do: what, say: event, name, value, json, points, done } = act.dataset
     const step = act.closest<HTMLElement>('[data-step]')
+    const isAnswer = what === 'answer'
+    const properties = isAnswer ? told : {}
+    if (name) properties[name] = json ? JSON.parse(json) : value
+    const field = step?.querySelector('textarea')
+    if (field?.value) told[field.dataset.name!] = field.value
+    if (points) score = JSON.parse(points).map((more: number, place: number) => more + (score[place] ?? 0))
+    // An answer that is the last of a survey says so.
+    if (isAnswer && event) {
+      const outcome = root.querySelectorAll<HTMLElement>('[data-outcome]')[score.indexOf(Math.max(...score))]
+      if (outcome) {
+        step!.after(outcome)
+        told[outcome.dataset.name!] = outcome.dataset.outcome
+      }
+      learn(told)
+    }
+    if (event) say(event, properties)
+    if (what === 'refuse') refuse()
     if (step) {
       const next = step.nextElementSibling as HTMLElement
       step.hidden = true

@@ -48,8 +48,7 @@ export function openConsent(mode: ConsentMode, storage: Storage): Consent {
 
 /** An answer, as far as it says yes or no to something. */
 function read(text: string | undefined): Purposes | undefined {
-  const answer = parsed(text)
-  if (!answer || typeof answer !== 'object') return undefined
-  const said = Object.entries(answer).filter((entry): entry is [string, boolean] => typeof entry[1] === 'boolean')
+  const said = Object.entries(parsed<object>(text) ?? {})
+    .filter((entry): entry is [string, boolean] => typeof entry[1] === 'boolean')
   return said.length ? Object.fromEntries(said) : undefined
 }

@@ -74,8 +74,8 @@ export function openQueue(server: Server, storage: Storage): Queue {
   function leave(): void {
     while (!isHeld && waiting.length) {
       const batch = waiting.slice(0, BATCH_MAX)
-      const beacon = new Blob([body(server, batch)], { type: 'text/plain' })
-      const isTaken = navigator.onLine && attempt(() => navigator.sendBeacon(`${server.url}/beacon/v1/batch`, beacon))
+      const isTaken = navigator.onLine &&
+        attempt(() => navigator.sendBeacon(`${server.url}/beacon/v1/batch`, packet(server, batch)))
       if (!isTaken) break
       waiting.splice(0, batch.length)
     }
@@ -121,16 +121,16 @@ export function openQueue(server: Server, storage: Storage): Queue {
   }
 }
 
-const body = ({ writeKey }: Server, batch: Message[]): string =>
-  JSON.stringify({ writeKey, sentAt: new Date().toISOString(), batch })
+/** A batch as it is sent. As plain text a browser asks no leave before, and the server reads JSON whatever it is called. */
+const packet = ({ writeKey }: Server, batch: Message[]): Blob =>
+  new Blob([JSON.stringify({ writeKey, sentAt: new Date().toISOString(), batch })], { type: 'text/plain' })
 
 /** Sends a batch; the milliseconds to wait before it is sent again, `undefined` where it is done with. */
 async function post(server: Server, batch: Message[]): Promise<number | undefined> {
   try {
-    // As plain text a browser asks no leave before it sends, and the server reads JSON whatever it is called.
-    const blob = new Blob([body(server, batch)], { type: 'text/plain' })
-    const keepalive = blob.size < BEACON_BYTES
-    const { status, headers } = await fetch(`${server.url}/v1/batch`, { method: 'POST', body: blob, keepalive })
+    const body = packet(server, batch)
+    const keepalive = body.size < BEACON_BYTES
+    const { status, headers } = await fetch(`${server.url}/v1/batch`, { method: 'POST', body, keepalive })
     // What the server refuses for good it would refuse again.
     if (status !== 429 && status !== 408 && status < 500) return undefined
     return (Number(headers.get('retry-after')) || 0) * 1_000

@@ -6,12 +6,12 @@
 const ELEMENTS = new RegExp(
   '^([ABIPQSU]|A(RTICLE|SIDE|UDIO)|B(LOCKQUOTE|R|UTTON)|C(APTION|ITE|ODE)|D([DLT]|EL|ETAILS|IALOG|IV)|EM|' +
     'F(IGCAPTION|IGURE|OOTER)|H([1-6R]|EADER)|IMG|INS|LI|MAIN|MARK|NAV|[OU]L|PICTURE|PRE|' +
-    'S(ECTION|MALL|OURCE|PAN|TRONG|U[BP]|UMMARY)|T([DHR]|ABLE|BODY|FOOT|HEAD|IME)|VIDEO)$',
+    'S(ECTION|MALL|OURCE|PAN|TRONG|U[BP]|UMMARY)|T([DHR]|ABLE|BODY|EXTAREA|FOOT|HEAD|IME)|VIDEO)$',
 )
 
 /** Attributes, beside `aria-…` and `data-…`. No `id` and `name`: pages look elements up by them, scripts variables. */
 const ATTRIBUTES =
-  /^(alt|class|colspan|controls|datetime|dir|height|hidden|href|lang|loading|media|open|poster|rel|role|rowspan|sizes|src(set)?|target|title|type|width|(aria|data)-[\w-]+)$/i
+  /^(alt|class|colspan|controls|datetime|dir|height|hidden|href|lang|loading|maxlength|media|open|poster|rel|role|rows(pan)?|sizes|src(set)?|target|title|type|width|(aria|data)-[\w-]+)$/i
 
 /** What elements of the page may be given besides. */
 const OWN = /^(checked|disabled|id|name|placeholder|tabindex|value)$/i

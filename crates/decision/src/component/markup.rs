@@ -1,8 +1,9 @@
 //! The markup of a component: what is the same for everybody, and texts that may have to be filled in.
 
 use model::Value;
+use serde_json::json;
 
-use super::{Component, Item, Question, Shape, labels::Labels};
+use super::{Button, Component, Item, Outcome, Question, Shape, labels::Labels};
 
 /// A piece of markup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,19 +83,23 @@ fn offer(page: &mut Page, component: &Component, labels: &Labels) {
         component.items.iter().for_each(|one| item(page, one));
         page.markup("</ul>");
     }
-    if let Some(button) = &component.button {
-        match &button.link {
-            Some(link) => {
-                page.markup("<a class=\"concierge-button\" data-say=\"Experience Clicked\"");
-                page.attribute("href", link);
-                page.element(">", Some(&button.text), "</a>");
-            }
-            None => page.element(
-                "<button type=\"button\" class=\"concierge-button\" data-do=\"close\" data-say=\"Experience Clicked\">",
-                Some(&button.text),
-                "</button>",
-            ),
+    if let Some(one) = &component.button {
+        button(page, one);
+    }
+}
+
+fn button(page: &mut Page, button: &Button) {
+    match &button.link {
+        Some(link) => {
+            page.markup("<a class=\"concierge-button\" data-say=\"Experience Clicked\"");
+            page.attribute("href", link);
+            page.element(">", Some(&button.text), "</a>");
         }
+        None => page.element(
+            "<button type=\"button\" class=\"concierge-button\" data-do=\"close\" data-say=\"Experience Clicked\">",
+            Some(&button.text),
+            "</button>",
+        ),
     }
 }
 
@@ -113,25 +118,40 @@ fn item(page: &mut Page, item: &Item) {
     page.markup("</a></li>");
 }
 
-/// What is asked, a step at a time, and the thanks: a client shows the step after the one that is done.
+/// What is asked, a step at a time, and the thanks or outcomes: a client shows the step after the one that is done.
 fn ask(page: &mut Page, component: &Component, labels: &Labels) {
-    let thanks = component.survey.as_ref().and_then(|survey| survey.thanks.as_deref());
-    if let Some(survey) = &component.survey {
+    let survey = component.survey.as_ref();
+    if let Some(survey) = survey {
         let last = survey.questions.len();
+        let outcomes = survey.outcomes.as_ref().map_or(&[][..], |outcomes| &outcomes.of);
         for (place, question) in survey.questions.iter().enumerate() {
             step(page, &question.ask, place == 0, |page| {
-                answers(page, question, place + 1 == last)
+                answers(page, question, outcomes, place + 1 == last, labels);
             });
         }
     }
     if let Some(rating) = &component.rating {
         step(page, rating, true, |page| stars(page, labels));
     }
-    if component.is_asking() {
-        page.markup("<p role=\"status\" hidden>");
-        page.text(thanks.unwrap_or(labels.thanks));
-        page.markup("</p>");
+    match survey.and_then(|survey| survey.outcomes.as_ref()) {
+        Some(outcomes) => outcomes.of.iter().for_each(|one| outcome(page, &outcomes.r#trait, one)),
+        None if component.is_asking() => {
+            let thanks = survey.and_then(|survey| survey.thanks.as_deref());
+            page.element("<p role=\"status\" hidden>", thanks.or(Some(labels.thanks)), "</p>");
+        }
+        None => {}
     }
+}
+
+fn outcome(page: &mut Page, name: &str, outcome: &Outcome) {
+    page.markup("<div role=\"status\" hidden");
+    page.attribute("data-outcome", &outcome.value);
+    page.attribute("data-name", name);
+    page.element("><p>", Some(&outcome.text), "</p>");
+    if let Some(one) = &outcome.button {
+        button(page, one);
+    }
+    page.markup("</div>");
 }
 
 fn step(page: &mut Page, asked: &str, is_first: bool, choices: impl FnOnce(&mut Page)) {
@@ -144,16 +164,41 @@ fn step(page: &mut Page, asked: &str, is_first: bool, choices: impl FnOnce(&mut 
     page.markup("</div></div>");
 }
 
-fn answers(page: &mut Page, question: &Question, is_last: bool) {
-    for answer in &question.answers {
-        let value = answer.value.clone().unwrap_or_else(|| Value::from(answer.text.as_str()));
+/// The answers of a question; `outcomes` are those to which they may give points.
+fn answers(
+    page: &mut Page,
+    question: &Question,
+    outcomes: &[Outcome],
+    is_last: bool,
+    labels: &Labels,
+) {
+    let act = |page: &mut Page| {
         page.markup("<button type=\"button\" data-do=\"answer\"");
-        page.attribute("data-name", &question.r#trait);
-        page.attribute("data-json", &value.to_string());
         if is_last {
-            page.attribute("data-say", "Survey Answered");
+            page.markup(" data-say=\"Survey Answered\"");
+        }
+    };
+    for answer in &question.answers {
+        act(page);
+        if let Some(name) = &question.r#trait {
+            let value = answer.value.clone().unwrap_or_else(|| Value::from(answer.text.as_str()));
+            page.attribute("data-name", name);
+            page.attribute("data-json", &value.to_string());
+        }
+        if !outcomes.is_empty() {
+            let given = |one: &Outcome| answer.points.get(&one.value).copied().unwrap_or_default();
+            let points: Vec<i8> = outcomes.iter().map(given).collect();
+            page.attribute("data-points", &json!(points).to_string());
         }
         page.element(">", Some(&answer.text), "</button>");
+    }
+    if let (Some(most), Some(name)) = (question.written, &question.r#trait) {
+        page.markup(&format!("<textarea rows=\"3\" maxlength=\"{most}\""));
+        page.attribute("aria-label", &question.ask);
+        page.attribute("data-name", name);
+        page.markup("></textarea>");
+        act(page);
+        page.element(">", Some(labels.go_on), "</button>");
     }
 }
 

@@ -109,7 +109,7 @@ fn a_survey_is_asked_step_by_step() {
         <p class="concierge-ask">
         How often?</p>
         <div class="concierge-answers">
-        <button type="button" data-do="answer" data-name="runs_weekly" data-json="2" data-say="Survey Answered">
+        <button type="button" data-do="answer" data-say="Survey Answered" data-name="runs_weekly" data-json="2">
         Twice</button>
         </div>
         </div>
@@ -118,6 +118,147 @@ fn a_survey_is_asked_step_by_step() {
         </div>
         </aside>
     "#]].assert_eq(&markup["html"].as_str().unwrap().replace('>', ">\n"));
+}
+
+#[test]
+fn what_somebody_writes_is_bounded_and_may_be_left_empty() {
+    let survey =
+        json!({"questions": [{"ask": "What is missing?", "trait": "misses", "written": 300}]});
+    let change = change(json!({"kind": "embedded", "survey": survey}), &Object::new());
+    let markup = change["html"].as_str().unwrap().replace('>', ">\n");
+    expect![[r#"
+        <section data-concierge-component="embedded" lang="en" dir="ltr">
+        <div class="concierge-body">
+        <div role="group" data-step aria-label="What is missing?">
+        <p class="concierge-ask">
+        What is missing?</p>
+        <div class="concierge-answers">
+        <textarea rows="3" maxlength="300" aria-label="What is missing?" data-name="misses">
+        </textarea>
+        <button type="button" data-do="answer" data-say="Survey Answered">
+        Continue</button>
+        </div>
+        </div>
+        <p role="status" hidden>
+        Thank you!</p>
+        </div>
+        </section>
+    "#]]
+    .assert_eq(&markup);
+    assert!(change["css"].as_str().unwrap().contains("textarea"));
+}
+
+#[test]
+fn a_quiz_comes_to_one_of_its_outcomes() {
+    let survey = json!({
+        "questions": [{"ask": "Where?", "answers": [
+            {"text": "Forest", "points": {"trail": 2}},
+            {"text": "Anywhere", "points": {"road": 1, "trail": 1}},
+            {"text": "Nowhere"},
+        ]}],
+        "outcomes": {"trait": "shoe", "of": [
+            {"value": "road", "text": "Road shoes"},
+            {"value": "trail", "text": "Trail shoes", "button": {"text": "See them", "link": "/trail"}},
+        ]},
+    });
+    let change = change(json!({"kind": "embedded", "survey": survey}), &Object::new());
+    expect![[r#"
+        <section data-concierge-component="embedded" lang="en" dir="ltr">
+        <div class="concierge-body">
+        <div role="group" data-step aria-label="Where?">
+        <p class="concierge-ask">
+        Where?</p>
+        <div class="concierge-answers">
+        <button type="button" data-do="answer" data-say="Survey Answered" data-points="[0,2]">
+        Forest</button>
+        <button type="button" data-do="answer" data-say="Survey Answered" data-points="[1,1]">
+        Anywhere</button>
+        <button type="button" data-do="answer" data-say="Survey Answered" data-points="[0,0]">
+        Nowhere</button>
+        </div>
+        </div>
+        <div role="status" hidden data-outcome="road" data-name="shoe">
+        <p>
+        Road shoes</p>
+        </div>
+        <div role="status" hidden data-outcome="trail" data-name="shoe">
+        <p>
+        Trail shoes</p>
+        <a class="concierge-button" data-say="Experience Clicked" href="/trail">
+        See them</a>
+        </div>
+        </div>
+        </section>
+    "#]]
+    .assert_eq(&change["html"].as_str().unwrap().replace('>', ">\n"));
+}
+
+#[test]
+fn a_quiz_that_cannot_come_to_anything_is_refused() {
+    let quiz = |answer: serde_json::Value, values: [&str; 2], about: &str| {
+        json!({"kind": "embedded", "survey": {
+            "questions": [{"ask": "?", "trait": "a", "answers": [answer]}],
+            "outcomes": {"trait": about, "of": values.map(|value| json!({"value": value, "text": value}))},
+        }})
+    };
+    let sound = json!({"text": "a", "points": {"x": 1}});
+    faults(quiz(sound.clone(), ["x", "y"], "shoe"), expect![[""]]);
+    faults(
+        quiz(sound.clone(), ["x", "x"], "shoe"),
+        expect![[r#"
+        /content/component/survey/outcomes: two outcomes have the same value
+    "#]],
+    );
+    faults(
+        quiz(sound, ["x", "{{ y }}"], "a"),
+        expect![[r#"
+        /content/component/survey/questions/0: this trait is what the outcome becomes
+        /content/component/survey/outcomes: the value of an outcome has 1 to 100 bytes and is no template
+    "#]],
+    );
+    faults(
+        quiz(json!({"text": "a"}), ["x", "y"], "shoe"),
+        expect![[r#"
+        /content/component/survey/outcomes: no answer gives points to any of them
+    "#]],
+    );
+    faults(
+        quiz(json!({"text": "a", "points": {"z": 1}}), ["x", "y"], "shoe"),
+        expect![[r#"
+        /content/component/survey/questions/0: points are given to outcomes of the survey, by their values
+    "#]],
+    );
+    faults(
+        quiz(json!({"text": "a", "points": {"x": 101}}), ["x", "y"], "shoe"),
+        expect![[r#"
+        /content/component/survey/questions/0: an answer gives -100 to 100 points
+    "#]],
+    );
+    let survey = |question| json!({"kind": "embedded", "survey": {"questions": [question]}});
+    faults(
+        survey(json!({"ask": "?", "answers": [{"text": "a"}]})),
+        expect![[r#"
+        /content/component/survey/questions/0: name the trait that the answer becomes
+    "#]],
+    );
+    faults(
+        survey(json!({"ask": "?", "trait": "a", "written": 0})),
+        expect![[r#"
+        /content/component/survey/questions/0: a written answer has at most 1 to 500 characters
+    "#]],
+    );
+    faults(
+        survey(json!({"ask": "?", "trait": "a", "written": 9, "answers": [{"text": "a"}]})),
+        expect![[r#"
+            /content/component/survey/questions/0: it is written or chosen from answers, not both
+        "#]],
+    );
+    faults(
+        survey(json!({"ask": "?", "trait": "a"})),
+        expect![[r#"
+        /content/component/survey/questions/0: a question has 1 to 20 answers
+    "#]],
+    );
 }
 
 #[test]
