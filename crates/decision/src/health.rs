@@ -3,10 +3,14 @@
 //!
 //! Counts are of the last day and of one version, so that a repaired experience begins anew.
 
-use std::collections::{BTreeMap, HashSet};
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use model::{DecisionId, Key, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+pub use rows::{Change, Row, RowKey};
 
 use crate::Reference;
 
@@ -53,8 +57,8 @@ impl Became<'_> {
     }
 }
 
-/// What became of the decisions for one variant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// What became of the decisions for one variant. Its fields are part of the stored format of [`Row`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Decisions that were applied.
     pub applied: u64,
@@ -148,6 +152,8 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     experiences: BTreeMap<Key, Experience>,
+    /// The rows that are not stored as they are.
+    changed: BTreeSet<RowKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -156,6 +162,27 @@ struct Experience {
     hours: BTreeMap<i64, BTreeMap<Key, Counts>>,
     /// The outcomes that were counted in the newest hour.
     known: HashSet<(DecisionId, u8)>,
+}
+
+impl Experience {
+    fn begin(version: u64) -> Self {
+        Self { version, hours: BTreeMap::new(), known: HashSet::new() }
+    }
+
+    /// Forgets hours, and notes that their rows go.
+    fn forget(&mut self, key: &Key, changed: &mut BTreeSet<RowKey>, goes: impl Fn(i64) -> bool) {
+        let gone = self.hours.keys().filter(|hour| goes(**hour));
+        changed.extend(gone.map(|hour| RowKey { experience: key.clone(), hour: *hour }));
+        self.hours.retain(|hour, _| !goes(*hour));
+    }
+}
+
+fn hour_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(HOUR_MS)
+}
+
+fn is_over(hour: i64, now: i64) -> bool {
+    hour + HOURS <= now
 }
 
 impl Health {
@@ -167,22 +194,20 @@ impl Health {
         became: Became<'_>,
         now: Timestamp,
     ) {
-        let begun = || Experience {
-            version: experience.version,
-            hours: BTreeMap::new(),
-            known: HashSet::new(),
-        };
-        let told = self.experiences.entry(experience.key.clone()).or_insert_with(begun);
-        if told.version < experience.version {
-            *told = begun();
+        let Reference { key, version } = experience;
+        let told =
+            self.experiences.entry(key.clone()).or_insert_with(|| Experience::begin(*version));
+        if told.version < *version {
+            told.forget(key, &mut self.changed, |_| true);
+            *told = Experience::begin(*version);
         }
-        if told.version != experience.version {
+        if told.version != *version {
             return;
         }
-        let hour = now.0.div_euclid(HOUR_MS);
+        let hour = hour_of(now);
         if !told.hours.contains_key(&hour) {
             told.known.clear();
-            told.hours.retain(|known, _| hour - HOURS < *known);
+            told.forget(key, &mut self.changed, |known| is_over(known, hour));
         }
         let variants = told.hours.entry(hour).or_default();
         if HOURLY_MAX <= told.known.len() || !told.known.insert((decision, became.tag())) {
@@ -196,14 +221,15 @@ impl Health {
         {
             counts.not_found = counts.not_found.saturating_sub(1);
         }
+        self.changed.insert(RowKey { experience: key.clone(), hour });
     }
 
     /// The counts of the variants of a version of an experience over the last day; none where nothing was told.
     pub fn of(&self, experience: &Key, version: u64, now: Timestamp) -> BTreeMap<Key, Counts> {
         let mut all: BTreeMap<Key, Counts> = BTreeMap::new();
         let told = self.experiences.get(experience).filter(|told| told.version == version);
-        let hour = now.0.div_euclid(HOUR_MS);
-        let hours = told.into_iter().flat_map(|told| told.hours.range(hour - HOURS + 1..));
+        let hours = told.into_iter().flat_map(|told| &told.hours);
+        let hours = hours.filter(|(hour, _)| !is_over(**hour, hour_of(now)));
         for (variant, counts) in hours.flat_map(|(_, variants)| variants) {
             all.entry(variant.clone()).or_default().merge(counts);
         }
@@ -295,6 +321,37 @@ mod tests {
         }
         let counts = &health.of(&key("e"), 1, at(0))[&key("a")];
         assert_eq!((counts.not_found, counts.applied), (0, 1));
+    }
+
+    /// What a store has of it.
+    fn stored(health: &mut Health, store: &mut BTreeMap<RowKey, Row>, hour: i64) -> Health {
+        for (key, row) in health.take_changes(at(hour)) {
+            match row {
+                Some(row) => _ = store.insert(key, row),
+                None => assert!(store.remove(&key).is_some(), "what goes was there"),
+            }
+        }
+        let mut read = Health::default();
+        store.iter().for_each(|(key, row)| read.restore(key.clone(), row.clone()));
+        read
+    }
+
+    #[test]
+    fn a_restart_forgets_nothing_that_counts_and_keeps_nothing_that_does_not() {
+        let (mut world, mut store) = (World::default(), BTreeMap::new());
+        for (hour, version) in [(0, 1), (1, 1), (1, 1), (24, 1), (24, 2), (26, 2), (60, 2)] {
+            world.tell(version, Became::NotFound(&["#hero"]), 2, hour);
+            world.tell(version, Became::Applied, 3, hour);
+            let read = stored(&mut world.health, &mut store, hour);
+            for hour in [hour, hour + 1, hour + 23] {
+                let counts = read.of(&key("e"), version, at(hour)).remove(&key("a"));
+                assert_eq!(counts.unwrap_or_default(), world.of(version, hour), "{hour}");
+            }
+        }
+        assert_eq!(store.len(), 1);
+        assert!(world.health.take_changes(at(60)).is_empty(), "it is stored");
+        stored(&mut world.health, &mut store, 84);
+        assert_eq!(store.len(), 0);
     }
 
     #[test]

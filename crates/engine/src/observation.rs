@@ -45,8 +45,9 @@ pub(crate) struct Observation {
 impl Observation {
     /// Reads what was stored.
     pub(crate) fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
-        let tally = Mutex::new(rows::read(reader)?);
-        Ok(Self { tally, health: Mutex::default(), live: live::Live::default() })
+        let tally = Mutex::new(rows::tally(reader)?);
+        let health = Mutex::new(rows::health(reader)?);
+        Ok(Self { tally, health, live: live::Live::default() })
     }
 
     /// Takes in what was committed.
@@ -97,8 +98,10 @@ impl Observation {
     }
 
     /// The rows that changed since this was last asked.
-    pub(crate) fn take_rows(&self) -> Vec<RowWrite> {
-        rows::encode(self.tally.lock().take_changes())
+    pub(crate) fn take_rows(&self, now: Timestamp) -> Vec<RowWrite> {
+        let mut changed = rows::of_tally(self.tally.lock().take_changes());
+        changed.extend(rows::of_health(self.health.lock().take_changes(now)));
+        changed
     }
 
     /// How many kinds of events came in unusual numbers in the last full hour.

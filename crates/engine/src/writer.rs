@@ -275,7 +275,7 @@ impl Writer {
     /// Stores what was counted since the last time. Counts are no input: they are in no log.
     fn store_counts(&mut self) {
         let mut batch = Batch::new();
-        for (key, value) in self.shared.observation.take_rows() {
+        for (key, value) in self.shared.observation.take_rows(self.shared.clock.now()) {
             match value {
                 Some(value) => batch.put(Table::Meta, key, value),
                 None => batch.delete(Table::Meta, key),

@@ -1,6 +1,4 @@
 //! What became of decisions on pages, as browsers report it with the signed tokens of the decisions.
-//!
-//! It is kept in memory: it tells how experiences fare now, and after a restart it is collected anew within minutes.
 
 use decision::{
     TokenClaims,

@@ -31,7 +31,7 @@ pub(crate) struct Server {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<ManualClock>,
     tokens: AtomicU32,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// A call that is being put together.
@@ -59,7 +59,7 @@ pub(crate) fn server_with(options: Options) -> Server {
     let clock = Arc::new(ManualClock::at(NOW));
     let (engine, _) = open_by(&dir, &clock);
     let router = server::router(engine.clone(), options);
-    Server { router, engine, clock, tokens: AtomicU32::new(0), _dir: dir }
+    Server { router, engine, clock, tokens: AtomicU32::new(0), dir }
 }
 
 /// An engine with known keys, whose clock stands at [`NOW`].
@@ -124,6 +124,17 @@ impl Call {
 }
 
 impl Server {
+    /// Stops it and starts another on what it has stored.
+    pub(crate) fn restart(&mut self) {
+        self.engine.shutdown();
+        // The old engine must let go of the directory before the new one takes it.
+        let elsewhere = server();
+        self.router = elsewhere.router.clone();
+        self.engine = elsewhere.engine.clone();
+        (self.engine, _) = open_by(&self.dir, &self.clock);
+        self.router = server::router(self.engine.clone(), Options::default());
+    }
+
     /// Calls, and leaves the body to be read as it comes.
     pub(crate) async fn open(&self, call: Call) -> Response<Body> {
         let mut request = Request::builder().method(call.method).uri(&call.path);

@@ -91,6 +91,18 @@ async fn an_experience_whose_page_has_changed_is_stopped_if_it_asks_for_that() {
 }
 
 #[tokio::test]
+async fn a_restart_forgets_nothing() {
+    let mut server = server();
+    define(&server, "placements/shop", json!({"state": "live"})).await;
+    define(&server, "experiences/test", experience("#offer", false)).await;
+    visit(&server, 20).await;
+    let told = health(&server).await;
+    assert_ne!(told["variants"][0]["applied"], 0);
+    server.restart();
+    assert_eq!(health(&server).await, told);
+}
+
+#[tokio::test]
 async fn what_nobody_signed_is_not_believed() {
     let server = server();
     define(&server, "placements/shop", json!({"state": "live"})).await;
