@@ -168,6 +168,31 @@ test('a panel says what was decided, what else was considered, and what stood in
   await one.leave()
 })
 
+test('it says who is held out, and nothing of what is sensitive', async () => {
+  const match = { context: 'page.path', op: 'eq', value: '/staff/held' }
+  for (const key of ['staff_held', 'staff_ill']) await define('placements', key, { state: 'live', match })
+  await define('traits', 'staff_illness', { state: 'live', sensitivity: 'sensitive', declared_use: 'a test' })
+  await define('experiences', 'staff_held_on', {
+    state: 'live', placement: 'staff_held', holdout: 1, variants: [{ key: 'on', content: { text: 'Held' } }],
+  })
+  await define('experiences', 'staff_ill_on', {
+    state: 'live', placement: 'staff_ill', variants: [{ key: 'on', content: { text: 'Ill' } }],
+    eligibility: { trait: 'staff_illness', op: 'eq', value: 'gout' },
+  })
+  const one = await guest()
+  const page = await one.open(`${shop('/staff/held')}?concierge_preview=${await link({ debug: true })}`)
+  await page.evaluate(() => concierge('identify', 'staff-ill', { staff_illness: 'migraine' }))
+  await eventually('the visitor', () => person('user_id', 'staff-ill'))
+  await bar(page).getByRole('button', { name: 'Why?' }).click()
+  await card(page, 'staff_held').getByText('held out', { exact: true }).waitFor()
+  await card(page, 'staff_held').getByText('They are kept out of it for comparison').waitFor()
+  await card(page, 'staff_ill').getByText('trait staff_illness is masked').first().waitFor()
+  for (const summary of await panel(page).locator('summary').all()) await summary.press('Enter')
+  assert.doesNotMatch(await panel(page).textContent(), /migraine/)
+  await one.leave()
+  assert.deepEqual(one.complaints, [])
+})
+
 test('another variant is shown, and what is done by whoever looks counts for no experiment', async () => {
   const one = await guest()
   const page = await explained(one)
