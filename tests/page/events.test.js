@@ -55,6 +55,24 @@ test('what a page declares is told, and no field that is not marked', async () =
   assert.deepEqual(guest.complaints, [])
 })
 
+test('what was tracked a moment before counts when a page asks anew', async () => {
+  const match = { context: 'page.path', op: 'eq', value: '/anew' }
+  await define('placements', 'anew', { state: 'live', match })
+  const changes = [{ kind: 'text', selector: '#prices', value: 'Your plan' }]
+  await define('experiences', 'anew_on', { state: 'live', placement: 'anew',
+    eligibility: { event: 'Plan Chosen', within: '1d' }, variants: [{ key: 'on', content: { changes } }] })
+  const { guest, page, told } = await open('/anew', {})
+  await told('Page Viewed')
+  assert.equal(await page.innerText('#prices'), 'Prices')
+  await page.evaluate(() => {
+    concierge('track', 'Plan Chosen')
+    return concierge('decide')
+  })
+  assert.equal(await page.innerText('#prices'), 'Your plan')
+  await guest.leave()
+  assert.deepEqual(guest.complaints, [])
+})
+
 test('what happens offline arrives once the browser is online again, also on another page', async () => {
   const { guest, page, url, id, told } = await open('/offline', {})
   await told('Page Viewed')

@@ -10,13 +10,14 @@ export type Purposes = Record<string, boolean>
 /** Whether a visitor who was not asked is treated by the workspace's defaults, or is left alone. */
 export type ConsentMode = 'assumed' | 'required'
 
-export type State =
-  /** Nobody answered, and nothing may be kept or sent until somebody does. */
-  | 'waiting'
-  /** What is sent says what was agreed to. */
-  | 'open'
-  /** Everything was refused. */
-  | 'closed'
+/** Nobody answered, and nothing may be kept or sent until somebody does. */
+export const WAITING = 0
+/** What is sent says what was agreed to. */
+export const OPEN = 1
+/** Everything was refused. */
+export const CLOSED = 2
+
+export type State = typeof WAITING | typeof OPEN | typeof CLOSED
 
 export interface Consent {
   state(): State
@@ -34,8 +35,8 @@ export function openConsent(mode: ConsentMode, storage: Storage): Consent {
     answer,
     state() {
       const said = answer()
-      if (!said) return mode === 'required' ? 'waiting' : 'open'
-      return Object.values(said).some(Boolean) ? 'open' : 'closed'
+      if (!said) return mode === 'required' ? WAITING : OPEN
+      return Object.values(said).some(Boolean) ? OPEN : CLOSED
     },
     take(purposes) {
       const text = JSON.stringify({ ...answer(), ...purposes })

@@ -22,6 +22,8 @@ export interface Queue {
   add(message: Message): void
   /** Drops what waits, and sends one event after which nothing comes. */
   end(last?: Message): void
+  /** Sends what waits, now; done when it was tried. */
+  flush(): Promise<void>
   /** Holds everything back, or lets it go with what was agreed to. */
   hold(isHeld: boolean, consents: Purposes | undefined): void
 }
@@ -112,6 +114,7 @@ export function openQueue(server: Server, storage: Storage): Queue {
       waiting = sending = []
       if (last) void post(server, [last])
     },
+    flush: send,
     hold(held, consents) {
       isHeld = held
       // What was done before the answer is of somebody who has answered.

@@ -5,7 +5,7 @@ import type { Attention, measureAttention } from './attention.ts'
 import { capture } from './capture.ts'
 import { find, openChanges, type Change, type Place } from './changes.ts'
 import { enliven } from './component.ts'
-import { openConsent, type ConsentMode, type Purposes } from './consent.ts'
+import { CLOSED, OPEN, openConsent, type ConsentMode, type Purposes } from './consent.ts'
 import { ask, inlined, type Decision } from './decisions.ts'
 import { openQueue, type Message } from './events.ts'
 import { attempt, listen, newId } from './guard.ts'
@@ -58,7 +58,7 @@ export interface Concierge {
   consents(): Purposes | undefined
   /** Hears of what they answer, here or in another tab; at once of what they did. Answers with what ends that. */
   onConsent(hear: HearConsent): () => void
-  /** Decides anew for this page. */
+  /** Decides anew for this page, by what was tracked before, too. */
   decide(): Promise<void>
   /** Hears of what each page is to show; at once of what this one is. Answers with what ends that. */
   onDecisions(hear: Hear): () => void
@@ -115,7 +115,7 @@ export function start(options: Options, since = performance.now()): Concierge {
     ...said,
   })
   function send(...said: Parameters<typeof message>): void {
-    if (consent.state() === 'closed' || isQuiet) return
+    if (consent.state() === CLOSED || isQuiet) return
     // As it is now, whatever the page does with its objects; what cannot be sent holds nothing else up. A preview's link
     // is in the address, and is for nobody who reads events.
     attempt(() => queue.add(JSON.parse(JSON.stringify(message(...said)).split(preview!).join('')) as Message))
@@ -162,7 +162,7 @@ export function start(options: Options, since = performance.now()): Concierge {
   }
 
   async function decideFor(shown = performance.now()): Promise<void> {
-    if (consent.state() !== 'open') return
+    if (consent.state() !== OPEN) return
     views += 1
     const asked = views
     const path = location.pathname
@@ -196,14 +196,14 @@ export function start(options: Options, since = performance.now()): Concierge {
   /** Shows what was decided, as far as the page is to show it. */
   function apply(found: Decision[], isLate: boolean): void {
     const shown = found.filter((decision) => attempt(() => admit(decision, isLate)))
+    const followed = (decision: Decision) => [decision, follow(decision, placesOf(decision), report)] as const
     // All are looked at as the page is, before any of them changes it.
     const soon = shown.filter((decision) => !decision.trigger)
-    const followed = soon.map((decision) => [decision, follow(decision, placesOf(decision), report)] as const)
-    followed.forEach(([decision, outcome]) => show(decision, outcome))
+    soon.map(followed).forEach((one) => show(...one))
     tell(soon)
     for (const decision of shown.filter(({ trigger }) => trigger)) {
       ends.push(when(decision.trigger!, () => {
-        show(decision, follow(decision, placesOf(decision), report))
+        show(...followed(decision))
         tell([...decisions ?? [], decision])
       }))
     }
@@ -241,15 +241,15 @@ export function start(options: Options, since = performance.now()): Concierge {
   /** Begins or ends whatever the state of consent allows. */
   function settle(): void {
     const state = consent.state()
-    if (state === 'open') storage.allow()
-    queue.hold(state !== 'open', consent.answer())
+    if (state === OPEN) storage.allow()
+    queue.hold(state !== OPEN, consent.answer())
     consentHearers.forEach((hear) => attempt(() => hear(consent.answer())))
     if (isMeasured() && !attention) {
       // Nothing, until what measures it is there.
       attention = () => undefined
       load('attention').then((module) => (attention = (module as Module).measureAttention()), () => undefined)
     }
-    if (state !== 'closed') return
+    if (state !== CLOSED) return
     views += 1
     storage.forget()
     takeBack()
@@ -257,11 +257,11 @@ export function start(options: Options, since = performance.now()): Concierge {
   }
 
   function agree(purposes: Purposes): void {
-    const wasOpen = consent.state() === 'open'
+    const wasOpen = consent.state() === OPEN
     consent.take(purposes)
     if (!consent.answer()) return
     const said = { event: 'Consent Updated', properties: {} }
-    if (consent.state() === 'open') send('track', said)
+    if (consent.state() === OPEN) send('track', said)
     // The server is told of a refusal by whoever it may know already, and by nobody else.
     else queue.end(wasOpen && !isQuiet ? message('track', said) : undefined)
     settle()
@@ -333,7 +333,8 @@ export function start(options: Options, since = performance.now()): Concierge {
       hear(consent.answer())
       return () => consentHearers.delete(hear)
     },
-    decide: () => decide(),
+    // What was told of the visitor a moment before counts.
+    decide: () => queue.flush().then(() => decide()),
     onDecisions(hear) {
       hearers.add(hear)
       if (decisions) hear(decisions)

@@ -11,7 +11,7 @@ export interface Trigger {
 }
 
 /** Calls once it has happened; answers with what waits no more. */
-export function when({ on, percent = 0, ms }: Trigger, happened: () => void): () => void {
+export function when({ on, percent, ms }: Trigger, happened: () => void): () => void {
   const waiting = new AbortController()
   let timer: ReturnType<typeof setTimeout>
   const end = (): void => {
@@ -28,7 +28,7 @@ export function when({ on, percent = 0, ms }: Trigger, happened: () => void): ()
     timer = setTimeout(go, ms)
   }
   const look = (): void => {
-    if (percent * document.documentElement.scrollHeight <= (scrollY + innerHeight) * 100) go()
+    if (percent! * document.documentElement.scrollHeight <= (scrollY + innerHeight) * 100) go()
   }
   if (on === 'exit') {
     hear('mouseout', ({ relatedTarget, clientY }) => !relatedTarget && clientY <= 0 && go())

@@ -1,6 +1,6 @@
 // What the client asks for this page, asked again with reasons.
 
-import { openConsent } from '../consent.ts'
+import { CLOSED, WAITING, openConsent } from '../consent.ts'
 import type { Server } from '../events.ts'
 import { pageNow, situationOn } from '../situation.ts'
 import type { Options } from '../start.ts'
@@ -23,8 +23,8 @@ function requestNow(options: Options | undefined): object {
   const storage = openStorage()
   const consent = openConsent(options?.consent ?? 'assumed', storage)
   const state = consent.state()
-  if (state === 'waiting') throw new Refused('Nothing is decided before the visitor has answered what they agree to.')
-  if (state === 'closed') throw new Refused('The visitor has refused everything, so nothing is decided for them.')
+  if (state === WAITING) throw new Refused('Nothing is decided before the visitor has answered what they agree to.')
+  if (state === CLOSED) throw new Refused('The visitor has refused everything, so nothing is decided for them.')
   const [visitor, user] = [storage.get(VISITOR), storage.get(USER)]
   return {
     identifiers: { ...(visitor ? { anonymous_id: visitor } : {}), ...(user ? { user_id: user } : {}) },
