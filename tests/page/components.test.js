@@ -91,6 +91,29 @@ for (const [name, trigger, act] of [
   })
 }
 
+test('what lies over the page is shown however late it comes, to every variant alike', async () => {
+  const url = await stage('late', {
+    control: 'none', variants: [{ key: 'none', content: null },
+      { key: 'on', content: { component: { kind: 'slide_in', title: 'News', text: 'There is something new' } } }],
+  })
+  const variants = new Set()
+  for (let number = 0; variants.size < 2; number += 1) {
+    assert.ok(number < 20, 'both variants are drawn')
+    const guest = await visitor(browser, [site.url, SERVER])
+    await guest.context.route('**/v1/decide', async (route) => {
+      await new Promise((over) => setTimeout(over, 700))
+      await route.continue()
+    })
+    const page = await guest.open(url)
+    const [{ variant }] = await told(page, 'Experience Applied')
+    await told(page, 'Experience Viewed')
+    assert.equal(await page.locator(root).count(), variant === 'on' ? 1 : 0)
+    variants.add(variant)
+    await guest.leave()
+    assert.deepEqual(guest.complaints, [])
+  }
+})
+
 test('answers become traits of the visitor, and a rating is joined to what was rated', async () => {
   const survey = { questions: [
     { ask: 'Who is it for?', trait: 'shops_for', answers: [{ text: 'Me', value: 'self' }, { text: 'A gift', value: 'gift' }] },

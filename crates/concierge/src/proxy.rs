@@ -110,6 +110,11 @@ fn options(settings: &Settings, args: &ProxyArgs) -> Result<Options, Failure> {
     let write_key = settings.text(Name::WriteKey).ok_or_else(|| {
         Failure::usage("say with --write-key for which source it is asked what is decided")
     })?;
+    if write_key.starts_with(engine::TOKENS_BEGIN) {
+        return Err(Failure::usage(
+            "--write-key is a token of the server, and every page would have it: take the write key of a public source",
+        ));
+    }
     if let Some(tag) = args.tag.as_ref().filter(|tag| !tag.starts_with("http")) {
         return Err(Failure::usage(format!("`{tag}` is no address: write --tag https://HOST")));
     }

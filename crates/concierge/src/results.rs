@@ -282,10 +282,10 @@ fn p_value(comparison: &Value) -> String {
     }
 }
 
-/// How many more units would make a difference sure.
+/// How many more units would make a difference sure that stays, which one that came by chance does not.
 fn needed(comparison: &Value) -> Option<String> {
     let units = comparison["units_needed"].as_u64().filter(|units| 0 < *units)?;
-    Some(format!("{} more units would make this sure", screen::thousands(units)))
+    Some(format!("{} more units would make this sure if it stayed", screen::thousands(units)))
 }
 
 /// A difference in the metric's unit: of shares, in percentage points.

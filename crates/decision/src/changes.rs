@@ -17,6 +17,9 @@ pub(crate) const MEMBER: &str = "changes";
 pub(crate) const REDIRECT: &str = "redirect";
 /// The selector that finds something on every page.
 const ANY_PAGE: &str = "html";
+/// The same where something lies over the page. The browser's client knows it, since nothing of the page looks other
+/// when that comes, however late.
+const UNDER: &str = "html:root";
 /// Attributes that a page may be given, beside those that begin with `aria-` or `data-`: they say or show
 /// something, and
 /// the browser's client sets no others.
@@ -158,10 +161,10 @@ pub(crate) fn places(content: &Object, placement: &Key) -> impl Iterator<Item = 
     let component = Component::of(content);
     let embedded = component.as_ref().filter(|component| !component.is_over());
     let slot = embedded.map(|_| place(&slot(placement)));
-    let is_over = component.is_some() && slot.is_none();
-    let page = (is_over || content.contains_key(REDIRECT)).then(|| place(ANY_PAGE));
+    let under = (component.is_some() && slot.is_none()).then(|| place(UNDER));
+    let page = content.contains_key(REDIRECT).then(|| place(ANY_PAGE));
     let own = changes(content).filter_map(|change| Place::deserialize(change).ok());
-    own.chain(targets.map(place)).chain(slot).chain(page)
+    own.chain(targets.map(place)).chain(slot).chain(under).chain(page)
 }
 
 /// What finds the elements that look other with a content than without it; of a whole page none is meant.
@@ -222,7 +225,40 @@ fn check_selector(selector: &str) -> Result<(), String> {
     if selector.contains(['{', '}', '<', ';']) {
         return Err(format!("`{selector}` is no CSS selector"));
     }
-    Ok(())
+    if !is_closed(selector) {
+        return Err(format!("`{selector}` is no CSS selector: a bracket or quote is not closed"));
+    }
+    let pseudo = selector.split(':').skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
+        rest.get(..end).unwrap_or_default()
+    });
+    match pseudo.into_iter().find(|name| OF_JQUERY.contains(name)) {
+        Some(name) => Err(format!("`:{name}` is jQuery's, and browsers do not know it: write CSS")),
+        None => Ok(()),
+    }
+}
+
+/// Pseudo-classes that other tools know and browsers do not.
+const OF_JQUERY: [&str; 9] =
+    ["contains", "eq", "even", "first", "gt", "last", "lt", "odd", "visible"];
+
+/// Whether each bracket and quote of a selector is closed.
+fn is_closed(selector: &str) -> bool {
+    let (mut open, mut quote) = (Vec::new(), None);
+    let mut signs = selector.chars();
+    while let Some(sign) = signs.next() {
+        match (quote, sign) {
+            (_, '\\') => _ = signs.next(),
+            (Some(mark), _) if mark == sign => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(sign),
+            (None, '(') => open.push(')'),
+            (None, '[') => open.push(']'),
+            (None, ')' | ']') if open.pop() != Some(sign) => return false,
+            _ => {}
+        }
+    }
+    open.is_empty() && quote.is_none()
 }
 
 fn check_what(what: What) -> Result<(), String> {

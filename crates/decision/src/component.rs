@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use model::{Timestamp, Value, definition::Fault, value::Object};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_path_to_error::Segment;
 
 pub use labels::Language;
 pub(crate) use markup::Piece;
@@ -56,7 +57,7 @@ impl Shape {
 
 /// A component. Its texts may be Liquid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a component, an object with a `kind`")]
 pub struct Component {
     /// Its shape.
     pub kind: Shape,
@@ -98,7 +99,7 @@ pub struct Component {
 
 /// A picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `src` and `alt`")]
 pub struct Image {
     /// Its address.
     pub src: String,
@@ -108,7 +109,7 @@ pub struct Image {
 
 /// Something that is recommended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `title` and `link`")]
 pub struct Item {
     /// What it is called.
     pub title: String,
@@ -124,7 +125,7 @@ pub struct Item {
 
 /// A link that looks like a button.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `text` and perhaps `link`")]
 pub struct Button {
     /// What it says.
     pub text: String,
@@ -135,7 +136,7 @@ pub struct Button {
 
 /// Questions, one after the other; with outcomes, a quiz.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `questions`")]
 pub struct Survey {
     /// The questions.
     #[schemars(length(min = 1, max = 20))]
@@ -150,7 +151,7 @@ pub struct Survey {
 
 /// What a quiz comes to: the outcome to which the answers gave most points, of several the first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `trait` and `of`")]
 pub struct Outcomes {
     /// The trait that the outcome becomes.
     pub r#trait: String,
@@ -161,7 +162,7 @@ pub struct Outcomes {
 
 /// An outcome of a quiz.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `value` and `text`")]
 pub struct Outcome {
     /// The value of the trait, by which answers give points to it.
     pub value: String,
@@ -174,7 +175,7 @@ pub struct Outcome {
 
 /// A question of which one answer is chosen, or that is answered in the visitor's own words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `ask`")]
 pub struct Question {
     /// What is asked.
     pub ask: String,
@@ -193,7 +194,7 @@ pub struct Question {
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `text`")]
 pub struct Answer {
     /// What it says.
     pub text: String,
@@ -207,7 +208,7 @@ pub struct Answer {
 
 /// Why it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "it is true, false or a sentence")]
 pub enum Why {
     /// In general words, or not at all.
     Usual(bool),
@@ -261,15 +262,45 @@ impl Component {
 pub(crate) fn check(content: &Object, pointer: &str, faults: &mut Vec<Fault>) {
     let Some(value) = content.get(MEMBER) else { return };
     let pointer = format!("{pointer}/{MEMBER}");
-    match Component::deserialize(value) {
+    match serde_path_to_error::deserialize::<_, Component>(value) {
         Ok(component) => faults.extend(
             component.faults().map(|(part, detail)| Fault::new(format!("{pointer}{part}"), detail)),
         ),
-        Err(error) => faults.push(Fault::new(pointer, error.to_string())),
+        Err(error) => {
+            let place: String = error.path().iter().map(part).collect();
+            // What serde says of enums and numbers is about our types, and is to be about what is written.
+            let detail = error.inner().to_string();
+            let detail = detail.replace("unknown variant", "unknown value");
+            let detail = detail.replace("expected u16", "expected a whole number");
+            faults.push(Fault::new(format!("{pointer}{place}"), detail));
+        }
+    }
+}
+
+/// A step of the way to what cannot be read, as part of a pointer.
+fn part(segment: &Segment) -> String {
+    match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{key}"),
+        Segment::Enum { .. } | Segment::Unknown => String::new(),
     }
 }
 
 impl Component {
+    /// All addresses, each with its place.
+    fn addresses(&self) -> Vec<(String, &str)> {
+        let mut all = Vec::new();
+        let button = self.button.as_ref().and_then(|button| button.link.as_ref());
+        all.extend(button.map(|link| ("/button/link".to_owned(), link.as_str())));
+        all.extend(self.image.as_ref().map(|image| ("/image/src".to_owned(), image.src.as_str())));
+        for (place, item) in self.items.iter().enumerate() {
+            all.push((format!("/items/{place}/link"), item.link.as_str()));
+            let image = item.image.as_ref();
+            all.extend(image.map(|image| (format!("/items/{place}/image"), image.as_str())));
+        }
+        all
+    }
+
     fn faults(&self) -> impl Iterator<Item = (String, String)> {
         let mut faults = Vec::new();
         let mut fault = |part: String, detail: &str| faults.push((part, detail.to_owned()));
@@ -285,6 +316,11 @@ impl Component {
         {
             fault("/countdown".into(), "this is no instant, such as 2026-12-24T18:00:00Z");
         }
+        for (part, address) in self.addresses() {
+            if !template::is_template(address) && !is_safe(address) {
+                fault(part, "this address does not lead to the web, to mail or to a telephone");
+            }
+        }
         if MAX_PARTS < self.items.len() {
             fault("/items".into(), "at most 20 products stand in a row");
         }
@@ -296,6 +332,16 @@ impl Component {
         }
         faults.into_iter()
     }
+}
+
+/// Whether a browser is given an address: the client takes away all others.
+fn is_safe(address: &str) -> bool {
+    // Browsers pass over spaces and control characters in front of and within a scheme.
+    let plain: String = address.chars().filter(|sign| !matches!(sign, '\0'..=' ')).collect();
+    let scheme = plain.split(['/', '?', '#']).next().unwrap_or_default();
+    scheme.split_once(':').is_none_or(|(scheme, _)| {
+        ["http", "https", "mailto", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    })
 }
 
 #[cfg(test)]

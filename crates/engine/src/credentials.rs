@@ -36,6 +36,8 @@ const MAX_WRITE_KEYS: usize = 10;
 const MAX_TOKENS: usize = 1_000;
 /// Longest name of a token, in bytes.
 const MAX_NAME_BYTES: usize = 64;
+/// What tokens that are made here begin with, so that whoever puts one where all can read it can be told.
+pub const TOKENS_BEGIN: &str = "ct_";
 
 /// First bytes of rows in table `Meta`: `42`, hash16 of a write key; `43`, hash16 of a token; `4d`, hash16 of a
 /// source → how often its identity secret was made, u32.
@@ -340,7 +342,7 @@ fn issue_token(
     vault: &Vault,
     act: Act<'_>,
 ) -> Result<Issued, DefinitionError> {
-    let secret = made(secret, "ct_")?;
+    let secret = made(secret, TOKENS_BEGIN)?;
     let hash = token_hash(vault, &secret).ok_or_else(unfit)?;
     let Token { name, scopes } = &token;
     let written: Vec<CompactString> = scopes.iter().map(|scope| scope.as_str().into()).collect();

@@ -446,6 +446,7 @@ impl Engine {
 
     /// The results of an experience.
     pub fn results(&self, key: &Key, query: &ResultsQuery) -> Result<Value, DefinitionError> {
+        query.check(self.shared())?;
         measure::results::results(self.shared(), key, query)
     }
 

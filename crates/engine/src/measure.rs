@@ -21,8 +21,9 @@
 //!
 //! What a shared holdout holds back is an experience here, under a name that no experience has (`holdouts`).
 //!
-//! A place is an arm and, under an allocation that learns, the stratum (`experiment::Stratum`): the epoch and the cell
-//! in which a unit was given its variant, since only units that were divided by the same shares can be compared.
+//! A place is an arm and the stratum (`experiment::Stratum`), since only units that were divided by the same shares can
+//! be compared: under an allocation that learns the epoch and the cell in which a unit was given its variant, else the
+//! weights by which it was, once they are not the first (`plans`).
 
 mod alarms;
 mod book;
@@ -30,6 +31,7 @@ pub(crate) mod columns;
 mod exposures;
 mod holdouts;
 mod planned;
+mod plans;
 pub(crate) mod programme;
 pub(crate) mod results;
 mod rows;
@@ -60,6 +62,7 @@ use crate::{
 
 pub(crate) use book::{Book, Sums};
 use exposures::Stated;
+pub(crate) use plans::Plans;
 use rows::StoredWalk;
 
 /// Strands looked at in one step: about a tenth of a second of work.

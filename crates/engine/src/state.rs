@@ -19,7 +19,7 @@ use crate::{
     credentials::Credentials,
     keys::Hash16,
     load::SharedPerson,
-    measure::{Published, columns::Columns, tried::Trying},
+    measure::{Plans, Published, columns::Columns, tried::Trying},
     messages::Messages,
     metrics::Metrics,
     observation::Observation,
@@ -109,6 +109,8 @@ pub(crate) struct Shared {
     pub(crate) retention: retention::Progress,
     /// What experiences brought about, as it was counted last.
     pub(crate) measured: Published,
+    /// By which weights versions of experiences divide units.
+    pub(crate) plans: Plans,
     /// What keeps metrics from being tried side by side.
     pub(crate) trying: Trying,
     /// What looks at all units of experiences have told.
@@ -156,6 +158,7 @@ impl Shared {
             bars,
             retention,
             measured: Published::default(),
+            plans: Plans::default(),
             trying: Trying::default(),
             columns: Columns::default(),
             commits: AtomicU64::new(0),

@@ -40,21 +40,39 @@ pub struct Exposure {
     pub version: u64,
 }
 
-/// Among whom a unit was divided at random: under an allocation that learns, what units did tells how arms differ only
-/// among units that were divided by the same shares.
+/// Among whom a unit was divided at random: where shares changed, what units did tells how arms differ only among units
+/// that were divided by the same shares.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Stratum {
-    /// The epoch, which is the version of the policy whose shares acted; 0 while the document's weights do.
+    /// What divided them. Under an allocation that learns it is the epoch, which is the version of the policy whose
+    /// shares acted; 0 while the document's weights do. Of weights that replaced others it is [`BY_WEIGHTS`] and the
+    /// version of the definition since which they have held.
     pub policy: u64,
     /// The cell of the unit's features; 0 of a policy without features.
     pub cell: u16,
 }
 
+/// Marks that weights of the document divided a unit, which were not its first.
+const BY_WEIGHTS: u64 = 1 << 63;
+
 impl Stratum {
-    /// That of all units of an allocation that does not learn.
+    /// That of all units that the first weights of an experience divided.
     pub const ONLY: Self = Self { policy: 0, cell: 0 };
+
+    /// That of units that were divided by weights which have held since a version; 0 of the first.
+    pub fn of_weights(since: u64) -> Self {
+        match since {
+            0 => Self::ONLY,
+            since => Self { policy: BY_WEIGHTS | since, cell: 0 },
+        }
+    }
+
+    /// The epoch whose policy divided the units; `None` where weights did.
+    pub fn epoch(self) -> Option<u64> {
+        (self.policy != 0 && self.policy & BY_WEIGHTS == 0).then_some(self.policy)
+    }
 }
 
 /// What a unit was exposed to.

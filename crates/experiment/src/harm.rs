@@ -59,7 +59,7 @@ fn of(result: &MetricResult, control: &ArmResult, arm: &ArmResult, compared: &Co
 }
 
 /// A difference with its interval, in the metric's unit and relative where that can be said.
-fn in_words(result: &MetricResult, compared: &Comparison) -> String {
+pub(crate) fn in_words(result: &MetricResult, compared: &Comparison) -> String {
     let Difference { lift, low, high, .. } = compared.absolute;
     let absolute = match (result.kind, &result.currency) {
         (MetricKind::Conversion | MetricKind::Retention, _) => {

@@ -75,7 +75,7 @@ impl Reading {
     pub(crate) fn why_not(&self, metric: &Metric, is_stratified: bool) -> Option<&'static str> {
         match self.method {
             Method::Msprt | Method::PlannedLooks | Method::Exact if is_stratified => Some(
-                "shares followed what units did, and this is for shares that stay: ask for `sequential` or `fixed`",
+                "shares changed while units were exposed, and this is for shares that stay: ask for `sequential` or `fixed`",
             ),
             Method::Msprt if self.looked_for(metric).is_none() => Some(
                 "mSPRT looks for a size of effect: give one with `effect`, or the metric a `smallest_effect`",

@@ -259,6 +259,7 @@ fn told(
         }
     });
     let arms: Vec<ArmResult> = results.collect();
+    let notes = notes.into_iter().chain(adjusted(&arms));
     MetricResult {
         metric: metric.key.clone(),
         name: metric.name.clone(),
@@ -270,8 +271,21 @@ fn told(
         as_of: None,
         power: if is_collecting { None } else { Power::of(metric, &arms, reading) },
         arms,
-        notes: notes.into_iter().collect(),
+        notes: notes.collect(),
     }
+}
+
+/// What is said where differences are not those of the values beside them.
+fn adjusted(arms: &[ArmResult]) -> Option<String> {
+    let compared = arms.iter().filter_map(|arm| arm.comparison.as_ref());
+    let most = compared.map(|compared| compared.variance_reduction).fold(0.0, f64::max);
+    (TOLD_REDUCTION <= most).then(|| {
+        format!(
+            "what units did before is taken out of differences ({:.0} % of their variance), so they are not just those \
+             of the values; `adjusted=false` tells these",
+            100.0 * most
+        )
+    })
 }
 
 fn arm_result(
@@ -370,6 +384,8 @@ fn compare(
 /// Most arms of which few are compared by the exact sequence without being asked for: it takes two milliseconds each,
 /// which add up over the days of a series and the groups of a breakdown.
 const EXACT_ARMS_MAX: usize = 20;
+/// The least part of the variance that is said to have been taken out.
+const TOLD_REDUCTION: f64 = 0.005;
 /// Ratios of shares above this are not told: the control's share may be next to nothing.
 const RATIO_MAX: f64 = 1_000.0;
 

@@ -7,7 +7,10 @@ use stats::{
     split,
 };
 
-use crate::{Arm, ArmResult, ArmSums, Direction, Metric, MetricResult, Role, Surely, estimate};
+use crate::{
+    Arm, ArmResult, ArmSums, Direction, Metric, MetricResult, Role, Surely, estimate,
+    harm::in_words,
+};
 
 /// The share of units exposed to several arms from which on something is wrong with how units are told apart.
 const SEVERAL_MAX: f64 = 0.01;
@@ -85,7 +88,10 @@ pub fn test_split(stretches: &[Stretch]) -> SplitResult {
     let p_value = match split::over_stretches(pairs) {
         Ok(found) => found.p_value,
         Err(Undefined::OneArm) => {
-            return unknown("there is one arm, so there is no split to be tested".to_owned());
+            return unknown(
+                "no units were divided among arms yet, so there is no split to be tested"
+                    .to_owned(),
+            );
         }
         Err(why) => return unknown(why.to_string()),
     };
@@ -101,25 +107,29 @@ pub fn test_split(stretches: &[Stretch]) -> SplitResult {
     SplitResult { verdict: "as_planned", p_value: Some(p_value), statement }
 }
 
-/// What to say of units exposed to several arms.
-pub fn several(units: u64, exposed: u64) -> Several {
+/// What to say of units exposed to several arms, of which so many were `redrawn` since what they had is retired.
+pub fn several(units: u64, redrawn: u64, exposed: u64) -> Several {
     let all = units.saturating_add(exposed);
     #[expect(clippy::cast_precision_loss, reason = "a share is for reading")]
-    let share = if all == 0 { 0.0 } else { units as f64 / all as f64 };
-    let is_alarm = SEVERAL_AMONG <= all && SEVERAL_MAX < share;
-    let statement = match units {
+    let share = |units: u64| if all == 0 { 0.0 } else { units as f64 / all as f64 };
+    let is_alarm = SEVERAL_AMONG <= all && SEVERAL_MAX < share(units.saturating_sub(redrawn));
+    let percent = 100.0 * share(units);
+    let mut statement = match units {
         0 => "no unit was exposed to more than one arm".to_owned(),
         _ if is_alarm => format!(
-            "{units} units ({:.1} %) were exposed to more than one arm; they are left out, and there are so many that \
-             people are probably told apart wrongly",
-            100.0 * share
+            "{units} units ({percent:.1} %) were exposed to more than one arm; they are left out, and there are so many \
+             that people are probably told apart wrongly"
         ),
         _ => format!(
-            "{units} units ({:.1} %) were exposed to more than one arm and are left out",
-            100.0 * share
+            "{units} units ({percent:.1} %) were exposed to more than one arm and are left out"
         ),
     };
-    Several { units, share, is_alarm, statement }
+    if 0 < redrawn {
+        statement = format!(
+            "{statement}; {redrawn} of them had a variant that was retired and were drawn anew"
+        );
+    }
+    Several { units, share: share(units), is_alarm, statement }
 }
 
 /// How many standard errors an effect must have lost before that is said.
@@ -245,21 +255,17 @@ fn surely(metric: &MetricResult, arm: &str) -> Option<Surely> {
     result.comparison.as_ref()?.surely
 }
 
+/// A difference that is sure, by an interval that says so: one relative to a control that is itself uncertain may hold
+/// 0 although the difference is sure.
 fn words(metric: &MetricResult, arm: &ArmResult) -> String {
     let Some(comparison) = &arm.comparison else { return String::new() };
     match &comparison.relative {
-        Some(relative) => format!(
+        Some(relative) if 0.0 < relative.low || relative.high < 0.0 => format!(
             "{:+.1} % (from {:+.1} % to {:+.1} %)",
             100.0 * relative.lift,
             100.0 * relative.low,
             100.0 * relative.high
         ),
-        None => format!(
-            "{:+.4} (from {:+.4} to {:+.4}{})",
-            comparison.absolute.lift,
-            comparison.absolute.low,
-            comparison.absolute.high,
-            metric.currency.as_deref().map(|currency| format!(" {currency}")).unwrap_or_default()
-        ),
+        _ => in_words(metric, comparison),
     }
 }

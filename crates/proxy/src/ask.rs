@@ -34,7 +34,7 @@ pub(crate) enum AskError {
     #[error("the server cannot be asked")]
     Asking(#[from] hyper_util::client::legacy::Error),
     /// It refuses.
-    #[error("the server answers with status {}", .0.as_u16())]
+    #[error("the server answers with status {}{}", .0.as_u16(), hint(*.0))]
     Status(StatusCode),
     /// What it says breaks off, is too long, or is no text.
     #[error("the server's answer cannot be read")]
@@ -42,6 +42,14 @@ pub(crate) enum AskError {
     /// It has not answered yet.
     #[error("the server has not answered in time")]
     Late,
+}
+
+/// What is likely to be wrong.
+fn hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => ": it knows no public source of this write key",
+        _ => "",
+    }
 }
 
 /// A server that decides.
@@ -107,7 +115,9 @@ impl Decider {
 
     /// Counts a failure.
     pub(crate) fn failed(&self, error: &AskError) {
-        if self.failures.lock().add(Instant::now()) {
+        // A key that is not known will not be known for the next page either.
+        let is_refused = matches!(error, AskError::Status(StatusCode::UNAUTHORIZED));
+        if self.failures.lock().add(if is_refused { FAILURES_MAX } else { 1 }, Instant::now()) {
             let rest_seconds = REST.as_secs();
             tracing::warn!(%error, rest_seconds, "there are no decisions: pages pass through as they are");
         }
@@ -119,9 +129,9 @@ impl Failures {
         self.rests_until.is_some_and(|until| now < until)
     }
 
-    /// Adds one; whether a rest begins.
-    fn add(&mut self, now: Instant) -> bool {
-        self.count = self.count.saturating_add(1);
+    /// Adds some; whether a rest begins.
+    fn add(&mut self, count: u32, now: Instant) -> bool {
+        self.count = self.count.saturating_add(count);
         let begins = FAILURES_MAX <= self.count && !self.has_rest(now);
         if begins {
             self.rests_until = Some(now + REST);
@@ -138,9 +148,9 @@ mod tests {
     fn after_some_failures_there_is_a_rest_and_after_it_one_more_is_enough() {
         let mut failures = Failures::default();
         let now = Instant::now();
-        let begun: Vec<bool> = (0..6).map(|_| failures.add(now)).collect();
+        let begun: Vec<bool> = (0..6).map(|_| failures.add(1, now)).collect();
         assert_eq!(begun, [false, false, false, false, true, false]);
         assert!(failures.has_rest(now + REST / 2) && !failures.has_rest(now + REST));
-        assert!(failures.add(now + REST) && failures.has_rest(now + REST));
+        assert!(failures.add(1, now + REST) && failures.has_rest(now + REST));
     }
 }

@@ -194,8 +194,7 @@ export function moveEdit(element: Element, where: Where, target: Element): Edit 
     // Several elements can be moved to one place, so only the side is looked at.
     if (where === 'start' || where === 'end') return element.parentNode === target
     const side = where === 'before' ? FOLLOWING : PRECEDING
-    const isBeside = element.parentNode === target.parentNode
-    return isBeside && (element.compareDocumentPosition(target) & side) !== 0
+    return element.parentNode === target.parentNode && !!(element.compareDocumentPosition(target) & side)
   }
   return {
     holds,

@@ -39,12 +39,11 @@ export function follow(decision: Decision, places: Place[], report: Report): Out
   }, { threshold: THRESHOLDS })
 
   function seen(): void {
-    if (document.hidden) {
-      timer = setTimeout(seen, SEEN_MS)
-      return
+    if (document.hidden) timer = setTimeout(seen, SEEN_MS)
+    else {
+      viewer.disconnect()
+      report('Experience Viewed', decision)
     }
-    viewer.disconnect()
-    report('Experience Viewed', decision)
   }
   const deadline = setTimeout(() => {
     if (missing.length) {

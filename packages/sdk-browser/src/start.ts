@@ -361,8 +361,11 @@ function redirect(address: string, report: () => void): boolean {
   return false
 }
 
-/** Whether something is, or was, in view. */
-const isSeen = (place: Place): boolean => find(place).some((element) => element.getBoundingClientRect().top < innerHeight)
+/** The place of what lies over the page: nothing of it looks other when that comes, however late. */
+const UNDER = 'html:root'
+
+/** Whether something that would look other is, or was, in view. */
+const isSeen = (place: Place): boolean => place.selector !== UNDER && find(place).some((element) => element.getBoundingClientRect().top < innerHeight)
 
 /**
  * The signed preview that the address brings, for as long as this tab is open. A tab's storage is opened only where a

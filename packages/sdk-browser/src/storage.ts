@@ -51,7 +51,7 @@ export function openStorage(): Storage {
     })
     // Servers lead visitors on by them, and render for them, before any script runs.
     if (name === VISITOR) attempt(() => (document.cookie = cookie(name, value)))
-    if (name === ANSWER) attempt(() => (document.cookie = cookie(name, encodeURIComponent(value ?? ''))))
+    if (name === ANSWER) attempt(() => (document.cookie = cookie(name, value && encodeURIComponent(value))))
     cookies = undefined
   }
   return {

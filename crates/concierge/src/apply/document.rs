@@ -121,17 +121,15 @@ pub(crate) fn parse(path: &Path, text: &str) -> anyhow::Result<Vec<Document>> {
     } else {
         serde_json::from_str(text).map_err(|error| anyhow!("not sound JSON: {error}"))?
     };
+    let name = |part: Option<&std::ffi::OsStr>| Some(part?.to_string_lossy().into_owned());
+    let folder = name(path.parent().and_then(Path::file_name));
+    let kind = folder.and_then(|folder| Kind::from_plural(&folder));
     match value {
         Value::Array(documents) => {
-            let one = |document| one(document, None, None);
+            let one = |document| one(document, kind, None);
             documents.into_iter().map(one).collect()
         }
-        document => {
-            let name = |part: Option<&std::ffi::OsStr>| Some(part?.to_string_lossy().into_owned());
-            let folder = name(path.parent().and_then(Path::file_name));
-            let kind = folder.and_then(|folder| Kind::from_plural(&folder));
-            Ok(vec![one(document, kind, name(path.file_stem()))?])
-        }
+        document => Ok(vec![one(document, kind, name(path.file_stem()))?]),
     }
 }
 
@@ -140,8 +138,8 @@ fn one(document: Value, kind: Option<Kind>, key: Option<String>) -> anyhow::Resu
     let said = match body.get("kind") {
         None => None,
         Some(Value::String(said)) => match kind_named(said) {
-            // A source has a kind of its own, `public` or `server`; its folder says that it is a source.
-            None if kind == Some(Kind::Source) => None,
+            // Sources and metrics have kinds of their own, such as `public` and `sum`; their folder says what they are.
+            None if matches!(kind, Some(Kind::Source | Kind::Metric)) => None,
             None => {
                 let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.plural()).collect();
                 bail!("there is no kind `{said}`; the kinds are {}", known.join(", "))
@@ -188,6 +186,10 @@ mod tests {
         assert_eq!(found[0].body["condition"]["audience"], "big");
         let found = parsed("sources/shop.json", r#"{"kind": "server"}"#);
         assert_eq!((found[0].kind, &found[0].body["kind"]), (Kind::Source, &"server".into()));
+        let found = parsed("metrics/revenue.toml", "kind = \"sum\"");
+        assert_eq!((found[0].kind, &found[0].body["kind"]), (Kind::Metric, &"sum".into()));
+        let found = parsed("metrics/all.json", r#"[{"key": "visits", "kind": "count"}]"#);
+        assert_eq!((found[0].kind, found[0].key.as_str()), (Kind::Metric, "visits"));
         let found =
             parsed("all.json", r#"[{"kind":"placement","key":"a"},{"kind":"purposes","key":"b"}]"#);
         assert_eq!(found[0].kind, Kind::Placement);

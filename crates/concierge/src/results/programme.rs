@@ -123,26 +123,31 @@ fn brought(told: &Value) -> String {
     }
 }
 
-/// An experience in a line: what it is judged, its goal's difference, what the best variant for everybody would have
-/// brought.
+/// An experience in a line: what it is judged, by what its goal differs most in the better direction, or with the
+/// variant of the verdict, and what the best variant for everybody would have brought.
 fn one(experience: &Value) -> Vec<String> {
     let goal = &experience["goal"];
     let variant = experience["verdict"]["variant"].as_str();
-    let compared = list(goal, "arms").filter(|arm| arm["comparison"].is_object());
-    let told = compared.filter_map(|arm| {
-        let is_told = variant.is_none_or(|variant| text(arm, "arm") == variant);
-        is_told.then(|| difference(goal, &arm["comparison"]).map(|(lift, _)| lift)).flatten()
+    let better = if text(goal, "direction") == "lower" { -1.0 } else { 1.0 };
+    let lift = |arm: &Value| better * arm["comparison"]["absolute"]["lift"].as_f64().unwrap_or(0.0);
+    let compared = list(goal, "arms").filter(|arm| {
+        arm["comparison"].is_object() && variant.is_none_or(|variant| text(arm, "arm") == variant)
+    });
+    let told = compared.max_by(|one, other| lift(one).total_cmp(&lift(other))).and_then(|arm| {
+        let (lift, _) = difference(goal, &arm["comparison"])?;
+        Some(format!("`{}` {lift}", text(arm, "arm")))
     });
     let best = list(experience, "money").find_map(|told| {
         let forgone = told["best_variant_for_everybody"].as_f64()?;
-        Some(format!("`{}` {}", text(told, "best_variant"), money(forgone, text(told, "currency"))))
+        let money = money(forgone, text(told, "currency"));
+        Some(format!("`{}` {money} of `{}`", text(told, "best_variant"), text(told, "metric")))
     });
     vec![
         text(experience, "experience").to_owned(),
         text(experience, "state").to_owned(),
         screen::thousands(experience["units"].as_u64().unwrap_or_default()),
         verdict(text(&experience["verdict"], "verdict")).to_owned(),
-        told.take(1).next().unwrap_or_else(|| "–".to_owned()),
+        told.unwrap_or_else(|| "–".to_owned()),
         best.unwrap_or_default(),
     ]
 }
@@ -206,8 +211,8 @@ mod tests {
                 shared_holdout (control)  600     10.00 EUR
                 programme                 12,000  12.00 EUR        +2.00 EUR (+20.0 %)  +1.00 EUR to +3.00 EUR  < 0.0001
 
-            experience          units   verdict  goal                 best for everybody
-            welcome_back  live  24,000  ship it  +10.00 pp (+10.0 %)  `b` +1,200 EUR
+            experience          units   verdict  goal                     best for everybody
+            welcome_back  live  24,000  ship it  `b` +10.00 pp (+10.0 %)  `b` +1,200 EUR of `revenue`
             alarm: `welcome_back`: `b` does less than it did"#]].assert_eq(&lines.join("\n"));
         let page = page(&example());
         for said in ["have brought +24,000 EUR", "<svg", "does less than it did", "Units are lost"]

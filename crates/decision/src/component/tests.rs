@@ -266,8 +266,8 @@ fn what_is_wrong_is_told_by_its_place() {
     faults(
         json!({"kind": "window"}),
         expect![[r#"
-        /content/component: unknown variant `window`, expected one of `banner`, `bar`, `popup`, `slide_in`, `embedded`
-    "#]],
+            /content/component/kind: unknown value `window`, expected one of `banner`, `bar`, `popup`, `slide_in`, `embedded`
+        "#]],
     );
     faults(
         json!({"kind": "popup"}),

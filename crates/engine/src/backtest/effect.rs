@@ -260,7 +260,8 @@ fn warning(warning: &Warning) -> String {
     }
 }
 
-/// What a person was worth in the time after a decision, from events that may be read for analytics.
+/// What a person was worth in the time after a decision, from events that may be read for analytics. Times are those of
+/// metrics: from the instant of the decision on, without the end.
 pub(super) fn reward(
     person: &Person,
     (event, reward): (&EventName, &Reward),
@@ -271,7 +272,7 @@ pub(super) fn reward(
     let model::condition::Fact::Known(rows) = view.events(event) else { return 0.0 };
     let until = at.saturating_add(reward.within);
     let counted = rows.rows.iter().filter(|row| {
-        at < row.time && row.time <= until && row.purposes.contains(Purpose::ANALYTICS)
+        at <= row.time && row.time < until && row.purposes.contains(Purpose::ANALYTICS)
     });
     match &reward.property {
         None => f64::from(u8::from(counted.count() > 0)),

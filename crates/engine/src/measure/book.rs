@@ -121,9 +121,11 @@ impl Sums {
         self.tallies.get(&metric).map(by_arm).unwrap_or_default()
     }
 
-    /// Whether units were divided by shares that followed what others did.
+    /// Whether units were divided by several shares, or by some that followed what others did.
     pub(crate) fn is_stratified(&self) -> bool {
-        self.exposed.keys().any(|(_, _, stratum)| *stratum != Stratum::ONLY)
+        let strata = || self.exposed.keys().map(|(_, _, stratum)| *stratum);
+        let first = strata().next();
+        strata().any(|stratum| stratum.epoch().is_some() || Some(stratum) != first)
     }
 
     /// Units exposed, first or only, by what they got and by their stratum.
@@ -143,6 +145,12 @@ impl Sums {
     /// Units exposed to several arms.
     pub(crate) fn several(&self) -> u64 {
         self.exposed.values().map(|count| count.several).sum()
+    }
+
+    /// Units exposed to this arm first, and then to others.
+    pub(crate) fn several_from(&self, arm: &Arm) -> u64 {
+        let of_arm = self.exposed.iter().filter(|((of, ..), _)| of == arm);
+        of_arm.map(|(_, count)| count.several).sum()
     }
 
     fn write(&self, experience: &Key, at: At, changed: &Changed, rows: &mut Batch) {

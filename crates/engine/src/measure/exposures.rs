@@ -45,10 +45,10 @@ pub(super) fn decided(shared: &Shared, followed: &FollowedDecision) -> Vec<State
             exposure: StoredExposure {
                 exposure,
                 decision: Some(document.id.0),
-                stratum: decided.drawn.map_or(Stratum::ONLY, |drawn| Stratum {
-                    policy: drawn.policy,
-                    cell: drawn.cell,
-                }),
+                stratum: match decided.drawn {
+                    Some(drawn) => Stratum { policy: drawn.policy, cell: drawn.cell },
+                    None => shared.plans.stratum(shared, &won.key, won.version),
+                },
             },
         });
         let held_by = decided.shadow.as_ref().and_then(|shadow| match &shadow.holdout {

@@ -119,7 +119,7 @@ fn one(
         "held_out_units": held_out,
         "units": exposed,
         "split": test_split(&stretches(shared, document, sums, &arms)),
-        "several": several(sums.several(), units.iter().sum()),
+        "several": several(sums.several(), 0, units.iter().sum()),
         "money": money,
     }))
 }

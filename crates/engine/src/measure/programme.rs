@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use experiment::{
-    Arm, ArmSums, Metric, MetricKind, MetricResult, Reading, Tally, Word, judge, read_out, several,
+    Arm, ArmSums, Metric, MetricKind, MetricResult, Reading, Tally, Word, judge, read_out,
 };
 use model::{Key, Value, definition::State};
 use serde_json::json;
@@ -12,7 +12,7 @@ use super::{
     Sums,
     alarms::{self, Past},
     holdouts,
-    results::{Experience, ResultsQuery, chosen, lag_seconds},
+    results::{Experience, ResultsQuery, chosen, lag_seconds, of_stop, stopped},
 };
 use crate::{
     definitions::{DefinitionError, Kind},
@@ -40,9 +40,7 @@ pub(crate) fn programme(shared: &Shared, query: &ResultsQuery) -> Result<Value, 
             Err(DefinitionError::NotFound { kind: Kind::Experience, .. }) => continue,
             Err(error) => return Err(error),
         };
-        let one = one(shared, &experience, reading);
-        let (word, document) =
-            one.map_err(|error| DefinitionError::Unavailable(error.to_string()))?;
+        let (word, document) = one(shared, &experience, reading)?;
         counts[word as usize] += 1;
         told.push(document);
     }
@@ -66,19 +64,23 @@ fn one(
     shared: &Shared,
     experience: &Experience<'_>,
     reading: Reading,
-) -> Result<(Word, Value), RowError> {
+) -> Result<(Word, Value), DefinitionError> {
+    let unreadable = |error: RowError| DefinitionError::Unavailable(error.to_string());
     let snapshot = shared.registry.snapshot_full();
     // Without a wanted metric there is none that could be missing.
     let mut metrics = chosen(&snapshot, &experience.document, None).unwrap_or_default();
     // What takes a look at all units is left to the results of the experience itself.
     metrics.retain(|metric| !metric.needs_all_units());
     let read = metrics.iter().map(|metric| experience.metric(shared, metric, reading));
-    let read = read.collect::<Result<Vec<MetricResult>, _>>()?;
+    let read = read.collect::<Result<Vec<MetricResult>, _>>().map_err(unreadable)?;
     let compared: Vec<&Arm> = experience.sums.arms().into_iter().collect();
     let units = compared.iter().map(|arm| experience.sums.units(arm)).sum::<u64>();
-    let (split, several) = (experience.split(), several(experience.sums.several(), units));
-    let verdict = judge(&read, &split, &compared);
-    let past = Past::of(shared, experience)?;
+    let (split, several) = (experience.split(), experience.several());
+    let verdict = match stopped(shared, &experience.document)? {
+        Some(stop) => of_stop(&stop),
+        None => judge(&read, &split, &compared),
+    };
+    let past = Past::of(shared, experience).map_err(unreadable)?;
     let alarms = alarms::of(shared, experience, &metrics, &read, (&split, &several, &past));
     let money =
         metrics.iter().filter(|metric| metric.kind == MetricKind::Sum && metric.currency.is_some());

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decision::{ExperienceDocument, PolicyDocument};
 use experiment::{
-    Arm, ArmSums, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role, SplitResult,
-    Stratum, Stretch, Tally, Verdict, Word, adjust_together, judge, learn, read_out, read_out_over,
-    several, test_split,
+    Arm, ArmResult, ArmSums, Method, Metric, MetricId, MetricKind, MetricResult, Reading, Role,
+    Several, SplitResult, Stratum, Stretch, Tally, Verdict, Word, adjust_together, judge, learn,
+    read_out, read_out_over, several, test_split,
 };
 use model::{
     Key, Timestamp, Value,
@@ -21,7 +21,7 @@ use super::{
     book::{self, Tallies},
     columns,
     planned::{Plan, Planned},
-    rows,
+    plans, rows,
     scan::{self, Breakdown, Group},
 };
 use crate::{
@@ -68,6 +68,16 @@ impl Default for ResultsQuery {
 }
 
 impl ResultsQuery {
+    /// Whether what units are divided by is there: without it all of them would be said not to be in it.
+    pub(crate) fn check(&self, shared: &Shared) -> Result<(), DefinitionError> {
+        let (kind, key) = match &self.breakdown {
+            Some(Breakdown::Audience(key)) => (Kind::Audience, key),
+            Some(Breakdown::Stages(key)) => (Kind::Stages, key),
+            Some(Breakdown::Context(_) | Breakdown::Trait(_)) | None => return Ok(()),
+        };
+        shared.registry.get(&*shared.store, kind, key, None).map(drop)
+    }
+
     /// How an experience is read whose document says this.
     pub(super) fn reading(&self, own: decision::Method) -> Result<Reading, DefinitionError> {
         let level = Level::new(1.0 - self.confidence)
@@ -175,7 +185,7 @@ pub(crate) fn results(
     let (groups, series) = details.map_err(unreadable)?;
     let split = experience.split();
     let compared: Vec<&Arm> = sums.arms().into_iter().collect();
-    let several = several(sums.several(), compared.iter().map(|arm| sums.units(arm)).sum());
+    let several = experience.several();
     let stopped = stopped(shared, &experience.document)?;
     let verdict = match (&stopped, &planned) {
         (Some(stop), _) => of_stop(stop),
@@ -241,7 +251,7 @@ fn told(stop: &Stop) -> Value {
 }
 
 /// The stop by its guardrails since which an experience has been paused.
-fn stopped(
+pub(super) fn stopped(
     shared: &Shared,
     document: &ExperienceDocument,
 ) -> Result<Option<Stop>, DefinitionError> {
@@ -252,7 +262,7 @@ fn stopped(
 }
 
 /// What is said of an experience that its guardrails have stopped, whatever its numbers say since.
-fn of_stop(stop: &Stop) -> Verdict {
+pub(super) fn of_stop(stop: &Stop) -> Verdict {
     let variant = stop.cause.get("variant").and_then(Value::as_str).map(str::to_owned);
     let reason = format!("its guardrails have stopped it: {}", stop.because);
     Verdict { verdict: Word::Stop, variant, reason }
@@ -380,6 +390,11 @@ impl<'a> Experience<'a> {
             }
             None => read_out(metric, &sums, reading),
         };
+        result
+            .arms
+            .iter_mut()
+            .zip(&self.arms)
+            .for_each(|(result, arm)| self.leave_retired(result, arm));
         let is_guardrail = is_guardrail(&self.document, metric);
         result.role = if is_guardrail { Role::Guardrail } else { Role::Goal };
         let units: u64 = sums.iter().map(|arm| arm.tally.units).sum();
@@ -394,6 +409,33 @@ impl<'a> Experience<'a> {
             result.notes.push(note);
         }
         result
+    }
+
+    /// Takes back how a retired variant compares, where some of those who had it were drawn anew.
+    fn leave_retired(&self, result: &mut ArmResult, arm: &Arm) {
+        if self.is_retired(arm) && 0 < self.sums.several_from(arm) {
+            result.comparison = None;
+            result.why_not = Some(
+                "it is retired: who had it and came again was drawn anew and is left out, so those who are left are not \
+                 like the others"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Whether an arm is a variant that nobody is given any more.
+    fn is_retired(&self, arm: &Arm) -> bool {
+        let Arm::Variant(key) = arm else { return false };
+        let mut given = self.document.variants.iter().filter(|variant| 0 < variant.weight);
+        self.document.control.as_ref() != Some(key) && given.all(|variant| variant.key != *key)
+    }
+
+    /// Units exposed to several arms.
+    pub(super) fn several(&self) -> Several {
+        let arms = || self.sums.arms().into_iter();
+        let redrawn = arms().filter(|arm| self.is_retired(arm));
+        let redrawn = redrawn.map(|arm| self.sums.several_from(arm)).sum();
+        several(self.sums.several(), redrawn, arms().map(|arm| self.sums.units(arm)).sum())
     }
 
     /// Says how many days each metric still needs at this pace.
@@ -508,9 +550,9 @@ impl<'a> Experience<'a> {
     /// definition or policy is no longer there.
     fn planned_in(&self, arm: &Arm, version: u64, stratum: Stratum) -> Option<f64> {
         let document = self.versions.get(&version)?;
-        match stratum.policy {
-            0 => weight(document, arm),
-            epoch => share(document, self.policies.get(&epoch)?, stratum.cell, arm),
+        match stratum.epoch() {
+            None => weight(document, arm),
+            Some(epoch) => share(document, self.policies.get(&epoch)?, stratum.cell, arm),
         }
     }
 
@@ -548,12 +590,10 @@ impl<'a> Experience<'a> {
         {
             notes.push(format!("the goal `{goal}` is no live metric, so it is judged by another"));
         }
-        let plan = |document: &ExperienceDocument| -> Vec<(Key, u32, u32)> {
-            let holdout = document.holdout.buckets();
-            document.variants.iter().map(|v| (v.key.clone(), v.weight, holdout)).collect()
-        };
-        let plans: BTreeSet<_> = self.versions.values().map(plan).collect();
-        if 1 < plans.len() && !self.sums.is_stratified() {
+        let mut weights = self.versions.values().map(plans::weights);
+        let first = weights.next();
+        // Where they are told apart, only those are compared who were divided alike.
+        if weights.any(|weights| Some(weights) != first) && !self.sums.is_stratified() {
             let versions: Vec<String> = self.versions.keys().map(u64::to_string).collect();
             notes.push(format!(
                 "variants or their weights changed while units were exposed (versions {}): each version's split is \
@@ -561,6 +601,7 @@ impl<'a> Experience<'a> {
                 versions.join(", ")
             ));
         }
+        notes.extend(self.rewritten());
         let unknown: BTreeSet<u64> =
             self.sums.exposed.keys().map(|(_, version, _)| *version).collect();
         if unknown.iter().any(|version| !self.versions.contains_key(version)) {
@@ -573,12 +614,31 @@ impl<'a> Experience<'a> {
     }
 }
 
+impl Experience<'_> {
+    /// What is said of variants that showed something else before.
+    fn rewritten(&self) -> impl Iterator<Item = String> {
+        let mut shown: BTreeMap<&Key, BTreeSet<String>> = BTreeMap::new();
+        for variant in self.versions.values().flat_map(|document| &document.variants) {
+            let shows = json!([variant.content, variant.editions]).to_string();
+            shown.entry(&variant.key).or_default().insert(shows);
+        }
+        let rewritten = shown.into_iter().filter(|(_, shows)| 1 < shows.len());
+        rewritten.map(|(key, _)| {
+            format!(
+                "what `{key}` shows was changed while units were exposed, and its numbers are of all that it showed: for \
+                 numbers of the new content alone, make it a variant or an experience of its own"
+            )
+        })
+    }
+}
+
 /// The groups of a breakdown, and the days of a series.
 type Details = (Option<Vec<Value>>, Option<Vec<Value>>);
 
 /// The policies that divided somebody, by epoch.
 fn policies(shared: &Shared, key: &Key, sums: &Sums) -> BTreeMap<u64, PolicyDocument> {
-    let epochs: BTreeSet<u64> = sums.exposed.keys().map(|(_, _, stratum)| stratum.policy).collect();
+    let epochs: BTreeSet<u64> =
+        sums.exposed.keys().filter_map(|(_, _, stratum)| stratum.epoch()).collect();
     let read = |epoch: u64| {
         let known = shared.registry.get(&*shared.store, Kind::Policy, key, Some(epoch)).ok()?;
         match crate::registry::typed(Kind::Policy, &known.document) {
@@ -586,10 +646,10 @@ fn policies(shared: &Shared, key: &Key, sums: &Sums) -> BTreeMap<u64, PolicyDocu
             _ => None,
         }
     };
-    epochs.into_iter().filter(|epoch| *epoch != 0).filter_map(read).collect()
+    epochs.into_iter().filter_map(read).collect()
 }
 
-fn document(document: &model::value::Object) -> Option<ExperienceDocument> {
+pub(super) fn document(document: &model::value::Object) -> Option<ExperienceDocument> {
     match crate::registry::typed(Kind::Experience, document) {
         Ok(Typed::Experience(document)) => Some(*document),
         _ => None,

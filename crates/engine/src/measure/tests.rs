@@ -88,13 +88,8 @@ impl World {
         let world = Self { engine, clock, runtime, dir, shelf, sent: 0 };
         world.define(Kind::Placement, "hero", json!({"state": "live", "default": {}}));
         world.define(Kind::Placement, "foot", json!({"state": "live", "default": {}}));
-        let variants = json!([{"key": "a"}, {"key": "b"}]);
         let held = json!({"state": "live", "placement": "foot", "holdout": 0.4, "variants": [{"key": "x"}]});
-        world.define(
-            Kind::Experience,
-            "two",
-            json!({"state": "live", "placement": "hero", "variants": variants, "record_traits": ["plan"]}),
-        );
+        world.define_two(1);
         world.define(Kind::Experience, "held", held);
         world.define(Kind::Holdout, "site", json!({"state": "live", "share": 0.3}));
         let metrics = [
@@ -246,8 +241,19 @@ impl World {
                     json!({"state": "live", "kind": "count", "event": "Bought", "before": before});
                 self.define(Kind::Metric, "count", metric);
             }
+            93..94 => self.define_two(random.random_range(1..4)),
             _ => self.clock.advance(Duration(random.random_range(1..3_600_000))),
         }
+    }
+
+    /// The experience `two`, in which `a` has this weight.
+    fn define_two(&self, weight: u32) {
+        let variants = json!([{"key": "a", "weight": weight}, {"key": "b", "weight": 1}]);
+        self.define(
+            Kind::Experience,
+            "two",
+            json!({"state": "live", "placement": "hero", "variants": variants, "record_traits": ["plan"]}),
+        );
     }
 
     /// Waits until all of it is counted.
@@ -318,7 +324,8 @@ impl World {
                 threads: 3,
                 is_abandoned: &|| false,
             };
-            let (of_metric, tallies, _) = tried::sums(metric, trial.run().unwrap());
+            let found = tried::by_weights(self.shared(), experience, trial.run().unwrap());
+            let (of_metric, tallies, _) = tried::sums(metric, found);
             sums.exposed = of_metric.exposed;
             if !tallies.is_empty() {
                 sums.tallies.insert(metric.id, tallies);

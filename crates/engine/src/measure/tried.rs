@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decision::Allocation;
 use experiment::{
-    Amount, Arm, Cap, Measured, Method, Metric, MetricKind, Reading, Values, judge, several,
+    Amount, Arm, Cap, Measured, Method, Metric, MetricKind, Reading, Stratum, Values, judge,
 };
 use model::{Key, StrandId, Value, definition::Fault, value::Object};
 use parking_lot::Mutex;
@@ -21,6 +21,7 @@ use crate::{
     consenting::MayBeSeen,
     definitions::{DefinitionError, Kind},
     registry::documents::Typed,
+    state::Shared,
     trial::{Found, Rules, Sources, Trial, TrialError},
 };
 
@@ -91,12 +92,11 @@ impl Engine {
             TrialError::Archive(error) => unavailable(&error),
             TrialError::Abandoned => unavailable(&error),
         })?;
-        let (sums, tallies, sorted) = sums(&metric, found);
+        let (sums, tallies, sorted) = sums(&metric, by_weights(shared, key, found));
         let experience = Experience::of(shared, key, &sums)?;
         let read = experience.read_out(&metric, (&sums, Some(&tallies)), sorted.as_ref(), reading);
         let (read, split) = ([read], experience.split());
         let compared: Vec<&Arm> = sums.arms().into_iter().collect();
-        let exposed = compared.iter().map(|arm| sums.units(arm)).sum();
         Ok(json!({
             "experience": key,
             "name": experience.document.name,
@@ -110,7 +110,7 @@ impl Engine {
             "measured": 1.0,
             "notes": ["tried over the lake: the metric is not saved, and nothing was kept of this"],
             "arms": experience.exposed(),
-            "several": several(sums.several(), exposed),
+            "several": experience.several(),
             "verdict": judge(&read, &split, &compared),
             "split": split,
             "metrics": read,
@@ -153,6 +153,19 @@ fn fault(detail: impl Into<String>) -> DefinitionError {
 
 /// What is told of a metric beside sums: the values of all units of each arm, sorted.
 pub(super) type Sorted = Option<BTreeMap<Arm, Vec<f64>>>;
+
+/// What was found, by the weights that divided units: files do not tell which of a definition's weights did.
+pub(super) fn by_weights(shared: &Shared, experience: &Key, found: Found) -> Found {
+    let mut told = Found::new();
+    for ((arm, version, stratum), group) in found {
+        let stratum = match stratum {
+            Stratum::ONLY => shared.plans.stratum(shared, experience, version),
+            stratum => stratum,
+        };
+        told.insert((arm, version, stratum), group);
+    }
+    told
+}
 
 /// What was found, as sums: capped where a quantile of all values is the cap.
 pub(super) fn sums(metric: &Metric, found: Found) -> (Sums, Tallies, Sorted) {

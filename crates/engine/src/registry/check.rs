@@ -188,7 +188,7 @@ pub(crate) fn conditions(kind: Kind, document: &Object) -> Vec<(Condition, Strin
     read.collect()
 }
 
-/// Where an experience takes place, its placement and its exclusion group, and the metrics that stop it.
+/// Where an experience takes place, its placement and its exclusion group, and the metrics that stop and judge it.
 fn places_of(document: &ExperienceDocument) -> impl Iterator<Item = Reference> {
     let reference = |pointer: &str, kind: Kind, key: &Key| Reference {
         pointer: pointer.to_owned(),
@@ -202,7 +202,8 @@ fn places_of(document: &ExperienceDocument) -> impl Iterator<Item = Reference> {
     let guardrails = document.guardrails.iter().enumerate();
     let guardrails = guardrails
         .map(move |(place, key)| reference(&format!("/guardrails/{place}"), Kind::Metric, key));
-    std::iter::once(placement).chain(group).chain(guardrails)
+    let goal = document.goal.as_ref().map(|key| reference("/goal", Kind::Metric, key));
+    std::iter::once(placement).chain(group).chain(guardrails).chain(goal)
 }
 
 /// The other definitions a document names.

@@ -159,7 +159,7 @@ fn a_preview_of_some_holds_the_exact_number_as_often_as_it_says() {
     let everyone = world.engine.preview(&choice(0, 0.5), None, 5, ALL).unwrap();
     assert_eq!((everyone.is_exact, everyone.people.value), (true, u64::from(POPULATION)));
     let (mut held, mut asked) = (0, 0);
-    for salt in 0..20 {
+    for salt in 0..40 {
         let choice = choice(salt, [0.02, 0.1, 0.4, 0.9][salt as usize % 4]);
         let exact = world.engine.preview(&choice, None, 0, ALL).unwrap().count;
         assert!(exact.low == exact.value && exact.value == exact.high);
@@ -171,7 +171,8 @@ fn a_preview_of_some_holds_the_exact_number_as_often_as_it_says() {
         assert_eq!(again.count, found.count, "the same people are drawn again");
         assert_eq!(found.items.len() as u64, found.count.low.min(3));
     }
-    assert!(18 <= held, "{held} of {asked}");
+    // Fewer than 33 of 40 intervals of 95 % hold once in ten thousand times; who is drawn differs from run to run.
+    assert!(33 <= held, "{held} of {asked}");
     // `members` looks at everyone, whatever a preview does.
     let exact = world.engine.preview(&choice(7, 0.4), None, 0, ALL).unwrap();
     let members = world.engine.members(&choice(7, 0.4), None, None, 1).unwrap();

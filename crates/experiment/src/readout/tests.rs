@@ -184,10 +184,14 @@ fn two_hundred_variants_are_read_out() {
 
 #[test]
 fn units_in_several_arms_are_told() {
-    assert!(!several(0, 0).is_alarm && !several(3, 20).is_alarm);
-    let found = several(3, 120);
+    assert!(!several(0, 0, 0).is_alarm && !several(3, 0, 20).is_alarm);
+    let found = several(3, 0, 120);
     assert!(found.is_alarm && found.statement.contains("told apart wrongly"), "{found:?}");
-    let none: Value = serde_json::to_value(several(0, 5)).unwrap();
+    let found = several(3, 2, 120);
+    assert!(
+        !found.is_alarm && found.statement.contains("2 of them had a variant that was retired")
+    );
+    let none: Value = serde_json::to_value(several(0, 0, 5)).unwrap();
     assert_eq!(none["statement"], "no unit was exposed to more than one arm");
 }
 

@@ -185,6 +185,8 @@ async fn testers_are_no_part_of_an_experiment() {
 async fn shares_follow_a_policy_that_only_the_program_writes() {
     let server = server();
     define(&server, "placements/hero", json!({"state": "live"})).await;
+    let sales = json!({"state": "live", "kind": "conversion", "event": "Sold"});
+    define(&server, "metrics/sales", sales).await;
     let adaptive =
         json!({"goal": "sales", "allocation": {"kind": "adaptive", "policy": "thompson"}});
     define(&server, "experiences/hero_test", experience("hero", adaptive)).await;

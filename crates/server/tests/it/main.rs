@@ -34,6 +34,7 @@ mod ready_made;
 mod redirects;
 mod results;
 mod results_bad_input;
+mod results_changes;
 mod results_methods;
 mod results_traits;
 mod script;
