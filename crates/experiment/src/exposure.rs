@@ -47,7 +47,7 @@ pub struct Exposure {
 )]
 pub struct Stratum {
     /// What divided them. Under an allocation that learns it is the epoch, which is the version of the policy whose
-    /// shares acted; 0 while the document's weights do. Of weights that replaced others it is [`BY_WEIGHTS`] and the
+    /// shares acted; 0 while the document's weights do. Of weights that replaced others it is 2⁶³ and the
     /// version of the definition since which they have held.
     pub policy: u64,
     /// The cell of the unit's features; 0 of a policy without features.

@@ -89,11 +89,11 @@ async fn other_weights_do_not_compare_then_with_now() {
     define(&server, "experiences/test", test([1, 1], "y")).await;
     expose(&server, 800..1_600, 10).await;
     let read = results(&server, "").await;
-    let exposed = |arm: usize| read["arms"][arm]["units"].as_f64().unwrap();
+    let exposed = |arm: usize| read["arms"][arm]["units"].as_u64().unwrap();
     let planned = |arm: usize| read["arms"][arm]["planned_share"].as_f64().unwrap();
     let all = exposed(0) + exposed(1);
     assert!((planned(0) - (0.9 * 800.0 + 0.5 * 800.0) / 1_600.0).abs() < 1e-9, "{read:#}");
-    assert!(all == 1_600.0 && read["split"]["verdict"] == "as_planned", "{read:#}");
+    assert_eq!((all, &read["split"]["verdict"]), (1_600, &json!("as_planned")), "{read:#}");
     let compared = &arm(&read, "b")["comparison"];
     assert_eq!(compared["surely"], Value::Null, "{read:#}");
     assert!(compared["absolute"]["lift"].as_f64().unwrap().abs() < 0.03, "{compared:#}");
