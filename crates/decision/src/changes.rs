@@ -180,6 +180,18 @@ pub(crate) fn slot(placement: &Key) -> String {
     format!("[data-concierge=\"{placement}\"]")
 }
 
+/// Whether an address leads to the web, to mail or to a telephone, or to somewhere on the same site: pages are given no
+/// others.
+pub fn is_safe_address(address: &str) -> bool {
+    // Browsers pass over spaces and control characters in front of and within a scheme.
+    let plain: String =
+        address.chars().filter(|c| !matches!(c, '\0'..=' ' | '\u{7f}'..='\u{a0}')).collect();
+    let scheme = plain.split(['/', '?', '#']).next().unwrap_or_default();
+    scheme.split_once(':').is_none_or(|(name, _)| {
+        ["http", "https", "mailto", "tel"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    })
+}
+
 fn changes(content: &Object) -> impl Iterator<Item = &Value> {
     content.get(MEMBER).and_then(Value::as_array).into_iter().flatten()
 }

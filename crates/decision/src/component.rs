@@ -19,7 +19,7 @@ use serde_path_to_error::Segment;
 pub use labels::Language;
 pub(crate) use markup::Piece;
 
-use crate::template;
+use crate::{changes::is_safe_address, template};
 
 /// The member of content that has one.
 pub(crate) const MEMBER: &str = "component";
@@ -317,7 +317,7 @@ impl Component {
             fault("/countdown".into(), "this is no instant, such as 2026-12-24T18:00:00Z");
         }
         for (part, address) in self.addresses() {
-            if !template::is_template(address) && !is_safe(address) {
+            if !template::is_template(address) && !is_safe_address(address) {
                 fault(part, "this address does not lead to the web, to mail or to a telephone");
             }
         }
@@ -332,16 +332,6 @@ impl Component {
         }
         faults.into_iter()
     }
-}
-
-/// Whether a browser is given an address: the client takes away all others.
-fn is_safe(address: &str) -> bool {
-    // Browsers pass over spaces and control characters in front of and within a scheme.
-    let plain: String = address.chars().filter(|sign| !matches!(sign, '\0'..=' ')).collect();
-    let scheme = plain.split(['/', '?', '#']).next().unwrap_or_default();
-    scheme.split_once(':').is_none_or(|(scheme, _)| {
-        ["http", "https", "mailto", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
-    })
 }
 
 #[cfg(test)]

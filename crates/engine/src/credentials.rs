@@ -38,6 +38,8 @@ const MAX_TOKENS: usize = 1_000;
 const MAX_NAME_BYTES: usize = 64;
 /// What tokens that are made here begin with, so that whoever puts one where all can read it can be told.
 pub const TOKENS_BEGIN: &str = "ct_";
+/// The same of write keys, which are no tokens.
+pub const WRITE_KEYS_BEGIN: &str = "cw_";
 
 /// First bytes of rows in table `Meta`: `42`, hash16 of a write key; `43`, hash16 of a token; `4d`, hash16 of a
 /// source → how often its identity secret was made, u32.
@@ -327,7 +329,7 @@ fn issue_write_key(
     vault: &Vault,
     act: Act<'_>,
 ) -> Result<Issued, DefinitionError> {
-    let secret = made(secret, "cw_")?;
+    let secret = made(secret, WRITE_KEYS_BEGIN)?;
     let hash = write_key_hash(vault, &secret).ok_or_else(unfit)?;
     let stored = StoredWriteKey::V1 { source: source.clone(), created_at: act.now };
     let entry = audited("source.key", format!("sources/{source}"), None, act);

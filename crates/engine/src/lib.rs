@@ -69,7 +69,7 @@ mod writer;
 
 pub use audience::ready_made;
 pub use clock::{Clock, ManualClock, SteadyClock, SystemClock, Uptime};
-pub use credentials::TOKENS_BEGIN;
+pub use credentials::{TOKENS_BEGIN, WRITE_KEYS_BEGIN};
 pub use engine::{Engine, EngineError, FirstKeys, Options};
 pub use experiment::{Method, ready_made as ready_made_metrics};
 pub use flag_use::REDIRECT_FOLLOWED;

@@ -5,13 +5,13 @@
 //! streams through is left to it: moves, selectors that look ahead, and fallbacks, since only a whole page tells that a
 //! selector finds nothing.
 
-use decision::changes::{What, Where};
+use decision::changes::{What, Where, is_safe_address};
 use model::{Value, value::Object};
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     escape,
-    sanitise::{is_safe_address, is_safe_attribute, sanitise},
+    sanitise::{is_safe_attribute, sanitise},
     selector::Selector,
 };
 

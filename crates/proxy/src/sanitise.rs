@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+use decision::changes::is_safe_address;
+
 use crate::{
     elements, escape,
     markup::{Attribute, Piece, Scanner, Tag, decoded},
@@ -128,20 +130,6 @@ fn is_free(name: &str) -> bool {
         !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     ATTRIBUTES.contains(&name) || rest.is_some_and(is_word)
-}
-
-/// Whether an address leads to the web, to mail or to a telephone, or to somewhere on this site.
-pub(crate) fn is_safe_address(address: &str) -> bool {
-    // Browsers pass over spaces and control characters in front of and within a scheme.
-    let plain: String =
-        address.chars().filter(|c| !matches!(c, '\0'..=' ' | '\u{7f}'..='\u{a0}')).collect();
-    let scheme = plain.split(['/', '?', '#']).next().unwrap_or_default();
-    match scheme.split_once(':') {
-        None => true,
-        Some((name, _)) => {
-            ["http", "https", "mailto", "tel"].iter().any(|known| name.eq_ignore_ascii_case(known))
-        }
-    }
 }
 
 /// A piece of markup, without all that is not allowed, in ASCII.

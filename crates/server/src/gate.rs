@@ -71,11 +71,14 @@ fn token(gate: &Gate, headers: &HeaderMap) -> Result<Token, ApiError> {
         let detail = "send a token: `Authorization: Bearer …`";
         return Err(ApiError::unauthorized("token_missing", detail));
     };
-    let token = gate
-        .app
-        .engine
-        .token(secret)
-        .ok_or_else(|| ApiError::unauthorized("token_unknown", "the token is not known"))?;
+    let unknown = || {
+        let detail = match secret.starts_with(engine::WRITE_KEYS_BEGIN) {
+            true => "this is a write key, which sends events and asks for decisions: send a token",
+            false => "the token is not known",
+        };
+        ApiError::unauthorized("token_unknown", detail)
+    };
+    let token = gate.app.engine.token(secret).ok_or_else(unknown)?;
     match gate.scope {
         Some(scope) if !token.allows(scope) => Err(missing_scope(scope)),
         _ => Ok(token),

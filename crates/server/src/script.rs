@@ -33,6 +33,7 @@ static MODULES: [(&str, Packed); 5] = [
 /// changes now and then, the client with each release.
 const CACHED: HeaderValue =
     HeaderValue::from_static("public, max-age=60, stale-while-revalidate=86400");
+const SCRIPT: HeaderValue = HeaderValue::from_static("text/javascript; charset=utf-8");
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 /// What a file's name ends with.
@@ -60,7 +61,7 @@ fn module(file: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
     let name = file.strip_suffix(SUFFIX).unwrap_or(file);
     match MODULES.iter().find(|(known, _)| *known == name) {
         Some((_, module)) => answer("", module, headers),
-        None => Err(not_found("there is no module of this name")),
+        None => Ok(missing("there is no module of this name")),
     }
 }
 
@@ -68,7 +69,7 @@ fn script(app: &App, file: &str, headers: &HeaderMap) -> Result<Response, ApiErr
     let write_key = file.strip_suffix(SUFFIX).unwrap_or(file);
     let source = app.engine.source(write_key).filter(|source| source.kind == SourceKind::Public);
     if source.is_none() {
-        return Err(not_found("no public source has this write key"));
+        return Ok(missing("no public source has this write key"));
     }
     let address = settings::public_address(app, headers);
     let options = json!({
@@ -82,8 +83,10 @@ fn script(app: &App, file: &str, headers: &HeaderMap) -> Result<Response, ApiErr
     answer(&line, &CLIENT, headers)
 }
 
-fn not_found(detail: &str) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "not_found", detail)
+/// The answer where there is no script, as a script: of anything else a browser would only say that it was blocked.
+fn missing(why: &str) -> Response {
+    let said = format!("// There is no such script: {why}.\n");
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, SCRIPT)], said).into_response()
 }
 
 /// A script behind a line of its own, packed where the caller can unpack it; nothing where they have it already.
@@ -97,7 +100,7 @@ fn answer(line: &str, script: &Packed, headers: &HeaderMap) -> Result<Response, 
         false => text.into_response(),
     };
     let kept = response.headers_mut();
-    kept.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    kept.insert(header::CONTENT_TYPE, SCRIPT);
     kept.insert(header::CACHE_CONTROL, CACHED);
     // Pages that isolate themselves load nothing of others that does not say so.
     kept.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));

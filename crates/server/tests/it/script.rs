@@ -81,6 +81,9 @@ async fn only_public_sources_have_one() {
         let path = format!("/sdk/{}.js", key.replace('/', "%2F").replace(['<', '>'], "%3C"));
         let answer = server.call(get(path)).await;
         assert_eq!(answer.status.as_u16(), 404, "{key}");
+        // What is no script would be blocked, and nobody would read why.
+        assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8");
+        assert!(answer.body.starts_with(b"// There is no such script: no public source"));
     }
 }
 
