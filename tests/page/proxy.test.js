@@ -47,7 +47,8 @@ function still() {
   }
 }
 
-const looks = async (page) => ({ ...(await page.evaluate(seen)), slot: await page.textContent('h2') })
+// The text as it is seen: an element that is changed before all of it has come holds its own text as well, unseen.
+const looks = async (page) => ({ ...(await page.evaluate(seen)), slot: await page.innerText('h2') })
 const chosen = { ...CHANGED, slot: 'Chosen' }
 
 test('without JavaScript a page shows what was decided, but for what is moved or found by a fallback', async () => {

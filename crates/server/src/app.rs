@@ -12,7 +12,7 @@ use axum::{Router, extract::State, response::Response};
 use engine::Engine;
 use tokio::sync::Semaphore;
 
-use crate::{error::ApiError, gate, metrics::Metrics, ofrep, options::Options, routes};
+use crate::{error::ApiError, gate, metrics::Metrics, ofrep, options::Options, routes, script};
 
 /// How many reads that may touch the disk run at once; the rest wait.
 const READS_MAX: usize = 16;
@@ -52,6 +52,7 @@ impl Deref for App {
 
 impl App {
     pub(crate) fn new(engine: Engine, options: Options) -> Self {
+        script::pack_ahead();
         Self(Arc::new(Shared {
             engine,
             options,

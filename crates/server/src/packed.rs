@@ -1,5 +1,5 @@
-//! Texts that are built in, packed as well as gzip can be, once for each process: it takes some 40 ms for the client,
-//! where packing it for a single answer takes one, and leaves a thirtieth less for all its visitors.
+//! Texts that are built in, packed as well as gzip can be, once for each process: it takes a moment that no visitor should
+//! wait for, and leaves a thirtieth less for all of them.
 
 use std::{
     io::{self, Write as _},

@@ -39,6 +39,13 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
 /// What a file's name ends with.
 const SUFFIX: &str = ".js";
 
+/// Packs what visitors load, before anybody waits for it.
+pub(crate) fn pack_ahead() {
+    if let Err(error) = CLIENT.gzip("") {
+        tracing::error!(%error, "the script of pages cannot be packed");
+    }
+}
+
 /// Answers with the script of a source.
 pub(crate) async fn serve(
     State(app): State<App>,
