@@ -1,5 +1,5 @@
-//! Texts that are built in, packed as well as gzip can be, once for each process: it takes a moment that no visitor should
-//! wait for, and leaves a thirtieth less for all of them.
+//! Texts that are built in, packed as well as gzip can be, once for each process: it takes a moment that no visitor
+//! should wait for, and leaves a thirtieth less for all of them.
 
 use std::{
     io::{self, Write as _},
